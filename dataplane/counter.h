@@ -34,13 +34,10 @@ struct dp_count {
 	uint64_t drops_tx[DP_N_DROPS];
 };
 
-/* Per tenant on a switch (struct dp_domain), by ingress. */
+/* Per tenant on a switch (struct dp_domain): what its machines sent, and what came for it by an uplink it shares. */
 struct dp_domain_count {
 	uint64_t rx_packets;
 	uint64_t rx_bytes;
-	uint64_t copies;
-	uint64_t forwarded;
-	uint64_t dropped;
 };
 
 #endif

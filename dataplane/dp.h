@@ -31,12 +31,12 @@ typedef void (*dp_capture_fn)(struct dp_capture_point *point, unsigned worker, e
 
 /* Something that the dataplane noticed, for the event log. */
 enum dp_event_type {
-	DP_EVENT_LINK,          /* port, text */
-	DP_EVENT_QUEUE_MOVED,   /* port, queue, from and to worker, text says why */
-	DP_EVENT_MAC_MOVED,     /* mac, domain, vlan, from and to port */
-	DP_EVENT_MAC_LIMIT,     /* a port, tenant or the table is full */
-	DP_EVENT_LOOP,          /* loop guard acted on a port */
-	DP_EVENT_WORKER,        /* a worker started or stopped */
+	DP_EVENT_LINK,	      /* port, text */
+	DP_EVENT_QUEUE_MOVED, /* port, queue, from and to worker, text says why */
+	DP_EVENT_MAC_MOVED,   /* mac, domain, vlan, from and to port */
+	DP_EVENT_MAC_LIMIT,   /* a port, tenant or the table is full */
+	DP_EVENT_LOOP,	      /* loop guard acted on a port */
+	DP_EVENT_WORKER,      /* a worker started or stopped */
 };
 struct dp_event {
 	enum dp_event_type type;
@@ -46,19 +46,20 @@ struct dp_event {
 };
 
 struct dp_opts {
-	uint32_t n_mbufs;        /* in the shared pool; 0: 32768 */
-	uint32_t fdb_size;       /* learned and static addresses; 0: 1 Mi */
-	uint32_t mac_age_s;      /* 0: 300 */
-	uint32_t max_sleep_us;   /* longest sleep of an idle worker on queues that must be polled; 0: never sleep */
-	dp_capture_fn capture;   /* may be NULL */
+	uint32_t n_mbufs;   /* in the shared pool; 0: 32768 */
+	uint32_t fdb_size;  /* learned and static addresses; 0: 1 Mi */
+	uint32_t mac_age_s; /* 0: 300 */
+	uint32_t
+		max_sleep_us; /* longest sleep of an idle worker on queues that must be polled; 0: never sleep */
+	dp_capture_fn capture;					/* may be NULL */
 	void (*event)(void *ctx, const struct dp_event *event); /* may be NULL */
 	void *ctx;
 };
 
 /* EAL, once a process.  'argv' are extra EAL arguments.  Asks the kernel for huge pages ('huge_mb', 0: what the pools
  * need); when it does not grant them, runs with --no-huge and says so in 'ret_note' (size bytes). */
-int dp_eal_init(unsigned control_cpu, bool no_huge, unsigned huge_mb, int argc, char *const argv[], char *ret_note,
-		size_t note_size, struct err *err);
+int dp_eal_init(unsigned control_cpu, bool no_huge, unsigned huge_mb, int argc, char *const argv[],
+		char *ret_note, size_t note_size, struct err *err);
 void dp_eal_fini(void);
 
 int dp_create(const struct dp_opts *opts, struct dp **ret_dp, struct err *err);
@@ -73,6 +74,7 @@ int dp_worker_add(struct dp *dp, unsigned cpu, struct err *err);
 int dp_worker_remove(struct dp *dp, unsigned cpu, struct err *err);
 unsigned dp_n_workers(const struct dp *dp);
 void dp_set_max_sleep(struct dp *dp, uint32_t us);
+void dp_set_rebalance(struct dp *dp, bool on);
 
 /* Publishes 'view' (takes it), moves queues of ports that came to workers and of ports that left off them, waits
  * for a grace period and destroys the old view.  After it, ports that left may be closed. */
@@ -104,8 +106,8 @@ void dp_domain_count_reset(struct dp *dp, uint16_t domain);
 struct dp_worker_info {
 	unsigned cpu, index;
 	uint16_t n_queues;
-	double busy;             /* share of the last second spent on frames, 0..1 */
-	double asleep;           /* share spent sleeping */
+	double busy;   /* share of the last second spent on frames, 0..1 */
+	double asleep; /* share spent sleeping */
 	uint64_t packets, wakeups, loops;
 	double cycles_per_packet;
 };
@@ -113,8 +115,8 @@ unsigned dp_worker_info(struct dp *dp, struct dp_worker_info *ret, unsigned max)
 
 struct dp_queue_info {
 	uint16_t port, queue;
-	int cpu;                 /* of its worker; -1: none yet */
-	double load;             /* share of its worker over the last second */
+	int cpu;     /* of its worker; -1: none yet */
+	double load; /* share of its worker over the last second */
 	uint64_t packets, bytes;
 };
 unsigned dp_queue_info(struct dp *dp, struct dp_queue_info *ret, unsigned max);

@@ -27,7 +27,7 @@ struct dp_fdb_entry {
 	struct rte_ether_addr mac;
 	uint16_t domain, vlan, port;
 	bool is_static;
-	uint32_t age_s;      /* since last seen; exact to a sweep */
+	uint32_t age_s; /* since last seen; exact to a sweep */
 };
 
 /* Static entries: never age, never move, not counted against limits.  -EEXIST for another port, -ENOSPC. */
@@ -36,10 +36,12 @@ int dp_fdb_remove(struct dp_fdb *fdb, const struct dp_fdb_entry *entry);
 
 /* Removes learned entries that match: DP_NO_PORT, DP_NO_DOMAIN, DP_NO_VLAN are wildcards.  'statics' too if asked.
  * Returns how many. */
-uint32_t dp_fdb_flush(struct dp_fdb *fdb, uint16_t domain, uint16_t vlan, uint16_t port, bool statics);
+uint32_t dp_fdb_flush(struct dp_fdb *fdb, uint16_t domain, uint16_t vlan, uint16_t port,
+		      bool statics);
 
 /* Calls 'fn' for each entry until it returns false.  Not a snapshot: addresses may come and go meanwhile. */
-void dp_fdb_walk(struct dp_fdb *fdb, bool (*fn)(void *arg, const struct dp_fdb_entry *entry), void *arg);
+void dp_fdb_walk(struct dp_fdb *fdb, bool (*fn)(void *arg, const struct dp_fdb_entry *entry),
+		 void *arg);
 
 void dp_fdb_set_age(struct dp_fdb *fdb, uint32_t age_s);
 

@@ -34,11 +34,11 @@
 
 #include <jansson.h>
 
-#define DP_MAX_PORTS 4096
-#define DP_MAX_QUEUES 64
+#define DP_MAX_PORTS	  4096
+#define DP_MAX_QUEUES	  64
 #define DP_PORT_NAME_SIZE 64
-#define DP_BURST 32
-#define DP_NO_PORT UINT16_MAX
+#define DP_BURST	  32
+#define DP_NO_PORT	  UINT16_MAX
 
 struct dp;
 struct dp_capture_point;
@@ -54,23 +54,23 @@ typedef uint16_t (*dp_rx_fn)(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t 
 typedef uint16_t (*dp_tx_fn)(struct dp_txq *q, struct rte_mbuf **pkts, uint16_t n);
 
 /* Bits of tx_caps: what may reach the driver's tx unfinished. */
-#define DP_TX_CSUM_TCP (1u << 0)  /* with RTE_MBUF_F_TX_TCP_CKSUM */
-#define DP_TX_CSUM_UDP (1u << 1)
+#define DP_TX_CSUM_TCP	(1u << 0) /* with RTE_MBUF_F_TX_TCP_CKSUM */
+#define DP_TX_CSUM_UDP	(1u << 1)
 #define DP_TX_CSUM_SCTP (1u << 2)
-#define DP_TX_TSO4 (1u << 3)      /* RTE_MBUF_F_TX_TCP_SEG over IPv4 */
-#define DP_TX_TSO6 (1u << 4)
-#define DP_TX_USO (1u << 5)       /* RTE_MBUF_F_TX_UDP_SEG */
-#define DP_TX_CHAIN (1u << 6)     /* frames of several segments */
+#define DP_TX_TSO4	(1u << 3) /* RTE_MBUF_F_TX_TCP_SEG over IPv4 */
+#define DP_TX_TSO6	(1u << 4)
+#define DP_TX_USO	(1u << 5) /* RTE_MBUF_F_TX_UDP_SEG */
+#define DP_TX_CHAIN	(1u << 6) /* frames of several segments */
 
 /* A receive queue, as its worker sees it.  Cache line of its own: only its worker writes the counters. */
 struct dp_rxq {
 	dp_rx_fn rx;
 	struct dp_port *port;
-	void *priv;             /* the driver's */
+	void *priv; /* the driver's */
 	struct rte_mempool *pool;
-	uint16_t index;         /* queue number on the port */
-	bool ready;             /* the worker's: epoll said that 'wake_fd' is readable */
-	int wake_fd;            /* readable when frames wait (level); -1: the queue must be polled */
+	uint16_t index; /* queue number on the port */
+	bool ready;	/* the worker's: epoll said that 'wake_fd' is readable */
+	int wake_fd;	/* readable when frames wait (level); -1: the queue must be polled */
 	/* Written by the owning worker, read by anyone relaxed. */
 	_Atomic uint64_t packets, bytes, polls, busy_cycles;
 } __attribute__((aligned(64)));
@@ -84,26 +84,26 @@ struct dp_txq {
 
 /* What an administrator asked of a port.  Strings are borrowed during the call only.  Absent: NULL, 0, -1. */
 struct dp_port_opts {
-	const char *name;     /* the port's name, unique on the host */
-	const char *kind;     /* "tap" "packet" "eth" "vhost" "mem": which ops */
-	const char *ifname;   /* tap, packet: Linux interface */
-	const char *devargs;  /* eth: DPDK device arguments, "0000:03:00.0" or "net_memif0,..." */
-	const char *socket;   /* vhost: path */
-	bool server;          /* vhost: the switch listens; else it connects and reconnects */
-	int netns_fd;         /* tap, packet: open the device in this network namespace; -1: our own */
-	uint16_t n_queues;    /* asked for; 0: the driver's choice, at most the number of workers */
-	uint16_t n_desc;      /* ring size; 0: driver's choice */
-	uint16_t mtu;         /* 0: 1500 */
+	const char *name;    /* the port's name, unique on the host */
+	const char *kind;    /* "tap" "packet" "eth" "vhost" "mem": which ops */
+	const char *ifname;  /* tap, packet: Linux interface */
+	const char *devargs; /* eth: DPDK device arguments, "0000:03:00.0" or "net_memif0,..." */
+	const char *socket;  /* vhost: path */
+	bool server;	     /* vhost: the switch listens; else it connects and reconnects */
+	int netns_fd;	   /* tap, packet: open the device in this network namespace; -1: our own */
+	uint16_t n_queues; /* asked for; 0: the driver's choice, at most the number of workers */
+	uint16_t n_desc;   /* ring size; 0: driver's choice */
+	uint16_t mtu;	   /* 0: 1500 */
 	bool has_mac;
 	struct rte_ether_addr mac;
-	bool offloads;        /* false: do everything in software */
+	bool offloads; /* false: do everything in software */
 };
 
 struct dp_link {
 	bool up;
-	uint32_t speed_mbps;  /* 0: unknown */
+	uint32_t speed_mbps; /* 0: unknown */
 	bool full_duplex;
-	char reason[96];      /* when down: why, for people; may be empty */
+	char reason[96]; /* when down: why, for people; may be empty */
 };
 
 struct dp_port_ops {
@@ -127,31 +127,35 @@ struct dp_port_ops {
 /* The live half.  The first line is what workers read. */
 struct dp_port {
 	dp_tx_fn tx;
-	struct dp_txq *txq;       /* n_txq of them */
-	uint32_t tx_caps;         /* DP_TX_* */
+	struct dp_txq *txq; /* n_txq of them */
+	uint32_t tx_caps;   /* DP_TX_* */
 	uint16_t n_txq;
 	uint16_t n_rxq;
-	uint16_t id;              /* index into the view; set before the port is published */
+	uint16_t id;		    /* index into the view; set before the port is published */
 	_Atomic uint16_t max_frame; /* longest frame the driver sends, tags not counted: mtu + 14 */
-	_Atomic bool link_up;     /* written by the control thread or the driver's own thread */
-	struct dp_rxq *rxq;       /* n_rxq of them */
+	_Atomic bool link_up;	    /* written by the control thread or the driver's own thread */
+	struct dp_rxq *rxq;	    /* n_rxq of them */
 	const struct dp_port_ops *ops;
 	void *priv;
 	struct dp *dp;
 	uint16_t mtu;
 	struct rte_ether_addr mac;
-	_Atomic(struct dp_capture_point *) capture; /* NULL when nobody captures; dp_port_set_capture() */
+	_Atomic(struct dp_capture_point *)
+		capture; /* NULL when nobody captures; dp_port_set_capture() */
+	bool link_told;	 /* the tick: the state of the last event */
 	char name[DP_PORT_NAME_SIZE];
-	char driver[32];          /* "net_af_xdp", "tap", for people */
-	char note[160];           /* why it is not what was asked for ("AF_PACKET: the driver has no XDP"); may be empty */
+	char driver[32]; /* "net_af_xdp", "tap", for people */
+	char note
+		[160]; /* why it is not what was asked for ("AF_PACKET: the driver has no XDP"); may be empty */
 } __attribute__((aligned(64)));
 
-extern const struct dp_port_ops dp_port_tap_ops, dp_port_packet_ops, dp_port_eth_ops, dp_port_vhost_ops,
-	dp_port_mem_ops;
+extern const struct dp_port_ops dp_port_tap_ops, dp_port_packet_ops, dp_port_eth_ops,
+	dp_port_vhost_ops, dp_port_mem_ops;
 
 /* Opens a port of opts->kind: finds the ops, allocates, opens.  The port is not published yet: see dp_port_attach()
  * in dp.h.  Returns 0, -EINVAL, or what the driver says. */
-int dp_port_open(struct dp *dp, const struct dp_port_opts *opts, struct dp_port **ret_port, struct err *err);
+int dp_port_open(struct dp *dp, const struct dp_port_opts *opts, struct dp_port **ret_port,
+		 struct err *err);
 /* Takes NULL.  The port must be detached. */
 void dp_port_close(struct dp_port *port);
 

@@ -17,42 +17,45 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DP_VLANS 4096
-#define DP_VLAN_WORDS (DP_VLANS / 64)
-#define DP_NO_VLAN UINT16_MAX
-#define DP_NO_DOMAIN UINT16_MAX
+#define DP_VLANS       4096
+#define DP_VLAN_WORDS  (DP_VLANS / 64)
+#define DP_NO_VLAN     UINT16_MAX
+#define DP_NO_DOMAIN   UINT16_MAX
 #define DP_MAX_DOMAINS (DP_MAX_PORTS + 256)
 
 /* Bits of dp_vport.flags */
-#define DP_VP_UP (1u << 0)          /* administratively up */
-#define DP_VP_LEARN (1u << 1)       /* learn source addresses */
-#define DP_VP_FLOOD (1u << 2)       /* gets unknown unicast */
+#define DP_VP_UP	  (1u << 0) /* administratively up */
+#define DP_VP_LEARN	  (1u << 1) /* learn source addresses */
+#define DP_VP_FLOOD	  (1u << 2) /* gets unknown unicast */
 #define DP_VP_FLOOD_GROUP (1u << 3) /* gets broadcast and multicast */
-#define DP_VP_TAGGED_IN (1u << 4)   /* takes tagged frames whose VID is in vlan_in (trunk); else they are dropped */
+#define DP_VP_TAGGED_IN                                                                            \
+	(1u << 4) /* takes tagged frames whose VID is in vlan_in (trunk); else they are dropped */
 #define DP_VP_UNTAGGED_IN (1u << 5) /* takes untagged frames, on pvid */
-#define DP_VP_TUNNEL (1u << 6)      /* 802.1ad tunnel: any frame is payload, carried on pvid, tag pushed at trunks */
-#define DP_VP_TAG_OUT (1u << 7)     /* egress tagged unless cvlan == native_out; else always untagged */
-#define DP_VP_BPDU (1u << 8)        /* forwards bridge-local group addresses */
-#define DP_VP_HELD (1u << 9)        /* loop guard: everything in and out is dropped */
+#define DP_VP_TUNNEL                                                                               \
+	(1u << 6) /* 802.1ad tunnel: any frame is payload, carried on pvid, tag pushed at trunks */
+#define DP_VP_TAG_OUT	   (1u << 7) /* egress tagged unless cvlan == native_out; else always untagged */
+#define DP_VP_BPDU	   (1u << 8)  /* forwards bridge-local group addresses */
+#define DP_VP_HELD	   (1u << 9)  /* loop guard: everything in and out is dropped */
 #define DP_VP_REACHES_HOST (1u << 10) /* for the proof: frames sent here reach the host's stack */
 #define DP_VP_REACHES_WIRE (1u << 11) /* for the proof: frames sent here reach a wire */
 
 /* One tenant on a shared uplink: its frames wear 'vlan' on the wire. */
 struct dp_wire_map {
-	uint16_t domain_of_vlan[DP_VLANS]; /* VID -> domain, DP_NO_DOMAIN */
+	uint16_t domain_of_vlan[DP_VLANS];	 /* VID -> domain, DP_NO_DOMAIN */
 	uint16_t vlan_of_domain[DP_MAX_DOMAINS]; /* domain -> VID, DP_NO_VLAN */
 };
 
 struct dp_vport {
-	struct dp_port *port;     /* NULL: configured, but its device is away */
+	struct dp_port *port; /* NULL: configured, but its device is away */
 	uint16_t id;
-	uint16_t domain;          /* frames stay inside it, whatever else is configured */
-	uint16_t flags;           /* DP_VP_* */
-	uint16_t pvid;            /* cvlan of untagged frames */
-	uint16_t native_out;      /* cvlan that leaves untagged on a DP_VP_TAG_OUT port; DP_NO_VLAN: none */
-	uint16_t tpid_out;        /* big-endian TPID to push: 0x8100 or 0x88a8 */
-	uint16_t max_frame;       /* longest frame to send here, tags not counted */
-	uint16_t mac_limit;       /* learned addresses, 0: no limit of its own */
+	uint16_t domain; /* frames stay inside it, whatever else is configured */
+	uint16_t flags;	 /* DP_VP_* */
+	uint16_t pvid;	 /* cvlan of untagged frames */
+	uint16_t
+		native_out; /* cvlan that leaves untagged on a DP_VP_TAG_OUT port; DP_NO_VLAN: none */
+	uint16_t tpid_out;		/* big-endian TPID to push: 0x8100 or 0x88a8 */
+	uint16_t max_frame;		/* longest frame to send here, tags not counted */
+	uint16_t mac_limit;		/* learned addresses, 0: no limit of its own */
 	const struct dp_wire_map *wire; /* external uplink shared by tenants, or NULL */
 	uint64_t vlan_in[DP_VLAN_WORDS];
 	uint64_t vlan_out[DP_VLAN_WORDS];
@@ -63,16 +66,16 @@ struct dp_flood_limit; /* flood.h */
 struct dp_domain {
 	uint16_t id;
 	uint16_t switch_index, tenant_index;
-	uint32_t mac_limit;                /* learned addresses of the tenant here, 0: none */
+	uint32_t mac_limit;		    /* learned addresses of the tenant here, 0: none */
 	struct dp_flood_limit *flood_limit; /* NULL: none */
-	const uint16_t *fdb_vlan;          /* [DP_VLANS]: PVLAN secondaries -> primary; NULL: identity */
+	const uint16_t *fdb_vlan; /* [DP_VLANS]: PVLAN secondaries -> primary; NULL: identity */
 	uint16_t n_ports;
-	const uint16_t *ports;             /* ids of the ports that may receive its floods, ascending */
+	const uint16_t *ports; /* ids of the ports that may receive its floods, ascending */
 };
 
 struct dp_view {
 	uint64_t version;
-	uint16_t n_vports;                 /* highest id + 1 */
+	uint16_t n_vports; /* highest id + 1 */
 	uint16_t n_domains;
 	struct dp_vport *vports[DP_MAX_PORTS]; /* NULL: no such port */
 	struct dp_domain *domains[DP_MAX_DOMAINS];

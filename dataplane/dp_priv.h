@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The dataplane's insides, shared by the files of this folder that run on the control thread.
+ */
+#ifndef DATAPLANE_DP_PRIV_H
+#define DATAPLANE_DP_PRIV_H
+
+#include "dataplane/dp.h"
+#include "dataplane/worker.h"
+
+#define DP_MAX_POOLS 8
+
+struct dp_pool_entry {
+	struct rte_mempool *pool;
+	uint32_t data_room;
+};
+
+/* Where a receive queue is and how busy it was (place.c). */
+struct dp_placed {
+	struct dp_rxq *q;
+	struct dp_worker *worker; /* NULL: no worker yet */
+	uint64_t seen_cycles;
+	double load; /* share of a core over the last interval */
+};
+
+struct dp {
+	/* Read by workers. */
+	_Atomic(struct dp_view *) view;
+	struct dp_fdb *fdb;
+	struct dp_worker
+		*_Atomic by_rank[DP_MAX_WORKERS]; /* changed only while all workers are paused */
+	_Atomic uint16_t n_ranks;
+	_Atomic uint32_t max_sleep_us;
+	dp_capture_fn capture;
+	struct rte_rcu_qsbr *rcu;
+	uint64_t tsc_hz;
+
+	/* The control thread's. */
+	struct dp_opts opts;
+	struct dp_worker *workers[DP_MAX_WORKERS];
+	unsigned n_workers;
+	struct dp_pool_entry pools[DP_MAX_POOLS];
+	unsigned n_pools;
+	struct dp_placed *placed;
+	unsigned n_placed, max_placed;
+	bool rebalance;
+	uint64_t last_balance_ns, last_age_ns;
+	struct dp_count *totals[DP_MAX_PORTS];
+	struct dp_domain_count *domain_totals;
+	struct dp_count total;
+	uint64_t handed, taken;
+	uint32_t flips;
+};
+
+/* worker.c */
+int dp_worker_start(struct dp *dp, unsigned cpu, struct dp_worker **ret, struct err *err);
+void dp_worker_stop(struct dp_worker *w);
+/* All workers stand still between these two; frames stay where they are.  Tens of microseconds. */
+void dp_pause(struct dp *dp);
+void dp_resume(struct dp *dp);
+
+/* count.c */
+int dp_count_alloc_port(struct dp *dp, uint16_t port_id);
+void dp_count_free_worker(struct dp *dp, struct dp_worker *w);
+int dp_count_alloc_worker(struct dp *dp, struct dp_worker *w);
+void dp_count_fini(struct dp *dp);
+
+/* place.c */
+int dp_place_add(struct dp *dp, struct dp_port *port);
+void dp_place_remove(struct dp *dp, const struct dp_port *port);
+void dp_place_worker_added(struct dp *dp);
+void dp_place_worker_leaving(struct dp *dp, struct dp_worker *w);
+void dp_place_tick(struct dp *dp, uint64_t now_ns);
+void dp_place_fini(struct dp *dp);
+
+/* fdb.c */
+int dp_fdb_create(uint32_t limit, uint32_t age_s, struct dp_fdb **ret_fdb);
+void dp_fdb_destroy(struct dp_fdb *fdb);
+/* Grows the table if it asked for it, ages.  'synchronize' waits for readers of the old table. */
+void dp_fdb_tick(struct dp_fdb *fdb, uint64_t now_ns, void (*synchronize)(void *arg), void *arg);
+
+__attribute__((format(printf, 3, 4))) void dp_event_send(struct dp *dp, struct dp_event *event,
+							 const char *fmt, ...);
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Placement: which worker polls which receive queue.  A new queue goes to the worker with the least load; every quarter of a
+ * second the measured loads are compared, and a queue moves when that takes a real share off the busiest worker.  A queue
+ * is taken off one worker, a grace period passes, and it is given to another, so no frame is lost or overtakes another.
+ * Control thread.
+ */
+#include "dataplane/dp_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <rte_cycles.h>
+
+#define BALANCE_INTERVAL_NS 250000000u
+#define WORTH_MOVING	    0.10 /* of a core */
+#define BUSY_ENOUGH	    0.30 /* below this the busiest worker is left in peace */
+
+static double worker_load(const struct dp *dp, const struct dp_worker *w)
+{
+	double load = 0;
+
+	for (unsigned i = 0; i < dp->n_placed; i++)
+		if (dp->placed[i].worker == w)
+			load += dp->placed[i].load;
+	return load;
+}
+
+static unsigned worker_queues(const struct dp *dp, const struct dp_worker *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < dp->n_placed; i++)
+		n += dp->placed[i].worker == w;
+	return n;
+}
+
+static struct dp_worker *least_loaded(const struct dp *dp, const struct dp_worker *except)
+{
+	struct dp_worker *best = NULL;
+	double best_load = 0;
+
+	for (unsigned i = 0; i < DP_MAX_WORKERS; i++) {
+		struct dp_worker *w = dp->workers[i];
+		double load;
+
+		if (w == NULL || w == except)
+			continue;
+		/* Idle queues weigh a little, so that they spread too. */
+		load = worker_load(dp, w) + 0.001 * worker_queues(dp, w);
+		if (best == NULL || load < best_load) {
+			best = w;
+			best_load = load;
+		}
+	}
+	return best;
+}
+
+/* Makes a worker's list what 'placed' says.  The old list is freed after a grace period. */
+static int publish_list(struct dp *dp, struct dp_worker *w)
+{
+	unsigned n = worker_queues(dp, w);
+	struct dp_rxq_list *list = calloc(1, sizeof(*list) + n * sizeof(list->q[0])), *old;
+
+	if (list == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < dp->n_placed; i++) {
+		if (dp->placed[i].worker != w)
+			continue;
+		list->q[list->n++] = dp->placed[i].q;
+		list->polled |= dp->placed[i].q->wake_fd < 0;
+	}
+	old = atomic_exchange(&w->rxqs, list);
+	dp_worker_kick(w);
+	dp_synchronize(dp);
+	free(old);
+	return 0;
+}
+
+static void publish_all(struct dp *dp)
+{
+	for (unsigned i = 0; i < DP_MAX_WORKERS; i++)
+		if (dp->workers[i] != NULL)
+			(void)publish_list(dp, dp->workers[i]);
+}
+
+int dp_place_add(struct dp *dp, struct dp_port *port)
+{
+	if (dp->n_placed + port->n_rxq > dp->max_placed) {
+		unsigned max = (dp->n_placed + port->n_rxq) * 2;
+		struct dp_placed *placed = realloc(dp->placed, max * sizeof(*placed));
+
+		if (placed == NULL)
+			return -ENOMEM;
+		dp->placed = placed;
+		dp->max_placed = max;
+	}
+	for (uint16_t i = 0; i < port->n_rxq; i++) {
+		struct dp_worker *w = least_loaded(dp, NULL);
+
+		dp->placed[dp->n_placed++] = (struct dp_placed){.q = &port->rxq[i], .worker = w};
+		if (w != NULL && publish_list(dp, w) != 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+void dp_place_remove(struct dp *dp, const struct dp_port *port)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < dp->n_placed; i++)
+		if (dp->placed[i].q->port != port)
+			dp->placed[n++] = dp->placed[i];
+	if (n == dp->n_placed)
+		return;
+	dp->n_placed = n;
+	publish_all(dp);
+}
+
+static void move(struct dp *dp, struct dp_placed *p, struct dp_worker *to)
+{
+	struct dp_worker *from = p->worker;
+
+	p->worker = NULL;
+	if (from != NULL)
+		(void)publish_list(dp, from);
+	p->worker = to;
+	if (to != NULL)
+		(void)publish_list(dp, to);
+}
+
+void dp_place_worker_added(struct dp *dp)
+{
+	for (unsigned i = 0; i < dp->n_placed; i++)
+		if (dp->placed[i].worker == NULL)
+			move(dp, &dp->placed[i], least_loaded(dp, NULL));
+}
+
+static void tell_move(struct dp *dp, const struct dp_placed *p, const struct dp_worker *from,
+		      const struct dp_worker *to, const char *why)
+{
+	struct dp_event event = {.type = DP_EVENT_QUEUE_MOVED,
+				 .port = p->q->port->id,
+				 .queue = p->q->index};
+
+	if (to == NULL)
+		dp_event_send(dp, &event, "%s queue %u has no worker: %s", p->q->port->name,
+			      p->q->index, why);
+	else
+		dp_event_send(dp, &event, "%s queue %u moved from core %u to core %u: %s",
+			      p->q->port->name, p->q->index, from->cpu, to->cpu, why);
+}
+
+void dp_place_worker_leaving(struct dp *dp, struct dp_worker *leaving)
+{
+	for (unsigned i = 0; i < dp->n_placed; i++) {
+		struct dp_placed *p = &dp->placed[i];
+		struct dp_worker *to;
+
+		if (p->worker != leaving)
+			continue;
+		to = least_loaded(dp, leaving);
+		move(dp, p, to);
+		tell_move(dp, p, leaving, to, "its worker stops");
+	}
+}
+
+static void measure(struct dp *dp, uint64_t elapsed_ns)
+{
+	double cycles = (double)dp->tsc_hz * (double)elapsed_ns / 1e9;
+
+	for (unsigned i = 0; i < dp->n_placed; i++) {
+		struct dp_placed *p = &dp->placed[i];
+		uint64_t now = atomic_load_explicit(&p->q->busy_cycles, memory_order_relaxed);
+
+		p->load = (double)(now - p->seen_cycles) / cycles;
+		p->seen_cycles = now;
+	}
+}
+
+static struct dp_worker *busiest(const struct dp *dp)
+{
+	struct dp_worker *most = NULL;
+
+	for (unsigned i = 0; i < DP_MAX_WORKERS; i++)
+		if (dp->workers[i] != NULL &&
+		    (most == NULL || worker_load(dp, dp->workers[i]) > worker_load(dp, most)))
+			most = dp->workers[i];
+	return most;
+}
+
+/* The queue of 'from' whose move to 'to' leaves the busier of the two least busy; NULL when none is worth it. */
+static struct dp_placed *best_move(const struct dp *dp, const struct dp_worker *from,
+				   const struct dp_worker *to)
+{
+	double load_from = worker_load(dp, from), load_to = worker_load(dp, to);
+	double best = load_from - WORTH_MOVING;
+	struct dp_placed *found = NULL;
+
+	for (unsigned i = 0; i < dp->n_placed; i++) {
+		struct dp_placed *p = &dp->placed[i];
+		double left = load_from - p->load, right = load_to + p->load;
+		double worse = left > right ? left : right;
+
+		if (p->worker == from && p->load > 0 && worse < best) {
+			best = worse;
+			found = p;
+		}
+	}
+	return found;
+}
+
+void dp_place_tick(struct dp *dp, uint64_t now_ns)
+{
+	struct dp_worker *from, *to;
+	struct dp_placed *p;
+	char why[128];
+
+	if (now_ns - dp->last_balance_ns < BALANCE_INTERVAL_NS)
+		return;
+	measure(dp, now_ns - dp->last_balance_ns);
+	dp->last_balance_ns = now_ns;
+	from = busiest(dp);
+	if (!dp->rebalance || dp->n_workers < 2 || from == NULL ||
+	    worker_load(dp, from) < BUSY_ENOUGH)
+		return;
+	to = least_loaded(dp, from);
+	p = to == NULL ? NULL : best_move(dp, from, to);
+	if (p == NULL)
+		return;
+	snprintf(why, sizeof(why),
+		 "core %u was %.0f %% busy and core %u %.0f %%; the queue takes %.0f %%", from->cpu,
+		 worker_load(dp, from) * 100, to->cpu, worker_load(dp, to) * 100, p->load * 100);
+	move(dp, p, to);
+	tell_move(dp, p, from, to, why);
+}
+
+unsigned dp_queue_info(struct dp *dp, struct dp_queue_info *ret, unsigned max)
+{
+	unsigned n = dp->n_placed < max ? dp->n_placed : max;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct dp_placed *p = &dp->placed[i];
+
+		ret[i] = (struct dp_queue_info){
+			.port = p->q->port->id,
+			.queue = p->q->index,
+			.cpu = p->worker != NULL ? (int)p->worker->cpu : -1,
+			.load = p->load,
+			.packets = atomic_load(&p->q->packets),
+			.bytes = atomic_load(&p->q->bytes),
+		};
+	}
+	return n;
+}
+
+void dp_place_fini(struct dp *dp)
+{
+	free(dp->placed);
+}

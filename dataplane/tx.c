@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Transmit: frames are gathered per egress port during a burst and go to the driver together.  On the way each gets what
+ * its port cannot do itself: checksums, segmentation, one segment.  A worker whose rank has no transmit queue on the port
+ * hands its frames to the worker that owns one.
+ */
+#include "dataplane/csum.h"
+#include "dataplane/dp_priv.h"
+#include "dataplane/gso.h"
+
+#include <rte_ring.h>
+
+#define REQUESTS                                                                                   \
+	(RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_SEG |                  \
+	 RTE_MBUF_F_TX_UDP_SEG)
+#define GSO_MAX	  256
+#define VLAN_ROOM 8u /* two tags beyond MTU + 14 */
+
+static void report_drop(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_drop reason)
+{
+	const struct dp_vport *vp = w->view->vports[port];
+	struct dp_capture_point *point;
+
+	if (vp == NULL || vp->port == NULL)
+		return;
+	point = atomic_load_explicit(&vp->port->capture, memory_order_acquire);
+	if (point != NULL)
+		w->dp->capture(point, w->index, DP_STAGE_DROP, reason, &m, 1);
+}
+
+void dp_drop(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_drop reason)
+{
+	w->count->ports[port]->drops_rx[reason]++;
+	report_drop(w, port, m, reason);
+	rte_pktmbuf_free(m);
+}
+
+void dp_drop_tx(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_drop reason)
+{
+	w->count->ports[port]->drops_tx[reason]++;
+	report_drop(w, port, m, reason);
+	rte_pktmbuf_free(m);
+}
+
+/* The transmit queue of this worker on a port, or NULL when it has to hand frames on. */
+static struct dp_txq *my_txq(const struct dp_worker *w, const struct dp_port *port)
+{
+	uint16_t rank = atomic_load_explicit(&w->rank, memory_order_relaxed);
+
+	return rank < port->n_txq ? &port->txq[rank] : NULL;
+}
+
+static uint32_t caps_needed(const struct rte_mbuf *m)
+{
+	uint64_t flags = m->ol_flags;
+	uint32_t caps = m->nb_segs > 1 ? DP_TX_CHAIN : 0;
+
+	switch (flags & RTE_MBUF_F_TX_L4_MASK) {
+	case RTE_MBUF_F_TX_TCP_CKSUM:
+		caps |= DP_TX_CSUM_TCP;
+		break;
+	case RTE_MBUF_F_TX_UDP_CKSUM:
+		caps |= DP_TX_CSUM_UDP;
+		break;
+	case RTE_MBUF_F_TX_SCTP_CKSUM:
+		caps |= DP_TX_CSUM_SCTP;
+		break;
+	default:
+		break;
+	}
+	if ((flags & RTE_MBUF_F_TX_TCP_SEG) != 0)
+		caps |= (flags & RTE_MBUF_F_TX_IPV6) != 0 ? DP_TX_TSO6 : DP_TX_TSO4;
+	if ((flags & RTE_MBUF_F_TX_UDP_SEG) != 0)
+		caps |= DP_TX_USO;
+	return caps;
+}
+
+static void send_counted(struct dp_worker *w, struct dp_txq *txq, uint16_t id,
+			 struct rte_mbuf **pkts, uint16_t n)
+{
+	struct dp_count *count = w->count->ports[id];
+	uint64_t bytes = 0, rest = 0;
+	uint16_t sent;
+
+	for (uint16_t i = 0; i < n; i++)
+		bytes += pkts[i]->pkt_len;
+	sent = txq->port->tx(txq, pkts, n);
+	if (unlikely(sent < n)) {
+		bool up = atomic_load_explicit(&txq->port->link_up, memory_order_relaxed);
+
+		for (uint16_t i = sent; i < n; i++) {
+			rest += pkts[i]->pkt_len;
+			dp_drop_tx(w, id, pkts[i], up ? DP_DROP_TX_FULL : DP_DROP_TX_DOWN);
+		}
+	}
+	count->tx_packets += sent;
+	count->tx_bytes += bytes - rest;
+	atomic_store_explicit(&txq->packets, txq->packets + sent, memory_order_relaxed);
+	atomic_store_explicit(&txq->bytes, txq->bytes + bytes - rest, memory_order_relaxed);
+}
+
+/* One segment, as a driver without DP_TX_CHAIN needs it.  Takes 'm'; NULL when there is no buffer. */
+static struct rte_mbuf *flatten(struct dp_worker *w, struct rte_mbuf *m)
+{
+	struct rte_mbuf *flat;
+
+	if (rte_pktmbuf_linearize(m) == 0)
+		return m;
+	flat = rte_pktmbuf_copy(m, dp_pool(w->dp, m->pkt_len, true), 0, UINT32_MAX);
+	if (flat != NULL)
+		flat->port = m->port;
+	rte_pktmbuf_free(m);
+	return flat;
+}
+
+/* Checksums and shape of one frame of legal size.  Takes 'm'; NULL after a counted drop. */
+static struct rte_mbuf *finish_one(struct dp_worker *w, const struct dp_port *port,
+				   struct rte_mbuf *m)
+{
+	uint32_t missing = caps_needed(m) & ~port->tx_caps;
+
+	if ((missing & (DP_TX_CSUM_TCP | DP_TX_CSUM_UDP | DP_TX_CSUM_SCTP)) != 0 ||
+	    (m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0) {
+		if (!RTE_MBUF_DIRECT(m) || rte_mbuf_refcnt_read(m) != 1) {
+			struct rte_mbuf *own =
+				rte_pktmbuf_copy(m, dp_pool(w->dp, 0, false), 0, UINT32_MAX);
+
+			if (own == NULL) {
+				dp_drop_tx(w, port->id, m, DP_DROP_NO_MBUF);
+				return NULL;
+			}
+			own->port = m->port;
+			rte_pktmbuf_free(m);
+			m = own;
+		}
+		if (dp_csum_finish(m) != 0) {
+			dp_drop_tx(w, port->id, m, DP_DROP_TX_OFFLOAD);
+			return NULL;
+		}
+	}
+	if ((missing & DP_TX_CHAIN) != 0) {
+		m = flatten(w, m);
+		if (m == NULL)
+			w->count->ports[port->id]->drops_tx[DP_DROP_NO_MBUF]++;
+	}
+	return m;
+}
+
+/* Cuts a super-frame in software and sends the pieces.  Takes 'm'. */
+static void send_segmented(struct dp_worker *w, struct dp_txq *txq, struct rte_mbuf *m)
+{
+	const struct dp_port *port = txq->port;
+	struct rte_mbuf *out[GSO_MAX];
+	int n = dp_gso(m, dp_pool(w->dp, 0, false), out, GSO_MAX);
+	uint16_t ready = 0;
+
+	if (n <= 0) {
+		dp_drop_tx(w, port->id, m, n == -ENOMEM ? DP_DROP_NO_MBUF : DP_DROP_TX_OFFLOAD);
+		return;
+	}
+	w->count->ports[port->id]->segments += (uint64_t)n - 1;
+	for (int i = 0; i < n; i++) {
+		out[i]->port = m->port;
+		if (out[i]->pkt_len > (uint32_t)port->max_frame + VLAN_ROOM)
+			dp_drop_tx(w, port->id, out[i], DP_DROP_TX_TOO_BIG);
+		else if ((out[i] = finish_one(w, port, out[i])) != NULL)
+			out[ready++] = out[i];
+	}
+	rte_pktmbuf_free(m);
+	if (ready != 0)
+		send_counted(w, txq, port->id, out, ready);
+}
+
+static bool is_super(const struct rte_mbuf *m)
+{
+	return (m->ol_flags & (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG)) != 0;
+}
+
+/* A burst in which some frame needs something.  Order is kept: what is ready goes before a super-frame's pieces. */
+static void send_mixed(struct dp_worker *w, struct dp_txq *txq, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct dp_port *port = txq->port;
+	uint32_t seg_caps = DP_TX_TSO4 | DP_TX_TSO6 | DP_TX_USO;
+	uint16_t ready = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+
+		if (is_super(m) && (caps_needed(m) & seg_caps & ~port->tx_caps) != 0) {
+			if (ready != 0)
+				send_counted(w, txq, port->id, pkts, ready);
+			ready = 0;
+			send_segmented(w, txq, m);
+		} else if (!is_super(m) && m->pkt_len > (uint32_t)port->max_frame + VLAN_ROOM) {
+			dp_drop_tx(w, port->id, m, DP_DROP_TX_TOO_BIG);
+		} else if ((m = finish_one(w, port, m)) != NULL) {
+			pkts[ready++] = m;
+		}
+	}
+	if (ready != 0)
+		send_counted(w, txq, port->id, pkts, ready);
+}
+
+/* Sends a burst by a queue that is this worker's. */
+static void send_burst(struct dp_worker *w, struct dp_txq *txq, uint16_t id, struct rte_mbuf **pkts,
+		       uint16_t n)
+{
+	const struct dp_port *port = txq->port;
+	uint32_t max = (uint32_t)port->max_frame + VLAN_ROOM;
+	struct dp_capture_point *point = atomic_load_explicit(&port->capture, memory_order_acquire);
+	bool special = false;
+
+	w->count->ports[id]->offered += n;
+	if (unlikely(point != NULL))
+		w->dp->capture(point, w->index, DP_STAGE_EGRESS, DP_N_DROPS, pkts, n);
+	for (uint16_t i = 0; i < n; i++)
+		special |= (pkts[i]->ol_flags & REQUESTS) != 0 || pkts[i]->pkt_len > max ||
+			   pkts[i]->nb_segs > 1;
+	if (unlikely(special))
+		send_mixed(w, txq, pkts, n);
+	else
+		send_counted(w, txq, id, pkts, n);
+}
+
+/* Gives a burst to the worker that owns a transmit queue of the port. */
+static void hand_off(struct dp_worker *w, const struct dp_port *port, struct rte_mbuf **pkts,
+		     uint16_t n)
+{
+	struct dp *dp = w->dp;
+	uint16_t rank =
+		(uint16_t)(atomic_load_explicit(&w->rank, memory_order_relaxed) % port->n_txq);
+	struct dp_worker *owner = atomic_load_explicit(&dp->by_rank[rank], memory_order_acquire);
+	unsigned taken = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		pkts[i]->vlan_tci_outer = port->id; /* Nothing of ours uses the field. */
+	if (owner != NULL)
+		taken = rte_ring_mp_enqueue_burst(owner->inbox, (void **)pkts, n, NULL);
+	w->count->handed += taken;
+	w->count->ports[port->id]->offered += n - taken;
+	for (uint16_t i = (uint16_t)taken; i < n; i++)
+		dp_drop_tx(w, port->id, pkts[i], DP_DROP_HANDOFF_FULL);
+	if (taken != 0 && atomic_load_explicit(&owner->asleep, memory_order_seq_cst))
+		dp_worker_kick(owner);
+}
+
+static void flush_port(struct dp_worker *w, uint16_t id)
+{
+	struct dp_txbuf *buf = w->tx[id];
+	const struct dp_vport *vp = w->view->vports[id];
+	uint16_t n = buf->n;
+	struct dp_txq *txq;
+
+	if (n == 0)
+		return;
+	buf->n = 0;
+	if (unlikely(vp == NULL || vp->port == NULL || vp->port->n_txq == 0)) {
+		w->count->ports[id]->offered += n;
+		for (uint16_t i = 0; i < n; i++)
+			dp_drop_tx(w, id, buf->pkts[i],
+				   vp == NULL ? DP_DROP_PORT_REMOVED : DP_DROP_TX_DOWN);
+		return;
+	}
+	txq = my_txq(w, vp->port);
+	if (likely(txq != NULL))
+		send_burst(w, txq, id, buf->pkts, n);
+	else
+		hand_off(w, vp->port, buf->pkts, n);
+}
+
+void dp_tx(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf *m)
+{
+	struct dp_txbuf *buf = w->tx[out->id];
+
+	if (!buf->touched) {
+		buf->touched = true;
+		w->touched[w->n_touched++] = out->id;
+	}
+	buf->pkts[buf->n++] = m;
+	if (unlikely(buf->n == DP_TX_GATHER))
+		flush_port(w, out->id);
+}
+
+void dp_tx_flush_all(struct dp_worker *w)
+{
+	for (uint16_t i = 0; i < w->n_touched; i++) {
+		flush_port(w, w->touched[i]);
+		w->tx[w->touched[i]]->touched = false;
+	}
+	w->n_touched = 0;
+}
+
+unsigned dp_handoff_drain(struct dp_worker *w)
+{
+	struct rte_mbuf *pkts[DP_BURST];
+	unsigned n = rte_ring_sc_dequeue_burst(w->inbox, (void **)pkts, DP_BURST, NULL);
+
+	for (unsigned i = 0; i < n; i++) {
+		uint16_t id = pkts[i]->vlan_tci_outer;
+		const struct dp_vport *vp = w->view->vports[id];
+
+		w->count->taken++;
+		if (vp != NULL) {
+			dp_tx(w, vp, pkts[i]);
+		} else if (w->count->ports[id] != NULL) {
+			w->count->ports[id]->offered++;
+			dp_drop_tx(w, id, pkts[i], DP_DROP_PORT_REMOVED);
+		} else {
+			rte_pktmbuf_free(pkts[i]);
+		}
+	}
+	dp_tx_flush_all(w);
+	return n;
+}

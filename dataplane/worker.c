@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The worker's loop, its start and stop, and how it sleeps.
+ *
+ * Sleep: after IDLE_LOOPS loops without a frame a worker waits in epoll on its queues' descriptors and its own kick. Queues that
+ * have no descriptor bound the wait: it doubles from 20 us to 'max_sleep_us' (500 unless set), so that is the longest a
+ * frame waits for an idle worker, plus the kernel's wake-up.  Where looking at all queues costs c, a worker sleeps at
+ * least 50 c (and at most 10 ms): idle costs 2 % of a core however many ports there are.
+ */
+#include "dataplane/dp_priv.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_pause.h>
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+
+#define IDLE_LOOPS	 256u
+#define FIRST_SLEEP_NS	 20000u
+#define LONG_SLEEP_NS	 1000000000u /* when every queue has a descriptor */
+#define MOST_SLEEP_NS	 10000000u
+#define IDLE_SHARE	 50u
+#define EPOLL_EVENTS	 64
+#define LOOK_INTERVAL_US 20u
+
+/* The loop's own state, on its stack. */
+struct loop {
+	struct dp_worker *w;
+	const struct dp_rxq_list *list;
+	const struct dp_rxq_list *armed; /* whose descriptors are in epoll */
+	uint64_t now, last_look;
+	uint64_t sleep_ns;
+	uint32_t idle;
+};
+
+void dp_worker_kick(struct dp_worker *w)
+{
+	uint64_t one = 1;
+	ssize_t n = write(w->kick_fd, &one, sizeof(one));
+
+	(void)n; /* A full counter is a kick already. */
+}
+
+/* Marks queues whose descriptor is readable; waits at most 'timeout_ns'. */
+static void look(struct loop *l, uint64_t timeout_ns)
+{
+	struct epoll_event events[EPOLL_EVENTS];
+	struct timespec ts = {(time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u)};
+	int n = epoll_pwait2(l->w->epoll_fd, events, EPOLL_EVENTS, &ts, NULL);
+
+	for (int i = 0; i < n; i++) {
+		struct dp_rxq *q = events[i].data.ptr;
+		uint64_t count;
+
+		if (q != NULL)
+			q->ready = true;
+		else if (read(l->w->kick_fd, &count, sizeof(count)) < 0)
+			continue;
+	}
+}
+
+/* Puts the descriptors of a new list into epoll in place of the old ones. */
+static void arm(struct loop *l)
+{
+	struct dp_worker *w = l->w;
+	struct epoll_event event = {.events = EPOLLIN};
+
+	close(w->epoll_fd);
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->kick_fd, &event);
+	for (uint16_t i = 0; i < l->list->n; i++) {
+		struct dp_rxq *q = l->list->q[i];
+
+		q->ready = true;
+		event.data.ptr = q;
+		if (q->wake_fd >= 0)
+			epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, q->wake_fd, &event);
+	}
+	l->armed = l->list;
+}
+
+static uint64_t choose_sleep_ns(struct loop *l, uint64_t loop_cycles)
+{
+	uint32_t max_us = atomic_load_explicit(&l->w->dp->max_sleep_us, memory_order_relaxed);
+	uint64_t cost_ns = loop_cycles * 1000000000u / l->w->dp->tsc_hz * IDLE_SHARE;
+	uint64_t cap_ns = (uint64_t)max_us * 1000;
+
+	if (max_us == 0)
+		return 0;
+	if (!l->list->polled)
+		return LONG_SLEEP_NS;
+	if (cost_ns > cap_ns)
+		cap_ns = cost_ns < MOST_SLEEP_NS ? cost_ns : MOST_SLEEP_NS;
+	l->sleep_ns = l->sleep_ns == 0 ? FIRST_SLEEP_NS : l->sleep_ns * 2;
+	if (l->sleep_ns > cap_ns)
+		l->sleep_ns = cap_ns;
+	return l->sleep_ns;
+}
+
+static bool must_wake(const struct dp_worker *w)
+{
+	return rte_ring_count(w->inbox) != 0 || atomic_load(&w->stop) ||
+	       atomic_load(&w->flip_wanted) != atomic_load(&w->flip_done) ||
+	       atomic_load(&w->pause_wanted) != atomic_load(&w->pause_done);
+}
+
+/* Nothing to do: sleeps if it has been so for a while.  Holds nothing of the dataplane's meanwhile. */
+static void rest(struct loop *l, uint64_t loop_cycles)
+{
+	struct dp_worker *w = l->w;
+	uint64_t before = l->now, ns;
+
+	if (++l->idle < IDLE_LOOPS) {
+		rte_pause();
+		return;
+	}
+	ns = choose_sleep_ns(l, loop_cycles);
+	if (ns == 0)
+		return;
+	rte_rcu_qsbr_thread_offline(w->rcu, w->index);
+	atomic_store_explicit(&w->asleep, true, memory_order_seq_cst);
+	if (!must_wake(w))
+		look(l, ns);
+	atomic_store_explicit(&w->asleep, false, memory_order_relaxed);
+	rte_rcu_qsbr_thread_online(w->rcu, w->index);
+	l->now = rte_rdtsc();
+	l->last_look = l->now;
+	atomic_store_explicit(&w->sleep_cycles, w->sleep_cycles + (l->now - before),
+			      memory_order_relaxed);
+	atomic_store_explicit(&w->wakeups, w->wakeups + 1, memory_order_relaxed);
+}
+
+/* Requests of the control thread that need a worker that holds nothing. */
+static void serve_control(struct dp_worker *w)
+{
+	uint32_t wanted = atomic_load_explicit(&w->flip_wanted, memory_order_acquire);
+
+	if (unlikely(wanted != atomic_load_explicit(&w->flip_done, memory_order_relaxed))) {
+		w->count = w->count == &w->sets[0] ? &w->sets[1] : &w->sets[0];
+		atomic_store_explicit(&w->flip_done, wanted, memory_order_release);
+	}
+	wanted = atomic_load_explicit(&w->pause_wanted, memory_order_acquire);
+	if (unlikely(wanted != atomic_load_explicit(&w->pause_done, memory_order_relaxed))) {
+		atomic_store_explicit(&w->pause_done, wanted, memory_order_release);
+		/* An odd number is "stand still", the next even one "go on". */
+		while (atomic_load_explicit(&w->pause_wanted, memory_order_acquire) == wanted &&
+		       (wanted & 1) != 0)
+			rte_pause();
+	}
+}
+
+static void queue_counted(struct dp_rxq *q, struct rte_mbuf *const *pkts, uint16_t n)
+{
+	uint64_t bytes = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		bytes += pkts[i]->pkt_len;
+	atomic_store_explicit(&q->packets, q->packets + n, memory_order_relaxed);
+	atomic_store_explicit(&q->bytes, q->bytes + bytes, memory_order_relaxed);
+}
+
+static uint16_t poll_queue(struct loop *l, struct dp_rxq *q)
+{
+	struct dp_worker *w = l->w;
+	struct rte_mbuf *pkts[DP_BURST];
+	uint16_t n = q->rx(q, pkts, DP_BURST);
+	const struct dp_vport *in;
+	uint64_t start = l->now;
+
+	if (n == 0)
+		return 0;
+	w->burst_tsc = start;
+	queue_counted(q, pkts, n);
+	in = w->view->vports[q->port->id];
+	if (unlikely(in == NULL))
+		rte_pktmbuf_free_bulk(pkts, n); /* Left the view; not in anyone's ledger yet. */
+	else
+		dp_l2_burst(w, in, pkts, n);
+	l->now = rte_rdtsc();
+	atomic_store_explicit(&q->busy_cycles, q->busy_cycles + (l->now - start),
+			      memory_order_relaxed);
+	return n;
+}
+
+static uint32_t poll_all(struct loop *l)
+{
+	uint32_t total = 0;
+
+	for (uint16_t i = 0; i < l->list->n; i++) {
+		struct dp_rxq *q = l->list->q[i];
+		uint16_t n;
+
+		if (q->wake_fd >= 0 && !q->ready)
+			continue;
+		n = poll_queue(l, q);
+		if (n == 0 && q->wake_fd >= 0)
+			q->ready = false;
+		total += n;
+	}
+	return total;
+}
+
+static void run(struct dp_worker *w)
+{
+	struct loop l = {.w = w, .now = rte_rdtsc()};
+	uint64_t look_cycles = w->dp->tsc_hz / 1000000 * LOOK_INTERVAL_US;
+
+	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
+		uint64_t start = l.now;
+		uint32_t n;
+
+		rte_rcu_qsbr_quiescent(w->rcu, w->index);
+		serve_control(w);
+		l.list = atomic_load_explicit(&w->rxqs, memory_order_acquire);
+		w->view = atomic_load_explicit(&w->dp->view, memory_order_acquire);
+		if (unlikely(l.list != l.armed))
+			arm(&l);
+		else if (start - l.last_look > look_cycles) {
+			look(&l, 0);
+			l.last_look = start;
+		}
+		n = poll_all(&l);
+		if (unlikely(rte_ring_count(w->inbox) != 0))
+			n += dp_handoff_drain(w);
+		l.now = rte_rdtsc();
+		atomic_store_explicit(&w->loops, w->loops + 1, memory_order_relaxed);
+		if (n == 0) {
+			rest(&l, l.now - start);
+			continue;
+		}
+		l.idle = 0;
+		l.sleep_ns = 0;
+		atomic_store_explicit(&w->packets, w->packets + n, memory_order_relaxed);
+		atomic_store_explicit(&w->busy_cycles, w->busy_cycles + (l.now - start),
+				      memory_order_relaxed);
+	}
+}
+
+void *dp_worker_main(void *arg)
+{
+	struct dp_worker *w = arg;
+	char name[16];
+
+	snprintf(name, sizeof(name), "worker-%u", w->cpu);
+	pthread_setname_np(pthread_self(), name);
+	prctl(PR_SET_TIMERSLACK, 1000);
+	if (rte_thread_register() != 0) {
+		atomic_store(&w->start_error, rte_errno != 0 ? -rte_errno : -ENOMEM);
+		return NULL;
+	}
+	rte_rcu_qsbr_thread_register(w->rcu, w->index);
+	rte_rcu_qsbr_thread_online(w->rcu, w->index);
+	atomic_store(&w->start_error, 0);
+	run(w);
+	rte_rcu_qsbr_thread_offline(w->rcu, w->index);
+	rte_rcu_qsbr_thread_unregister(w->rcu, w->index);
+	rte_thread_unregister();
+	return NULL;
+}
+
+static int spawn(struct dp_worker *w, struct err *err)
+{
+	pthread_attr_t attr;
+	cpu_set_t set;
+	int rc;
+
+	CPU_ZERO(&set);
+	CPU_SET(w->cpu, &set);
+	pthread_attr_init(&attr);
+	pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
+	atomic_store(&w->start_error, 1);
+	rc = pthread_create(&w->thread, &attr, dp_worker_main, w);
+	pthread_attr_destroy(&attr);
+	if (rc != 0) {
+		err_set(err, -rc, "core-unusable", "cannot start a worker on core %u: %s", w->cpu,
+			strerror(rc));
+		err_why(err, "the kernel does not let this process run there");
+		err_fix(err, "vswitchctl core list --all shows which cores can be used");
+		return -rc;
+	}
+	while (atomic_load(&w->start_error) == 1)
+		sched_yield();
+	rc = atomic_load(&w->start_error);
+	if (rc != 0) {
+		pthread_join(w->thread, NULL);
+		return err_set(err, rc, "core-unusable",
+			       "cannot start a worker on core %u: DPDK says %s", w->cpu,
+			       strerror(-rc));
+	}
+	return 0;
+}
+
+static void worker_free(struct dp *dp, struct dp_worker *w)
+{
+	dp_count_free_worker(dp, w);
+	rte_ring_free(w->inbox);
+	if (w->epoll_fd >= 0)
+		close(w->epoll_fd);
+	if (w->kick_fd >= 0)
+		close(w->kick_fd);
+	free(atomic_load(&w->rxqs));
+	free(w);
+}
+
+static int worker_prepare(struct dp *dp, struct dp_worker *w)
+{
+	char name[RTE_RING_NAMESIZE];
+	struct dp_rxq_list *empty = calloc(1, sizeof(*empty));
+
+	w->dp = dp;
+	w->rcu = dp->rcu;
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	w->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	atomic_store(&w->rxqs, empty);
+	snprintf(name, sizeof(name), "inbox-%p-%u", (void *)dp, w->index);
+	w->inbox = rte_ring_create(name, DP_INBOX_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
+	if (empty == NULL || w->epoll_fd < 0 || w->kick_fd < 0 || w->inbox == NULL ||
+	    dp_count_alloc_worker(dp, w) != 0)
+		return -ENOMEM;
+	return 0;
+}
+
+int dp_worker_start(struct dp *dp, unsigned cpu, struct dp_worker **ret, struct err *err)
+{
+	struct dp_worker *w = aligned_alloc(64, sizeof(*w));
+	int rc;
+
+	if (w == NULL)
+		return err_set(err, -ENOMEM, "no-memory", "no memory for a worker");
+	memset(w, 0, sizeof(*w));
+	while (dp->workers[w->index] != NULL)
+		w->index++;
+	w->cpu = cpu;
+	rc = worker_prepare(dp, w);
+	if (rc != 0)
+		err_set(err, rc, "no-memory", "no memory for a worker on core %u", cpu);
+	else
+		rc = spawn(w, err);
+	if (rc != 0) {
+		worker_free(dp, w);
+		return rc;
+	}
+	*ret = w;
+	return 0;
+}
+
+void dp_worker_stop(struct dp_worker *w)
+{
+	struct dp *dp = w->dp;
+	struct rte_mbuf *m;
+
+	atomic_store(&w->stop, true);
+	dp_worker_kick(w);
+	pthread_join(w->thread, NULL);
+	/* Its last frames: what others handed over before they learned that it is gone. */
+	while (rte_ring_sc_dequeue(w->inbox, (void **)&m) == 0) {
+		uint16_t id = m->vlan_tci_outer;
+
+		w->count->taken++;
+		if (w->count->ports[id] != NULL) {
+			w->count->ports[id]->offered++;
+			w->count->ports[id]->drops_tx[DP_DROP_PORT_REMOVED]++;
+		}
+		rte_pktmbuf_free(m);
+	}
+	worker_free(dp, w);
+}
+
+void dp_pause(struct dp *dp)
+{
+	for (unsigned i = 0; i < DP_MAX_WORKERS; i++) {
+		struct dp_worker *w = dp->workers[i];
+
+		if (w == NULL)
+			continue;
+		atomic_fetch_add(&w->pause_wanted, 1);
+		dp_worker_kick(w);
+	}
+	for (unsigned i = 0; i < DP_MAX_WORKERS; i++) {
+		struct dp_worker *w = dp->workers[i];
+
+		while (w != NULL && atomic_load(&w->pause_done) != atomic_load(&w->pause_wanted))
+			sched_yield();
+	}
+}
+
+void dp_resume(struct dp *dp)
+{
+	for (unsigned i = 0; i < DP_MAX_WORKERS; i++)
+		if (dp->workers[i] != NULL)
+			atomic_fetch_add(&dp->workers[i]->pause_wanted, 1);
+	for (unsigned i = 0; i < DP_MAX_WORKERS; i++) {
+		struct dp_worker *w = dp->workers[i];
+
+		while (w != NULL && atomic_load(&w->pause_done) != atomic_load(&w->pause_wanted))
+			sched_yield();
+	}
+}

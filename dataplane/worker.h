@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A worker: one thread on one core that polls its receive queues and carries each burst to the transmit call.
+ *
+ *	queue list ─► rx ─► l2.c (classify, learn, look up) ─► tx.c (gather per port) ─► driver
+ *	inbox (frames from workers that own no queue of the egress port) ───────────────┘
+ *
+ * Once per loop it reports quiescence: it holds no pointer to a view, a queue list, a counter set or a port then.
+ * Everything here belongs to the worker, but for the fields marked otherwise.  dataplane/ only.
+ */
+#ifndef DATAPLANE_WORKER_H
+#define DATAPLANE_WORKER_H
+
+#include "dataplane/counter.h"
+#include "dataplane/dp.h"
+#include "dataplane/view.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DP_MAX_WORKERS 64
+#define DP_TX_GATHER   64
+#define DP_INBOX_SIZE  4096
+
+struct rte_ring;
+struct rte_rcu_qsbr;
+
+/* Queues of one worker.  Immutable; replaced by RCU. */
+struct dp_rxq_list {
+	uint16_t n;
+	bool polled; /* some queue has no wake_fd */
+	struct dp_rxq *q[];
+};
+
+/* Frames gathered for one port during a burst. */
+struct dp_txbuf {
+	uint16_t n;
+	bool touched; /* in the worker's list of ports to flush */
+	struct rte_mbuf *pkts[DP_TX_GATHER];
+};
+
+/* One set of counters; the worker writes one while the control thread may read the other. */
+struct dp_count_set {
+	struct dp_count *ports[DP_MAX_PORTS];
+	struct dp_domain_count *domains; /* DP_MAX_DOMAINS */
+	uint64_t handed, taken;		 /* frames put into and taken from inboxes */
+};
+
+struct dp_worker {
+	/* Read on every burst. */
+	struct dp *dp;
+	struct dp_count_set *count;	    /* the set being written */
+	const struct dp_view *view;	    /* of this burst */
+	_Atomic(struct dp_rxq_list *) rxqs; /* control thread replaces */
+	struct rte_ring *inbox;
+	struct rte_rcu_qsbr *rcu;
+	uint16_t index; /* slot, 0..63: stable while the worker lives */
+	_Atomic uint16_t
+		rank; /* which transmit queue is mine; changed only while all workers are paused */
+	unsigned cpu;
+	uint64_t burst_tsc; /* clock of this burst */
+	uint16_t n_touched;
+	uint16_t touched[DP_MAX_PORTS];	   /* ports with frames gathered */
+	struct dp_txbuf *tx[DP_MAX_PORTS]; /* control thread fills in when a port is attached */
+
+	/* Shared with the control thread. */
+	_Atomic bool stop __attribute__((aligned(64)));
+	_Atomic bool asleep;	      /* in epoll: needs a kick */
+	_Atomic uint32_t flip_wanted; /* control: change counter sets, up to this number */
+	_Atomic uint32_t flip_done;   /* worker */
+	_Atomic uint32_t pause_wanted;
+	_Atomic uint32_t pause_done;
+	_Atomic uint64_t busy_cycles, sleep_cycles, packets, wakeups, loops;
+
+	/* Control thread's. */
+	struct dp_count_set sets[2];
+	pthread_t thread;
+	int epoll_fd;
+	int kick_fd;
+	_Atomic int start_error;
+	uint64_t seen_busy, seen_sleep, seen_tsc, seen_packets;
+	double busy, sleeping, cycles_per_packet;
+};
+
+/* Runs until 'stop'.  The thread's body. */
+void *dp_worker_main(void *arg);
+/* Wakes a worker that sleeps.  Any thread. */
+void dp_worker_kick(struct dp_worker *w);
+
+/* l2.c: carries a burst that came in by 'in'.  Takes the frames. */
+void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
+		 uint16_t n);
+
+/* flood.c: to every port of the domain that accepts 'cvlan', but the ingress port.  Takes 'm'.  'tagged': the frame wears
+ * an outer tag that carries 'cvlan'. */
+void dp_flood(struct dp_worker *w, const struct dp_vport *in, const struct dp_domain *domain,
+	      struct rte_mbuf *m, uint16_t cvlan, bool tagged, bool group);
+
+/* tx.c: gathers 'm' for 'out'; takes it. */
+void dp_tx(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf *m);
+/* Sends what was gathered. */
+void dp_tx_flush_all(struct dp_worker *w);
+/* Takes frames that other workers handed to this one.  Returns how many. */
+unsigned dp_handoff_drain(struct dp_worker *w);
+
+/* vlan.c: makes the outer tag as 'out' wants it for a frame carried on 'cvlan'.  Returns the frame (perhaps another one, when the
+ * given one shares its bytes) or NULL after freeing it when no buffer could be had. */
+struct rte_mbuf *dp_vlan_egress(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf *m,
+				uint16_t domain, uint16_t cvlan, bool tagged);
+
+/* Ends a frame on the ingress side of 'port': counts and frees. */
+void dp_drop(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_drop reason);
+/* The same on the egress side; the frame was counted as offered. */
+void dp_drop_tx(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_drop reason);
+
+#endif

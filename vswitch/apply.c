@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * From one configuration to the next, all or nothing.
+ *
+ *	1  cores and ids: workers and domains that the new state needs
+ *	2  devices that are new are opened (but for those whose place an old one still holds)
+ *	3  the new view is published: from here on every worker runs the new state, whole
+ *	4  devices that left are closed; the held-back ones are opened and published
+ *	5  what is no longer needed goes: domains, addresses, workers
+ *
+ * A failure in 1 to 4 undoes what was done, in reverse, and publishes the old state again.  At start-up a device that cannot be
+ * opened is no failure: the port waits for it, with the reason.
+ */
+#include "vswitch/vs.h"
+
+#include "dataplane/fdb.h"
+#include "dataplane/flood.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+
+void vs_event(struct vs *vs, const char *type, const char *port, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+
+	if (vs->opts.event == NULL)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	vs->opts.event(vs->opts.ctx, type, port, text);
+}
+
+uint16_t vs_port_id(const struct vs *vs, const char *name)
+{
+	for (uint16_t i = 0; name != NULL && name[0] != '\0' && i < DP_MAX_PORTS; i++)
+		if (strcmp(vs->live[i].name, name) == 0)
+			return i;
+	return DP_NO_PORT;
+}
+
+const char *vs_port_name(const struct vs *vs, uint16_t id)
+{
+	return id < DP_MAX_PORTS && vs->live[id].name[0] != '\0' ? vs->live[id].name : NULL;
+}
+
+uint16_t vs_domain_id(const struct vs *vs, const char *sw, const char *tenant)
+{
+	if (tenant == NULL)
+		tenant = "";
+	for (uint16_t i = 0; i < DP_MAX_DOMAINS; i++)
+		if (vs->domains[i].used && strcmp(vs->domains[i].sw, sw) == 0 &&
+		    strcmp(vs->domains[i].tenant, tenant) == 0)
+			return i;
+	return DP_NO_DOMAIN;
+}
+
+static int domain_need(struct vs *vs, const struct vs_switch *sw, const struct vs_tenant *tenant)
+{
+	const char *name = tenant != NULL ? tenant->name : "";
+
+	if (vs_domain_id(vs, sw->name, name) != DP_NO_DOMAIN)
+		return 0;
+	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++) {
+		struct vs_domain_live *d = &vs->domains[i];
+
+		if (d->used)
+			continue;
+		d->used = true;
+		snprintf(d->sw, sizeof(d->sw), "%s", sw->name);
+		snprintf(d->tenant, sizeof(d->tenant), "%s", name);
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+/* A tenant's flooding limit keeps its level unless the rate changes. */
+static void domain_limit(struct vs *vs, const struct vs_model *m, struct vs_domain_live *d,
+			 struct dp_flood_limit **ret_old)
+{
+	const struct vs_tenant *t = vs_model_tenant(m, d->tenant);
+	uint64_t rate = t != NULL ? t->flood_rate_bps : 0;
+
+	*ret_old = NULL;
+	if (rate == d->flood_rate_bps)
+		return;
+	*ret_old = d->flood;
+	d->flood_rate_bps = rate;
+	d->flood = NULL;
+	if (rate == 0)
+		return;
+	d->flood = aligned_alloc(64, (sizeof(*d->flood) + 63) / 64 * 64);
+	if (d->flood != NULL)
+		dp_flood_limit_init(d->flood, rate, rte_get_tsc_hz());
+}
+
+static int domains_need(struct vs *vs, const struct vs_model *m, struct err *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < m->n_ports && rc == 0; i++) {
+		const struct vs_port *p = &m->ports[i];
+
+		rc = domain_need(vs, p->sw, p->tenant);
+		for (unsigned k = 0; k < p->n_shared && rc == 0; k++)
+			rc = domain_need(vs, p->sw, p->shared[k].tenant);
+	}
+	return rc == 0 ? 0 : err_set(err, rc, "limit", "too many pairs of switch and tenant");
+}
+
+static bool domain_wanted(const struct vs_model *m, const struct vs_domain_live *d)
+{
+	for (unsigned i = 0; i < m->n_ports; i++) {
+		const struct vs_port *p = &m->ports[i];
+
+		if (strcmp(p->sw->name, d->sw) != 0)
+			continue;
+		if (strcmp(p->tenant != NULL ? p->tenant->name : "", d->tenant) == 0)
+			return true;
+		for (unsigned k = 0; k < p->n_shared; k++)
+			if (strcmp(p->shared[k].tenant->name, d->tenant) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* Forgets domains that no port belongs to any more.  The published view must not have them. */
+static void domains_drop(struct vs *vs, const struct vs_model *m)
+{
+	for (uint16_t i = 0; i < DP_MAX_DOMAINS; i++) {
+		struct vs_domain_live *d = &vs->domains[i];
+
+		if (!d->used || domain_wanted(m, d))
+			continue;
+		dp_fdb_flush(dp_fdb(vs->dp), i, DP_NO_VLAN, DP_NO_PORT, true);
+		dp_domain_count_reset(vs->dp, i);
+		free(d->flood);
+		*d = (struct vs_domain_live){0};
+	}
+}
+
+static int publish(struct vs *vs, const struct vs_model *m, struct err *err)
+{
+	struct dp_flood_limit **old = calloc(DP_MAX_DOMAINS, sizeof(*old));
+	struct dp_view *view = NULL;
+	int rc;
+
+	if (old == NULL)
+		return err_set(err, -ENOMEM, "no-memory", "no memory for the new view");
+	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++)
+		if (vs->domains[i].used)
+			domain_limit(vs, m, &vs->domains[i], &old[i]);
+	view = vs_view_compile(vs, m);
+	rc = view == NULL ? err_set(err, -ENOMEM, "no-memory", "no memory for the new view")
+			  : dp_view_publish(vs->dp, view, err);
+	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++)
+		free(old[i]);
+	free(old);
+	return rc;
+}
+
+static uint16_t id_take(struct vs *vs, const char *name)
+{
+	for (uint16_t i = 0; i < DP_MAX_PORTS; i++) {
+		if (vs->live[i].name[0] != '\0')
+			continue;
+		snprintf(vs->live[i].name, sizeof(vs->live[i].name), "%s", name);
+		vs->live[i].ifindex = -1;
+		return i;
+	}
+	return DP_NO_PORT;
+}
+
+/* The port is gone for good: nothing of it may be found under its id again. */
+static void id_release(struct vs *vs, uint16_t id)
+{
+	dp_fdb_flush(dp_fdb(vs->dp), DP_NO_DOMAIN, DP_NO_VLAN, id, true);
+	dp_count_refresh(vs->dp);
+	dp_port_count_reset(vs->dp, id);
+	json_decref(vs->live[id].body);
+	vs->live[id] = (struct vs_live){0};
+	vs->held[id] = 0;
+}
+
+/* What an apply has done so far, to undo it. */
+struct plan {
+	struct vs *vs;
+	const struct vs_model *before, *after;
+	bool starting;
+	bool leaves[DP_MAX_PORTS];            /* the old device of this id goes */
+	struct vs_live kept[DP_MAX_PORTS];    /* old devices of ids whose device is replaced */
+	bool opened[DP_MAX_PORTS];
+	bool taken[DP_MAX_PORTS];             /* the id is new */
+	bool adjusted[DP_MAX_PORTS];
+};
+
+static int try_open(struct plan *plan, const struct vs_port *p, uint16_t id, struct err *err)
+{
+	struct vs_live *live = &plan->vs->live[id];
+	struct err local = {0};
+	int rc = vs_device_open(plan->vs, p, live, &local);
+
+	if (rc == 0) {
+		plan->opened[id] = true;
+		live->reason[0] = '\0';
+		return 0;
+	}
+	json_decref(live->body);
+	live->body = json_incref((json_t *)(uintptr_t)p->body);
+	snprintf(live->reason, sizeof(live->reason), "%s", local.what);
+	if (plan->starting) {
+		vs_event(plan->vs, "port-waits", p->name, "port %s waits for its device: %s", p->name, local.what);
+		return 0;
+	}
+	if (err != NULL)
+		*err = local;
+	return rc;
+}
+
+/* Step 2: new ports whose place is free. */
+static int open_new(struct plan *plan, struct err *err)
+{
+	for (unsigned i = 0; i < plan->after->n_ports; i++) {
+		const struct vs_port *p = &plan->after->ports[i];
+		uint16_t id = vs_port_id(plan->vs, p->name);
+		int rc;
+
+		if (id != DP_NO_PORT) {
+			struct vs_live *live = &plan->vs->live[id];
+
+			plan->leaves[id] = live->port != NULL && !vs_device_same(live->body, p->body);
+			continue;
+		}
+		id = id_take(plan->vs, p->name);
+		if (id == DP_NO_PORT)
+			return err_set(err, -ENOSPC, "limit", "at most %u ports", DP_MAX_PORTS);
+		plan->taken[id] = true;
+		rc = try_open(plan, p, id, err);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static void mark_leaving(struct plan *plan)
+{
+	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
+		struct vs_live *live = &plan->vs->live[id];
+
+		if (live->name[0] != '\0' && vs_model_port(plan->after, live->name) == NULL)
+			plan->leaves[id] = true;
+	}
+}
+
+/* Step 4: the old device goes, then the new one comes in its place. */
+static int replace_devices(struct plan *plan, struct err *err)
+{
+	struct vs *vs = plan->vs;
+	bool any = false;
+
+	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
+		if (!plan->leaves[id] || plan->kept[id].port == NULL)
+			continue;
+		vs_device_close(vs, &plan->kept[id]);
+	}
+	for (unsigned i = 0; i < plan->after->n_ports; i++) {
+		const struct vs_port *p = &plan->after->ports[i];
+		uint16_t id = vs_port_id(vs, p->name);
+		int rc;
+
+		if (!plan->leaves[id])
+			continue;
+		rc = try_open(plan, p, id, err);
+		if (rc != 0)
+			return rc;
+		any = true;
+	}
+	return any ? publish(vs, plan->after, err) : 0;
+}
+
+/* Takes the devices that leave out of the live table, so that the next view does not have them. */
+static void lift_leaving(struct plan *plan)
+{
+	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
+		struct vs_live *live = &plan->vs->live[id];
+
+		if (!plan->leaves[id])
+			continue;
+		plan->kept[id] = *live;
+		json_incref(live->body);
+		live->port = NULL;
+	}
+}
+
+static int adjust_devices(struct plan *plan, struct err *err)
+{
+	for (unsigned i = 0; i < plan->after->n_ports; i++) {
+		const struct vs_port *p = &plan->after->ports[i];
+		uint16_t id = vs_port_id(plan->vs, p->name);
+		struct vs_live *live = &plan->vs->live[id];
+		int rc;
+
+		if (plan->leaves[id] || plan->opened[id] || live->port == NULL)
+			continue;
+		rc = vs_device_adjust(plan->vs, p, live, err);
+		if (rc != 0)
+			return rc;
+		plan->adjusted[id] = true;
+	}
+	return 0;
+}
+
+/* Undoes everything; the old model runs again. */
+static void undo(struct plan *plan)
+{
+	struct vs *vs = plan->vs;
+	struct dp_port *close_later[DP_MAX_PORTS] = {0};
+	struct err ignored;
+
+	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
+		struct vs_live *live = &vs->live[id];
+
+		if (plan->opened[id]) {
+			close_later[id] = live->port;
+			live->port = NULL;
+		}
+		if (plan->leaves[id] && plan->kept[id].port != NULL) {
+			json_decref(live->body);
+			*live = plan->kept[id];
+			plan->kept[id] = (struct vs_live){0};
+		}
+	}
+	(void)publish(vs, plan->before, &ignored);
+	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
+		struct vs_live gone = {.port = close_later[id], .ifindex = -1};
+
+		if (gone.port != NULL)
+			vs_device_close(vs, &gone);
+		if (plan->taken[id])
+			id_release(vs, id);
+	}
+	/* A device that was closed to make room for one that failed comes back, if it can. */
+	for (unsigned i = 0; i < plan->before->n_ports; i++) {
+		const struct vs_port *p = &plan->before->ports[i];
+		uint16_t id = vs_port_id(vs, p->name);
+
+		if (id == DP_NO_PORT)
+			continue;
+		if (vs->live[id].port == NULL && plan->leaves[id])
+			(void)vs_device_open(vs, p, &vs->live[id], &ignored);
+		else if (plan->adjusted[id])
+			(void)vs_device_adjust(vs, p, &vs->live[id], &ignored);
+	}
+	(void)publish(vs, plan->before, &ignored);
+	domains_drop(vs, plan->before);
+}
+
+static bool has_core(const struct vs_model *m, unsigned cpu)
+{
+	for (unsigned i = 0; i < m->n_cores; i++)
+		if (m->cores[i] == cpu)
+			return true;
+	return false;
+}
+
+/* Starts workers that 'to' has and 'from' has not; on failure stops those started. */
+static int cores_start(struct vs *vs, const struct vs_model *from, const struct vs_model *to, struct err *err)
+{
+	for (unsigned i = 0; i < to->n_cores; i++) {
+		int rc = has_core(from, to->cores[i]) ? 0 : dp_worker_add(vs->dp, to->cores[i], err);
+
+		if (rc == 0)
+			continue;
+		while (i-- > 0)
+			if (!has_core(from, to->cores[i]))
+				(void)dp_worker_remove(vs->dp, to->cores[i], NULL);
+		return rc;
+	}
+	return 0;
+}
+
+static void cores_stop(struct vs *vs, const struct vs_model *from, const struct vs_model *to)
+{
+	for (unsigned i = 0; i < from->n_cores; i++)
+		if (!has_core(to, from->cores[i]))
+			(void)dp_worker_remove(vs->dp, from->cores[i], NULL);
+}
+
+static bool same_static(const struct vs_static_mac *a, const struct vs_static_mac *b)
+{
+	return strcmp(a->sw->name, b->sw->name) == 0 && strcmp(a->port->name, b->port->name) == 0 &&
+	       a->vlan == b->vlan && rte_is_same_ether_addr(&a->mac, &b->mac) &&
+	       strcmp(a->port->tenant != NULL ? a->port->tenant->name : "",
+		      b->port->tenant != NULL ? b->port->tenant->name : "") == 0;
+}
+
+static bool has_static(const struct vs_model *m, const struct vs_static_mac *s)
+{
+	for (unsigned i = 0; i < m->n_macs; i++)
+		if (same_static(&m->macs[i], s))
+			return true;
+	return false;
+}
+
+static struct dp_fdb_entry static_entry(const struct vs *vs, const struct vs_static_mac *s)
+{
+	return (struct dp_fdb_entry){
+		.mac = s->mac,
+		.vlan = s->vlan,
+		.port = vs_port_id(vs, s->port->name),
+		.domain = vs_domain_id(vs, s->sw->name, s->port->tenant != NULL ? s->port->tenant->name : NULL),
+		.is_static = true,
+	};
+}
+
+static void statics_change(struct vs *vs, const struct vs_model *before, const struct vs_model *after)
+{
+	for (unsigned i = 0; i < before->n_macs; i++) {
+		struct dp_fdb_entry e = static_entry(vs, &before->macs[i]);
+
+		if (!has_static(after, &before->macs[i]) && e.domain != DP_NO_DOMAIN)
+			(void)dp_fdb_remove(dp_fdb(vs->dp), &e);
+	}
+	for (unsigned i = 0; i < after->n_macs; i++) {
+		struct dp_fdb_entry e = static_entry(vs, &after->macs[i]);
+
+		if (!has_static(before, &after->macs[i]) || before == after)
+			(void)dp_fdb_add_static(dp_fdb(vs->dp), &e, NULL);
+	}
+}
+
+/* Addresses learned under another tenant or VLAN mean nothing any more. */
+static void forget_moved(struct vs *vs, const struct vs_model *before, const struct vs_model *after)
+{
+	for (unsigned i = 0; i < after->n_ports; i++) {
+		const struct vs_port *new = &after->ports[i], *old = vs_model_port(before, new->name);
+
+		if (old == NULL)
+			continue;
+		if (strcmp(old->sw->name, new->sw->name) != 0 ||
+		    strcmp(old->tenant != NULL ? old->tenant->name : "",
+			   new->tenant != NULL ? new->tenant->name : "") != 0 ||
+		    memcmp(&old->vlan, &new->vlan, sizeof(old->vlan)) != 0)
+			dp_fdb_flush(dp_fdb(vs->dp), DP_NO_DOMAIN, DP_NO_VLAN, vs_port_id(vs, new->name), false);
+	}
+}
+
+/* Step 5: nothing can fail any more. */
+static void settle(struct plan *plan)
+{
+	struct vs *vs = plan->vs;
+
+	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
+		json_decref(plan->kept[id].body);
+		if (vs->live[id].name[0] != '\0' && vs_model_port(plan->after, vs->live[id].name) == NULL)
+			id_release(vs, id);
+	}
+	forget_moved(vs, plan->before, plan->after);
+	statics_change(vs, plan->before, plan->after);
+	domains_drop(vs, plan->after);
+	cores_stop(vs, plan->before, plan->after);
+	dp_set_max_sleep(vs->dp, plan->after->max_sleep_us);
+	dp_set_rebalance(vs->dp, plan->after->rebalance);
+	dp_fdb_set_age(dp_fdb(vs->dp), plan->after->mac_age_s != 0 ? plan->after->mac_age_s : 300);
+}
+
+static int run_plan(struct plan *plan, struct err *err)
+{
+	int rc = domains_need(plan->vs, plan->after, err);
+
+	if (rc == 0)
+		rc = open_new(plan, err);
+	if (rc == 0)
+		rc = adjust_devices(plan, err);
+	if (rc == 0) {
+		mark_leaving(plan);
+		lift_leaving(plan);
+		rc = publish(plan->vs, plan->after, err);
+	}
+	if (rc == 0)
+		rc = replace_devices(plan, err);
+	return rc;
+}
+
+int vs_check(void *ctx, const json_t *after, struct err *err)
+{
+	struct vs_model *m;
+	int rc = vs_model_create((json_t *)(uintptr_t)after, &m, err);
+
+	if (rc == 0)
+		vs_model_destroy(m);
+	return rc;
+}
+
+int vs_apply(void *ctx, const json_t *before, const json_t *after, bool starting, struct err *err)
+{
+	struct vs *vs = ctx;
+	struct vs_model *model;
+	struct plan *plan;
+	int rc = vs_model_create((json_t *)(uintptr_t)after, &model, err);
+
+	if (rc != 0)
+		return rc;
+	plan = calloc(1, sizeof(*plan));
+	if (plan == NULL) {
+		vs_model_destroy(model);
+		return err_set(err, -ENOMEM, "no-memory", "no memory");
+	}
+	plan->vs = vs;
+	plan->before = vs->model;
+	plan->after = model;
+	plan->starting = starting;
+	rc = cores_start(vs, vs->model, model, err);
+	if (rc == 0) {
+		rc = run_plan(plan, err);
+		if (rc != 0) {
+			undo(plan);
+			cores_stop(vs, model, vs->model);
+		}
+	}
+	if (rc == 0) {
+		settle(plan);
+		vs_model_destroy(vs->model);
+		vs->model = model;
+	} else {
+		vs_model_destroy(model);
+	}
+	free(plan);
+	return rc;
+}
+
+int vs_create(const struct vs_opts *opts, struct vs **ret_vs, struct err *err)
+{
+	struct vs *vs = calloc(1, sizeof(*vs));
+	json_t *empty = json_object();
+	int rc;
+
+	if (vs == NULL || empty == NULL) {
+		free(vs);
+		return err_set(err, -ENOMEM, "no-memory", "no memory");
+	}
+	vs->opts = *opts;
+	vs->dp = opts->dp;
+	rc = vs_model_create(empty, &vs->model, err);
+	json_decref(empty);
+	if (rc != 0) {
+		free(vs);
+		return rc;
+	}
+	*ret_vs = vs;
+	return 0;
+}
+
+void vs_destroy(struct vs *vs)
+{
+	json_t *empty = json_object();
+
+	if (vs == NULL)
+		return;
+	(void)vs_apply(vs, NULL, empty, false, NULL);
+	json_decref(empty);
+	vs_model_destroy(vs->model);
+	free(vs);
+}

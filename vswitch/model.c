@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * From JSON to typed objects, with every check that needs no device; see model.h.
+ */
+#include "vswitch/model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TENANT_ID_MAX 0xffffffu
+#define MTU_MIN 68
+#define MTU_MAX 9600
+
+static const char *const type_names[] = {"external", "internal", "private"};
+static const char *const kind_names[] = {"phys", "host", "tap", "vhost", "memif", "mem"};
+static const char *const mode_names[] = {"access", "trunk", "tunnel", "isolated", "community", "promiscuous"};
+
+const char *vs_switch_type_name(enum vs_switch_type type)
+{
+	return type_names[type];
+}
+
+const char *vs_port_kind_name(enum vs_port_kind kind)
+{
+	return kind_names[kind];
+}
+
+const char *vs_vlan_mode_name(enum vs_vlan_mode mode)
+{
+	return mode_names[mode];
+}
+
+static int choice(const char *word, const char *const *names, unsigned n)
+{
+	for (unsigned i = 0; word != NULL && i < n; i++)
+		if (strcmp(word, names[i]) == 0)
+			return (int)i;
+	return -1;
+}
+
+static const char *str(const json_t *body, const char *key)
+{
+	return json_string_value(json_object_get(body, key));
+}
+
+static uint64_t number(const json_t *body, const char *key, uint64_t def)
+{
+	const json_t *v = json_object_get(body, key);
+
+	return json_is_integer(v) && json_integer_value(v) >= 0 ? (uint64_t)json_integer_value(v) : def;
+}
+
+static bool flag(const json_t *body, const char *key, bool def)
+{
+	const json_t *v = json_object_get(body, key);
+
+	return json_is_boolean(v) ? json_is_true(v) : def;
+}
+
+const struct vs_switch *vs_model_switch(const struct vs_model *m, const char *name)
+{
+	for (unsigned i = 0; name != NULL && i < m->n_switches; i++)
+		if (strcmp(m->switches[i].name, name) == 0)
+			return &m->switches[i];
+	return NULL;
+}
+
+const struct vs_tenant *vs_model_tenant(const struct vs_model *m, const char *name)
+{
+	for (unsigned i = 0; name != NULL && i < m->n_tenants; i++)
+		if (strcmp(m->tenants[i].name, name) == 0)
+			return &m->tenants[i];
+	return NULL;
+}
+
+const struct vs_port *vs_model_port(const struct vs_model *m, const char *name)
+{
+	for (unsigned i = 0; name != NULL && i < m->n_ports; i++)
+		if (strcmp(m->ports[i].name, name) == 0)
+			return &m->ports[i];
+	return NULL;
+}
+
+static int no_such(struct err *err, const char *who, const char *name, const char *what, const char *missing)
+{
+	err_set(err, -ENOENT, "not-found", "%s %s: there is no %s '%s'", who, name, what,
+		missing != NULL ? missing : "");
+	err_fix(err, "vswitchctl %s list", what);
+	return -ENOENT;
+}
+
+static int tenant_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
+{
+	struct vs_tenant *t = &m->tenants[m->n_tenants];
+
+	*t = (struct vs_tenant){
+		.name = name,
+		.id = (uint32_t)number(body, "id", 0),
+		.mac_limit = (uint32_t)number(body, "mac_limit", 0),
+		.flood_rate_bps = number(body, "flood_rate", 0),
+	};
+	if (t->id == 0 || t->id > TENANT_ID_MAX)
+		return err_set(err, -EINVAL, "bad-tenant-id", "tenant %s: id must be 1 to %u", name, TENANT_ID_MAX);
+	for (unsigned i = 0; i < m->n_tenants; i++) {
+		if (m->tenants[i].id != t->id)
+			continue;
+		err_set(err, -EEXIST, "tenant-id-used", "tenant %s: id %u is tenant %s's", name, t->id,
+			m->tenants[i].name);
+		err_why(err, "an id is what keeps two tenants apart");
+		err_fix(err, "choose another --id");
+		return -EEXIST;
+	}
+	m->n_tenants++;
+	return 0;
+}
+
+static int switch_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
+{
+	int type = choice(str(body, "type"), type_names, 3);
+
+	if (type < 0)
+		return err_set(err, -EINVAL, "bad-type", "switch %s: type must be external, internal or private",
+			       name);
+	m->switches[m->n_switches++] = (struct vs_switch){
+		.name = name,
+		.type = (enum vs_switch_type)type,
+		.mac_limit = (uint32_t)number(body, "mac_limit", 0),
+		.loop_guard = flag(body, "loop_guard", true),
+	};
+	return 0;
+}
+
+/* A kind of port says what it reaches; a type of switch says what may be reached. */
+static int kind_allowed(const struct vs_port *p, struct err *err)
+{
+	const char *type = vs_switch_type_name(p->sw->type);
+
+	if (p->kind == VS_PHYS && p->sw->type != VS_EXTERNAL) {
+		err_set(err, -EINVAL, "wrong-switch-type", "cannot add port %s: switch %s is %s", p->name,
+			p->sw->name, type);
+		err_why(err, "a phys port reaches a wire, and only an external switch may");
+		err_fix(err, "vswitchctl switch add NAME --type external, and add the port there");
+		return -EINVAL;
+	}
+	if (p->kind == VS_HOST && p->sw->type == VS_PRIVATE) {
+		err_set(err, -EINVAL, "wrong-switch-type", "cannot add port %s: switch %s is private", p->name,
+			p->sw->name);
+		err_why(err, "a private switch never reaches the host");
+		err_fix(err, "use an internal switch, or kind tap with --netns");
+		return -EINVAL;
+	}
+	if (p->kind == VS_TAP && p->sw->type == VS_PRIVATE && str(p->body, "netns") == NULL &&
+	    json_object_get(p->body, "pid") == NULL) {
+		err_set(err, -EINVAL, "wrong-switch-type", "cannot add port %s: switch %s is private", p->name,
+			p->sw->name);
+		err_why(err, "a tap without a network namespace is an interface of the host");
+		err_fix(err, "add --netns NAME or --pid N");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int set_read(const json_t *body, const char *key, uint64_t *ret_set, struct err *err)
+{
+	const char *text = str(body, key);
+
+	return text == NULL ? 0 : vs_vlans_parse(text, ret_set, err);
+}
+
+static unsigned set_count(const uint64_t *set)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < DP_VLAN_WORDS; i++)
+		n += (unsigned)__builtin_popcountll(set[i]);
+	return n;
+}
+
+/* What the modes of private VLANs ask of their numbers. */
+static int pvlan_check(const struct vs_port *p, struct err *err)
+{
+	unsigned n = set_count(p->vlan.secondary);
+	bool one = p->vlan.mode != VS_PROMISCUOUS;
+
+	if (p->vlan.vlan == 0 || n == 0 || (one && n != 1)) {
+		err_set(err, -EINVAL, "bad-pvlan", "port %s: %s needs a primary VLAN and %s", p->name,
+			vs_vlan_mode_name(p->vlan.mode), one ? "one secondary VLAN" : "secondary VLANs");
+		err_fix(err, "vswitchctl vlan set %s --%s PRIMARY,SECONDARY%s", p->name,
+			vs_vlan_mode_name(p->vlan.mode), one ? "" : "...");
+		return -EINVAL;
+	}
+	if (dp_vlan_test(p->vlan.secondary, p->vlan.vlan))
+		return err_set(err, -EINVAL, "bad-pvlan", "port %s: VLAN %u cannot be primary and secondary",
+			       p->name, p->vlan.vlan);
+	return 0;
+}
+
+static int vlan_read(struct vs_port *p, struct err *err)
+{
+	const char *word = str(p->body, "vlan_mode");
+	int mode = choice(word, mode_names, 6);
+	const char *tpid = str(p->body, "tpid");
+	int rc;
+
+	if (word == NULL)
+		mode = p->kind == VS_PHYS && json_object_get(p->body, "vlan") == NULL ? VS_TRUNK : VS_ACCESS;
+	if (mode < 0)
+		return err_set(err, -EINVAL, "bad-vlan-mode", "port %s: no VLAN mode '%s'", p->name, word);
+	p->vlan.mode = (enum vs_vlan_mode)mode;
+	p->vlan.vlan = (uint16_t)number(p->body, "vlan", 0);
+	p->vlan.native = (uint16_t)number(p->body, "native", 0);
+	p->vlan.tpid = tpid != NULL && strcasecmp(tpid, "0x88a8") == 0 ? 0x88a8 : 0x8100;
+	if (p->vlan.vlan > 4094 || p->vlan.native > 4094)
+		return err_set(err, -EINVAL, "bad-vlan", "port %s: a VLAN is 0 to 4094", p->name);
+	rc = vs_vlans_parse("all", p->vlan.allowed, err);
+	if (rc == 0)
+		rc = set_read(p->body, "allowed", p->vlan.allowed, err);
+	if (rc == 0)
+		rc = set_read(p->body, "secondary", p->vlan.secondary, err);
+	if (rc == 0 && p->vlan.mode >= VS_ISOLATED)
+		rc = pvlan_check(p, err);
+	return rc;
+}
+
+/* "--tenant-vlan blue=100": the uplink carries blue's frames with tag 100. */
+static int shared_read(struct vs_model *m, struct vs_port *p, struct err *err)
+{
+	const json_t *list = json_object_get(p->body, "tenant_vlan");
+	size_t n = json_array_size(list);
+
+	if (n == 0)
+		return 0;
+	if (p->kind != VS_PHYS)
+		return err_set(err, -EINVAL, "bad-tenant-vlan",
+			       "port %s: only a phys port can be shared by tenants", p->name);
+	p->shared = calloc(n, sizeof(*p->shared));
+	if (p->shared == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const char *item = json_string_value(json_array_get(list, i));
+		const char *eq = item != NULL ? strchr(item, '=') : NULL;
+		char name[64];
+		unsigned long vlan = eq != NULL ? strtoul(eq + 1, NULL, 10) : 0;
+
+		if (eq == NULL || (size_t)(eq - item) >= sizeof(name) || vlan < 1 || vlan > 4094) {
+			err_set(err, -EINVAL, "bad-tenant-vlan", "port %s: '%s' is not TENANT=VLAN", p->name,
+				item != NULL ? item : "");
+			err_fix(err, "write it like --tenant-vlan blue=100");
+			return -EINVAL;
+		}
+		memcpy(name, item, (size_t)(eq - item));
+		name[eq - item] = '\0';
+		p->shared[i] = (struct vs_tenant_vlan){vs_model_tenant(m, name), (uint16_t)vlan};
+		if (p->shared[i].tenant == NULL)
+			return no_such(err, "port", p->name, "tenant", name);
+		for (size_t k = 0; k < i; k++)
+			if (p->shared[k].vlan == vlan || p->shared[k].tenant == p->shared[i].tenant)
+				return err_set(err, -EINVAL, "bad-tenant-vlan",
+					       "port %s: each tenant and each VLAN of --tenant-vlan once only",
+					       p->name);
+		p->n_shared++;
+	}
+	return 0;
+}
+
+static int port_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
+{
+	struct vs_port *p = &m->ports[m->n_ports++];
+	const char *sw = str(body, "switch"), *tenant = str(body, "tenant"), *admin = str(body, "admin");
+	int kind = choice(str(body, "kind"), kind_names, VS_N_KINDS), rc;
+
+	*p = (struct vs_port){
+		.name = name,
+		.body = body,
+		.sw = vs_model_switch(m, sw),
+		.tenant = vs_model_tenant(m, tenant),
+		.up = admin == NULL || strcmp(admin, "up") == 0,
+		.flood = flag(body, "flood", true),
+		.bpdu = flag(body, "bpdu", false),
+		.mtu = (uint16_t)number(body, "mtu", 1500),
+		.mac_limit = (uint16_t)number(body, "mac_limit", 0),
+	};
+	if (p->sw == NULL)
+		return no_such(err, "port", name, "switch", sw);
+	if (tenant != NULL && p->tenant == NULL)
+		return no_such(err, "port", name, "tenant", tenant);
+	if (kind < 0)
+		return err_set(err, -EINVAL, "bad-kind",
+			       "port %s: --kind must be phys, host, tap, vhost, memif or mem", name);
+	p->kind = (enum vs_port_kind)kind;
+	if (p->mtu < MTU_MIN || p->mtu > MTU_MAX)
+		return err_set(err, -EINVAL, "bad-mtu", "port %s: MTU must be %d to %d", name, MTU_MIN, MTU_MAX);
+	rc = kind_allowed(p, err);
+	if (rc == 0)
+		rc = vlan_read(p, err);
+	if (rc == 0)
+		rc = shared_read(m, p, err);
+	return rc;
+}
+
+static int mac_parse(const char *text, struct rte_ether_addr *ret)
+{
+	return text != NULL && rte_ether_unformat_addr(text, ret) == 0 ? 0 : -EINVAL;
+}
+
+static int static_mac_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
+{
+	struct vs_static_mac *s = &m->macs[m->n_macs++];
+
+	*s = (struct vs_static_mac){
+		.sw = vs_model_switch(m, str(body, "switch")),
+		.port = vs_model_port(m, str(body, "port")),
+		.vlan = (uint16_t)number(body, "vlan", 0),
+	};
+	if (s->sw == NULL)
+		return no_such(err, "mac", name, "switch", str(body, "switch"));
+	if (s->port == NULL)
+		return no_such(err, "mac", name, "port", str(body, "port"));
+	if (s->port->sw != s->sw)
+		return err_set(err, -EINVAL, "wrong-switch", "mac %s: port %s is on switch %s, not %s",
+			       str(body, "mac"), s->port->name, s->port->sw->name, s->sw->name);
+	if (mac_parse(str(body, "mac"), &s->mac) != 0 || rte_is_multicast_ether_addr(&s->mac) ||
+	    rte_is_zero_ether_addr(&s->mac))
+		return err_set(err, -EINVAL, "bad-mac", "'%s' is not a unicast MAC address", str(body, "mac"));
+	return 0;
+}
+
+/* Two ports must not want the same device: the second would fail, or worse, share it. */
+static int devices_check(const struct vs_model *m, struct err *err)
+{
+	static const char *const keys[] = {"socket", "device", "ifname"};
+
+	for (unsigned i = 0; i < m->n_ports; i++) {
+		for (unsigned k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+			const char *mine = str(m->ports[i].body, keys[k]);
+
+			for (unsigned j = 0; mine != NULL && j < i; j++) {
+				const char *other = str(m->ports[j].body, keys[k]);
+				const char *ns1 = str(m->ports[i].body, "netns");
+				const char *ns2 = str(m->ports[j].body, "netns");
+
+				if (other == NULL || strcmp(mine, other) != 0 ||
+				    m->ports[i].kind != m->ports[j].kind ||
+				    (m->ports[i].kind == VS_MEMIF &&
+				     number(m->ports[i].body, "id", 0) != number(m->ports[j].body, "id", 0)) ||
+				    strcmp(ns1 != NULL ? ns1 : "", ns2 != NULL ? ns2 : "") != 0)
+					continue;
+				err_set(err, -EEXIST, "device-used", "port %s: %s %s is port %s's",
+					m->ports[i].name, keys[k], mine, m->ports[j].name);
+				err_fix(err, "vswitchctl port remove %s first, or choose another",
+					m->ports[j].name);
+				return -EEXIST;
+			}
+		}
+	}
+	return 0;
+}
+
+/* A secondary VLAN has one primary on a switch. */
+static int pvlans_check(const struct vs_model *m, struct err *err)
+{
+	for (unsigned i = 0; i < m->n_ports; i++) {
+		const struct vs_port *a = &m->ports[i];
+
+		for (unsigned j = 0; a->vlan.mode >= VS_ISOLATED && j < i; j++) {
+			const struct vs_port *b = &m->ports[j];
+
+			if (b->vlan.mode < VS_ISOLATED || b->sw != a->sw || b->tenant != a->tenant ||
+			    b->vlan.vlan == a->vlan.vlan)
+				continue;
+			for (unsigned v = 1; v < 4095; v++) {
+				if (!dp_vlan_test(a->vlan.secondary, (uint16_t)v) ||
+				    !dp_vlan_test(b->vlan.secondary, (uint16_t)v))
+					continue;
+				err_set(err, -EINVAL, "bad-pvlan",
+					"port %s: secondary VLAN %u belongs to primary %u on port %s", a->name, v,
+					b->vlan.vlan, b->name);
+				err_fix(err, "use another secondary VLAN");
+				return -EINVAL;
+			}
+		}
+	}
+	return 0;
+}
+
+typedef int (*read_fn)(struct vs_model *m, const char *name, const json_t *body, struct err *err);
+
+static int read_kind(struct vs_model *m, const char *kind, unsigned max, read_fn fn, struct err *err)
+{
+	json_t *objects = json_object_get(m->state, kind);
+	const char *name;
+	json_t *body;
+
+	if (json_object_size(objects) > max)
+		return err_set(err, -ENOSPC, "limit", "at most %u of %s can be configured", max, kind);
+	json_object_foreach(objects, name, body) {
+		int rc = fn(m, name, body, err);
+
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int core_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
+{
+	m->cores[m->n_cores++] = (unsigned)number(body, "cpu", 0);
+	return 0;
+}
+
+static size_t n_of(const json_t *state, const char *kind)
+{
+	return json_object_size(json_object_get(state, kind)) + 1;
+}
+
+static int allocate(struct vs_model *m)
+{
+	m->switches = calloc(n_of(m->state, "switch"), sizeof(*m->switches));
+	m->tenants = calloc(n_of(m->state, "tenant"), sizeof(*m->tenants));
+	m->ports = calloc(n_of(m->state, "port"), sizeof(*m->ports));
+	m->macs = calloc(n_of(m->state, "mac"), sizeof(*m->macs));
+	m->cores = calloc(n_of(m->state, "core"), sizeof(*m->cores));
+	return m->switches != NULL && m->tenants != NULL && m->ports != NULL && m->macs != NULL &&
+			       m->cores != NULL
+		       ? 0
+		       : -ENOMEM;
+}
+
+static int read_all(struct vs_model *m, struct err *err)
+{
+	const json_t *settings = json_object_get(json_object_get(m->state, "settings"), "settings");
+	int rc = read_kind(m, "core", 64, core_read, err);
+
+	if (rc == 0)
+		rc = read_kind(m, "tenant", VS_MAX_TENANTS, tenant_read, err);
+	if (rc == 0)
+		rc = read_kind(m, "switch", VS_MAX_SWITCHES, switch_read, err);
+	if (rc == 0)
+		rc = read_kind(m, "port", DP_MAX_PORTS, port_read, err);
+	if (rc == 0)
+		rc = read_kind(m, "mac", 65536, static_mac_read, err);
+	m->mac_age_s = (uint32_t)(number(settings, "mac_age", 0) / 1000);
+	m->max_sleep_us = (uint32_t)number(settings, "max_sleep", 500);
+	m->rebalance = flag(settings, "rebalance", true);
+	m->metrics = str(settings, "metrics");
+	return rc;
+}
+
+int vs_model_create(json_t *state, struct vs_model **ret_model, struct err *err)
+{
+	struct vs_model *m = calloc(1, sizeof(*m));
+	int rc;
+
+	if (m == NULL)
+		return err_set(err, -ENOMEM, "no-memory", "no memory");
+	m->state = json_incref(state);
+	rc = allocate(m);
+	if (rc != 0)
+		err_set(err, rc, "no-memory", "no memory");
+	else
+		rc = read_all(m, err);
+	if (rc == 0)
+		rc = devices_check(m, err);
+	if (rc == 0)
+		rc = pvlans_check(m, err);
+	if (rc != 0) {
+		vs_model_destroy(m);
+		return rc;
+	}
+	*ret_model = m;
+	return 0;
+}
+
+void vs_model_destroy(struct vs_model *m)
+{
+	if (m == NULL)
+		return;
+	for (unsigned i = 0; m->ports != NULL && i < m->n_ports; i++)
+		free(m->ports[i].shared);
+	free(m->switches);
+	free(m->tenants);
+	free(m->ports);
+	free(m->macs);
+	free(m->cores);
+	json_decref(m->state);
+	free(m);
+}

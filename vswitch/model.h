@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The model: the configuration state (conf.h, JSON) as typed objects that refer to each other, all checked.  Immutable once made;
+ * it borrows strings from the state it was made of and holds a reference to that.  No thread of its own.
+ *
+ *	state (JSON, what was asked) -> model (typed, checked) -> view (compiled, what workers run; view.c)
+ */
+#ifndef VSWITCH_MODEL_H
+#define VSWITCH_MODEL_H
+
+#include "ctl/base/err.h"
+#include "dataplane/view.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#define VS_MAX_SWITCHES 256
+#define VS_MAX_TENANTS 4096
+
+enum vs_switch_type { VS_EXTERNAL, VS_INTERNAL, VS_PRIVATE };
+
+enum vs_port_kind { VS_PHYS, VS_HOST, VS_TAP, VS_VHOST, VS_MEMIF, VS_MEM, VS_N_KINDS };
+
+enum vs_vlan_mode { VS_ACCESS, VS_TRUNK, VS_TUNNEL, VS_ISOLATED, VS_COMMUNITY, VS_PROMISCUOUS };
+
+struct vs_tenant {
+	const char *name;
+	uint32_t id;             /* 1 .. 2^24 - 1 */
+	uint32_t mac_limit;      /* 0: none */
+	uint64_t flood_rate_bps; /* 0: no limit */
+};
+
+struct vs_switch {
+	const char *name;
+	enum vs_switch_type type;
+	uint32_t mac_limit;
+	bool loop_guard;
+};
+
+/* One tenant of an uplink that several share. */
+struct vs_tenant_vlan {
+	const struct vs_tenant *tenant;
+	uint16_t vlan;
+};
+
+struct vs_vlan {
+	enum vs_vlan_mode mode;
+	uint16_t vlan;                     /* access, tunnel: the VLAN; PVLAN: the primary */
+	uint16_t native;                   /* trunk */
+	uint16_t tpid;                     /* host order */
+	uint64_t allowed[DP_VLAN_WORDS];   /* trunk */
+	uint64_t secondary[DP_VLAN_WORDS]; /* PVLAN */
+};
+
+struct vs_port {
+	const char *name;
+	const struct vs_switch *sw;
+	const struct vs_tenant *tenant; /* NULL: none */
+	enum vs_port_kind kind;
+	const json_t *body;             /* as configured; what only the driver needs is read there */
+	struct vs_vlan vlan;
+	bool up, flood, bpdu;
+	uint16_t mtu;
+	uint16_t mac_limit;
+	struct vs_tenant_vlan *shared;  /* NULL: the uplink is one tenant's */
+	unsigned n_shared;
+};
+
+struct vs_static_mac {
+	const struct vs_switch *sw;
+	const struct vs_port *port;
+	struct rte_ether_addr mac;
+	uint16_t vlan;
+};
+
+struct vs_model {
+	json_t *state;
+	struct vs_switch *switches;
+	struct vs_tenant *tenants;
+	struct vs_port *ports;
+	struct vs_static_mac *macs;
+	unsigned *cores;
+	unsigned n_switches, n_tenants, n_ports, n_macs, n_cores;
+	uint32_t mac_age_s;             /* 0: default */
+	uint32_t max_sleep_us;
+	bool rebalance;
+	const char *metrics;            /* address:port, or NULL */
+};
+
+/* Makes and checks.  'state' is borrowed; the model takes a reference.  Errors name the object, why, and a fix. */
+int vs_model_create(json_t *state, struct vs_model **ret_model, struct err *err);
+void vs_model_destroy(struct vs_model *model);
+
+const struct vs_port *vs_model_port(const struct vs_model *model, const char *name);
+const struct vs_switch *vs_model_switch(const struct vs_model *model, const char *name);
+const struct vs_tenant *vs_model_tenant(const struct vs_model *model, const char *name);
+
+const char *vs_switch_type_name(enum vs_switch_type type);
+const char *vs_port_kind_name(enum vs_port_kind kind);
+const char *vs_vlan_mode_name(enum vs_vlan_mode mode);
+/* "1,5-9", "all", "none" <-> a set.  The string is malloc'ed. */
+int vs_vlans_parse(const char *text, uint64_t *ret_set, struct err *err);
+char *vs_vlans_format(const uint64_t *set);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The switch as it runs: live ports, domains, and the view they are compiled into.  One per daemon (tests may have two).
+ * Control thread only.
+ */
+#ifndef VSWITCH_VS_H
+#define VSWITCH_VS_H
+
+#include "ctl/base/err.h"
+#include "dataplane/dp.h"
+#include "dataplane/view.h"
+#include "vswitch/model.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+struct conf;
+struct event_base;
+struct vs;
+
+/* A port of the model and its device.  Keeps its id while it is configured. */
+struct vs_live {
+	char name[DP_PORT_NAME_SIZE];    /* "": the id is free */
+	struct dp_port *port;            /* NULL: the device is away */
+	json_t *body;                    /* what the device was opened with */
+	char reason[320];                /* why it is away */
+	int64_t ifindex;                 /* of its Linux interface, -1: none */
+	bool reaches_host;
+	uint64_t retry_ns;               /* when to try to open it again */
+};
+
+/* A tenant on a switch.  Keeps its id while both exist. */
+struct vs_domain_live {
+	bool used;
+	char sw[64], tenant[64];
+	struct dp_flood_limit *flood;
+	uint64_t flood_rate_bps;
+};
+
+struct vs_opts {
+	struct event_base *base;
+	struct dp *dp;
+	void (*event)(void *ctx, const char *type, const char *port, const char *text);
+	void *ctx;
+};
+
+struct vs {
+	struct vs_opts opts;
+	struct dp *dp;
+	struct vs_model *model;
+	struct vs_live live[DP_MAX_PORTS];
+	struct vs_domain_live domains[DP_MAX_DOMAINS];
+	uint16_t held[DP_MAX_PORTS];     /* loop guard: ticks left */
+	uint64_t view_version;
+};
+
+int vs_create(const struct vs_opts *opts, struct vs **ret_vs, struct err *err);
+void vs_destroy(struct vs *vs);
+
+/* conf_ops: could this state run; make the switch run it. */
+int vs_check(void *ctx, const json_t *after, struct err *err);
+int vs_apply(void *ctx, const json_t *before, const json_t *after, bool starting, struct err *err);
+
+/* About ten times a second: devices that come back, the loop guard. */
+void vs_tick(struct vs *vs);
+/* A Linux interface appeared or went; NULL: look at all. */
+void vs_interface_changed(struct vs *vs, const char *ifname);
+
+/* The id of a configured port, or DP_NO_PORT. */
+uint16_t vs_port_id(const struct vs *vs, const char *name);
+const char *vs_port_name(const struct vs *vs, uint16_t id);
+/* The id of a tenant (NULL: none) on a switch, or DP_NO_DOMAIN. */
+uint16_t vs_domain_id(const struct vs *vs, const char *sw, const char *tenant);
+
+/* view.c: compiles the model and the live ports.  NULL when there is no memory. */
+struct dp_view *vs_view_compile(struct vs *vs, const struct vs_model *model);
+
+/* device.c: opens the device of a port as its body says. */
+int vs_device_open(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err);
+void vs_device_close(struct vs *vs, struct vs_live *live);
+/* Would the device have to be opened anew to go from one body to the other? */
+bool vs_device_same(const json_t *a, const json_t *b);
+/* Changes what a device can change while it runs (MTU, MAC). */
+int vs_device_adjust(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err);
+
+__attribute__((format(printf, 4, 5))) void vs_event(struct vs *vs, const char *type, const char *port, const char *fmt,
+						    ...);
+
+#endif

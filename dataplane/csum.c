@@ -2,11 +2,12 @@
  *
  * Checksums in software; see csum.h.
  *
- * Requests come from guests and are believed only as far as the headers confirm them: the parser walks from
- * m->l2_len and must find layer 3 as long as m->l3_len and the transport that was asked for.
+ * Requests come from guests and are believed only as far as the headers confirm them: the parser
+ * walks from m->l2_len and must find layer 3 as long as m->l3_len and the transport that was asked
+ * for.
  *
- * rte_raw_cksum_mbuf() is not used: DPDK 22.11 cuts its sum of a segment to 16 bits before it swaps it, and
- * loses the carries of every segment that starts at an odd offset.
+ * rte_raw_cksum_mbuf() is not used: DPDK 22.11 cuts its sum of a segment to 16 bits before it swaps
+ * it, and loses the carries of every segment that starts at an odd offset.
  */
 #include "dataplane/csum.h"
 
@@ -262,8 +263,8 @@ static uint16_t offset_of_checksum(const struct dp_headers *h)
 	return h->l4 == DP_L4_UDP ? DP_CSUM_OFFSET_UDP : DP_CSUM_OFFSET_SCTP;
 }
 
-/* A right checksum that happens to equal the pseudo-header's sum (one frame in 65535) is taken for an unfinished one;
- * finishing it computes the same value again. */
+/* A right checksum that happens to equal the pseudo-header's sum (one frame in 65535) is taken for
+ * an unfinished one; finishing it computes the same value again. */
 static bool is_partial(const struct rte_mbuf *m, const struct dp_headers *h)
 {
 	static const uint8_t zero[4];
@@ -285,7 +286,8 @@ void dp_csum_detect_partial(struct rte_mbuf *m)
 	if (m->ol_flags & (RTE_MBUF_F_TX_L4_MASK | SEGMENTATION))
 		return;
 	dp_parse_mbuf(m, &outer);
-	/* The inner one first: the outer checksum of such a frame is complete (computed as if the inner one were). */
+	/* The inner one first: the outer checksum of such a frame is complete (computed as if the
+	 * inner one were). */
 	if (parse_inner(m, &outer, &inner) && is_partial(m, &inner)) {
 		if (request_set(m, &inner) < 0)
 			dp_csum_complete(m, inner.l2_size + inner.l3_size,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Internet checksum arithmetic (RFC 1071) that csum.c and gso.c share.  Sums are of 16-bit words as they
- * lie in memory, so that no byte is ever swapped on the way.
+ * Internet checksum arithmetic (RFC 1071) that csum.c and gso.c share.  Sums are of 16-bit words as
+ * they lie in memory, so that no byte is ever swapped on the way.
  */
 #ifndef DATAPLANE_CSUM_PRIV_H
 #define DATAPLANE_CSUM_PRIV_H
@@ -49,8 +49,9 @@ static inline uint16_t dp_csum_ipv4(const uint8_t *ip, uint32_t size)
 }
 
 /* The sum of the pseudo-header (RFC 9293 3.1, 8200 8.1) of 'size' bytes of transport, folded, not
- * complemented: what a sender leaves in the checksum field for others to complete.  rte_ipv6_phdr_cksum()
- * is not for us: it takes protocol and length from the fixed header, wrong with extension headers. */
+ * complemented: what a sender leaves in the checksum field for others to complete.
+ * rte_ipv6_phdr_cksum() is not for us: it takes protocol and length from the fixed header, wrong
+ * with extension headers. */
 static inline uint16_t dp_csum_pseudo(const uint8_t *frame, const struct dp_headers *h,
 				      uint8_t proto, uint32_t size)
 {
@@ -63,8 +64,8 @@ static inline uint16_t dp_csum_pseudo(const uint8_t *frame, const struct dp_head
 	return dp_csum_fold(sum);
 }
 
-/* The pseudo-header's addresses are not those of the header: the destination is where the routing header
- * ends (RFC 8200 8.1), the source may be a home address (RFC 6275 6.3). */
+/* The pseudo-header's addresses are not those of the header: the destination is where the routing
+ * header ends (RFC 8200 8.1), the source may be a home address (RFC 6275 6.3). */
 static inline int dp_csum_pseudo_is_elsewhere(const struct dp_headers *h)
 {
 	return h->l3 == DP_L3_IPV6 && (h->ip_ext & (DP_EXT_ROUTER | DP_EXT_DEST)) != 0;

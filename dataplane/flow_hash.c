@@ -2,8 +2,9 @@
  *
  * The hash of a flow; see parse.h.
  *
- * Words are joined by 64 x 64 -> 128 bit multiplication, both operands masked with keys made from the seed.  A CRC
- * would be cheaper by a cycle, but it is linear: two flows that collide under one seed collide under all.
+ * Words are joined by 64 x 64 -> 128 bit multiplication, both operands masked with keys made from
+ * the seed.  A CRC would be cheaper by a cycle, but it is linear: two flows that collide under one
+ * seed collide under all.
  */
 #include "dataplane/parse.h"
 
@@ -36,7 +37,8 @@ static inline uint64_t join(uint64_t x, uint64_t y)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* The constants only spread the seed's bits over both words: the golden ratio and the square root of 2. */
+/* The constants only spread the seed's bits over both words: the golden ratio and the square root
+ * of 2. */
 static inline struct keys keys_of(uint32_t seed)
 {
 	uint64_t wide = (seed + UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0x6a09e667f3bcc909);

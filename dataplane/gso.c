@@ -2,9 +2,10 @@
  *
  * Segmentation in software; see gso.h.
  *
- * The headers are copied once out of the super-frame into a template, checked there by the parser, and from
- * there into each segment, where only what differs is written: lengths, IPv4 id and checksum, sequence number, flags,
- * and the pseudo-header's sum for whoever finishes the transport checksum (csum.h).
+ * The headers are copied once out of the super-frame into a template, checked there by the parser,
+ * and from there into each segment, where only what differs is written: lengths, IPv4 id and
+ * checksum, sequence number, flags, and the pseudo-header's sum for whoever finishes the transport
+ * checksum (csum.h).
  */
 #include "dataplane/gso.h"
 
@@ -40,8 +41,8 @@ struct plan {
 	bool tcp;
 };
 
-/* Lengths in the template that agree with the template, so that the parser can judge everything else.  Bytes are
- * written where the fields would be; what is there is the parser's to say. */
+/* Lengths in the template that agree with the template, so that the parser can judge everything
+ * else.  Bytes are written where the fields would be; what is there is the parser's to say. */
 static bool set_lengths(struct plan *p, const struct rte_mbuf *m, uint32_t l4_size)
 {
 	uint8_t *ip = p->headers + m->l2_len;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The parser; see parse.h.  It runs once for every packet, so the straight path (untagged IPv4 or IPv6
- * without options, TCP or UDP) is a handful of compares with no loop and no call; loops, options and
- * tunnels are out of line.
+ * The parser; see parse.h.  It runs once for every packet, so the straight path (untagged IPv4 or
+ * IPv6 without options, TCP or UDP) is a handful of compares with no loop and no call; loops,
+ * options and tunnels are out of line.
  *
- * How it reads: 'end' is the first byte that may not be read.  It starts as the end of the contiguous bytes
- * and shrinks to the end of the IP payload.  Every read is preceded by a compare of 'end - off' (off <= end
- * always holds, so nothing wraps), and every function returns how it ended.
+ * How it reads: 'end' is the first byte that may not be read.  It starts as the end of the
+ * contiguous bytes and shrinks to the end of the IP payload.  Every read is preceded by a compare
+ * of 'end - off' (off <= end always holds, so nothing wraps), and every function returns how it
+ * ended.
  */
 #include "dataplane/parse.h"
 
@@ -79,8 +80,8 @@ static inline uint32_t be32(const uint8_t *p)
 	return be32toh(v);
 }
 
-/* Tunnels.  A header that is cut off is malformed; one whose flags are not the tunnel's is somebody's payload that
- * happens to use the port, and no tunnel. */
+/* Tunnels.  A header that is cut off is malformed; one whose flags are not the tunnel's is
+ * somebody's payload that happens to use the port, and no tunnel. */
 
 /* RFC 7348 section 5: the I flag says that there is a VNI; reserved bits are ignored on receipt. */
 static enum dp_bad parse_vxlan(const uint8_t *frame, uint32_t off, uint32_t end,
@@ -119,7 +120,8 @@ static enum dp_bad parse_geneve(const uint8_t *frame, uint32_t off, uint32_t end
 	return DP_BAD_NONE;
 }
 
-/* RFC 7637 3.2: GRE version 0 with a key, without checksum and sequence number, an Ethernet frame inside. */
+/* RFC 7637 3.2: GRE version 0 with a key, without checksum and sequence number, an Ethernet frame
+ * inside. */
 static enum dp_bad parse_gre(const uint8_t *frame, uint32_t off, uint32_t end, struct dp_headers *h)
 {
 	if (end - off < GRE_SIZE)
@@ -283,8 +285,9 @@ static inline enum dp_bad parse_ipv4(const uint8_t *frame, uint32_t off, uint32_
 	return parse_l4(frame, off + size, end, total - size, h);
 }
 
-/* The options of a hop-by-hop or destination header (RFC 8200 4.2); '*ret_jumbo' is the jumbo payload length if
- * there is one and a pointer for it, which only hop-by-hop has (RFC 2675 section 2). */
+/* The options of a hop-by-hop or destination header (RFC 8200 4.2); '*ret_jumbo' is the jumbo
+ * payload length if there is one and a pointer for it, which only hop-by-hop has (RFC 2675 section
+ * 2). */
 static bool ipv6_options_ok(const uint8_t *opt, uint32_t size, uint32_t *ret_jumbo)
 {
 	uint32_t off = 0;
@@ -299,7 +302,8 @@ static bool ipv6_options_ok(const uint8_t *opt, uint32_t size, uint32_t *ret_jum
 		if (size - off < 2 || opt[off + 1] > size - off - 2)
 			return false;
 		if (opt[off] == OPT_JUMBO && ret_jumbo != NULL) {
-			/* Aligned 4n + 2 from the header, whose first two bytes are not in 'opt'. */
+			/* Aligned 4n + 2 from the header, whose first two bytes are not in 'opt'.
+			 */
 			if (opt[off + 1] != 4 || off % 4 != 0 || *ret_jumbo != 0)
 				return false;
 			*ret_jumbo = be32(opt + off + 2);
@@ -337,8 +341,9 @@ static unsigned ext_bit(uint8_t proto)
 	}
 }
 
-/* Adds 'bit' to the headers seen before, with what is unusual about it here: destination options come once before a
- * routing header and once at the end, the others once and in the order of RFC 8200 4.1. */
+/* Adds 'bit' to the headers seen before, with what is unusual about it here: destination options
+ * come once before a routing header and once at the end, the others once and in the order of RFC
+ * 8200 4.1. */
 static unsigned ext_note(unsigned seen, unsigned bit)
 {
 	static const struct {
@@ -395,7 +400,8 @@ static bool ext_step(const uint8_t *frame, struct ext_walk *w, struct dp_headers
 	return true;
 }
 
-/* The chain behind the IPv6 header at 'off', up to the transport header or what stands in its place. */
+/* The chain behind the IPv6 header at 'off', up to the transport header or what stands in its
+ * place. */
 static enum dp_bad parse_ipv6_ext(const uint8_t *frame, uint32_t off, uint32_t end,
 				  uint32_t frame_size, struct dp_headers *h)
 {
@@ -416,7 +422,8 @@ static enum dp_bad parse_ipv6_ext(const uint8_t *frame, uint32_t off, uint32_t e
 		}
 		if (!ext_step(frame, &w, h))
 			return DP_BAD_IP_OPTION;
-		/* The jumbo option and a payload length exclude each other, and one must be there. */
+		/* The jumbo option and a payload length exclude each other, and one must be there.
+		 */
 		if (n == 0 && (payload == 0) != (w.jumbo != 0))
 			return DP_BAD_IP_OPTION;
 		if (n == 0 && w.jumbo != 0) {
@@ -465,7 +472,8 @@ static inline enum dp_bad parse_ipv6(const uint8_t *frame, uint32_t off, uint32_
 	return parse_l4(frame, off, end, payload, h);
 }
 
-/* RFC 826.  Addresses are told only for IPv4 over Ethernet; any other kind must be as long as it says. */
+/* RFC 826.  Addresses are told only for IPv4 over Ethernet; any other kind must be as long as it
+ * says. */
 static enum dp_bad parse_arp(const uint8_t *frame, uint32_t off, uint32_t end, struct dp_headers *h)
 {
 	const uint8_t *arp = frame + off;
@@ -491,8 +499,8 @@ static bool is_tag(uint32_t type)
 	return type == TYPE_CVLAN || type == TYPE_SVLAN;
 }
 
-/* RFC 1042: an EtherType behind an LLC header.  Receivers take ARP and IP this way whatever the length field says
- * (CVE-2021-27853, -27862), so a guard must see through it. */
+/* RFC 1042: an EtherType behind an LLC header.  Receivers take ARP and IP this way whatever the
+ * length field says (CVE-2021-27853, -27862), so a guard must see through it. */
 static bool is_snap(const uint8_t *frame, uint32_t off, uint32_t end)
 {
 	static const uint8_t snap[6] = {0xaa, 0xaa, 0x03, 0, 0, 0};
@@ -500,8 +508,8 @@ static bool is_snap(const uint8_t *frame, uint32_t off, uint32_t end)
 	return end - off >= SNAP_SIZE && memcmp(frame + off, snap, sizeof(snap)) == 0;
 }
 
-/* Whatever comes before layer 3 in a frame that does not start with its EtherType: tags, LLC.  h->l2_size is
- * behind the Ethernet header and moves on. */
+/* Whatever comes before layer 3 in a frame that does not start with its EtherType: tags, LLC.
+ * h->l2_size is behind the Ethernet header and moves on. */
 static enum dp_bad parse_l2(const uint8_t *frame, uint32_t end, struct dp_headers *h)
 {
 	uint32_t off = h->l2_size;

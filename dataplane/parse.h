@@ -4,8 +4,9 @@
  * bytes that are contiguous in memory (the first segment); never past them; a header that does not
  * fit, or lies about its length, ends the walk and says at which layer.  No state; any thread.
  *
- *	Ethernet ─► 0..2 VLAN tags ─► [LLC/SNAP] ─► ARP
- *	                                          └► IPv4 | IPv6 + extension headers ─► transport ─► tunnel
+ *	Ethernet ─► 0..2 VLAN tags ─► [LLC/SNAP] ─┬► ARP
+ *	                                          ├► IPv4 ─────────────────────┬► transport ─► tunnel
+ *	                                          └► IPv6 ─► extension headers ─┘
  *
  * What is malformed stays recognisable: a layer that is announced but broken sets its kind (l3, l4)
  * and 'bad', and leaves its size and fields zero.  So whoever guards a protocol can tell "not ARP"
@@ -75,20 +76,19 @@ enum dp_bad {
 #define DP_MAX_EXT_HEADERS 8
 #define DP_MAX_IP_OPTIONS  40 /* in one header, padding counted; what fits into IPv4's largest */
 
-/* eth_type of an 802.3 frame without SNAP, as OpenFlow 1.0 (3.4) names it: no EtherType is that small. */
+/* eth_type of an 802.3 frame without SNAP, as in OpenFlow 1.0 (3.4): no EtherType is so small. */
 #define DP_ETH_TYPE_LLC 0x05ff
 
 /* One cache line.  Sizes are of valid headers only: 0 when the layer is absent or malformed. */
 struct dp_headers {
-	uint16_t
-		eth_type; /* host order, of what follows the tags and SNAP; a third tag is payload */
-	uint8_t n_tags;	  /* VLAN tags (TPID 0x8100, 0x88a8) before eth_type, at most 2 */
-	uint8_t bad;	  /* enum dp_bad */
-	uint16_t tci[2];  /* host order, outermost first */
-	uint16_t tpid[2]; /* host order */
-	uint8_t l3;	  /* enum dp_l3 */
-	uint8_t l4;	  /* enum dp_l4 */
-	uint8_t ip_proto; /* the final one after extension headers */
+	uint16_t eth_type; /* host order, of what follows tags and SNAP; a third tag is payload */
+	uint8_t n_tags;	   /* VLAN tags (TPID 0x8100, 0x88a8) before eth_type, at most 2 */
+	uint8_t bad;	   /* enum dp_bad */
+	uint16_t tci[2];   /* host order, outermost first */
+	uint16_t tpid[2];  /* host order */
+	uint8_t l3;	   /* enum dp_l3 */
+	uint8_t l4;	   /* enum dp_l4 */
+	uint8_t ip_proto;  /* the final one after extension headers */
 	uint8_t ip_tos;
 	uint8_t ip_ttl;
 	uint8_t frag; /* DP_FRAG_* or 0 */
@@ -100,40 +100,39 @@ struct dp_headers {
 	uint16_t ip_ext;  /* DP_EXT_* */
 	uint16_t arp_op;  /* host order; 0: no ARP */
 	uint16_t l2_size; /* bytes before layer 3: Ethernet, tags, SNAP */
-	uint16_t
-		l3_size; /* IP header with its valid options or extension headers; ARP: all of it */
-	uint16_t
-		l4_size; /* transport header: TCP with options, UDP 8, SCTP 12, ICMP and IGMP 8, ICMPv6 4 */
-	uint16_t sport, dport; /* host order; TCP, UDP, SCTP */
-	uint16_t
-		tunnel_offset; /* where the inner Ethernet frame starts; 0: no tunnel, or none inside */
-	uint32_t tunnel_id; /* VNI or VSID, 24 bits */
-	uint32_t
-		ip_size; /* layer 3 as the header says: IPv4 total length, IPv6 40 + (jumbo) payload length */
+	uint16_t l3_size; /* IP header with its valid options or extension headers; whole ARP */
+	uint16_t l4_size; /* TCP with options, UDP 8, SCTP 12, ICMP and IGMP 8, ICMPv6 4; else 0 */
+	uint16_t sport, dport;	/* host order; TCP, UDP, SCTP */
+	uint16_t tunnel_offset; /* where the inner Ethernet frame starts; 0: there is none */
+	uint32_t tunnel_id;	/* VNI or VSID, 24 bits */
+	/* Layer 3 as the header says: IPv4 total length, IPv6 40 + (jumbo) payload length. */
+	uint32_t ip_size;
 	/* Addresses: offsets into the frame, 0 when there are none (bytes are not copied). */
-	uint16_t ip_src, ip_dst; /* 4 or 16 bytes there; ARP: sender and target protocol address */
+	uint16_t ip_src, ip_dst; /* 4 or 16 bytes there; ARP: protocol addresses */
 };
 static_assert(sizeof(struct dp_headers) <= 64, "one cache line");
 
 /* Parses a frame of 'size' bytes; returns ret->bad.  'ret' is always filled completely. */
 enum dp_bad dp_parse(const uint8_t *frame, uint32_t size, struct dp_headers *ret);
 
-/* The same for a frame of 'frame_size' bytes, of which the first 'size' lie at 'frame'.  Headers must lie
- * in these; the lengths that they announce are checked against 'frame_size'. */
+/* The same for a frame of 'frame_size' bytes, of which the first 'size' lie at 'frame'.  Headers
+ * must lie in these; the lengths that they announce are checked against 'frame_size'. */
 enum dp_bad dp_parse_head(const uint8_t *frame, uint32_t size, uint32_t frame_size,
 			  struct dp_headers *ret);
 
 /* The same for an mbuf: headers in the first segment, lengths checked against all of them. */
 enum dp_bad dp_parse_mbuf(const struct rte_mbuf *m, struct dp_headers *ret);
 
-/* Starts at the IP header 'l3_offset' bytes into the frame: for who was told where it is.  The version nibble
- * decides between IPv4 and IPv6.  ret->l2_size is 'l3_offset', eth_type what goes with the version. */
+/* Starts at the IP header 'l3_offset' bytes into the frame: for who was told where it is.  The
+ * version nibble decides between IPv4 and IPv6.  ret->l2_size is 'l3_offset', eth_type what goes
+ * with the version. */
 enum dp_bad dp_parse_ip(const uint8_t *frame, uint32_t l3_offset, uint32_t size,
 			uint32_t frame_size, struct dp_headers *ret);
 
-/* A hash of the flow (addresses, protocol, ports; MACs and ARP addresses when there is no IP): equal for both halves of
- * no connection in particular; same flow, same value.  All fragments of a datagram are the same flow, the one
- * without ports.  'seed' keeps senders from choosing collisions. */
+/* A hash of the flow (addresses, protocol, ports; MACs and ARP addresses when there is no IP):
+ * equal for both halves of no connection in particular; same flow, same value.  All fragments of a
+ * datagram are the same flow, the one without ports.  'seed' keeps senders from choosing
+ * collisions. */
 uint32_t dp_flow_hash(const uint8_t *frame, const struct dp_headers *h, uint32_t seed);
 
 #endif

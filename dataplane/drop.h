@@ -1,40 +1,43 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Every way a frame can die, in one list.  Each reason has a counter per port and per worker, a test, and a line in
- * 'vswitchctl drop list'.  A side says which half of the port's ledger it belongs to (counter.h).
+ * Every way a frame can die, in one list.  Each reason has a counter per port and per worker, a
+ * test, and a line in 'vswitchctl drop list'.  A side says which half of the port's ledger it
+ * belongs to (counter.h).
  */
 #ifndef DATAPLANE_DROP_H
 #define DATAPLANE_DROP_H
 
-#define DP_DROP_REASONS(X)                                                                         \
-	X(RUNT, "runt", "shorter than an Ethernet header")                                         \
-	X(TRUNCATED_TAG, "truncated-tag", "ends inside a VLAN tag")                                \
-	X(BAD_SOURCE, "bad-source", "source address is a group address or zero")                   \
-	X(PORT_DISABLED, "port-disabled", "ingress port is administratively down")                 \
-	X(VLAN_NOT_MEMBER, "vlan-not-member", "ingress port is not a member of the VLAN")          \
-	X(UNTAGGED, "untagged", "ingress port takes only tagged frames")                           \
-	X(RESERVED_MAC, "reserved-mac", "bridge-local group address (802.1Q 8.6.3)")               \
-	X(HAIRPIN, "hairpin", "the destination lives behind the ingress port")                     \
-	X(NO_RECEIVER, "no-receiver", "no port takes it")                                          \
-	X(TENANT, "tenant", "the destination belongs to another tenant")                           \
+/* clang-format off */
+#define DP_DROP_REASONS(X)                                                                      \
+	X(RUNT, "runt", "shorter than an Ethernet header")                                      \
+	X(TRUNCATED_TAG, "truncated-tag", "ends inside a VLAN tag")                             \
+	X(BAD_SOURCE, "bad-source", "source address is a group address or zero")                \
+	X(PORT_DISABLED, "port-disabled", "ingress port is administratively down")              \
+	X(VLAN_NOT_MEMBER, "vlan-not-member", "ingress port is not a member of the VLAN")       \
+	X(UNTAGGED, "untagged", "ingress port takes only tagged frames")                        \
+	X(RESERVED_MAC, "reserved-mac", "bridge-local group address (802.1Q 8.6.3)")            \
+	X(HAIRPIN, "hairpin", "the destination lives behind the ingress port")                  \
+	X(NO_RECEIVER, "no-receiver", "no port takes it")                                       \
+	X(TENANT, "tenant", "the destination belongs to another tenant")                        \
 	X(EGRESS_VLAN, "egress-vlan", "egress port is not a member of the VLAN, or PVLAN forbids") \
-	X(FLOOD_LIMIT, "flood-limit", "the tenant's flooding bandwidth is used up")                \
-	X(LOOP, "loop", "the loop guard holds the port")                                           \
-	X(NO_MBUF, "no-mbuf", "no packet buffer left for a copy or a tag")                         \
-	X(TX_DOWN, "tx-down", "egress port is down or has no peer")                                \
-	X(TX_FULL, "tx-full", "egress queue is full")                                              \
-	X(TX_TOO_BIG, "tx-too-big", "longer than the egress port's MTU")                           \
-	X(TX_OFFLOAD, "tx-offload", "a checksum or segmentation request that cannot be met")       \
-	X(HANDOFF_FULL, "handoff-full", "the ring to the worker that owns the queue is full")      \
-	X(RX_MALFORMED, "rx-malformed", "the receive descriptor or offload header is malformed")   \
+	X(FLOOD_LIMIT, "flood-limit", "the tenant's flooding bandwidth is used up")             \
+	X(LOOP, "loop", "the loop guard holds the port")                                        \
+	X(NO_MBUF, "no-mbuf", "no packet buffer left for a copy or a tag")                      \
+	X(TX_DOWN, "tx-down", "egress port is down or has no peer")                             \
+	X(TX_FULL, "tx-full", "egress queue is full")                                           \
+	X(TX_TOO_BIG, "tx-too-big", "longer than the egress port's MTU")                        \
+	X(TX_OFFLOAD, "tx-offload", "a checksum or segmentation request that cannot be met")    \
+	X(HANDOFF_FULL, "handoff-full", "the ring to the worker that owns the queue is full")   \
+	X(RX_MALFORMED, "rx-malformed", "the receive descriptor or offload header is malformed") \
 	X(PORT_REMOVED, "port-removed", "the port was removed while the frame was queued")
 
 enum dp_drop {
 #define X(name, slug, text) DP_DROP_##name,
 	DP_DROP_REASONS(X)
 #undef X
-		DP_N_DROPS,
+	DP_N_DROPS,
 };
+/* clang-format on */
 
 /* "vlan-not-member"; NULL for a number that is no reason. */
 const char *dp_drop_slug(enum dp_drop reason);

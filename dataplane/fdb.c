@@ -432,36 +432,44 @@ static bool table_copy(const struct dp_fdb *fdb, const struct dp_fdb_table *old,
 	return true;
 }
 
-static void grow(struct dp_fdb *fdb, void (*synchronize)(void *arg), void *arg)
+/* Replaces the table by one of 'n_buckets'.  False when the entries do not fit, or there is no memory. */
+static bool replace_table(struct dp_fdb *fdb, uint32_t n_buckets, void (*synchronize)(void *arg),
+			  void *arg)
 {
-	struct dp_fdb_table *old = atomic_load(&fdb->table), *new = NULL;
-	uint64_t refused = atomic_load(&fdb->refused_full);
-	/* Twice as large keeps it dense, which is what caches like; a burst of new stations gets more at once. */
-	uint32_t n_buckets = (old->mask + 1) * (refused - fdb->refused_seen > old->mask ? 8 : 2);
-	bool done = false;
+	struct dp_fdb_table *old = atomic_load(&fdb->table);
+	struct dp_fdb_table *new = table_create(n_buckets); /* Outside the flag: this takes time. */
+	bool done;
 
-	fdb->refused_seen = refused;
-
-	atomic_store(&fdb->want_grow, false);
-	if ((uint64_t)(old->mask + 1) * DP_FDB_SLOTS > (uint64_t)fdb->limit * 4)
-		return;
-	new = table_create(n_buckets); /* Outside the flag: this is what takes time. */
 	if (new == NULL)
-		return;
+		return false;
 	writer_begin(fdb);
-	if (table_copy(fdb, old, new)) {
+	done = table_copy(fdb, old, new);
+	if (done) {
 		atomic_store_explicit(&fdb->table, new, memory_order_release);
 		fdb->sweep_at = 0;
-		done = true;
 	}
 	dp_fdb_writer_end(fdb);
-	if (!done) {
-		table_destroy(new);
-		return;
-	}
-	if (synchronize != NULL)
+	if (done && synchronize != NULL)
 		synchronize(arg);
-	table_destroy(old);
+	table_destroy(done ? old : new);
+	return done;
+}
+
+/* Twice as large, no more: caches like a dense table, and the next tick is a tenth of a second away.  Where chance fills
+ * two buckets of the new table as well, twice that. */
+static void grow(struct dp_fdb *fdb, void (*synchronize)(void *arg), void *arg)
+{
+	uint64_t n_buckets = (uint64_t)atomic_load(&fdb->table)->mask + 1;
+	uint64_t most = (uint64_t)fdb->limit * 4 / DP_FDB_SLOTS;
+
+	atomic_store(&fdb->want_grow, false);
+	for (int i = 0; i < 3; i++) {
+		n_buckets *= 2;
+		if (n_buckets > most && n_buckets > FDB_MIN_BUCKETS)
+			return;
+		if (replace_table(fdb, (uint32_t)n_buckets, synchronize, arg))
+			return;
+	}
 }
 
 static void sweep_bucket(struct dp_fdb *fdb, struct dp_fdb_table *t, struct dp_fdb_bucket *b)

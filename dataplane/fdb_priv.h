@@ -63,7 +63,6 @@ struct dp_fdb {
 	_Atomic uint32_t events_head, events_tail;
 	uint32_t sweep_at; /* next bucket */
 	uint64_t last_sweep_ns;
-	uint64_t refused_seen;
 };
 
 /* Keyed and non-linear (multiply and fold), so that a guest who knows the code still cannot aim at a bucket. */

@@ -193,10 +193,10 @@ struct plan {
 	struct vs *vs;
 	const struct vs_model *before, *after;
 	bool starting;
-	bool leaves[DP_MAX_PORTS];            /* the old device of this id goes */
-	struct vs_live kept[DP_MAX_PORTS];    /* old devices of ids whose device is replaced */
+	bool leaves[DP_MAX_PORTS];	   /* the old device of this id goes */
+	struct vs_live kept[DP_MAX_PORTS]; /* old devices of ids whose device is replaced */
 	bool opened[DP_MAX_PORTS];
-	bool taken[DP_MAX_PORTS];             /* the id is new */
+	bool taken[DP_MAX_PORTS]; /* the id is new */
 	bool adjusted[DP_MAX_PORTS];
 };
 
@@ -215,7 +215,8 @@ static int try_open(struct plan *plan, const struct vs_port *p, uint16_t id, str
 	live->body = json_incref((json_t *)(uintptr_t)p->body);
 	snprintf(live->reason, sizeof(live->reason), "%s", local.what);
 	if (plan->starting) {
-		vs_event(plan->vs, "port-waits", p->name, "port %s waits for its device: %s", p->name, local.what);
+		vs_event(plan->vs, "port-waits", p->name, "port %s waits for its device: %s",
+			 p->name, local.what);
 		return 0;
 	}
 	if (err != NULL)
@@ -234,7 +235,8 @@ static int open_new(struct plan *plan, struct err *err)
 		if (id != DP_NO_PORT) {
 			struct vs_live *live = &plan->vs->live[id];
 
-			plan->leaves[id] = live->port != NULL && !vs_device_same(live->body, p->body);
+			plan->leaves[id] =
+				live->port != NULL && !vs_device_same(live->body, p->body);
 			continue;
 		}
 		id = id_take(plan->vs, p->name);
@@ -370,10 +372,12 @@ static bool has_core(const struct vs_model *m, unsigned cpu)
 }
 
 /* Starts workers that 'to' has and 'from' has not; on failure stops those started. */
-static int cores_start(struct vs *vs, const struct vs_model *from, const struct vs_model *to, struct err *err)
+static int cores_start(struct vs *vs, const struct vs_model *from, const struct vs_model *to,
+		       struct err *err)
 {
 	for (unsigned i = 0; i < to->n_cores; i++) {
-		int rc = has_core(from, to->cores[i]) ? 0 : dp_worker_add(vs->dp, to->cores[i], err);
+		int rc =
+			has_core(from, to->cores[i]) ? 0 : dp_worker_add(vs->dp, to->cores[i], err);
 
 		if (rc == 0)
 			continue;
@@ -414,12 +418,14 @@ static struct dp_fdb_entry static_entry(const struct vs *vs, const struct vs_sta
 		.mac = s->mac,
 		.vlan = s->vlan,
 		.port = vs_port_id(vs, s->port->name),
-		.domain = vs_domain_id(vs, s->sw->name, s->port->tenant != NULL ? s->port->tenant->name : NULL),
+		.domain = vs_domain_id(vs, s->sw->name,
+				       s->port->tenant != NULL ? s->port->tenant->name : NULL),
 		.is_static = true,
 	};
 }
 
-static void statics_change(struct vs *vs, const struct vs_model *before, const struct vs_model *after)
+static void statics_change(struct vs *vs, const struct vs_model *before,
+			   const struct vs_model *after)
 {
 	for (unsigned i = 0; i < before->n_macs; i++) {
 		struct dp_fdb_entry e = static_entry(vs, &before->macs[i]);
@@ -439,7 +445,8 @@ static void statics_change(struct vs *vs, const struct vs_model *before, const s
 static void forget_moved(struct vs *vs, const struct vs_model *before, const struct vs_model *after)
 {
 	for (unsigned i = 0; i < after->n_ports; i++) {
-		const struct vs_port *new = &after->ports[i], *old = vs_model_port(before, new->name);
+		const struct vs_port *new = &after->ports[i],
+				     *old = vs_model_port(before, new->name);
 
 		if (old == NULL)
 			continue;
@@ -447,7 +454,8 @@ static void forget_moved(struct vs *vs, const struct vs_model *before, const str
 		    strcmp(old->tenant != NULL ? old->tenant->name : "",
 			   new->tenant != NULL ? new->tenant->name : "") != 0 ||
 		    memcmp(&old->vlan, &new->vlan, sizeof(old->vlan)) != 0)
-			dp_fdb_flush(dp_fdb(vs->dp), DP_NO_DOMAIN, DP_NO_VLAN, vs_port_id(vs, new->name), false);
+			dp_fdb_flush(dp_fdb(vs->dp), DP_NO_DOMAIN, DP_NO_VLAN,
+				     vs_port_id(vs, new->name), false);
 	}
 }
 
@@ -458,7 +466,8 @@ static void settle(struct plan *plan)
 
 	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
 		json_decref(plan->kept[id].body);
-		if (vs->live[id].name[0] != '\0' && vs_model_port(plan->after, vs->live[id].name) == NULL)
+		if (vs->live[id].name[0] != '\0' &&
+		    vs_model_port(plan->after, vs->live[id].name) == NULL)
 			id_release(vs, id);
 	}
 	forget_moved(vs, plan->before, plan->after);

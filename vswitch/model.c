@@ -9,12 +9,13 @@
 #include <string.h>
 
 #define TENANT_ID_MAX 0xffffffu
-#define MTU_MIN 68
-#define MTU_MAX 9600
+#define MTU_MIN	      68
+#define MTU_MAX	      9600
 
 static const char *const type_names[] = {"external", "internal", "private"};
 static const char *const kind_names[] = {"phys", "host", "tap", "vhost", "memif", "mem"};
-static const char *const mode_names[] = {"access", "trunk", "tunnel", "isolated", "community", "promiscuous"};
+static const char *const mode_names[] = {"access",   "trunk",	  "tunnel",
+					 "isolated", "community", "promiscuous"};
 
 const char *vs_switch_type_name(enum vs_switch_type type)
 {
@@ -48,7 +49,8 @@ static uint64_t number(const json_t *body, const char *key, uint64_t def)
 {
 	const json_t *v = json_object_get(body, key);
 
-	return json_is_integer(v) && json_integer_value(v) >= 0 ? (uint64_t)json_integer_value(v) : def;
+	return json_is_integer(v) && json_integer_value(v) >= 0 ? (uint64_t)json_integer_value(v)
+								: def;
 }
 
 static bool flag(const json_t *body, const char *key, bool def)
@@ -82,7 +84,8 @@ const struct vs_port *vs_model_port(const struct vs_model *m, const char *name)
 	return NULL;
 }
 
-static int no_such(struct err *err, const char *who, const char *name, const char *what, const char *missing)
+static int no_such(struct err *err, const char *who, const char *name, const char *what,
+		   const char *missing)
 {
 	err_set(err, -ENOENT, "not-found", "%s %s: there is no %s '%s'", who, name, what,
 		missing != NULL ? missing : "");
@@ -101,12 +104,13 @@ static int tenant_read(struct vs_model *m, const char *name, const json_t *body,
 		.flood_rate_bps = number(body, "flood_rate", 0),
 	};
 	if (t->id == 0 || t->id > TENANT_ID_MAX)
-		return err_set(err, -EINVAL, "bad-tenant-id", "tenant %s: id must be 1 to %u", name, TENANT_ID_MAX);
+		return err_set(err, -EINVAL, "bad-tenant-id", "tenant %s: id must be 1 to %u", name,
+			       TENANT_ID_MAX);
 	for (unsigned i = 0; i < m->n_tenants; i++) {
 		if (m->tenants[i].id != t->id)
 			continue;
-		err_set(err, -EEXIST, "tenant-id-used", "tenant %s: id %u is tenant %s's", name, t->id,
-			m->tenants[i].name);
+		err_set(err, -EEXIST, "tenant-id-used", "tenant %s: id %u is tenant %s's", name,
+			t->id, m->tenants[i].name);
 		err_why(err, "an id is what keeps two tenants apart");
 		err_fix(err, "choose another --id");
 		return -EEXIST;
@@ -120,8 +124,8 @@ static int switch_read(struct vs_model *m, const char *name, const json_t *body,
 	int type = choice(str(body, "type"), type_names, 3);
 
 	if (type < 0)
-		return err_set(err, -EINVAL, "bad-type", "switch %s: type must be external, internal or private",
-			       name);
+		return err_set(err, -EINVAL, "bad-type",
+			       "switch %s: type must be external, internal or private", name);
 	m->switches[m->n_switches++] = (struct vs_switch){
 		.name = name,
 		.type = (enum vs_switch_type)type,
@@ -137,23 +141,23 @@ static int kind_allowed(const struct vs_port *p, struct err *err)
 	const char *type = vs_switch_type_name(p->sw->type);
 
 	if (p->kind == VS_PHYS && p->sw->type != VS_EXTERNAL) {
-		err_set(err, -EINVAL, "wrong-switch-type", "cannot add port %s: switch %s is %s", p->name,
-			p->sw->name, type);
+		err_set(err, -EINVAL, "wrong-switch-type", "cannot add port %s: switch %s is %s",
+			p->name, p->sw->name, type);
 		err_why(err, "a phys port reaches a wire, and only an external switch may");
 		err_fix(err, "vswitchctl switch add NAME --type external, and add the port there");
 		return -EINVAL;
 	}
 	if (p->kind == VS_HOST && p->sw->type == VS_PRIVATE) {
-		err_set(err, -EINVAL, "wrong-switch-type", "cannot add port %s: switch %s is private", p->name,
-			p->sw->name);
+		err_set(err, -EINVAL, "wrong-switch-type",
+			"cannot add port %s: switch %s is private", p->name, p->sw->name);
 		err_why(err, "a private switch never reaches the host");
 		err_fix(err, "use an internal switch, or kind tap with --netns");
 		return -EINVAL;
 	}
 	if (p->kind == VS_TAP && p->sw->type == VS_PRIVATE && str(p->body, "netns") == NULL &&
 	    json_object_get(p->body, "pid") == NULL) {
-		err_set(err, -EINVAL, "wrong-switch-type", "cannot add port %s: switch %s is private", p->name,
-			p->sw->name);
+		err_set(err, -EINVAL, "wrong-switch-type",
+			"cannot add port %s: switch %s is private", p->name, p->sw->name);
 		err_why(err, "a tap without a network namespace is an interface of the host");
 		err_fix(err, "add --netns NAME or --pid N");
 		return -EINVAL;
@@ -184,15 +188,17 @@ static int pvlan_check(const struct vs_port *p, struct err *err)
 	bool one = p->vlan.mode != VS_PROMISCUOUS;
 
 	if (p->vlan.vlan == 0 || n == 0 || (one && n != 1)) {
-		err_set(err, -EINVAL, "bad-pvlan", "port %s: %s needs a primary VLAN and %s", p->name,
-			vs_vlan_mode_name(p->vlan.mode), one ? "one secondary VLAN" : "secondary VLANs");
+		err_set(err, -EINVAL, "bad-pvlan", "port %s: %s needs a primary VLAN and %s",
+			p->name, vs_vlan_mode_name(p->vlan.mode),
+			one ? "one secondary VLAN" : "secondary VLANs");
 		err_fix(err, "vswitchctl vlan set %s --%s PRIMARY,SECONDARY%s", p->name,
 			vs_vlan_mode_name(p->vlan.mode), one ? "" : "...");
 		return -EINVAL;
 	}
 	if (dp_vlan_test(p->vlan.secondary, p->vlan.vlan))
-		return err_set(err, -EINVAL, "bad-pvlan", "port %s: VLAN %u cannot be primary and secondary",
-			       p->name, p->vlan.vlan);
+		return err_set(err, -EINVAL, "bad-pvlan",
+			       "port %s: VLAN %u cannot be primary and secondary", p->name,
+			       p->vlan.vlan);
 	return 0;
 }
 
@@ -204,9 +210,11 @@ static int vlan_read(struct vs_port *p, struct err *err)
 	int rc;
 
 	if (word == NULL)
-		mode = p->kind == VS_PHYS && json_object_get(p->body, "vlan") == NULL ? VS_TRUNK : VS_ACCESS;
+		mode = p->kind == VS_PHYS && json_object_get(p->body, "vlan") == NULL ? VS_TRUNK
+										      : VS_ACCESS;
 	if (mode < 0)
-		return err_set(err, -EINVAL, "bad-vlan-mode", "port %s: no VLAN mode '%s'", p->name, word);
+		return err_set(err, -EINVAL, "bad-vlan-mode", "port %s: no VLAN mode '%s'", p->name,
+			       word);
 	p->vlan.mode = (enum vs_vlan_mode)mode;
 	p->vlan.vlan = (uint16_t)number(p->body, "vlan", 0);
 	p->vlan.native = (uint16_t)number(p->body, "native", 0);
@@ -244,8 +252,8 @@ static int shared_read(struct vs_model *m, struct vs_port *p, struct err *err)
 		unsigned long vlan = eq != NULL ? strtoul(eq + 1, NULL, 10) : 0;
 
 		if (eq == NULL || (size_t)(eq - item) >= sizeof(name) || vlan < 1 || vlan > 4094) {
-			err_set(err, -EINVAL, "bad-tenant-vlan", "port %s: '%s' is not TENANT=VLAN", p->name,
-				item != NULL ? item : "");
+			err_set(err, -EINVAL, "bad-tenant-vlan", "port %s: '%s' is not TENANT=VLAN",
+				p->name, item != NULL ? item : "");
 			err_fix(err, "write it like --tenant-vlan blue=100");
 			return -EINVAL;
 		}
@@ -257,7 +265,8 @@ static int shared_read(struct vs_model *m, struct vs_port *p, struct err *err)
 		for (size_t k = 0; k < i; k++)
 			if (p->shared[k].vlan == vlan || p->shared[k].tenant == p->shared[i].tenant)
 				return err_set(err, -EINVAL, "bad-tenant-vlan",
-					       "port %s: each tenant and each VLAN of --tenant-vlan once only",
+					       "port %s: each tenant and each VLAN of "
+					       "--tenant-vlan once only",
 					       p->name);
 		p->n_shared++;
 	}
@@ -267,7 +276,8 @@ static int shared_read(struct vs_model *m, struct vs_port *p, struct err *err)
 static int port_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
 {
 	struct vs_port *p = &m->ports[m->n_ports++];
-	const char *sw = str(body, "switch"), *tenant = str(body, "tenant"), *admin = str(body, "admin");
+	const char *sw = str(body, "switch"), *tenant = str(body, "tenant"),
+		   *admin = str(body, "admin");
 	int kind = choice(str(body, "kind"), kind_names, VS_N_KINDS), rc;
 
 	*p = (struct vs_port){
@@ -287,10 +297,12 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 		return no_such(err, "port", name, "tenant", tenant);
 	if (kind < 0)
 		return err_set(err, -EINVAL, "bad-kind",
-			       "port %s: --kind must be phys, host, tap, vhost, memif or mem", name);
+			       "port %s: --kind must be phys, host, tap, vhost, memif or mem",
+			       name);
 	p->kind = (enum vs_port_kind)kind;
 	if (p->mtu < MTU_MIN || p->mtu > MTU_MAX)
-		return err_set(err, -EINVAL, "bad-mtu", "port %s: MTU must be %d to %d", name, MTU_MIN, MTU_MAX);
+		return err_set(err, -EINVAL, "bad-mtu", "port %s: MTU must be %d to %d", name,
+			       MTU_MIN, MTU_MAX);
 	rc = kind_allowed(p, err);
 	if (rc == 0)
 		rc = vlan_read(p, err);
@@ -304,7 +316,8 @@ static int mac_parse(const char *text, struct rte_ether_addr *ret)
 	return text != NULL && rte_ether_unformat_addr(text, ret) == 0 ? 0 : -EINVAL;
 }
 
-static int static_mac_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
+static int static_mac_read(struct vs_model *m, const char *name, const json_t *body,
+			   struct err *err)
 {
 	struct vs_static_mac *s = &m->macs[m->n_macs++];
 
@@ -318,11 +331,13 @@ static int static_mac_read(struct vs_model *m, const char *name, const json_t *b
 	if (s->port == NULL)
 		return no_such(err, "mac", name, "port", str(body, "port"));
 	if (s->port->sw != s->sw)
-		return err_set(err, -EINVAL, "wrong-switch", "mac %s: port %s is on switch %s, not %s",
-			       str(body, "mac"), s->port->name, s->port->sw->name, s->sw->name);
+		return err_set(err, -EINVAL, "wrong-switch",
+			       "mac %s: port %s is on switch %s, not %s", str(body, "mac"),
+			       s->port->name, s->port->sw->name, s->sw->name);
 	if (mac_parse(str(body, "mac"), &s->mac) != 0 || rte_is_multicast_ether_addr(&s->mac) ||
 	    rte_is_zero_ether_addr(&s->mac))
-		return err_set(err, -EINVAL, "bad-mac", "'%s' is not a unicast MAC address", str(body, "mac"));
+		return err_set(err, -EINVAL, "bad-mac", "'%s' is not a unicast MAC address",
+			       str(body, "mac"));
 	return 0;
 }
 
@@ -343,7 +358,8 @@ static int devices_check(const struct vs_model *m, struct err *err)
 				if (other == NULL || strcmp(mine, other) != 0 ||
 				    m->ports[i].kind != m->ports[j].kind ||
 				    (m->ports[i].kind == VS_MEMIF &&
-				     number(m->ports[i].body, "id", 0) != number(m->ports[j].body, "id", 0)) ||
+				     number(m->ports[i].body, "id", 0) !=
+					     number(m->ports[j].body, "id", 0)) ||
 				    strcmp(ns1 != NULL ? ns1 : "", ns2 != NULL ? ns2 : "") != 0)
 					continue;
 				err_set(err, -EEXIST, "device-used", "port %s: %s %s is port %s's",
@@ -366,16 +382,17 @@ static int pvlans_check(const struct vs_model *m, struct err *err)
 		for (unsigned j = 0; a->vlan.mode >= VS_ISOLATED && j < i; j++) {
 			const struct vs_port *b = &m->ports[j];
 
-			if (b->vlan.mode < VS_ISOLATED || b->sw != a->sw || b->tenant != a->tenant ||
-			    b->vlan.vlan == a->vlan.vlan)
+			if (b->vlan.mode < VS_ISOLATED || b->sw != a->sw ||
+			    b->tenant != a->tenant || b->vlan.vlan == a->vlan.vlan)
 				continue;
 			for (unsigned v = 1; v < 4095; v++) {
 				if (!dp_vlan_test(a->vlan.secondary, (uint16_t)v) ||
 				    !dp_vlan_test(b->vlan.secondary, (uint16_t)v))
 					continue;
 				err_set(err, -EINVAL, "bad-pvlan",
-					"port %s: secondary VLAN %u belongs to primary %u on port %s", a->name, v,
-					b->vlan.vlan, b->name);
+					"port %s: secondary VLAN %u belongs to primary %u on port "
+					"%s",
+					a->name, v, b->vlan.vlan, b->name);
 				err_fix(err, "use another secondary VLAN");
 				return -EINVAL;
 			}
@@ -386,14 +403,16 @@ static int pvlans_check(const struct vs_model *m, struct err *err)
 
 typedef int (*read_fn)(struct vs_model *m, const char *name, const json_t *body, struct err *err);
 
-static int read_kind(struct vs_model *m, const char *kind, unsigned max, read_fn fn, struct err *err)
+static int read_kind(struct vs_model *m, const char *kind, unsigned max, read_fn fn,
+		     struct err *err)
 {
 	json_t *objects = json_object_get(m->state, kind);
 	const char *name;
 	json_t *body;
 
 	if (json_object_size(objects) > max)
-		return err_set(err, -ENOSPC, "limit", "at most %u of %s can be configured", max, kind);
+		return err_set(err, -ENOSPC, "limit", "at most %u of %s can be configured", max,
+			       kind);
 	json_object_foreach(objects, name, body) {
 		int rc = fn(m, name, body, err);
 

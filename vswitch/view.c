@@ -144,8 +144,8 @@ static struct dp_vport *compile_port(struct vs *vs, const struct vs_port *p, uin
 /* Takes part in the floods of the domain? */
 static bool member(const struct dp_vport *vp, uint16_t domain)
 {
-	return vp != NULL &&
-	       (vp->domain == domain || (vp->wire != NULL && vp->wire->vlan_of_domain[domain] != DP_NO_VLAN));
+	return vp != NULL && (vp->domain == domain ||
+			      (vp->wire != NULL && vp->wire->vlan_of_domain[domain] != DP_NO_VLAN));
 }
 
 static int list_members(const struct dp_view *view, struct dp_domain *d)
@@ -166,7 +166,8 @@ static int list_members(const struct dp_view *view, struct dp_domain *d)
 }
 
 /* Secondaries learn on their primary. */
-static int map_pvlans(const struct vs_model *model, const struct vs_domain_live *live, struct dp_domain *d)
+static int map_pvlans(const struct vs_model *model, const struct vs_domain_live *live,
+		      struct dp_domain *d)
 {
 	uint16_t *map = NULL;
 
@@ -205,8 +206,8 @@ static uint16_t index_of_tenant(const struct vs_model *model, const char *name)
 	return t != NULL ? (uint16_t)(t - model->tenants) : UINT16_MAX;
 }
 
-static struct dp_domain *compile_domain(struct vs *vs, const struct vs_model *model, const struct dp_view *view,
-					uint16_t id)
+static struct dp_domain *compile_domain(struct vs *vs, const struct vs_model *model,
+					const struct dp_view *view, uint16_t id)
 {
 	const struct vs_domain_live *live = &vs->domains[id];
 	const struct vs_tenant *tenant = vs_model_tenant(model, live->tenant);

@@ -46,10 +46,13 @@ static int load_row(const struct store *store, sqlite3_stmt *stmt, json_t *state
 
 int store_load(struct store *store, json_t **ret_state, struct err *err)
 {
-	json_t *state = json_object();
 	sqlite3_stmt *stmt;
-	int code = 0, rc;
+	json_t *state;
+	int code = store_settle(store, err), rc;
 
+	if (code != 0)
+		return code;
+	state = json_object();
 	rc = store_query(store, &stmt, "SELECT kind, name, body FROM object", "");
 	if (rc == SQLITE_OK) {
 		while (code == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
@@ -74,12 +77,17 @@ int store_begin(struct store *store, struct err *err)
 		return err_set(err, -EBUSY, "store-busy", "cannot begin a change: one is open");
 	if (store->read_only)
 		return store_fail(store, SQLITE_READONLY, "begin a change", err);
+	rc = store_settle(store, err);
+	if (rc != 0)
+		return rc;
 	rc = store_exec(store, "BEGIN IMMEDIATE");
 	if (rc != SQLITE_OK)
 		return store_fail(store, rc, "begin a change", err);
 	store->in_change = true;
 	store->replaced = false;
 	store->next = store->head;
+	json_decref(store->old_notes);
+	store->old_notes = json_object();
 	return 0;
 }
 
@@ -248,15 +256,80 @@ void store_abort(struct store *store)
 		store_exec(store, "ROLLBACK");
 }
 
+static int put_note(struct store *store, const char *key, const json_t *value)
+{
+	char *text;
+	int rc;
+
+	if (value == NULL)
+		return store_run(store, "DELETE FROM note WHERE key = ?", "s", key);
+	text = store_dump(value);
+	if (text == NULL)
+		return SQLITE_NOMEM;
+	rc = store_run(store, "REPLACE INTO note(key, value, sum) VALUES(?, ?, ?)", "ssi", key,
+		       text, (int64_t)store_sum_note(key, text));
+	free(text);
+	return rc;
+}
+
+/* Takes revision 'id' out again, which must be the newest. */
+static int take_out(struct store *store, int64_t id)
+{
+	static const char *const sql[] = {
+		"REPLACE INTO object(kind, name, body)"
+		" SELECT kind, name, before FROM change WHERE revision = ? AND before IS NOT NULL",
+		"DELETE FROM object WHERE (kind, name) IN"
+		" (SELECT kind, name FROM change WHERE revision = ? AND before IS NULL)",
+		"DELETE FROM change WHERE revision = ?",
+		"DELETE FROM revision WHERE id = ?",
+	};
+	const char *key;
+	json_t *value;
+	int rc = SQLITE_OK;
+
+	for (size_t i = 0; i < sizeof(sql) / sizeof(sql[0]) && rc == SQLITE_OK; i++)
+		rc = store_run(store, sql[i], "i", id);
+	json_object_foreach(store->old_notes, key, value) {
+		if (rc == SQLITE_OK)
+			rc = put_note(store, key, json_is_null(value) ? NULL : value);
+	}
+	return rc;
+}
+
+int store_settle(struct store *store, struct err *err)
+{
+	int64_t newest = 0;
+	int rc;
+
+	if (!store->doubtful)
+		return 0;
+	rc = store_exec(store, "BEGIN IMMEDIATE");
+	if (rc == SQLITE_OK)
+		rc = store_get_int(store, "SELECT max(id) FROM revision", &newest);
+	if (rc == SQLITE_OK && (uint64_t)newest == store->next.revision)
+		rc = take_out(store, newest);
+	if (rc == SQLITE_OK)
+		rc = store_exec(store, "COMMIT");
+	if (rc != SQLITE_OK) {
+		rc = store_fail(store, rc, "find out whether the last change was kept", err);
+		if (!sqlite3_get_autocommit(store->db))
+			store_exec(store, "ROLLBACK");
+		return rc;
+	}
+	store->doubtful = false;
+	store->copy_due = true;
+	return store_read_head(store, &store->head, err);
+}
+
 /* An error from COMMIT can come after the moment (a failing sync of a journal that is zeroed already): then the
  * change is there, and the caller must not undo it. */
 static bool is_committed(struct store *store)
 {
 	int64_t revision = 0;
+	int rc = store_get_int(store, "SELECT max(id) FROM revision", &revision);
 
-	return store->replaced &&
-	       store_get_int(store, "SELECT max(id) FROM revision", &revision) == SQLITE_OK &&
-	       (uint64_t)revision == store->next.revision;
+	store->doubtful = rc != SQLITE_OK;
+	return rc == SQLITE_OK && (uint64_t)revision == store->next.revision;
 }
 
 int store_commit(struct store *store, uint64_t *ret_revision, struct err *err)
@@ -269,8 +342,12 @@ int store_commit(struct store *store, uint64_t *ret_revision, struct err *err)
 	if (rc != SQLITE_OK) {
 		code = store_fail(store, rc, "commit the change", err);
 		store_abort(store);
-		if (!is_committed(store))
+		if (!store->replaced || !is_committed(store)) {
+			if (store->doubtful)
+				err_why(err, "the disk failed; whether it kept the change shows "
+					     "when it works again");
 			return code;
+		}
 		log_error("%s: committed, but the disk failed to confirm it: %s", store->path,
 			  sqlite3_errstr(rc));
 		if (err != NULL)
@@ -297,20 +374,16 @@ void store_set_history_limit(struct store *store, uint64_t n_revisions, uint64_t
 
 int store_note_set(struct store *store, const char *key, const json_t *value, struct err *err)
 {
-	char *text = value != NULL ? store_dump(value) : NULL;
-	int rc = SQLITE_OK;
+	int rc = store_settle(store, err);
 
-	if (value != NULL && text == NULL)
-		return err_set(err, -ENOMEM, "no-memory", "cannot keep note '%s': out of memory",
-			       key);
-	if (store->read_only)
-		rc = SQLITE_READONLY;
-	else if (text == NULL)
-		rc = store_run(store, "DELETE FROM note WHERE key = ?", "s", key);
-	else
-		rc = store_run(store, "REPLACE INTO note(key, value, sum) VALUES(?, ?, ?)", "ssi",
-			       key, text, (int64_t)store_sum_note(key, text));
-	free(text);
+	if (rc != 0)
+		return rc;
+	if (store->in_change && json_object_get(store->old_notes, key) == NULL) {
+		json_t *old = store_note_get(store, key);
+
+		json_object_set_new(store->old_notes, key, old != NULL ? old : json_null());
+	}
+	rc = store->read_only ? SQLITE_READONLY : put_note(store, key, value);
 	if (rc != SQLITE_OK)
 		return store_fail(store, rc, "keep a note", err);
 	store->copy_due = true;

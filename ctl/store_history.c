@@ -49,10 +49,15 @@ int store_history(struct store *store, unsigned limit, json_t **ret_history, str
 {
 	uint64_t newest = store->head.revision;
 	uint64_t from = limit == 0 || limit >= newest ? 0 : newest - limit;
-	json_t *history = json_array(), *row = NULL;
+	json_t *history, *row = NULL;
 	int64_t row_id = 0;
 	sqlite3_stmt *stmt;
-	int rc = store_query(
+	int rc = store_settle(store, err);
+
+	if (rc != 0)
+		return rc;
+	history = json_array();
+	rc = store_query(
 		store, &stmt,
 		"SELECT r.id, r.time_ms, r.who, r.command, c.kind, c.name, c.before, c.after"
 		" FROM revision r LEFT JOIN change c ON c.revision = r.id WHERE r.id > ?"

@@ -114,8 +114,12 @@ static int find_version(struct store *store, int64_t *ret_version, const char **
 	if (rc != SQLITE_OK)
 		return rc;
 	*ret_version = version;
-	if (n_tables == 0 && id == 0 && version == 0)
-		return SQLITE_OK; /* A new file. */
+	if (n_tables == 0 && id == 0 && version == 0) {
+		/* SQLite takes what is left of a file that was cut short for a new one. */
+		if (!store->creating)
+			*ret_finding = "it is empty";
+		return SQLITE_OK;
+	}
 	if (id != STORE_APPLICATION_ID) {
 		*ret_finding = "it is not a vswitch store";
 		return SQLITE_OK;
@@ -269,6 +273,34 @@ static int make_file(const char *path, struct err *err)
 	return 0;
 }
 
+/* Under another name first: a file that has the store's name was once complete, so an empty one is damaged. */
+static int create_file(struct store *store, struct store_report *report, struct err *err)
+{
+	char *fresh, finding[200] = "";
+	int rc;
+
+	if (asprintf(&fresh, "%s.new", store->path) < 0)
+		return err_set(err, -ENOMEM, "no-memory", "cannot create the store: out of memory");
+	unlink(fresh);
+	store_drop_journal(fresh);
+	rc = make_file(fresh, err);
+	store->creating = true;
+	if (rc == 0)
+		rc = store_open_file(store, fresh, report, finding, sizeof(finding), err);
+	store->creating = false;
+	if (rc == -EBADMSG && finding[0] != '\0')
+		rc = err_set(err, -EIO, "store-io", "cannot create %s: %s", fresh, finding);
+	store_close_file(store);
+	store_drop_journal(fresh);
+	store_drop_journal(store->path);
+	if (rc == 0 && rename(fresh, store->path) != 0)
+		rc = store_fail_errno(store->path, -errno, "create the store", err);
+	if (rc != 0)
+		unlink(fresh);
+	free(fresh);
+	return rc;
+}
+
 /* Missing or empty: the good copy if there is one (the file got lost), else a new store. */
 static int open_absent(struct store *store, struct store_report *report, struct err *err)
 {
@@ -277,16 +309,13 @@ static int open_absent(struct store *store, struct store_report *report, struct 
 
 	if (rc != -ENOENT)
 		return rc;
-	rc = make_file(store->path, err);
-	if (rc == 0)
-		rc = store_open_file(store, store->path, report, finding, sizeof(finding), err);
-	if (rc == -EBADMSG)
-		rc = refuse_damaged(store, finding, err);
-	if (rc == 0) {
-		store_sync_folder(store->path);
-		report->created = true;
-	}
-	return rc;
+	rc = create_file(store, report, err);
+	if (rc != 0)
+		return rc;
+	store_sync_folder(store->path);
+	report->created = true;
+	rc = store_open_file(store, store->path, report, finding, sizeof(finding), err);
+	return rc == -EBADMSG ? refuse_damaged(store, finding, err) : rc;
 }
 
 static int open_present(struct store *store, struct store_report *report, struct err *err)
@@ -339,6 +368,7 @@ int store_open(const char *path, struct store **ret_store, struct store_report *
 	store->max_revisions = STORE_HISTORY_REVISIONS;
 	store->max_bytes = STORE_HISTORY_BYTES;
 	store->path = strdup(path);
+	store->creating = !kept;
 	if (kept && asprintf(&store->good_path, "%s.good", path) < 0)
 		store->good_path = NULL;
 	if (store->path == NULL || (kept && store->good_path == NULL))
@@ -367,6 +397,7 @@ void store_close(struct store *store)
 	store_close_file(store);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
+	json_decref(store->old_notes);
 	free(store->good_path);
 	free(store->path);
 	free(store);

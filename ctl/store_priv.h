@@ -32,10 +32,13 @@ struct store {
 	char *good_path; /* NULL: no copies (":memory:") */
 	int lock_fd;	 /* -1: none */
 	int schema;	 /* of the file; below STORE_SCHEMA only when read_only */
+	bool creating;	 /* an empty file is what is expected */
 	bool read_only;
 	bool in_change;
 	bool replaced; /* store_replace() was done in this change */
 	bool copy_due;
+	bool doubtful; /* COMMIT failed and the disk would not say whether it is done; see store_settle() */
+	json_t *old_notes; /* of the change that is open: notes it has set, as they were before */
 	struct store_head head, next; /* committed; of the change that is open */
 	uint64_t max_revisions, max_bytes;
 };
@@ -92,6 +95,12 @@ int store_open_file(struct store *store, const char *path, struct store_report *
 		    char *finding, size_t finding_size, struct err *err);
 void store_close_file(struct store *store);
 
+/* store.c */
+
+/* Before anything is read or written again after a commit of unknown outcome: a change that its caller was told had
+ * failed, but that is there, is taken out. */
+int store_settle(struct store *store, struct err *err);
+
 /* store_recover.c */
 
 /* Puts the good copy in the place of store->path, which is damaged as 'finding' says ("": missing), and opens it.
@@ -100,5 +109,7 @@ int store_recover(struct store *store, const char *finding, struct store_report 
 		  struct err *err);
 /* Makes the renames in the folder of 'path' survive a power loss. */
 int store_sync_folder(const char *path);
+/* A journal belongs to the file it was made for: a new file under the old name must not find it. */
+void store_drop_journal(const char *path);
 
 #endif

@@ -49,8 +49,7 @@ static int sync_file(const char *path)
 	return code;
 }
 
-/* A journal belongs to the file it was made for: a new file under the old name must not find it. */
-static void drop_journal(const char *path)
+void store_drop_journal(const char *path)
 {
 	char *journal;
 
@@ -69,14 +68,14 @@ static int copy_whole(struct store *store, struct err *err)
 	if (asprintf(&fresh, "%s.new", store->good_path) < 0)
 		return err_set(err, -ENOMEM, "no-memory", "cannot copy the store: out of memory");
 	unlink(fresh);
-	drop_journal(fresh);
+	store_drop_journal(fresh);
 	rc = store_run(store, "VACUUM INTO ?", "s", fresh);
 	if (rc != SQLITE_OK) {
 		code = store_fail(store, rc, "copy the store", err);
 		unlink(fresh);
 	} else {
 		code = chmod(fresh, 0640) != 0 ? -errno : sync_file(fresh);
-		drop_journal(store->good_path);
+		store_drop_journal(store->good_path);
 		if (code == 0 && rename(fresh, store->good_path) != 0)
 			code = -errno;
 		if (code == 0)

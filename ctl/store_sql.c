@@ -105,8 +105,13 @@ static int fail_system(const struct store *store, int sqlite_rc, const char *doi
 	int told = store->db != NULL ? -sqlite3_system_errno(store->db) : 0;
 	int guess = store->good_path != NULL ? guess_errno(store->path, sqlite_rc) : 0;
 	/* What it tells after a failed open is of its second try, to open for reading. */
-	bool misled = told == 0 || (sqlite_rc & 0xff) == SQLITE_CANTOPEN;
+	bool misled =
+		store->good_path != NULL && (told == 0 || (sqlite_rc & 0xff) == SQLITE_CANTOPEN);
 	int code = misled && guess != 0 ? guess : told;
+
+	/* guess_errno() would have found a missing folder. */
+	if (misled && guess == 0 && code == -ENOENT)
+		code = -EIO;
 
 	return store_fail_errno(store->path, code != 0 ? code : -EIO, doing, err);
 }

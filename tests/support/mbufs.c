@@ -13,6 +13,8 @@
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 
+#include "tests/support/packet.h"
+
 static void start_eal(void)
 {
 	static char args[][24] = {"test",	 "--no-huge", "--no-shconf",
@@ -70,6 +72,23 @@ struct rte_mbuf *mbufs_make(struct rte_mempool *pool, const uint8_t *bytes, uint
 	}
 	rte_pktmbuf_free(head);
 	return NULL;
+}
+
+struct rte_mbuf *mbufs_cut(struct rte_mempool *pool, const uint8_t *bytes, uint32_t size,
+			   uint32_t keep, unsigned n_cuts, uint64_t *state)
+{
+	uint32_t cuts[16] = {0};
+
+	for (unsigned i = 0; i < n_cuts && i < 16; i++) {
+		cuts[i] = keep + (pkt_rand(state) >> 32) % (size - keep + 1);
+		for (unsigned j = i; j > 0 && cuts[j] < cuts[j - 1]; j--) {
+			uint32_t swap = cuts[j];
+
+			cuts[j] = cuts[j - 1];
+			cuts[j - 1] = swap;
+		}
+	}
+	return mbufs_make(pool, bytes, size, cuts, n_cuts);
 }
 
 uint32_t mbufs_read(const struct rte_mbuf *m, uint8_t *bytes, uint32_t max)

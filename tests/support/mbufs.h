@@ -21,6 +21,11 @@ struct rte_mempool *mbufs_pool(const char *name, unsigned n, uint16_t room);
 struct rte_mbuf *mbufs_make(struct rte_mempool *pool, const uint8_t *bytes, uint32_t size,
 			    const uint32_t *cuts, unsigned n_cuts);
 
+/* The same, cut at 'n_cuts' (at most 16) places that 'state' (pkt_rand()) chooses, none of them
+ * before 'keep'. */
+struct rte_mbuf *mbufs_cut(struct rte_mempool *pool, const uint8_t *bytes, uint32_t size,
+			   uint32_t keep, unsigned n_cuts, uint64_t *state);
+
 /* All bytes of the chain, at most 'max'; their number. */
 uint32_t mbufs_read(const struct rte_mbuf *m, uint8_t *bytes, uint32_t max);
 

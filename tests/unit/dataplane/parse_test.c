@@ -449,7 +449,7 @@ static void parser_walks_ipv6_extension_headers(void **state)
 	start_ipv6();
 	pkt_ipv6_ext(&p, PKT_EXT_HOP, "\5\2\0\0\1", 6);
 	pkt_ipv6_ext(&p, PKT_EXT_DEST, NULL, 0);
-	pkt_ipv6_ext(&p, PKT_EXT_ROUTING, "\375\0", 6);
+	pkt_ipv6_ext(&p, PKT_EXT_ROUTING, "\375\0\0\0\0", 6);
 	pkt_ipv6_ext(&p, PKT_EXT_FRAGMENT, NULL, 0);
 	pkt_ipv6_ext(&p, PKT_EXT_AUTH, "\0\0\0\0\1\2\0\0\0\1\1\1\1\1", 14);
 	pkt_ipv6_ext(&p, PKT_EXT_DEST, NULL, 14);
@@ -466,7 +466,7 @@ static void parser_notes_unusual_order_and_repeats(void **state)
 {
 	start_ipv6();
 	pkt_ipv6_ext(&p, PKT_EXT_FRAGMENT, NULL, 0);
-	pkt_ipv6_ext(&p, PKT_EXT_ROUTING, "\375\0", 6);
+	pkt_ipv6_ext(&p, PKT_EXT_ROUTING, "\375\0\0\0\0", 6);
 	pkt_udp(&p, 1, 2);
 	assert_int_equal(finish_and_parse(), DP_BAD_NONE);
 	assert_int_equal(h.ip_ext, DP_EXT_FRAG | DP_EXT_ROUTER | DP_EXT_UNSEQ);
@@ -522,7 +522,7 @@ static void parser_tries_extension_header_lengths(void **state)
 								      : (length + 1) * 8;
 
 			start_ipv6();
-			ext = pkt_ipv6_ext(&p, kinds[k], "\1\14", 14);
+			ext = pkt_ipv6_ext(&p, kinds[k], "\1\14\0\0\0\0\0\0\0\0\0\0\0", 14);
 			pkt_ip_proto(&p, 253);
 			pkt_payload(&p, "\1\6\0\0\0\0\0\0", 8); /* 24 bytes from 'ext' on */
 			pkt_finish(&p, 0);

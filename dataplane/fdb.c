@@ -550,3 +550,9 @@ uint32_t dp_fdb_domain_count(const struct dp_fdb *fdb, uint16_t domain)
 {
 	return domain < DP_MAX_DOMAINS ? atomic_load(&fdb->domain_entries[domain]) : 0;
 }
+
+void dp_fdb_moves(struct dp_fdb *fdb, uint16_t port, uint32_t *ret_gained, uint32_t *ret_lost)
+{
+	*ret_gained = atomic_exchange(&fdb->port_gained[port], 0);
+	*ret_lost = atomic_exchange(&fdb->port_lost[port], 0);
+}

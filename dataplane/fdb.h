@@ -52,6 +52,8 @@ struct dp_fdb_stats {
 };
 void dp_fdb_stats(const struct dp_fdb *fdb, struct dp_fdb_stats *ret);
 uint32_t dp_fdb_port_count(const struct dp_fdb *fdb, uint16_t port);
+/* Learned addresses that moved to and from a port since the last call for it. */
+void dp_fdb_moves(struct dp_fdb *fdb, uint16_t port, uint32_t *ret_gained, uint32_t *ret_lost);
 uint32_t dp_fdb_domain_count(const struct dp_fdb *fdb, uint16_t domain);
 
 #endif

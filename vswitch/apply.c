@@ -145,6 +145,17 @@ static void domains_drop(struct vs *vs, const struct vs_model *m)
 	}
 }
 
+/* The model's ports by index, for what looks at all of them often. */
+static void ids_refresh(struct vs *vs)
+{
+	uint16_t *ids = calloc(vs->model->n_ports + 1, sizeof(*ids));
+
+	for (unsigned i = 0; ids != NULL && i < vs->model->n_ports; i++)
+		ids[i] = vs_port_id(vs, vs->model->ports[i].name);
+	free(vs->port_ids);
+	vs->port_ids = ids; /* NULL: the tick does without until the next change. */
+}
+
 static int publish(struct vs *vs, const struct vs_model *m, struct err *err)
 {
 	struct dp_flood_limit **old = calloc(DP_MAX_DOMAINS, sizeof(*old));
@@ -537,6 +548,7 @@ int vs_apply(void *ctx, const json_t *before, const json_t *after, bool starting
 		settle(plan);
 		vs_model_destroy(vs->model);
 		vs->model = model;
+		ids_refresh(vs);
 	} else {
 		vs_model_destroy(model);
 	}
@@ -575,5 +587,6 @@ void vs_destroy(struct vs *vs)
 	(void)vs_apply(vs, NULL, empty, false, NULL);
 	json_decref(empty);
 	vs_model_destroy(vs->model);
+	free(vs->port_ids);
 	free(vs);
 }

@@ -24,13 +24,14 @@ struct vs_daemon {
 	struct vs_captures *captures;
 	uint64_t started_ns;
 	char store_path[256];
-	char eal_note[400];      /* why there are no huge pages; empty: there are */
+	char eal_note[400]; /* why there are no huge pages; empty: there are */
 	bool has_huge;
 };
 
 /* Tables ended by .noun == NULL; their context is the struct vs_daemon. */
-extern const struct ctl_binding vs_cmd_show[];    /* cmd_show.c: switch, port, vlan, tenant */
-extern const struct ctl_binding vs_cmd_stats[];   /* cmd_stats.c: stats, drop, core, mac, events, top */
+extern const struct ctl_binding vs_cmd_show[]; /* cmd_show.c: switch, port, vlan, tenant */
+extern const struct ctl_binding
+	vs_cmd_stats[]; /* cmd_stats.c: stats, drop, core, mac, events, top */
 extern const struct ctl_binding vs_cmd_capture[]; /* cmd_capture.c */
 extern const struct ctl_binding vs_cmd_doctor[];  /* doctor.c */
 

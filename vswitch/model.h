@@ -17,7 +17,7 @@
 #include <jansson.h>
 
 #define VS_MAX_SWITCHES 256
-#define VS_MAX_TENANTS 4096
+#define VS_MAX_TENANTS	4096
 
 enum vs_switch_type { VS_EXTERNAL, VS_INTERNAL, VS_PRIVATE };
 
@@ -27,8 +27,8 @@ enum vs_vlan_mode { VS_ACCESS, VS_TRUNK, VS_TUNNEL, VS_ISOLATED, VS_COMMUNITY, V
 
 struct vs_tenant {
 	const char *name;
-	uint32_t id;             /* 1 .. 2^24 - 1 */
-	uint32_t mac_limit;      /* 0: none */
+	uint32_t id;		 /* 1 .. 2^24 - 1 */
+	uint32_t mac_limit;	 /* 0: none */
 	uint64_t flood_rate_bps; /* 0: no limit */
 };
 
@@ -47,9 +47,9 @@ struct vs_tenant_vlan {
 
 struct vs_vlan {
 	enum vs_vlan_mode mode;
-	uint16_t vlan;                     /* access, tunnel: the VLAN; PVLAN: the primary */
-	uint16_t native;                   /* trunk */
-	uint16_t tpid;                     /* host order */
+	uint16_t vlan;			   /* access, tunnel: the VLAN; PVLAN: the primary */
+	uint16_t native;		   /* trunk */
+	uint16_t tpid;			   /* host order */
 	uint64_t allowed[DP_VLAN_WORDS];   /* trunk */
 	uint64_t secondary[DP_VLAN_WORDS]; /* PVLAN */
 };
@@ -59,12 +59,12 @@ struct vs_port {
 	const struct vs_switch *sw;
 	const struct vs_tenant *tenant; /* NULL: none */
 	enum vs_port_kind kind;
-	const json_t *body;             /* as configured; what only the driver needs is read there */
+	const json_t *body; /* as configured; what only the driver needs is read there */
 	struct vs_vlan vlan;
 	bool up, flood, bpdu;
 	uint16_t mtu;
 	uint16_t mac_limit;
-	struct vs_tenant_vlan *shared;  /* NULL: the uplink is one tenant's */
+	struct vs_tenant_vlan *shared; /* NULL: the uplink is one tenant's */
 	unsigned n_shared;
 };
 
@@ -83,10 +83,10 @@ struct vs_model {
 	struct vs_static_mac *macs;
 	unsigned *cores;
 	unsigned n_switches, n_tenants, n_ports, n_macs, n_cores;
-	uint32_t mac_age_s;             /* 0: default */
+	uint32_t mac_age_s; /* 0: default */
 	uint32_t max_sleep_us;
 	bool rebalance;
-	const char *metrics;            /* address:port, or NULL */
+	const char *metrics; /* address:port, or NULL */
 };
 
 /* Makes and checks.  'state' is borrowed; the model takes a reference.  Errors name the object, why, and a fix. */

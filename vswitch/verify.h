@@ -11,7 +11,8 @@
 
 /* Can a frame that comes in by 'in' ever leave by 'out', whatever its addresses and tags and whatever is learned?  Reads the
  * view only. */
-bool vs_can_reach(const struct dp_view *view, const struct dp_vport *in, const struct dp_vport *out);
+bool vs_can_reach(const struct dp_view *view, const struct dp_vport *in,
+		  const struct dp_vport *out);
 
 /* Proves for one switch (NULL: all) that no two tenants and no two switches meet, and that no port of a private switch reaches the host or
  * a wire.  *ret: {"proved": bool, "pairs": n, "reachable": n, "violations": [..]}; -EPROTO with the first violation in 'err' when

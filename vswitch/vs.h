@@ -22,13 +22,13 @@ struct vs;
 
 /* A port of the model and its device.  Keeps its id while it is configured. */
 struct vs_live {
-	char name[DP_PORT_NAME_SIZE];    /* "": the id is free */
-	struct dp_port *port;            /* NULL: the device is away */
-	json_t *body;                    /* what the device was opened with */
-	char reason[320];                /* why it is away */
-	int64_t ifindex;                 /* of its Linux interface, -1: none */
+	char name[DP_PORT_NAME_SIZE]; /* "": the id is free */
+	struct dp_port *port;	      /* NULL: the device is away */
+	json_t *body;		      /* what the device was opened with */
+	char reason[320];	      /* why it is away */
+	int64_t ifindex;	      /* of its Linux interface, -1: none */
 	bool reaches_host;
-	uint64_t retry_ns;               /* when to try to open it again */
+	uint64_t retry_ns; /* when to try to open it again */
 };
 
 /* A tenant on a switch.  Keeps its id while both exist. */
@@ -52,8 +52,10 @@ struct vs {
 	struct vs_model *model;
 	struct vs_live live[DP_MAX_PORTS];
 	struct vs_domain_live domains[DP_MAX_DOMAINS];
-	uint16_t held[DP_MAX_PORTS];     /* loop guard: ticks left */
+	uint16_t held[DP_MAX_PORTS]; /* loop guard: ticks left */
+	uint16_t *port_ids;	     /* of the model's ports, by index */
 	uint64_t view_version;
+	unsigned ticks;
 };
 
 int vs_create(const struct vs_opts *opts, struct vs **ret_vs, struct err *err);
@@ -85,7 +87,7 @@ bool vs_device_same(const json_t *a, const json_t *b);
 /* Changes what a device can change while it runs (MTU, MAC). */
 int vs_device_adjust(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err);
 
-__attribute__((format(printf, 4, 5))) void vs_event(struct vs *vs, const char *type, const char *port, const char *fmt,
-						    ...);
+__attribute__((format(printf, 4, 5))) void vs_event(struct vs *vs, const char *type,
+						    const char *port, const char *fmt, ...);
 
 #endif

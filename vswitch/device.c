@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * From a configured port to an open device: which driver, with what arguments, and why another one than asked.  Control thread.
+ *
+ *	phys   a PCI address or vdev arguments -> DPDK; a Linux interface -> AF_XDP, or a packet socket with the reason noted
+ *	host   a tap in the host with the port's addresses
+ *	tap    a tap in the network namespace of a machine, by name or process
+ *	vhost  a vhost-user socket
+ *	memif  a shared-memory interface, through DPDK
+ *	mem    in memory, for tests
+ */
+#include "vswitch/vs.h"
+
+#include "dataplane/af_xdp.h"
+#include "dataplane/memif.h"
+#include "dataplane/netns.h"
+#include "vswitch/link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What only says how frames are treated, or can be changed on an open device. */
+static const char *const soft_keys[] = {"tenant", "admin",     "mac_limit", "flood",
+					"bpdu",	  "vlan_mode", "vlan",	    "secondary",
+					"native", "allowed",   "tpid",	    "tenant_vlan",
+					"mtu",	  "mac",       "address",   "switch",
+					"confirm"};
+
+static const char *str(const json_t *body, const char *key)
+{
+	return json_string_value(json_object_get(body, key));
+}
+
+static uint16_t small(const json_t *body, const char *key)
+{
+	json_int_t n = json_integer_value(json_object_get(body, key));
+
+	return n > 0 && n <= UINT16_MAX ? (uint16_t)n : 0;
+}
+
+static bool is_soft(const char *key)
+{
+	for (size_t i = 0; i < sizeof(soft_keys) / sizeof(soft_keys[0]); i++)
+		if (strcmp(key, soft_keys[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool covered(const json_t *a, const json_t *b)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)a, key, value)
+		if (!is_soft(key) && !json_equal(value, json_object_get(b, key)))
+			return false;
+	return true;
+}
+
+bool vs_device_same(const json_t *a, const json_t *b)
+{
+	return covered(a, b) && covered(b, a);
+}
+
+/* "0000:03:00.0", "net_null0", "net_memif0,role=..": a name for DPDK; else a Linux interface. */
+static bool is_dpdk_name(const char *device)
+{
+	unsigned domain, bus, slot, function;
+	char rest;
+
+	return strncmp(device, "net_", 4) == 0 || strchr(device, ',') != NULL ||
+	       sscanf(device, "%x:%x:%x.%x%c", &domain, &bus, &slot, &function, &rest) == 4 ||
+	       sscanf(device, "%x:%x.%x%c", &bus, &slot, &function, &rest) == 3;
+}
+
+static void base_opts(const struct vs_port *p, struct dp_port_opts *o)
+{
+	const char *mac = str(p->body, "mac");
+	const json_t *offloads = json_object_get(p->body, "offloads");
+
+	*o = (struct dp_port_opts){
+		.name = p->name,
+		.netns_fd = -1,
+		.n_queues = small(p->body, "queues"),
+		.n_desc = small(p->body, "descriptors"),
+		.mtu = p->mtu,
+		.offloads = !json_is_false(offloads),
+	};
+	o->has_mac = mac != NULL && rte_ether_unformat_addr(mac, &o->mac) == 0;
+}
+
+static int opened(struct vs *vs, struct vs_live *live, const struct vs_port *p,
+		  struct dp_port *port)
+{
+	json_t *old = live->body;
+
+	live->port = port;
+	live->body = json_incref((json_t *)(uintptr_t)p->body);
+	json_decref(old);
+	return 0;
+}
+
+/* An interface that carries the host's address is not taken by accident. */
+static int address_check(const struct vs_port *p, const char *ifname, struct err *err)
+{
+	char address[64];
+
+	if (json_is_true(json_object_get(p->body, "take_address")) ||
+	    !vs_link_has_address(ifname, address, sizeof(address)))
+		return 0;
+	err_set(err, -EBUSY, "port-busy", "cannot add port %s: the interface has address %s",
+		p->name, address);
+	err_why(err, "a physical port is taken from the kernel's stack; this would cut that "
+		     "address off");
+	err_fix(err, "vswitchctl port add %s %s --kind phys --take-address --confirm 60s",
+		p->sw->name, p->name);
+	return -EBUSY;
+}
+
+static int open_packet(struct vs *vs, const struct vs_port *p, const char *ifname, const char *note,
+		       struct vs_live *live, struct err *err)
+{
+	struct dp_port_opts o;
+	struct dp_port *port;
+	int rc;
+
+	base_opts(p, &o);
+	o.kind = "packet";
+	o.ifname = ifname;
+	rc = dp_port_open(vs->dp, &o, &port, err);
+	if (rc != 0)
+		return rc;
+	if (note[0] != '\0' && port->note[0] == '\0')
+		snprintf(port->note, sizeof(port->note), "%s", note);
+	return opened(vs, live, p, port);
+}
+
+static int open_af_xdp(struct vs *vs, const struct vs_port *p, const char *ifname,
+		       struct vs_live *live, struct err *err)
+{
+	struct dp_port_opts o;
+	struct dp_port *port;
+	char devargs[256];
+	int rc;
+
+	base_opts(p, &o);
+	rc = dp_af_xdp_devargs(ifname, o.n_queues, devargs, sizeof(devargs));
+	if (rc != 0)
+		return err_set(err, rc, "af-xdp", "%s: cannot name it for AF_XDP", ifname);
+	o.kind = "eth";
+	o.devargs = devargs;
+	rc = dp_port_open(vs->dp, &o, &port, err);
+	return rc != 0 ? rc : opened(vs, live, p, port);
+}
+
+/* A Linux interface: AF_XDP when it can, else a packet socket, with the reason. */
+static int open_interface(struct vs *vs, const struct vs_port *p, const char *ifname,
+			  struct vs_live *live, struct err *err)
+{
+	const char *driver = str(p->body, "driver");
+	char reason[160], note[160];
+	struct err local = {0};
+	int rc = address_check(p, ifname, err);
+
+	live->ifindex = if_nametoindex(ifname);
+	if (rc != 0)
+		return rc;
+	if (live->ifindex == 0) {
+		live->ifindex = -1;
+		err_set(err, -ENODEV, "no-interface",
+			"cannot add port %s: there is no interface %s", p->name, ifname);
+		err_fix(err,
+			"ip link shows the interfaces; dpdk-devbind.py --status the PCI devices");
+		return -ENODEV;
+	}
+	if (driver != NULL && strcmp(driver, "af_packet") == 0)
+		return open_packet(vs, p, ifname, "", live, err);
+	if (dp_af_xdp_ok(ifname, p->mtu, reason, sizeof(reason)) == 0) {
+		rc = open_af_xdp(vs, p, ifname, live, &local);
+		if (rc == 0)
+			return 0;
+		snprintf(reason, sizeof(reason), "%.150s", local.what);
+	}
+	if (driver != NULL && strcmp(driver, "af_xdp") == 0) {
+		err_set(err, -EOPNOTSUPP, "af-xdp", "cannot add port %s: AF_XDP cannot serve %s",
+			p->name, ifname);
+		err_why(err, "%s", reason);
+		err_fix(err, "--driver auto falls back to a packet socket");
+		return -EOPNOTSUPP;
+	}
+	snprintf(note, sizeof(note), "AF_PACKET: %.148s", reason);
+	return open_packet(vs, p, ifname, note, live, err);
+}
+
+static int open_phys(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
+{
+	const char *device = str(p->body, "device"), *driver = str(p->body, "driver");
+	struct dp_port_opts o;
+	struct dp_port *port;
+	int rc;
+
+	if (device == NULL)
+		device = p->name;
+	if ((driver == NULL || strcmp(driver, "dpdk") != 0) && !is_dpdk_name(device))
+		return open_interface(vs, p, device, live, err);
+	base_opts(p, &o);
+	o.kind = "eth";
+	o.devargs = device;
+	rc = dp_port_open(vs->dp, &o, &port, err);
+	return rc != 0 ? rc : opened(vs, live, p, port);
+}
+
+/* The namespace a tap goes to: -1 for the host's own.  The caller closes it. */
+static int netns_of(const struct vs_port *p, int *ret_fd, struct err *err)
+{
+	const char *name = str(p->body, "netns");
+	json_int_t pid = json_integer_value(json_object_get(p->body, "pid"));
+	char path[300];
+
+	*ret_fd = -1;
+	if (name == NULL && pid == 0)
+		return 0;
+	if (name != NULL && (strchr(name, '/') != NULL || strcmp(name, "..") == 0))
+		return err_set(err, -EINVAL, "bad-netns",
+			       "port %s: '%s' is not the name of a network namespace", p->name,
+			       name);
+	if (name != NULL)
+		snprintf(path, sizeof(path), "/run/netns/%s", name);
+	else
+		snprintf(path, sizeof(path), "/proc/%lld/ns/net", (long long)pid);
+	*ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (*ret_fd >= 0)
+		return 0;
+	err_set(err, -ENODEV, "no-netns", "cannot add port %s: no network namespace %s: %s",
+		p->name, name != NULL ? name : path, strerror(errno));
+	err_fix(err, name != NULL ? "ip netns add %s" : "the process %s is gone",
+		name != NULL ? name : path);
+	return -ENODEV;
+}
+
+static int addresses_add(const struct vs_port *p, int netns_fd, const char *ifname, struct err *err)
+{
+	const json_t *list = json_object_get(p->body, "address");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		int rc = vs_link_address_add(netns_fd, ifname,
+					     json_string_value(json_array_get(list, i)), err);
+
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int open_tap_in(struct vs *vs, const struct vs_port *p, int netns_fd, struct vs_live *live,
+		       struct err *err)
+{
+	const char *ifname = str(p->body, "ifname");
+	struct dp_port_opts o;
+	struct dp_port *port;
+	int rc;
+
+	base_opts(p, &o);
+	o.kind = "tap";
+	o.ifname = ifname != NULL ? ifname : p->name;
+	o.netns_fd = netns_fd;
+	rc = dp_port_open(vs->dp, &o, &port, err);
+	if (rc != 0)
+		return rc;
+	rc = addresses_add(p, netns_fd, o.ifname, err);
+	if (rc != 0) {
+		dp_port_close(port);
+		return rc;
+	}
+	return opened(vs, live, p, port);
+}
+
+static int open_tap(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
+{
+	int netns_fd, rc = netns_of(p, &netns_fd, err);
+
+	if (rc != 0)
+		return rc;
+	live->reaches_host = dp_netns_same(netns_fd, -1);
+	if (live->reaches_host && p->sw->type == VS_PRIVATE) {
+		rc = err_set(err, -EINVAL, "wrong-switch-type",
+			     "cannot add port %s: its network namespace is the host's own",
+			     p->name);
+		err_why(err, "switch %s is private and never reaches the host", p->sw->name);
+	} else {
+		rc = open_tap_in(vs, p, netns_fd, live, err);
+	}
+	if (netns_fd >= 0)
+		close(netns_fd);
+	return rc;
+}
+
+static int socket_check(const struct vs_port *p, struct err *err)
+{
+	if (str(p->body, "socket") != NULL)
+		return 0;
+	err_set(err, -EINVAL, "no-socket", "port %s: kind %s needs --socket PATH", p->name,
+		vs_port_kind_name(p->kind));
+	err_fix(err, "vswitchctl port add %s %s --kind %s --socket /run/vswitch/%s.sock",
+		p->sw->name, p->name, vs_port_kind_name(p->kind), p->name);
+	return -EINVAL;
+}
+
+static bool is_server(const struct vs_port *p)
+{
+	const char *mode = str(p->body, "mode");
+
+	return mode == NULL ? p->kind == VS_MEMIF : strcmp(mode, "server") == 0;
+}
+
+static int open_vhost(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
+{
+	struct dp_port_opts o;
+	struct dp_port *port;
+	int rc = socket_check(p, err);
+
+	if (rc != 0)
+		return rc;
+	base_opts(p, &o);
+	o.kind = "vhost";
+	o.socket = str(p->body, "socket");
+	o.server = is_server(p);
+	rc = dp_port_open(vs->dp, &o, &port, err);
+	return rc != 0 ? rc : opened(vs, live, p, port);
+}
+
+static int open_memif(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
+{
+	struct dp_port_opts o;
+	struct dp_port *port;
+	char devargs[400];
+	int rc = socket_check(p, err);
+
+	if (rc != 0)
+		return rc;
+	base_opts(p, &o);
+	rc = dp_memif_devargs(str(p->body, "socket"), is_server(p), small(p->body, "id"), p->mtu,
+			      o.n_queues, devargs, sizeof(devargs));
+	if (rc != 0)
+		return err_set(err, rc, "bad-memif", "port %s: socket path too long", p->name);
+	o.kind = "eth";
+	o.devargs = devargs;
+	rc = dp_port_open(vs->dp, &o, &port, err);
+	return rc != 0 ? rc : opened(vs, live, p, port);
+}
+
+static int open_mem(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
+{
+	struct dp_port_opts o;
+	struct dp_port *port;
+	int rc;
+
+	base_opts(p, &o);
+	o.kind = "mem";
+	rc = dp_port_open(vs->dp, &o, &port, err);
+	return rc != 0 ? rc : opened(vs, live, p, port);
+}
+
+int vs_device_open(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
+{
+	static int (*const openers[VS_N_KINDS])(struct vs * vs, const struct vs_port *p,
+						struct vs_live *live, struct err *err) = {
+		[VS_PHYS] = open_phys,	 [VS_HOST] = open_tap,	  [VS_TAP] = open_tap,
+		[VS_VHOST] = open_vhost, [VS_MEMIF] = open_memif, [VS_MEM] = open_mem,
+	};
+
+	live->reaches_host = p->kind == VS_HOST;
+	return openers[p->kind](vs, p, live, err);
+}
+
+void vs_device_close(struct vs *vs, struct vs_live *live)
+{
+	dp_port_close(live->port);
+	live->port = NULL;
+}
+
+int vs_device_adjust(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
+{
+	struct dp_port *port = live->port;
+	const char *mac = str(p->body, "mac");
+	struct rte_ether_addr addr;
+	json_t *old;
+	int rc = 0;
+
+	if (p->mtu != port->mtu) {
+		if (port->ops->set_mtu == NULL)
+			return err_set(err, -EOPNOTSUPP, "mtu-fixed",
+				       "port %s: its MTU cannot be changed while it is open",
+				       p->name);
+		rc = port->ops->set_mtu(port, p->mtu, err);
+	}
+	if (rc == 0 && mac != NULL && rte_ether_unformat_addr(mac, &addr) == 0 &&
+	    !rte_is_same_ether_addr(&addr, &port->mac)) {
+		if (port->ops->set_mac == NULL)
+			return err_set(
+				err, -EOPNOTSUPP, "mac-fixed",
+				"port %s: its MAC address cannot be changed while it is open",
+				p->name);
+		rc = port->ops->set_mac(port, &addr, err);
+	}
+	if (rc != 0)
+		return rc;
+	old = live->body;
+	live->body = json_incref((json_t *)(uintptr_t)p->body);
+	json_decref(old);
+	return 0;
+}

@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * vswitchd: wires the parts together.  One table of modules, started top to bottom and undone bottom to top; after that the
+ * control thread is an event loop, and the workers are the dataplane's.
+ */
+#include "ctl/base/clock.h"
+#include "ctl/base/log.h"
+#include "ctl/conf.h"
+#include "ctl/server.h"
+#include "ctl/store.h"
+#include "dataplane/dp.h"
+#include "filters/capture.h"
+#include "vswitch/captures.h"
+#include "vswitch/changes.h"
+#include "vswitch/cmd.h"
+#include "vswitch/events.h"
+#include "vswitch/metrics.h"
+#include "vswitch/metrics_data.h"
+#include "vswitch/monitor.h"
+#include "vswitch/vs.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#define LOG_MODULE  "vswitchd"
+#define TICK_MS	    100
+#define MAX_EAL	    32
+#define DEFAULT_DIR "/var/lib/vswitch"
+#define DEFAULT_RUN "/run/vswitch"
+
+struct options {
+	const char *socket, *store, *group, *initial;
+	bool no_huge, initial_given;
+	unsigned huge_mb, mbufs, control_cpu;
+	bool control_cpu_given;
+	char *eal[MAX_EAL];
+	int n_eal;
+};
+
+struct main_state {
+	struct options opt;
+	struct event_base *base;
+	struct event *tick, *sigterm, *sigint;
+	struct dp *dp;
+	struct store *store;
+	struct vs_daemon d;
+	struct vs_monitor *monitor;
+	struct vs_metrics_data *metrics;
+	char *initial;
+};
+
+struct module {
+	const char *name;
+	int (*start)(struct main_state *s, struct err *err);
+	void (*stop)(struct main_state *s);
+};
+
+static void usage(FILE *f)
+{
+	fprintf(f, "usage: vswitchd [OPTION]...\n"
+		   "The virtual switch.  Configured with vswitchctl(1); keeps its configuration in "
+		   "a store.\n\n"
+		   "  --socket PATH      control socket (" DEFAULT_RUN "/control.sock)\n"
+		   "  --store PATH       configuration store (" DEFAULT_DIR
+		   "/config.db); :memory: keeps nothing\n"
+		   "  --group NAME       group that may use the control socket besides root "
+		   "(vswitch)\n"
+		   "  --initial FILE     commands for an empty store, in place of the built-in "
+		   "default; - for none\n"
+		   "  --no-huge          use ordinary memory pages\n"
+		   "  --huge MB          huge pages to ask the kernel for (192)\n"
+		   "  --mbufs N          packet buffers, 2.4 KB each (32768)\n"
+		   "  --control-cpu N    core of the control thread (the first that may be used)\n"
+		   "  --driver PATH      an additional DPDK driver to load\n"
+		   "  --eal ARG          an additional argument for DPDK's environment\n"
+		   "  --debug            say more\n"
+		   "  --version, --help\n");
+}
+
+static bool number(const char *text, unsigned *ret)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end != '\0' || n > 1u << 30)
+		return false;
+	*ret = (unsigned)n;
+	return true;
+}
+
+static void eal_add(struct options *o, const char *first, const char *second)
+{
+	if (o->n_eal + 2 > MAX_EAL)
+		return;
+	if (first != NULL)
+		o->eal[o->n_eal++] = strdup(first);
+	o->eal[o->n_eal++] = strdup(second);
+}
+
+/* Returns -1 to go on, else the exit code. */
+static int options_read(struct options *o, int argc, char **argv)
+{
+	enum {
+		SOCKET = 256,
+		STORE,
+		GROUP,
+		INITIAL,
+		NO_HUGE,
+		HUGE_MB,
+		MBUFS,
+		CPU,
+		DRIVER,
+		EAL,
+		DEBUG,
+		VERSION,
+		HELP
+	};
+	static const struct option longs[] = {
+		{"socket", required_argument, NULL, SOCKET},
+		{"store", required_argument, NULL, STORE},
+		{"group", required_argument, NULL, GROUP},
+		{"initial", required_argument, NULL, INITIAL},
+		{"no-huge", no_argument, NULL, NO_HUGE},
+		{"huge", required_argument, NULL, HUGE_MB},
+		{"mbufs", required_argument, NULL, MBUFS},
+		{"control-cpu", required_argument, NULL, CPU},
+		{"driver", required_argument, NULL, DRIVER},
+		{"eal", required_argument, NULL, EAL},
+		{"debug", no_argument, NULL, DEBUG},
+		{"version", no_argument, NULL, VERSION},
+		{"help", no_argument, NULL, HELP},
+		{NULL, 0, NULL, 0},
+	};
+	bool ok = true;
+	int c;
+
+	*o = (struct options){.socket = DEFAULT_RUN "/control.sock",
+			      .store = DEFAULT_DIR "/config.db",
+			      .group = "vswitch"};
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		switch (c) {
+		case SOCKET:
+			o->socket = optarg;
+			break;
+		case STORE:
+			o->store = optarg;
+			break;
+		case GROUP:
+			o->group = optarg;
+			break;
+		case INITIAL:
+			o->initial = optarg;
+			break;
+		case NO_HUGE:
+			o->no_huge = true;
+			break;
+		case HUGE_MB:
+			ok &= number(optarg, &o->huge_mb);
+			break;
+		case MBUFS:
+			ok &= number(optarg, &o->mbufs);
+			break;
+		case CPU:
+			ok &= o->control_cpu_given = number(optarg, &o->control_cpu);
+			break;
+		case DRIVER:
+			eal_add(o, "-d", optarg);
+			break;
+		case EAL:
+			eal_add(o, NULL, optarg);
+			break;
+		case DEBUG:
+			log_set_level(LOG_LEVEL_DEBUG);
+			break;
+		case VERSION:
+			printf("vswitchd " VSWITCH_VERSION "\n");
+			return 0;
+		case HELP:
+			usage(stdout);
+			return 0;
+		default:
+			ok = false;
+			break;
+		}
+	}
+	if (ok && optind == argc)
+		return -1;
+	usage(stderr);
+	return 2;
+}
+
+static void event_told(void *ctx, const char *type, const char *port, const char *text)
+{
+	struct main_state *s = ctx;
+
+	log_info("%s", text);
+	if (s->d.events != NULL)
+		vs_events_add(s->d.events, type, VS_EVENT_INFO, "port", port != NULL ? port : "",
+			      text);
+}
+
+static void conf_changed(void *ctx, uint64_t revision, const char *text)
+{
+	struct main_state *s = ctx;
+
+	vs_captures_sync(s->d.captures);
+	vs_metrics_sync(s->metrics);
+	event_told(s, "config", NULL, text);
+}
+
+static const char *const dp_event_types[] = {
+	[DP_EVENT_LINK] = "link",	    [DP_EVENT_QUEUE_MOVED] = "queue-moved",
+	[DP_EVENT_MAC_MOVED] = "mac-moved", [DP_EVENT_MAC_LIMIT] = "mac-limit",
+	[DP_EVENT_LOOP] = "loop",	    [DP_EVENT_WORKER] = "worker",
+};
+
+static void dp_event_told(void *ctx, const struct dp_event *e)
+{
+	struct main_state *s = ctx;
+	const char *port = s->d.vs != NULL ? vs_port_name(s->d.vs, e->port) : NULL;
+	const char *other = s->d.vs != NULL ? vs_port_name(s->d.vs, e->other_port) : NULL;
+	char text[400], mac[RTE_ETHER_ADDR_FMT_SIZE];
+
+	rte_ether_format_addr(mac, sizeof(mac), &e->mac);
+	if (e->type == DP_EVENT_MAC_MOVED)
+		snprintf(text, sizeof(text), "%s moved from %s to %s (VLAN %u)", mac,
+			 other != NULL ? other : "?", port != NULL ? port : "?", e->vlan);
+	else if (e->type == DP_EVENT_MAC_LIMIT)
+		snprintf(text, sizeof(text), "%s on %s not learned: a limit is reached", mac,
+			 port != NULL ? port : "?");
+	else
+		snprintf(text, sizeof(text), "%s", e->text);
+	event_told(s, dp_event_types[e->type], port, text);
+}
+
+/* The first core this process may use: the control thread's, unless told. */
+static unsigned first_cpu(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return 0;
+	for (unsigned i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &set))
+			return i;
+	return 0;
+}
+
+static unsigned last_cpu(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return 0;
+	for (unsigned i = CPU_SETSIZE; i-- > 0;)
+		if (CPU_ISSET(i, &set))
+			return i;
+	return 0;
+}
+
+/* Before EAL pins this thread: the cores that 'core add' can choose from. */
+static char *default_config(void)
+{
+	char *text = NULL;
+
+	if (asprintf(&text, "# Embedded default: one worker, on the last core.\ncore add %u\n",
+		     last_cpu()) < 0)
+		return NULL;
+	return text;
+}
+
+static char *file_read(const char *path, struct err *err)
+{
+	FILE *f = fopen(path, "re");
+	char *text = calloc(1, 1 << 20);
+	size_t n;
+
+	if (f == NULL || text == NULL) {
+		err_set(err, -errno, "initial", "cannot read %s: %s", path, strerror(errno));
+		free(text);
+		if (f != NULL)
+			fclose(f);
+		return NULL;
+	}
+	n = fread(text, 1, (1 << 20) - 1, f);
+	text[n] = '\0';
+	fclose(f);
+	return text;
+}
+
+static int base_start(struct main_state *s, struct err *err)
+{
+	struct rlimit files = {65536, 65536};
+
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+	signal(SIGPIPE, SIG_IGN);
+	s->d.started_ns = clock_mono_ns();
+	s->base = event_base_new();
+	s->d.base = s->base;
+	if (s->opt.initial == NULL)
+		s->initial = default_config();
+	else if (strcmp(s->opt.initial, "-") != 0) {
+		s->initial = file_read(s->opt.initial, err);
+		if (s->initial == NULL)
+			return -ENOENT;
+	}
+	return s->base != NULL ? 0 : err_set(err, -ENOMEM, "no-memory", "no event loop");
+}
+
+static void base_stop(struct main_state *s)
+{
+	event_base_free(s->base);
+	free(s->initial);
+}
+
+/* The parent folders of the socket and the store, when they are missing. */
+static void make_parent(const char *path)
+{
+	char dir[512];
+	char *slash;
+
+	snprintf(dir, sizeof(dir), "%s", path);
+	slash = strrchr(dir, '/');
+	if (slash == NULL || slash == dir)
+		return;
+	*slash = '\0';
+	(void)mkdir(dir, 0755);
+}
+
+static int server_start(struct main_state *s, struct err *err)
+{
+	struct ctl_server_opts opts = {.path = s->opt.socket, .group = s->opt.group};
+
+	make_parent(s->opt.socket);
+	return ctl_server_create(s->base, &opts, &s->d.server, err);
+}
+
+static void server_stop(struct main_state *s)
+{
+	ctl_server_destroy(s->d.server);
+}
+
+static int store_start(struct main_state *s, struct err *err)
+{
+	struct store_report report = {0};
+	int rc;
+
+	make_parent(s->opt.store);
+	rc = store_open(s->opt.store, &s->store, &report, err);
+	if (rc != 0)
+		return rc;
+	snprintf(s->d.store_path, sizeof(s->d.store_path), "%s", s->opt.store);
+	if (report.recovered || report.upgraded) {
+		log_warn("%s", report.text);
+		vs_events_add(s->d.events, "store", VS_EVENT_WARNING, "store", s->opt.store,
+			      report.text);
+	}
+	return 0;
+}
+
+static void store_stop(struct main_state *s)
+{
+	store_close(s->store);
+}
+
+static int events_start(struct main_state *s, struct err *err)
+{
+	return vs_events_create(&s->d.events, err);
+}
+
+static void events_stop(struct main_state *s)
+{
+	vs_events_destroy(s->d.events);
+	s->d.events = NULL;
+}
+
+static int eal_start(struct main_state *s, struct err *err)
+{
+	unsigned cpu = s->opt.control_cpu_given ? s->opt.control_cpu : first_cpu();
+	int rc = dp_eal_init(cpu, s->opt.no_huge, s->opt.huge_mb, s->opt.n_eal, s->opt.eal,
+			     s->d.eal_note, sizeof(s->d.eal_note), err);
+
+	if (rc != 0)
+		return rc;
+	s->d.has_huge = s->d.eal_note[0] == '\0' && !s->opt.no_huge;
+	if (s->d.eal_note[0] != '\0') {
+		log_warn("%s", s->d.eal_note);
+		vs_events_add(s->d.events, "huge-pages", VS_EVENT_WARNING, "", "", s->d.eal_note);
+	}
+	return 0;
+}
+
+static void eal_stop(struct main_state *s)
+{
+	dp_eal_fini();
+	for (int i = 0; i < s->opt.n_eal; i++)
+		free(s->opt.eal[i]);
+}
+
+static int dp_start(struct main_state *s, struct err *err)
+{
+	struct dp_opts opts = {
+		.n_mbufs = s->opt.mbufs,
+		.max_sleep_us = 500,
+		.capture = filter_capture_hook,
+		.event = dp_event_told,
+		.ctx = s,
+	};
+
+	return dp_create(&opts, &s->dp, err);
+}
+
+static void dp_stop(struct main_state *s)
+{
+	dp_destroy(s->dp);
+}
+
+static int vs_start(struct main_state *s, struct err *err)
+{
+	struct vs_opts opts = {.base = s->base, .dp = s->dp, .event = event_told, .ctx = s};
+	int rc = vs_create(&opts, &s->d.vs, err);
+
+	if (rc != 0)
+		return rc;
+	rc = vs_captures_create(&s->d, &s->d.captures, err);
+	if (rc != 0) {
+		vs_destroy(s->d.vs);
+		return rc;
+	}
+	return 0;
+}
+
+static void vs_stop(struct main_state *s)
+{
+	vs_captures_destroy(s->d.captures);
+	vs_destroy(s->d.vs);
+	s->d.vs = NULL;
+}
+
+static int conf_start_module(struct main_state *s, struct err *err)
+{
+	static const struct conf_ops ops = {.check = vs_check, .apply = vs_apply};
+	static const struct ctl_binding *const tables[] = {vs_cmd_show, vs_cmd_stats,
+							   vs_cmd_capture, vs_cmd_doctor};
+	int rc = conf_create(s->base, s->store, &ops, s->d.vs, &s->d.conf, err);
+
+	if (rc != 0)
+		return rc;
+	rc = vs_metrics_data_create(&s->d, &s->metrics, err);
+	for (size_t i = 0; rc == 0 && i < sizeof(tables) / sizeof(tables[0]); i++)
+		rc = ctl_server_bind(s->d.server, tables[i], &s->d, err);
+	if (rc == 0)
+		rc = conf_bind(s->d.conf, s->d.server, vs_changes, err);
+	if (rc == 0) {
+		conf_on_change(s->d.conf, conf_changed, s);
+		rc = conf_start(s->d.conf, s->initial, err);
+	}
+	if (rc == 0) {
+		vs_metrics_sync(s->metrics);
+		return 0;
+	}
+	vs_metrics_data_destroy(s->metrics);
+	conf_destroy(s->d.conf);
+	return rc;
+}
+
+static void conf_stop(struct main_state *s)
+{
+	vs_metrics_data_destroy(s->metrics);
+	conf_destroy(s->d.conf);
+}
+
+static void tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct main_state *s = arg;
+
+	dp_tick(s->dp);
+	vs_tick(s->d.vs);
+}
+
+static void quit(evutil_socket_t fd, short what, void *arg)
+{
+	struct main_state *s = arg;
+
+	event_base_loopbreak(s->base);
+}
+
+static int loop_start(struct main_state *s, struct err *err)
+{
+	const struct timeval every = {0, TICK_MS * 1000};
+	int rc = vs_monitor_create(s->base, s->d.vs, &s->monitor, err);
+
+	if (rc != 0)
+		return rc;
+	s->tick = event_new(s->base, -1, EV_PERSIST, tick, s);
+	s->sigterm = evsignal_new(s->base, SIGTERM, quit, s);
+	s->sigint = evsignal_new(s->base, SIGINT, quit, s);
+	if (s->tick == NULL || s->sigterm == NULL || s->sigint == NULL)
+		return err_set(err, -ENOMEM, "no-memory", "no memory for the event loop");
+	event_add(s->tick, &every);
+	event_add(s->sigterm, NULL);
+	event_add(s->sigint, NULL);
+	return 0;
+}
+
+static void loop_stop(struct main_state *s)
+{
+	event_free(s->tick);
+	event_free(s->sigterm);
+	event_free(s->sigint);
+	vs_monitor_destroy(s->monitor);
+}
+
+static const struct module modules[] = {
+	{"base", base_start, base_stop},       {"control socket", server_start, server_stop},
+	{"events", events_start, events_stop}, {"store", store_start, store_stop},
+	{"eal", eal_start, eal_stop},	       {"dataplane", dp_start, dp_stop},
+	{"switch", vs_start, vs_stop},	       {"configuration", conf_start_module, conf_stop},
+	{"loop", loop_start, loop_stop},
+};
+
+#define N_MODULES (sizeof(modules) / sizeof(modules[0]))
+
+static void say(const struct err *err)
+{
+	fprintf(stderr, "error[%s]: %s\n", err->slug, err->what);
+	if (err->why[0] != '\0')
+		fprintf(stderr, "  why: %s\n", err->why);
+	if (err->fix[0] != '\0')
+		fprintf(stderr, "  fix: %s\n", err->fix);
+}
+
+int main(int argc, char **argv)
+{
+	static struct main_state s;
+	struct err err = {0};
+	size_t started = 0;
+	int rc = options_read(&s.opt, argc, argv);
+
+	if (rc >= 0)
+		return rc;
+	for (rc = 0; started < N_MODULES; started++) {
+		rc = modules[started].start(&s, &err);
+		if (rc != 0)
+			break;
+	}
+	if (rc != 0) {
+		say(&err);
+	} else {
+		log_info("ready: %s", s.opt.socket);
+		event_base_dispatch(s.base);
+		log_info("stopping");
+	}
+	while (started-- > 0)
+		modules[started].stop(&s);
+	return rc == 0 ? 0 : 1;
+}

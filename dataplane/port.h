@@ -16,7 +16,9 @@
  *	     RTE_MBUF_F_TX_TCP_SEG or _UDP_SEG and tso_segsz.  This is what DPDK calls a transmit request: the
  *	     frame can be transmitted as it is by a port that has the offload.
  *	tx   dp_tx() gives a driver only what its 'tx_caps' says it can do; the rest was done in software before
- *	     (csum.h, gso.h).  The driver takes every mbuf it accepts; the others stay the caller's.
+ *	     (csum.h, gso.h).  The driver takes every mbuf it accepts; the others stay the caller's.  It may
+ *	     move frames that it cannot send behind those it took, so that one bad frame holds up no others,
+ *	     and leaves the reason in txq->refused.
  *
  * m->port holds the switch's port id of the ingress port (not DPDK's) from receive to transmit.
  */
@@ -79,6 +81,7 @@ struct dp_txq {
 	struct dp_port *port;
 	void *priv;
 	uint16_t index;
+	uint8_t refused; /* enum dp_drop: why the last tx left frames behind; the driver sets it when it does */
 	_Atomic uint64_t packets, bytes;
 } __attribute__((aligned(64)));
 

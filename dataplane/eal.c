@@ -92,7 +92,6 @@ static void args_build(struct args *args, unsigned cpu, bool no_huge, int argc, 
 {
 	arg_add(args, "vswitchd");
 	arg_add(args, "--lcores=0@%u", cpu);
-	arg_add(args, "--in-memory");
 	arg_add(args, "--no-telemetry");
 	arg_add(args, "--log-level=lib.*:warning");
 	arg_add(args, "--log-level=pmd.*:warning");
@@ -100,6 +99,8 @@ static void args_build(struct args *args, unsigned cpu, bool no_huge, int argc, 
 		arg_add(args, "--allow=0000:00:00.0");
 	else
 		arg_add(args, "--no-pci");
+	/* DPDK 22.11 refuses --in-memory together with --no-huge. */
+	arg_add(args, no_huge ? "--no-shconf" : "--in-memory");
 	if (no_huge) {
 		arg_add(args, "--no-huge");
 		arg_add(args, "-m");

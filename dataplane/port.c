@@ -14,7 +14,6 @@
 
 /* A build without these kinds (a test, a small tool) links all the same. */
 #pragma weak dp_port_eth_ops
-#pragma weak dp_port_vhost_ops
 
 static const struct dp_port_ops *find_ops(const char *kind)
 {

@@ -84,13 +84,18 @@ static void send_counted(struct dp_worker *w, struct dp_txq *txq, uint16_t id,
 
 	for (uint16_t i = 0; i < n; i++)
 		bytes += pkts[i]->pkt_len;
+	txq->refused = DP_N_DROPS;
 	sent = txq->port->tx(txq, pkts, n);
 	if (unlikely(sent < n)) {
-		bool up = atomic_load_explicit(&txq->port->link_up, memory_order_relaxed);
+		enum dp_drop reason = txq->refused;
 
+		if (reason == DP_N_DROPS)
+			reason = atomic_load_explicit(&txq->port->link_up, memory_order_relaxed)
+					 ? DP_DROP_TX_FULL
+					 : DP_DROP_TX_DOWN;
 		for (uint16_t i = sent; i < n; i++) {
 			rest += pkts[i]->pkt_len;
-			dp_drop_tx(w, id, pkts[i], up ? DP_DROP_TX_FULL : DP_DROP_TX_DOWN);
+			dp_drop_tx(w, id, pkts[i], reason);
 		}
 	}
 	count->tx_packets += sent;

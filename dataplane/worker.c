@@ -171,6 +171,21 @@ static void queue_counted(struct dp_rxq *q, struct rte_mbuf *const *pkts, uint16
 	atomic_store_explicit(&q->bytes, q->bytes + bytes, memory_order_relaxed);
 }
 
+void dp_rx_malformed(struct dp_rxq *q, uint16_t n)
+{
+	q->malformed += n;
+}
+
+/* What the driver could not make a frame of was received and dropped. */
+static void malformed_counted(struct dp_worker *w, struct dp_rxq *q)
+{
+	struct dp_count *count = w->count->ports[q->port->id];
+
+	count->rx_packets += q->malformed;
+	count->drops_rx[DP_DROP_RX_MALFORMED] += q->malformed;
+	q->malformed = 0;
+}
+
 static uint16_t poll_queue(struct loop *l, struct dp_rxq *q)
 {
 	struct dp_worker *w = l->w;
@@ -179,6 +194,8 @@ static uint16_t poll_queue(struct loop *l, struct dp_rxq *q)
 	const struct dp_vport *in;
 	uint64_t start = l->now;
 
+	if (unlikely(q->malformed != 0))
+		malformed_counted(w, q);
 	if (n == 0)
 		return 0;
 	w->burst_tsc = start;

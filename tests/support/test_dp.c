@@ -13,13 +13,6 @@
 
 #include "dataplane/dp.h"
 
-/* The real one needs a worker; used only where it is not linked. */
-__attribute__((weak)) void dp_rx_malformed(struct dp_rxq *q, uint16_t n)
-{
-	(void)q;
-	(void)n;
-}
-
 static void eal_start(void)
 {
 	/* Not --in-memory: 22.11 refuses it together with --no-huge. */

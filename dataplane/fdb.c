@@ -73,7 +73,7 @@ int dp_fdb_create(uint32_t limit, uint32_t age_s, struct dp_fdb **ret_fdb)
 	}
 	fdb->seed[1] |= 1ull << 63; /* Never a weak multiplier, whatever 'where' is. */
 	fdb->limit = limit;
-	fdb->age_s = age_s;
+	fdb->age_s = fdb->shortest_age_s = age_s;
 	fdb->now_s = 1;
 	atomic_flag_clear(&fdb->writing);
 	atomic_store(&fdb->table, table_create(FDB_MIN_BUCKETS));
@@ -405,9 +405,28 @@ void dp_fdb_walk(struct dp_fdb *fdb, bool (*fn)(void *arg, const struct dp_fdb_e
 	}
 }
 
+static void find_shortest_age(struct dp_fdb *fdb)
+{
+	uint32_t shortest = fdb->age_s;
+
+	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++)
+		if (fdb->domain_age_s[i] != 0 && fdb->domain_age_s[i] < shortest)
+			shortest = fdb->domain_age_s[i];
+	fdb->shortest_age_s = shortest;
+}
+
 void dp_fdb_set_age(struct dp_fdb *fdb, uint32_t age_s)
 {
 	fdb->age_s = age_s;
+	find_shortest_age(fdb);
+}
+
+void dp_fdb_set_domain_age(struct dp_fdb *fdb, uint16_t domain, uint32_t age_s)
+{
+	if (domain >= DP_MAX_DOMAINS || fdb->domain_age_s[domain] == age_s)
+		return;
+	fdb->domain_age_s[domain] = age_s;
+	find_shortest_age(fdb);
 }
 
 /* Copies the old table's entries; false when the new one is too small for them. */
@@ -472,6 +491,17 @@ static void grow(struct dp_fdb *fdb, void (*synchronize)(void *arg), void *arg)
 	}
 }
 
+static bool is_old(const struct dp_fdb *fdb, const struct dp_fdb_table *t,
+		   const struct dp_fdb_bucket *b, int slot)
+{
+	uint32_t domain = atomic_load_explicit(&b->where[slot], memory_order_relaxed) >> 16;
+	uint32_t age_s = domain < DP_MAX_DOMAINS ? fdb->domain_age_s[domain] : 0;
+
+	if (age_s == 0)
+		age_s = fdb->age_s;
+	return fdb->now_s - *seen_of(t, b, slot) >= age_s;
+}
+
 static void sweep_bucket(struct dp_fdb *fdb, struct dp_fdb_table *t, struct dp_fdb_bucket *b)
 {
 	uint32_t bits = atomic_load_explicit(&b->bits, memory_order_relaxed);
@@ -483,8 +513,7 @@ static void sweep_bucket(struct dp_fdb *fdb, struct dp_fdb_table *t, struct dp_f
 			*seen_of(t, b, slot) = fdb->now_s;
 			atomic_fetch_and_explicit(&b->bits, ~DP_FDB_USED(slot),
 						  memory_order_relaxed);
-		} else if ((bits & DP_FDB_STATIC(slot)) == 0 && fdb->age_s != 0 &&
-			   fdb->now_s - *seen_of(t, b, slot) >= fdb->age_s) {
+		} else if ((bits & DP_FDB_STATIC(slot)) == 0 && is_old(fdb, t, b, slot)) {
 			slot_empty(fdb, b, slot);
 			atomic_fetch_add_explicit(&fdb->aged, 1, memory_order_relaxed);
 		}
@@ -495,7 +524,8 @@ static void sweep_bucket(struct dp_fdb *fdb, struct dp_fdb_table *t, struct dp_f
 static void sweep(struct dp_fdb *fdb, uint64_t elapsed_ns)
 {
 	struct dp_fdb_table *t = atomic_load(&fdb->table);
-	uint64_t period_ns = (uint64_t)(fdb->age_s < 10 ? 10 : fdb->age_s) * 100000000u;
+	uint64_t period_ns =
+		(uint64_t)(fdb->shortest_age_s < 10 ? 10 : fdb->shortest_age_s) * 100000000u;
 	uint64_t share = ((uint64_t)t->mask + 1) * elapsed_ns / period_ns + 1;
 
 	if (share > t->mask + 1)

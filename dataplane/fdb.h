@@ -43,7 +43,9 @@ uint32_t dp_fdb_flush(struct dp_fdb *fdb, uint16_t domain, uint16_t vlan, uint16
 void dp_fdb_walk(struct dp_fdb *fdb, bool (*fn)(void *arg, const struct dp_fdb_entry *entry),
 		 void *arg);
 
+/* Ageing time of all domains, and of one that differs (0: as all). */
 void dp_fdb_set_age(struct dp_fdb *fdb, uint32_t age_s);
+void dp_fdb_set_domain_age(struct dp_fdb *fdb, uint16_t domain, uint32_t age_s);
 
 struct dp_fdb_stats {
 	uint32_t n_entries, n_static, size, limit;

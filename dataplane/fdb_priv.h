@@ -52,6 +52,8 @@ struct dp_fdb {
 	/* Written by who holds 'writing'. */
 	uint32_t limit, n_entries, n_static;
 	uint32_t age_s;
+	uint32_t shortest_age_s;
+	uint32_t domain_age_s[DP_MAX_DOMAINS]; /* 0: age_s */
 	uint32_t now_s;
 	_Atomic uint32_t port_entries[DP_MAX_PORTS];
 	_Atomic uint32_t domain_entries[DP_MAX_DOMAINS];

@@ -488,6 +488,13 @@ static void settle(struct plan *plan)
 	dp_set_max_sleep(vs->dp, plan->after->max_sleep_us);
 	dp_set_rebalance(vs->dp, plan->after->rebalance);
 	dp_fdb_set_age(dp_fdb(vs->dp), plan->after->mac_age_s != 0 ? plan->after->mac_age_s : 300);
+	for (uint16_t id = 0; id < DP_MAX_DOMAINS; id++) {
+		const struct vs_switch *sw =
+			vs->domains[id].used ? vs_model_switch(plan->after, vs->domains[id].sw)
+					     : NULL;
+
+		dp_fdb_set_domain_age(dp_fdb(vs->dp), id, sw != NULL ? sw->mac_age_s : 0);
+	}
 }
 
 static int run_plan(struct plan *plan, struct err *err)

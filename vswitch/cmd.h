@@ -40,6 +40,12 @@ int vs_cmd_port(const struct vs_daemon *d, const json_t *params, const char *key
 
 /* {"rx_packets": .., "drops": ..}, new reference. */
 json_t *vs_count_json(const struct dp_count *count);
+/* Queues of a port, or of all (-1), new reference. */
+json_t *vs_queues_json(const struct vs_daemon *d, int port_id);
+/* Everything about a port that fits a row, new reference. */
+json_t *vs_port_row(const struct vs_daemon *d, const struct vs_port *p);
+/* Lower case, as the tool prints and takes them. */
+void vs_mac_format(const struct rte_ether_addr *mac, char *text, size_t size);
 uint64_t vs_drops_rx(const struct dp_count *count);
 uint64_t vs_drops_tx(const struct dp_count *count);
 

@@ -88,8 +88,15 @@ json_t *vs_count_json(const struct dp_count *c)
 			 (json_int_t)c->copies, "forwarded", (json_int_t)c->forwarded, "flooded",
 			 (json_int_t)c->flooded, "offered", (json_int_t)c->offered, "segments",
 			 (json_int_t)c->segments, "tx_packets", (json_int_t)c->tx_packets,
-			 "tx_bytes", (json_int_t)c->tx_bytes, "rx_drops", (json_int_t)rx,
-			 "tx_drops", (json_int_t)tx, "drops", (json_int_t)(rx + tx));
+			 "tx_bytes", (json_int_t)c->tx_bytes, "drops_rx", (json_int_t)rx,
+			 "drops_tx", (json_int_t)tx, "drops", (json_int_t)(rx + tx));
+}
+
+void vs_mac_format(const struct rte_ether_addr *mac, char *text, size_t size)
+{
+	const uint8_t *b = mac->addr_bytes;
+
+	snprintf(text, size, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
 }
 
 /* "access 10", "trunk all native 1", "isolated 100,101" */
@@ -126,7 +133,7 @@ static const char *state_of(const struct vs_daemon *d, const struct vs_port *p, 
 }
 
 /* Everything about a port that fits a row. */
-static json_t *port_row(const struct vs_daemon *d, const struct vs_port *p)
+json_t *vs_port_row(const struct vs_daemon *d, const struct vs_port *p)
 {
 	uint16_t id = vs_port_id(d->vs, p->name);
 	const struct vs_live *live = &d->vs->live[id];
@@ -135,9 +142,7 @@ static json_t *port_row(const struct vs_daemon *d, const struct vs_port *p)
 	char *vlan = vlan_text(&p->vlan);
 
 	if (live->port != NULL)
-		rte_ether_format_addr(mac, sizeof(mac), &live->port->mac);
-	for (char *c = mac; *c != '\0'; c++)
-		*c = (char)(*c >= 'A' && *c <= 'F' ? *c + 32 : *c);
+		vs_mac_format(&live->port->mac, mac, sizeof(mac));
 	json_object_set_new(row, "id", json_integer(id));
 	json_object_set_new(row, "name", json_string(p->name));
 	json_object_set_new(row, "switch", json_string(p->sw->name));
@@ -146,7 +151,8 @@ static json_t *port_row(const struct vs_daemon *d, const struct vs_port *p)
 	json_object_set_new(row, "vlan", json_string(vlan != NULL ? vlan : ""));
 	json_object_set_new(row, "admin", json_string(p->up ? "up" : "down"));
 	json_object_set_new(row, "state", json_string(state_of(d, p, id)));
-	json_object_set_new(row, "link", json_boolean(live->port != NULL && live->port->link_up));
+	json_object_set_new(row, "link",
+			    json_string(live->port != NULL && live->port->link_up ? "up" : "down"));
 	json_object_set_new(row, "mtu", json_integer(p->mtu));
 	json_object_set_new(row, "mac", json_string(mac));
 	json_object_set_new(row, "driver",
@@ -164,6 +170,7 @@ static int port_list(void *ctx, struct ctl_call *call, const json_t *params, jso
 		     struct err *err)
 {
 	struct vs_daemon *d = ctx;
+	const char *tenant = param(params, "tenant");
 	const struct vs_switch *only = NULL;
 	json_t *rows = json_array();
 
@@ -179,19 +186,13 @@ static int port_list(void *ctx, struct ctl_call *call, const json_t *params, jso
 		const struct vs_port *p = &d->vs->model->ports[i];
 
 		if ((only == NULL || p->sw == only) &&
-		    (param(params, "name") == NULL || strcmp(param(params, "name"), p->name) == 0))
-			json_array_append_new(rows, port_row(d, p));
+		    (param(params, "name") == NULL ||
+		     strcmp(param(params, "name"), p->name) == 0) &&
+		    (tenant == NULL || (p->tenant != NULL && strcmp(tenant, p->tenant->name) == 0)))
+			json_array_append_new(rows, vs_port_row(d, p));
 	}
 	*ret = json_pack("{so}", "ports", rows);
 	return 0;
-}
-
-static int port_stats(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
-		      struct err *err)
-{
-	if (param(params, "name") != NULL && vs_cmd_port(ctx, params, "name", err) < 0)
-		return -ENOENT;
-	return port_list(ctx, call, params, ret, err);
 }
 
 static json_t *drops_json(const struct dp_count *c)
@@ -206,21 +207,43 @@ static json_t *drops_json(const struct dp_count *c)
 	return drops;
 }
 
-static json_t *queues_json(const struct vs_daemon *d, uint16_t id)
+json_t *vs_queues_json(const struct vs_daemon *d, int only)
 {
 	json_t *queues = json_array();
 	struct dp_queue_info *info = calloc(65536, sizeof(*info));
 	unsigned n = info != NULL ? dp_queue_info(d->vs->dp, info, 65536) : 0;
 
-	for (unsigned i = 0; i < n; i++)
-		if (info[i].port == id)
-			json_array_append_new(queues,
-					      json_pack("{si si sf sI sI}", "queue", info[i].queue,
-							"core", info[i].cpu, "load", info[i].load,
-							"packets", (json_int_t)info[i].packets,
-							"bytes", (json_int_t)info[i].bytes));
+	for (unsigned i = 0; i < n; i++) {
+		const char *port = vs_port_name(d->vs, info[i].port);
+
+		if (only >= 0 && info[i].port != only)
+			continue;
+		json_array_append_new(queues,
+				      json_pack("{ss si si sf sI sI}", "port",
+						port != NULL ? port : "", "queue", info[i].queue,
+						"cpu", info[i].cpu, "load", info[i].load, "packets",
+						(json_int_t)info[i].packets, "bytes",
+						(json_int_t)info[i].bytes));
+	}
 	free(info);
 	return queues;
+}
+
+static int port_stats(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
+		      struct err *err)
+{
+	struct vs_daemon *d = ctx;
+	int only = -1, rc;
+
+	if (param(params, "name") != NULL) {
+		only = vs_cmd_port(d, params, "name", err);
+		if (only < 0)
+			return only;
+	}
+	rc = port_list(ctx, call, params, ret, err);
+	if (rc == 0 && json_is_true(json_object_get(params, "queues")))
+		json_object_set_new(*ret, "queues", vs_queues_json(d, only));
+	return rc;
 }
 
 static int port_show(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
@@ -237,9 +260,9 @@ static int port_show(void *ctx, struct ctl_call *call, const json_t *params, jso
 	dp_count_refresh(d->vs->dp);
 	count = dp_port_count(d->vs->dp, (uint16_t)id);
 	live = &d->vs->live[id];
-	row = port_row(d, vs_model_port(d->vs->model, live->name));
+	row = vs_port_row(d, vs_model_port(d->vs->model, live->name));
 	json_object_set_new(row, "drops_by_reason", drops_json(count));
-	json_object_set_new(row, "queue_list", queues_json(d, (uint16_t)id));
+	json_object_set_new(row, "queue_list", vs_queues_json(d, id));
 	body = json_deep_copy(conf_object(d->conf, "port", live->name));
 	if (body != NULL)
 		json_object_set_new(row, "configured", body);
@@ -273,12 +296,60 @@ static uint32_t macs_of(const struct vs_daemon *d, const char *sw, const char *t
 	return n;
 }
 
+/* Names of the ports, or of the tenants, of a switch. */
+static json_t *uplinks_of(const struct vs_model *m, const struct vs_switch *sw)
+{
+	json_t *names = json_array();
+
+	for (unsigned i = 0; i < m->n_ports; i++)
+		if (m->ports[i].sw == sw && m->ports[i].kind == VS_PHYS)
+			json_array_append_new(names, json_string(m->ports[i].name));
+	return names;
+}
+
+static json_t *tenants_of(const struct vs_daemon *d, const struct vs_switch *sw)
+{
+	json_t *names = json_array();
+
+	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++)
+		if (d->vs->domains[i].used && d->vs->domains[i].tenant[0] != '\0' &&
+		    strcmp(d->vs->domains[i].sw, sw->name) == 0)
+			json_array_append_new(names, json_string(d->vs->domains[i].tenant));
+	return names;
+}
+
+static bool has_uplink(const struct vs_model *m, const struct vs_switch *sw)
+{
+	for (unsigned i = 0; i < m->n_ports; i++)
+		if (m->ports[i].sw == sw && m->ports[i].kind == VS_PHYS)
+			return true;
+	return false;
+}
+
 static json_t *switch_row(const struct vs_daemon *d, const struct vs_switch *sw)
 {
-	return json_pack("{ss ss si sI sb sI}", "name", sw->name, "type",
-			 vs_switch_type_name(sw->type), "ports", ports_of(d->vs->model, sw, NULL),
-			 "macs", (json_int_t)macs_of(d, sw->name, NULL), "loop_guard",
-			 sw->loop_guard, "mac_limit", (json_int_t)sw->mac_limit);
+	const struct vs_model *m = d->vs->model;
+	json_t *tenants = tenants_of(d, sw);
+	int n_ports = 0, n_up = 0;
+	char note[80] = "";
+	json_t *row;
+
+	for (unsigned i = 0; i < m->n_ports; i++) {
+		if (m->ports[i].sw != sw)
+			continue;
+		n_ports++;
+		n_up += strcmp(state_of(d, &m->ports[i], vs_port_id(d->vs, m->ports[i].name)),
+			       "up") == 0;
+	}
+	if (sw->type == VS_EXTERNAL && !has_uplink(m, sw))
+		snprintf(note, sizeof(note), "no uplink yet");
+	row = json_pack("{ss ss si si si sI so ss}", "name", sw->name, "type",
+			vs_switch_type_name(sw->type), "n_ports", n_ports, "n_up", n_up,
+			"n_tenants", (int)json_array_size(tenants), "n_macs",
+			(json_int_t)macs_of(d, sw->name, NULL), "uplinks", uplinks_of(m, sw),
+			"note", note);
+	json_decref(tenants);
+	return row;
 }
 
 static int switch_list(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
@@ -295,49 +366,73 @@ static int switch_list(void *ctx, struct ctl_call *call, const json_t *params, j
 
 /* The order of decisions, as the code takes them: one table, printed by 'switch show --pipeline'. */
 static const struct {
-	const char *side, *stage, *decides;
+	const char *direction, *step, *does, *drops;
 } pipeline[] = {
-	{"ingress", "capture", "copies frames for running captures"},
-	{"ingress", "admin", "port up, not held by the loop guard"},
-	{"ingress", "source", "source address is a station's"},
-	{"ingress", "reserved", "bridge-local group addresses stay on their link"},
-	{"ingress", "tenant", "tenant of the port, or of the tag on a shared uplink"},
-	{"ingress", "vlan", "access, trunk, tunnel, private VLAN: which VLAN carries the frame"},
-	{"switch", "learn", "source address, within the limits of port and tenant"},
-	{"switch", "normal", "destination address to port; unknown and group addresses flood"},
-	{"egress", "tenant", "the port belongs to the frame's tenant"},
-	{"egress", "vlan", "the port accepts the VLAN (private VLANs included)"},
-	{"egress", "tag", "pushes, pops or renames the tag"},
-	{"egress", "capture", "copies frames for running captures"},
-	{"egress", "size", "fits the port's MTU, or is cut if it is a super-frame"},
-	{"egress", "offload", "checksums and segmentation that the port cannot do"},
+	{"ingress", "capture", "copies frames for running captures", ""},
+	{"ingress", "admin", "port up, not held by the loop guard", "port-disabled loop"},
+	{"ingress", "source", "source address is a station's", "runt bad-source"},
+	{"ingress", "reserved", "bridge-local group addresses stay on their link", "reserved-mac"},
+	{"ingress", "tenant", "tenant of the port, or of the tag on a shared uplink", ""},
+	{"ingress", "vlan", "which VLAN carries the frame",
+	 "truncated-tag vlan-not-member untagged"},
+	{"switch", "learn", "source address, within the limits of port and tenant", ""},
+	{"switch", "normal", "destination address to port", "hairpin no-receiver"},
+	{"switch", "flood", "unknown and group addresses to all ports", "flood-limit no-mbuf"},
+	{"egress", "tenant", "the port belongs to the frame's tenant", "tenant"},
+	{"egress", "vlan", "the port accepts the VLAN (private VLANs included)", "egress-vlan"},
+	{"egress", "tag", "pushes, pops or renames the tag", "no-mbuf"},
+	{"egress", "capture", "copies frames for running captures", ""},
+	{"egress", "size", "fits the MTU, or is cut if it is a super-frame", "tx-too-big"},
+	{"egress", "offload", "checksums and segmentation the port cannot do",
+	 "tx-offload no-mbuf"},
+	{"egress", "send", "to the driver", "tx-full tx-down handoff-full port-removed"},
 };
+
+static json_t *pipeline_json(void)
+{
+	json_t *steps = json_array();
+
+	for (size_t i = 0; i < sizeof(pipeline) / sizeof(pipeline[0]); i++) {
+		json_t *drops = json_array();
+		char text[128], *save, *word;
+
+		snprintf(text, sizeof(text), "%s", pipeline[i].drops);
+		for (word = strtok_r(text, " ", &save); word != NULL;
+		     word = strtok_r(NULL, " ", &save))
+			json_array_append_new(drops, json_string(word));
+		json_array_append_new(steps,
+				      json_pack("{ss ss ss so}", "direction", pipeline[i].direction,
+						"step", pipeline[i].step, "does", pipeline[i].does,
+						"drops", drops));
+	}
+	return steps;
+}
 
 static int switch_show(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 		       struct err *err)
 {
 	struct vs_daemon *d = ctx;
 	const struct vs_switch *sw = switch_param(d, params, "name", err);
-	json_t *row, *ports = json_array(), *stages;
+	json_t *row, *ports = json_array();
 
 	if (sw == NULL) {
 		json_decref(ports);
 		return -ENOENT;
 	}
+	dp_count_refresh(d->vs->dp);
 	row = switch_row(d, sw);
 	for (unsigned i = 0; i < d->vs->model->n_ports; i++)
 		if (d->vs->model->ports[i].sw == sw)
-			json_array_append_new(ports, json_string(d->vs->model->ports[i].name));
-	json_object_set_new(row, "port_list", ports);
-	if (json_is_true(json_object_get(params, "pipeline"))) {
-		stages = json_array();
-		for (size_t i = 0; i < sizeof(pipeline) / sizeof(pipeline[0]); i++)
-			json_array_append_new(stages,
-					      json_pack("{ss ss ss}", "side", pipeline[i].side,
-							"stage", pipeline[i].stage, "decides",
-							pipeline[i].decides));
-		json_object_set_new(row, "pipeline", stages);
-	}
+			json_array_append_new(ports, vs_port_row(d, &d->vs->model->ports[i]));
+	json_object_set_new(row, "ports", ports);
+	json_object_set_new(row, "tenants", tenants_of(d, sw));
+	json_object_set_new(row, "mac_age",
+			    json_integer((json_int_t)(sw->mac_age_s != 0 ? sw->mac_age_s : 300) *
+					 1000));
+	json_object_set_new(row, "mac_limit", json_integer(sw->mac_limit));
+	json_object_set_new(row, "loop_guard", json_boolean(sw->loop_guard));
+	if (json_is_true(json_object_get(params, "pipeline")))
+		json_object_set_new(row, "pipeline", pipeline_json());
 	*ret = row;
 	return 0;
 }
@@ -398,26 +493,73 @@ static void add_count(struct dp_count *to, const struct dp_count *from)
 		t[i] += f[i];
 }
 
-/* A tenant's counters are those of its ports, and what came for it by shared uplinks. */
-static json_t *tenant_row(const struct vs_daemon *d, const struct vs_tenant *t)
+static bool belongs(const struct vs_port *p, const struct vs_tenant *t, const char *sw)
+{
+	return p->tenant == t && (sw == NULL || strcmp(p->sw->name, sw) == 0);
+}
+
+/* A tenant's counters on a switch are those of its ports there. */
+static struct dp_count tenant_count(const struct vs_daemon *d, const struct vs_tenant *t,
+				    const char *sw)
 {
 	const struct vs_model *m = d->vs->model;
 	struct dp_count sum = {0};
-	json_t *row;
 
 	for (unsigned i = 0; i < m->n_ports; i++)
-		if (m->ports[i].tenant == t)
+		if (belongs(&m->ports[i], t, sw))
 			add_count(&sum,
 				  dp_port_count(d->vs->dp, vs_port_id(d->vs, m->ports[i].name)));
-	row = vs_count_json(&sum);
-	json_object_set_new(row, "name", json_string(t->name));
-	json_object_set_new(row, "id", json_integer(t->id));
-	json_object_set_new(row, "ports", json_integer(ports_of(m, NULL, t)));
-	json_object_set_new(row, "macs", json_integer(macs_of(d, NULL, t->name)));
-	json_object_set_new(row, "mac_limit", json_integer(t->mac_limit));
-	json_object_set_new(row, "flood_rate", json_integer((json_int_t)t->flood_rate_bps));
-	json_object_set_new(row, "drops_by_reason", drops_json(&sum));
-	return row;
+	return sum;
+}
+
+static json_t *tenant_row(const struct vs_daemon *d, const struct vs_tenant *t)
+{
+	const json_t *body = conf_object(d->conf, "tenant", t->name);
+
+	return json_pack("{ss sI sI sI sI sI sI}", "name", t->name, "id", (json_int_t)t->id,
+			 "n_ports", (json_int_t)ports_of(d->vs->model, NULL, t), "n_macs",
+			 (json_int_t)macs_of(d, NULL, t->name), "mac_limit",
+			 (json_int_t)t->mac_limit, "flow_limit",
+			 json_integer_value(json_object_get(body, "flow_limit")), "flood_rate",
+			 (json_int_t)t->flood_rate_bps);
+}
+
+/* One row for each switch the tenant is on. */
+static void tenant_stat_rows(const struct vs_daemon *d, const struct vs_tenant *t, json_t *rows)
+{
+	for (uint16_t i = 0; i < DP_MAX_DOMAINS; i++) {
+		const struct vs_domain_live *dom = &d->vs->domains[i];
+		const struct dp_domain_count *mine = dp_domain_count(d->vs->dp, i);
+		struct dp_count sum;
+		json_t *row;
+
+		if (!dom->used || strcmp(dom->tenant, t->name) != 0)
+			continue;
+		sum = tenant_count(d, t, dom->sw);
+		row = vs_count_json(&sum);
+		json_object_set_new(row, "name", json_string(t->name));
+		json_object_set_new(row, "switch", json_string(dom->sw));
+		/* What came for it by an uplink it shares is in the domain's count only. */
+		json_object_set_new(row, "rx_packets", json_integer((json_int_t)mine->rx_packets));
+		json_object_set_new(row, "rx_bytes", json_integer((json_int_t)mine->rx_bytes));
+		json_object_set_new(row, "drops_by_reason", drops_json(&sum));
+		json_array_append_new(rows, row);
+	}
+}
+
+static const struct vs_tenant *tenant_param(const struct vs_daemon *d, const json_t *params,
+					    struct err *err)
+{
+	const struct vs_model *m = d->vs->model;
+	const struct vs_tenant *t = vs_model_tenant(m, param(params, "name"));
+	const char **names = calloc(m->n_tenants + 1, sizeof(*names));
+
+	for (unsigned i = 0; names != NULL && i < m->n_tenants; i++)
+		names[i] = m->tenants[i].name;
+	if (t == NULL && names != NULL)
+		(void)not_found(err, "tenant", param(params, "name"), names);
+	free(names);
+	return t;
 }
 
 static int tenant_list(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
@@ -426,13 +568,8 @@ static int tenant_list(void *ctx, struct ctl_call *call, const json_t *params, j
 	struct vs_daemon *d = ctx;
 	json_t *rows = json_array();
 
-	dp_count_refresh(d->vs->dp);
-	for (unsigned i = 0; i < d->vs->model->n_tenants; i++) {
-		const struct vs_tenant *t = &d->vs->model->tenants[i];
-
-		if (param(params, "name") == NULL || strcmp(param(params, "name"), t->name) == 0)
-			json_array_append_new(rows, tenant_row(d, t));
-	}
+	for (unsigned i = 0; i < d->vs->model->n_tenants; i++)
+		json_array_append_new(rows, tenant_row(d, &d->vs->model->tenants[i]));
 	*ret = json_pack("{so}", "tenants", rows);
 	return 0;
 }
@@ -442,27 +579,42 @@ static int tenant_show(void *ctx, struct ctl_call *call, const json_t *params, j
 {
 	struct vs_daemon *d = ctx;
 	const struct vs_model *m = d->vs->model;
-	const struct vs_tenant *t = vs_model_tenant(m, param(params, "name"));
-	const char **names = calloc(m->n_tenants + 1, sizeof(*names));
-	json_t *ports;
+	const struct vs_tenant *t = tenant_param(d, params, err);
+	json_t *ports, *switches;
 
-	for (unsigned i = 0; names != NULL && i < m->n_tenants; i++)
-		names[i] = m->tenants[i].name;
-	if (t == NULL || names == NULL) {
-		int rc = names == NULL ? -ENOMEM
-				       : not_found(err, "tenant", param(params, "name"), names);
-
-		free(names);
-		return rc;
-	}
-	free(names);
+	if (t == NULL)
+		return -ENOENT;
 	dp_count_refresh(d->vs->dp);
-	*ret = tenant_row(d, t);
 	ports = json_array();
 	for (unsigned i = 0; i < m->n_ports; i++)
 		if (m->ports[i].tenant == t)
 			json_array_append_new(ports, json_string(m->ports[i].name));
-	json_object_set_new(*ret, "port_list", ports);
+	switches = json_array();
+	tenant_stat_rows(d, t, switches);
+	*ret = tenant_row(d, t);
+	json_object_set_new(*ret, "ports", ports);
+	json_object_set_new(*ret, "switches", switches);
+	return 0;
+}
+
+static int tenant_stats(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
+			struct err *err)
+{
+	struct vs_daemon *d = ctx;
+	const struct vs_tenant *only = NULL;
+	json_t *rows;
+
+	if (param(params, "name") != NULL) {
+		only = tenant_param(d, params, err);
+		if (only == NULL)
+			return -ENOENT;
+	}
+	dp_count_refresh(d->vs->dp);
+	rows = json_array();
+	for (unsigned i = 0; i < d->vs->model->n_tenants; i++)
+		if (only == NULL || only == &d->vs->model->tenants[i])
+			tenant_stat_rows(d, &d->vs->model->tenants[i], rows);
+	*ret = json_pack("{so}", "tenants", rows);
 	return 0;
 }
 
@@ -476,6 +628,6 @@ const struct ctl_binding vs_cmd_show[] = {
 	{"vlan", "show", vlan_show},
 	{"tenant", "list", tenant_list},
 	{"tenant", "show", tenant_show},
-	{"tenant", "stats", tenant_list},
+	{"tenant", "stats", tenant_stats},
 	{NULL, NULL, NULL},
 };

@@ -10,32 +10,35 @@
 #include "vswitch/events.h"
 
 #include <errno.h>
-#include <sched.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_ROWS 100000
 
 static const char *param(const json_t *params, const char *key)
 {
 	return json_string_value(json_object_get(params, key));
 }
 
-/* The ledger of the whole switch, and whether it balances. */
-static json_t *totals_json(struct vs_daemon *d)
+/* in = out + drops + in flight, over the whole switch; every part exact at the moment of the read. */
+static json_t *ledger_json(struct vs_daemon *d)
 {
 	const struct dp_count *t = dp_total_count(d->vs->dp);
 	uint64_t rx_drops = vs_drops_rx(t), tx_drops = vs_drops_tx(t);
 	int64_t in_flight = dp_in_flight(d->vs->dp);
+	uint64_t in = t->rx_packets + t->copies + t->segments;
+	uint64_t out = t->tx_packets, drops = rx_drops + tx_drops;
 	bool balanced = t->rx_packets + t->copies == t->forwarded + rx_drops &&
 			t->offered + t->segments == t->tx_packets + tx_drops &&
 			(int64_t)t->forwarded == (int64_t)t->offered + in_flight;
-	json_t *row = vs_count_json(t);
+	char text[160];
 
-	json_object_set_new(row, "in_flight", json_integer(in_flight));
-	json_object_set_new(row, "balanced", json_boolean(balanced));
-	return row;
+	snprintf(text, sizeof(text),
+		 "%" PRIu64 " in %s %" PRIu64 " out + %" PRIu64 " dropped + %" PRId64 " in flight",
+		 in, balanced ? "=" : "!=", out, drops, in_flight);
+	return json_pack("{sI sI sI sI sb ss}", "in", (json_int_t)in, "out", (json_int_t)out,
+			 "drops", (json_int_t)drops, "in_flight", (json_int_t)in_flight, "balanced",
+			 balanced, "text", text);
 }
 
 static json_t *fdb_json(struct vs_daemon *d)
@@ -51,19 +54,50 @@ static json_t *fdb_json(struct vs_daemon *d)
 			 (json_int_t)s.refused_full, "memory", (json_int_t)s.memory);
 }
 
+/* Resident memory of this process, packet buffers (huge pages) not counted. */
+static void memory_text(char *text, size_t size)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[128];
+	unsigned long rss_kb = 0, huge_kb = 0;
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		(void)sscanf(line, "VmRSS: %lu", &rss_kb);
+		(void)sscanf(line, "HugetlbPages: %lu", &huge_kb);
+	}
+	if (f != NULL)
+		fclose(f);
+	snprintf(text, size, "%lu MB, and %lu MB of huge pages", rss_kb / 1024, huge_kb / 1024);
+}
+
 static int stats_show(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 		      struct err *err)
 {
 	struct vs_daemon *d = ctx;
+	const struct vs_model *m = d->vs->model;
+	struct dp_fdb_stats fdb;
+	char memory[80];
+	json_t *row;
 
 	dp_count_refresh(d->vs->dp);
-	*ret = totals_json(d);
-	json_object_set_new(*ret, "uptime_s",
+	dp_fdb_stats(dp_fdb(d->vs->dp), &fdb);
+	memory_text(memory, sizeof(memory));
+	row = vs_count_json(dp_total_count(d->vs->dp));
+	json_object_set_new(row, "ledger", ledger_json(d));
+	json_object_set_new(row, "n_switches", json_integer(m->n_switches));
+	json_object_set_new(row, "n_ports", json_integer(m->n_ports));
+	json_object_set_new(row, "n_tenants", json_integer(m->n_tenants));
+	json_object_set_new(row, "n_cores", json_integer(m->n_cores));
+	json_object_set_new(row, "n_macs", json_integer(fdb.n_entries));
+	json_object_set_new(row, "revision", json_integer((json_int_t)conf_revision(d->conf)));
+	json_object_set_new(row, "uptime",
 			    json_integer(
 				    (json_int_t)((clock_mono_ns() - d->started_ns) / 1000000000u)));
-	json_object_set_new(*ret, "revision", json_integer((json_int_t)conf_revision(d->conf)));
-	json_object_set_new(*ret, "macs", fdb_json(d));
-	json_object_set_new(*ret, "control", ctl_server_stats(d->server));
+	json_object_set_new(row, "memory", json_string(memory));
+	json_object_set_new(row, "version", json_string(VSWITCH_VERSION));
+	json_object_set_new(row, "macs", fdb_json(d));
+	json_object_set_new(row, "socket", ctl_server_stats(d->server));
+	*ret = row;
 	return 0;
 }
 
@@ -135,21 +169,28 @@ static json_t *cores_json(struct vs_daemon *d)
 	unsigned n = dp_worker_info(d->vs->dp, info, 64);
 	json_t *rows = json_array();
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		double cycles = (double)(int64_t)(info[i].cycles_per_packet * 10) / 10;
+
 		json_array_append_new(rows,
-				      json_pack("{si si sf sf sI sI sf}", "core", info[i].cpu,
-						"queues", info[i].n_queues, "busy",
-						info[i].busy * 100, "asleep", info[i].asleep * 100,
+				      json_pack("{si ss si sf sf sI sI sf}", "cpu", info[i].cpu,
+						"state", "running", "n_queues", info[i].n_queues,
+						"busy", info[i].busy, "asleep", info[i].asleep,
 						"packets", (json_int_t)info[i].packets, "wakeups",
 						(json_int_t)info[i].wakeups, "cycles_per_packet",
-						info[i].cycles_per_packet));
+						cycles));
+	}
 	return rows;
 }
 
 static int core_list(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 		     struct err *err)
 {
-	*ret = json_pack("{so}", "cores", cores_json(ctx));
+	struct vs_daemon *d = ctx;
+
+	*ret = json_pack("{so so sI sb}", "cores", cores_json(d), "queues", vs_queues_json(d, -1),
+			 "max_sleep", (json_int_t)d->vs->model->max_sleep_us, "rebalance",
+			 d->vs->model->rebalance);
 	return 0;
 }
 
@@ -158,6 +199,7 @@ struct mac_query {
 	json_t *rows;
 	const char *sw, *tenant, *port;
 	int vlan;
+	json_int_t limit, total;
 };
 
 static bool mac_row(void *arg, const struct dp_fdb_entry *e)
@@ -171,20 +213,22 @@ static bool mac_row(void *arg, const struct dp_fdb_entry *e)
 	    (q->tenant != NULL && strcmp(q->tenant, dom->tenant) != 0) ||
 	    (q->port != NULL && strcmp(q->port, port) != 0) || (q->vlan >= 0 && q->vlan != e->vlan))
 		return true;
-	rte_ether_format_addr(mac, sizeof(mac), &e->mac);
-	for (char *c = mac; *c != '\0'; c++)
-		*c = (char)(*c >= 'A' && *c <= 'F' ? *c + 32 : *c);
+	if (q->total++ >= q->limit)
+		return true;
+	vs_mac_format(&e->mac, mac, sizeof(mac));
 	json_array_append_new(q->rows,
-			      json_pack("{ss ss ss si ss sb sI}", "mac", mac, "switch", dom->sw,
+			      json_pack("{ss ss ss si ss ss sI}", "mac", mac, "switch", dom->sw,
 					"tenant", dom->tenant, "vlan", e->vlan, "port", port,
-					"static", e->is_static, "age_s", (json_int_t)e->age_s));
-	return json_array_size(q->rows) < MAX_ROWS;
+					"type", e->is_static ? "static" : "learned", "age",
+					(json_int_t)e->age_s));
+	return true;
 }
 
 static int mac_list(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 		    struct err *err)
 {
-	const json_t *vlan = json_object_get(params, "vlan");
+	const json_t *vlan = json_object_get(params, "vlan"),
+		     *limit = json_object_get(params, "limit");
 	struct mac_query q = {
 		.d = ctx,
 		.rows = json_array(),
@@ -192,11 +236,13 @@ static int mac_list(void *ctx, struct ctl_call *call, const json_t *params, json
 		.tenant = param(params, "tenant"),
 		.port = param(params, "port"),
 		.vlan = json_is_integer(vlan) ? (int)json_integer_value(vlan) : -1,
+		.limit = json_is_integer(limit) ? json_integer_value(limit) : 1000,
 	};
 
+	if (q.limit == 0)
+		q.limit = INT64_MAX;
 	dp_fdb_walk(dp_fdb(q.d->vs->dp), mac_row, &q);
-	*ret = json_pack("{so sb}", "macs", q.rows, "truncated",
-			 json_array_size(q.rows) >= MAX_ROWS);
+	*ret = json_pack("{so sI}", "macs", q.rows, "total", q.total);
 	return 0;
 }
 
@@ -223,56 +269,91 @@ static int mac_flush(void *ctx, struct ctl_call *call, const json_t *params, jso
 	return 0;
 }
 
+static unsigned limit_of(const json_t *params, unsigned def)
+{
+	const json_t *limit = json_object_get(params, "limit");
+
+	return json_is_integer(limit) ? (unsigned)json_integer_value(limit) : def;
+}
+
 static int events_list(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 		       struct err *err)
 {
 	struct vs_daemon *d = ctx;
-	const json_t *limit = json_object_get(params, "limit");
-	bool watch = json_is_true(json_object_get(params, "watch"));
 
 	*ret = json_pack("{so}", "events",
-			 vs_events_list(d->events, json_is_integer(limit)
-							   ? (unsigned)json_integer_value(limit)
-							   : 100));
-	if (watch)
-		return vs_events_stream(d->events, call, err);
+			 vs_events_list(d->events, limit_of(params, 50), param(params, "port")));
 	return 0;
 }
 
-/* One screen: totals, cores, the queues that work most. */
-static int top(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
-	       struct err *err)
+/* One 'events watch'. */
+struct watcher {
+	struct ctl_stream *stream;
+	struct vs_subscription *subscription;
+	char port[64];
+};
+
+static void watcher_closed(void *arg)
+{
+	struct watcher *w = arg;
+
+	vs_events_unsubscribe(w->subscription);
+	free(w);
+}
+
+static void watcher_told(void *ctx, const json_t *event)
+{
+	struct watcher *w = ctx;
+
+	if (w->port[0] == '\0' ||
+	    strcmp(w->port, json_string_value(json_object_get(event, "port"))) == 0)
+		ctl_stream_send(w->stream, event);
+}
+
+static int events_watch(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
+			struct err *err)
 {
 	struct vs_daemon *d = ctx;
-	struct dp_queue_info *info = calloc(65536, sizeof(*info));
-	unsigned n = info != NULL ? dp_queue_info(d->vs->dp, info, 65536) : 0;
-	json_t *queues = json_array();
+	const char *port = param(params, "port");
+	struct watcher *w = calloc(1, sizeof(*w));
+	json_t *past, *event;
+	size_t i;
 
-	for (unsigned i = 0; i < n; i++) {
-		const char *port = vs_port_name(d->vs, info[i].port);
-
-		json_array_append_new(queues,
-				      json_pack("{ss si si sf sI sI}", "port",
-						port != NULL ? port : "", "queue", info[i].queue,
-						"core", info[i].cpu, "load", info[i].load * 100,
-						"packets", (json_int_t)info[i].packets, "bytes",
-						(json_int_t)info[i].bytes));
+	if (w == NULL)
+		return err_set(err, -ENOMEM, "no-memory", "no memory for one more watcher");
+	snprintf(w->port, sizeof(w->port), "%s", port != NULL ? port : "");
+	w->subscription = vs_events_subscribe(d->events, watcher_told, w);
+	w->stream = w->subscription != NULL ? ctl_stream_open(call, watcher_closed, w) : NULL;
+	if (w->stream == NULL) {
+		watcher_closed(w);
+		return err_set(err, -ENOMEM, "no-memory", "no memory for one more watcher");
 	}
-	free(info);
+	past = vs_events_list(d->events, limit_of(params, 10), port);
+	json_array_foreach(past, i, event)
+		ctl_stream_send(w->stream, event);
+	json_decref(past);
+	*ret = json_object();
+	return 0;
+}
+
+/* One screen: the cores, and every port; the tool sorts by rate. */
+static int top_show(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
+		    struct err *err)
+{
+	struct vs_daemon *d = ctx;
+	json_t *ports = json_array();
+
 	dp_count_refresh(d->vs->dp);
-	*ret = json_pack("{so so so}", "totals", totals_json(d), "cores", cores_json(d), "queues",
-			 queues);
+	for (unsigned i = 0; i < d->vs->model->n_ports; i++)
+		json_array_append_new(ports, vs_port_row(d, &d->vs->model->ports[i]));
+	*ret = json_pack("{so so}", "cores", cores_json(d), "ports", ports);
 	return 0;
 }
 
 const struct ctl_binding vs_cmd_stats[] = {
-	{"stats", "show", stats_show},
-	{"drop", "list", drop_list},
-	{"drop", "reasons", drop_reasons},
-	{"core", "list", core_list},
-	{"mac", "list", mac_list},
-	{"mac", "flush", mac_flush},
-	{"events", "list", events_list},
-	{"top", "show", top},
-	{NULL, NULL, NULL},
+	{"stats", "show", stats_show},	   {"drop", "list", drop_list},
+	{"drop", "reasons", drop_reasons}, {"core", "list", core_list},
+	{"mac", "list", mac_list},	   {"mac", "flush", mac_flush},
+	{"events", "list", events_list},   {"events", "watch", events_watch},
+	{"top", "show", top_show},	   {NULL, NULL, NULL},
 };

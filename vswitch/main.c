@@ -14,9 +14,6 @@
 #include "vswitch/changes.h"
 #include "vswitch/cmd.h"
 #include "vswitch/events.h"
-#include "vswitch/metrics.h"
-#include "vswitch/metrics_data.h"
-#include "vswitch/monitor.h"
 #include "vswitch/vs.h"
 
 #include <errno.h>
@@ -54,8 +51,6 @@ struct main_state {
 	struct dp *dp;
 	struct store *store;
 	struct vs_daemon d;
-	struct vs_monitor *monitor;
-	struct vs_metrics_data *metrics;
 	char *initial;
 };
 
@@ -205,8 +200,7 @@ static void event_told(void *ctx, const char *type, const char *port, const char
 
 	log_info("%s", text);
 	if (s->d.events != NULL)
-		vs_events_add(s->d.events, type, VS_EVENT_INFO, "port", port != NULL ? port : "",
-			      text);
+		vs_events_add(s->d.events, type, port, text);
 }
 
 static void conf_changed(void *ctx, uint64_t revision, const char *text)
@@ -214,7 +208,6 @@ static void conf_changed(void *ctx, uint64_t revision, const char *text)
 	struct main_state *s = ctx;
 
 	vs_captures_sync(s->d.captures);
-	vs_metrics_sync(s->metrics);
 	event_told(s, "config", NULL, text);
 }
 
@@ -362,8 +355,7 @@ static int store_start(struct main_state *s, struct err *err)
 	snprintf(s->d.store_path, sizeof(s->d.store_path), "%s", s->opt.store);
 	if (report.recovered || report.upgraded) {
 		log_warn("%s", report.text);
-		vs_events_add(s->d.events, "store", VS_EVENT_WARNING, "store", s->opt.store,
-			      report.text);
+		vs_events_add(s->d.events, "store", NULL, report.text);
 	}
 	return 0;
 }
@@ -395,7 +387,7 @@ static int eal_start(struct main_state *s, struct err *err)
 	s->d.has_huge = s->d.eal_note[0] == '\0' && !s->opt.no_huge;
 	if (s->d.eal_note[0] != '\0') {
 		log_warn("%s", s->d.eal_note);
-		vs_events_add(s->d.events, "huge-pages", VS_EVENT_WARNING, "", "", s->d.eal_note);
+		vs_events_add(s->d.events, "huge-pages", NULL, s->d.eal_note);
 	}
 	return 0;
 }
@@ -456,7 +448,6 @@ static int conf_start_module(struct main_state *s, struct err *err)
 
 	if (rc != 0)
 		return rc;
-	rc = vs_metrics_data_create(&s->d, &s->metrics, err);
 	for (size_t i = 0; rc == 0 && i < sizeof(tables) / sizeof(tables[0]); i++)
 		rc = ctl_server_bind(s->d.server, tables[i], &s->d, err);
 	if (rc == 0)
@@ -465,18 +456,13 @@ static int conf_start_module(struct main_state *s, struct err *err)
 		conf_on_change(s->d.conf, conf_changed, s);
 		rc = conf_start(s->d.conf, s->initial, err);
 	}
-	if (rc == 0) {
-		vs_metrics_sync(s->metrics);
-		return 0;
-	}
-	vs_metrics_data_destroy(s->metrics);
-	conf_destroy(s->d.conf);
+	if (rc != 0)
+		conf_destroy(s->d.conf);
 	return rc;
 }
 
 static void conf_stop(struct main_state *s)
 {
-	vs_metrics_data_destroy(s->metrics);
 	conf_destroy(s->d.conf);
 }
 
@@ -498,10 +484,7 @@ static void quit(evutil_socket_t fd, short what, void *arg)
 static int loop_start(struct main_state *s, struct err *err)
 {
 	const struct timeval every = {0, TICK_MS * 1000};
-	int rc = vs_monitor_create(s->base, s->d.vs, &s->monitor, err);
 
-	if (rc != 0)
-		return rc;
 	s->tick = event_new(s->base, -1, EV_PERSIST, tick, s);
 	s->sigterm = evsignal_new(s->base, SIGTERM, quit, s);
 	s->sigint = evsignal_new(s->base, SIGINT, quit, s);
@@ -518,7 +501,6 @@ static void loop_stop(struct main_state *s)
 	event_free(s->tick);
 	event_free(s->sigterm);
 	event_free(s->sigint);
-	vs_monitor_destroy(s->monitor);
 }
 
 static const struct module modules[] = {

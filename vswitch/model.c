@@ -10,7 +10,7 @@
 
 #define TENANT_ID_MAX 0xffffffu
 #define MTU_MIN	      68
-#define MTU_MAX	      9600
+#define MTU_MAX	      65521
 
 static const char *const type_names[] = {"external", "internal", "private"};
 static const char *const kind_names[] = {"phys", "host", "tap", "vhost", "memif", "mem"};
@@ -129,6 +129,7 @@ static int switch_read(struct vs_model *m, const char *name, const json_t *body,
 	m->switches[m->n_switches++] = (struct vs_switch){
 		.name = name,
 		.type = (enum vs_switch_type)type,
+		.mac_age_s = (uint32_t)(number(body, "mac_age", 0) / 1000),
 		.mac_limit = (uint32_t)number(body, "mac_limit", 0),
 		.loop_guard = flag(body, "loop_guard", true),
 	};
@@ -330,6 +331,9 @@ static int static_mac_read(struct vs_model *m, const char *name, const json_t *b
 		return no_such(err, "mac", name, "switch", str(body, "switch"));
 	if (s->port == NULL)
 		return no_such(err, "mac", name, "port", str(body, "port"));
+	if (json_object_get(body, "vlan") == NULL)
+		s->vlan =
+			s->port->vlan.mode == VS_TRUNK ? s->port->vlan.native : s->port->vlan.vlan;
 	if (s->port->sw != s->sw)
 		return err_set(err, -EINVAL, "wrong-switch",
 			       "mac %s: port %s is on switch %s, not %s", str(body, "mac"),
@@ -449,6 +453,7 @@ static int allocate(struct vs_model *m)
 static int read_all(struct vs_model *m, struct err *err)
 {
 	const json_t *settings = json_object_get(json_object_get(m->state, "settings"), "settings");
+	const json_t *cores = json_object_get(json_object_get(m->state, "cores"), "cores");
 	int rc = read_kind(m, "core", 64, core_read, err);
 
 	if (rc == 0)
@@ -460,8 +465,8 @@ static int read_all(struct vs_model *m, struct err *err)
 	if (rc == 0)
 		rc = read_kind(m, "mac", 65536, static_mac_read, err);
 	m->mac_age_s = (uint32_t)(number(settings, "mac_age", 0) / 1000);
-	m->max_sleep_us = (uint32_t)number(settings, "max_sleep", 500);
-	m->rebalance = flag(settings, "rebalance", true);
+	m->max_sleep_us = (uint32_t)number(cores, "max_sleep", 500);
+	m->rebalance = flag(cores, "rebalance", true);
 	m->metrics = str(settings, "metrics");
 	return rc;
 }

@@ -35,6 +35,7 @@ struct vs_tenant {
 struct vs_switch {
 	const char *name;
 	enum vs_switch_type type;
+	uint32_t mac_age_s; /* 0: the default */
 	uint32_t mac_limit;
 	bool loop_guard;
 };

@@ -14,9 +14,8 @@
 bool vs_can_reach(const struct dp_view *view, const struct dp_vport *in,
 		  const struct dp_vport *out);
 
-/* Proves for one switch (NULL: all) that no two tenants and no two switches meet, and that no port of a private switch reaches the host or
- * a wire.  *ret: {"proved": bool, "pairs": n, "reachable": n, "violations": [..]}; -EPROTO with the first violation in 'err' when
- * the proof fails. */
+/* Proves for one switch (NULL: all) that no two tenants and no two switches meet, that a private switch reaches no host and that only
+ * an external one reaches a wire.  *ret: {"ok", "checks": [{"switch", "check", "ok", "detail"}]}. */
 int vs_verify(const struct vs *vs, const struct vs_switch *sw, json_t **ret, struct err *err);
 
 #endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Changes of the configuration that are more than the generic add, set and remove; see changes.h.  Each edits the state;
+ * whether the result can run is the model's to say (model.c).
+ */
+#include "vswitch/changes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *param(const json_t *params, const char *key)
+{
+	return json_string_value(json_object_get(params, key));
+}
+
+static int no_port(const char *name, struct err *err)
+{
+	err_set(err, -ENOENT, "not-found", "there is no port '%s'", name != NULL ? name : "");
+	err_fix(err, "vswitchctl port list");
+	return -ENOENT;
+}
+
+/* ["100", "101", "102"] -> primary 100, secondaries "101,102" */
+static void set_private(json_t *body, const char *mode, const json_t *list)
+{
+	const char *first = json_string_value(json_array_get(list, 0));
+	char text[1024] = "";
+	size_t used = 0;
+
+	for (size_t i = 1; i < json_array_size(list) && used < sizeof(text) - 8; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", i > 1 ? "," : "",
+					 json_string_value(json_array_get(list, i)));
+	json_object_set_new(body, "vlan_mode", json_string(mode));
+	json_object_set_new(body, "vlan",
+			    json_integer(first != NULL ? strtol(first, NULL, 10) : 0));
+	json_object_set_new(body, "secondary", json_string(text));
+}
+
+static int vlan_set(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+		    struct err *err)
+{
+	static const char *const keys[] = {"vlan_mode", "vlan", "native", "allowed", "secondary"};
+	static const char *const modes[] = {"access",	 "trunk",	"tunnel", "isolated",
+					    "community", "promiscuous", "none"};
+	json_t *body = conf_edit_get(state, "port", param(params, "port"));
+	const char *mode = NULL;
+	const json_t *value = NULL;
+	unsigned n = 0;
+
+	if (body == NULL)
+		return no_port(param(params, "port"), err);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (json_object_get(params, modes[i]) == NULL)
+			continue;
+		mode = modes[i];
+		value = json_object_get(params, mode);
+		n++;
+	}
+	if (n != 1 || (strcmp(mode, "trunk") != 0 && json_object_get(params, "native") != NULL)) {
+		err_set(err, -EINVAL, "usage", "vlan set takes one mode%s",
+			n == 1 ? "; --native goes with --trunk" : "");
+		err_fix(err, "vswitchctl vlan set --help");
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		json_object_del(body, keys[i]);
+	if (strcmp(mode, "none") == 0) {
+		json_object_set_new(body, "vlan_mode", json_string("access"));
+	} else if (strcmp(mode, "trunk") == 0) {
+		json_object_set_new(body, "vlan_mode", json_string("trunk"));
+		json_object_set(body, "allowed", (json_t *)(uintptr_t)value);
+		if (json_object_get(params, "native") != NULL)
+			json_object_set(body, "native", json_object_get(params, "native"));
+	} else if (json_is_array(value)) {
+		set_private(body, mode, value);
+	} else {
+		json_object_set_new(body, "vlan_mode", json_string(mode));
+		json_object_set(body, "vlan", (json_t *)(uintptr_t)value);
+	}
+	return 0;
+}
+
+/* Drops every object of 'kind' whose body says "key": value. */
+static unsigned remove_where(json_t *state, const char *kind, const char *key, const char *value)
+{
+	json_t *objects = json_object_get(state, kind), *body;
+	const char *name;
+	void *tmp;
+	unsigned n = 0;
+
+	json_object_foreach_safe(objects, tmp, name, body)
+	{
+		if (param(body, key) == NULL || strcmp(param(body, key), value) != 0)
+			continue;
+		json_object_del(objects, name);
+		n++;
+	}
+	return n;
+}
+
+static unsigned count_where(json_t *state, const char *kind, const char *key, const char *value)
+{
+	json_t *objects = json_object_get(state, kind), *body;
+	const char *name;
+	unsigned n = 0;
+
+	json_object_foreach(objects, name, body)
+		n += param(body, key) != NULL && strcmp(param(body, key), value) == 0;
+	return n;
+}
+
+static int switch_remove(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			 struct err *err)
+{
+	const char *name = param(params, "name");
+	unsigned n = count_where(state, "port", "switch", name);
+
+	if (conf_edit_get(state, "switch", name) == NULL)
+		return conf_edit_remove(state, "switch", name, err);
+	if (n != 0 && !json_is_true(json_object_get(params, "with_ports"))) {
+		err_set(err, -EBUSY, "switch-in-use", "cannot remove switch %s: it has %u port%s",
+			name, n, n == 1 ? "" : "s");
+		err_why(err, "their machines would lose their network");
+		err_fix(err, "vswitchctl switch remove %s --with-ports", name);
+		return -EBUSY;
+	}
+	remove_where(state, "mac", "switch", name);
+	remove_where(state, "port", "switch", name);
+	return conf_edit_remove(state, "switch", name, err);
+}
+
+static int port_remove(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+		       struct err *err)
+{
+	const char *name = param(params, "name");
+	int rc = conf_edit_remove(state, "port", name, err);
+
+	if (rc == 0)
+		remove_where(state, "mac", "port", name);
+	return rc;
+}
+
+static int tenant_remove(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			 struct err *err)
+{
+	const char *name = param(params, "name");
+	unsigned n = count_where(state, "port", "tenant", name);
+
+	if (n != 0) {
+		err_set(err, -EBUSY, "tenant-in-use", "cannot remove tenant %s: %u port%s", name, n,
+			n == 1 ? " belongs to it" : "s belong to it");
+		err_fix(err,
+			"vswitchctl port list --tenant %s; port set PORT --tenant OTHER, or port "
+			"remove",
+			name);
+		return -EBUSY;
+	}
+	return conf_edit_remove(state, "tenant", name, err);
+}
+
+/* An address is named by switch, MAC and perhaps VLAN and port. */
+static bool mac_matches(const json_t *body, const json_t *params)
+{
+	static const char *const keys[] = {"switch", "mac", "port", "vlan"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const json_t *want = json_object_get(params, keys[i]);
+
+		if (want != NULL && !json_equal(want, json_object_get(body, keys[i])))
+			return false;
+	}
+	return true;
+}
+
+static int mac_remove(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+		      struct err *err)
+{
+	json_t *objects = json_object_get(state, "mac"), *body;
+	const char *name;
+	void *tmp;
+	unsigned n = 0;
+
+	json_object_foreach_safe(objects, tmp, name, body)
+	{
+		if (!mac_matches(body, params))
+			continue;
+		json_object_del(objects, name);
+		n++;
+	}
+	if (n != 0)
+		return 0;
+	err_set(err, -ENOENT, "not-found", "there is no static address %s on switch %s",
+		param(params, "mac"), param(params, "switch"));
+	err_fix(err, "vswitchctl mac list --switch %s", param(params, "switch"));
+	return -ENOENT;
+}
+
+const struct conf_binding vs_changes[] = {
+	{"switch", "add", NULL},
+	{"switch", "set", NULL},
+	{"switch", "remove", switch_remove},
+	{"port", "add", NULL},
+	{"port", "set", NULL},
+	{"port", "remove", port_remove},
+	{"tenant", "add", NULL},
+	{"tenant", "set", NULL},
+	{"tenant", "remove", tenant_remove},
+	{"core", "add", NULL},
+	{"core", "set", NULL},
+	{"core", "remove", NULL},
+	{"mac", "add", NULL},
+	{"mac", "remove", mac_remove},
+	{"vlan", "set", vlan_set},
+	{"config", "set", NULL},
+	{NULL, NULL, NULL},
+};

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * 'doctor', the daemon's half: what makes this host slow or broken, and how to mend it.  Each check is one function in a table.
+ * Control thread.
+ */
+#include "vswitch/cmd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef void (*check_fn)(struct vs_daemon *d, json_t *rows);
+
+static void add(json_t *rows, const char *check, const char *state, const char *found,
+		const char *why, const char *fix)
+{
+	json_array_append_new(rows, json_pack("{ss ss ss ss ss}", "check", check, "state", state,
+					      "found", found, "why", why, "fix", fix));
+}
+
+static void huge_pages(struct vs_daemon *d, json_t *rows)
+{
+	if (d->has_huge)
+		add(rows, "huge pages", "ok", "packet buffers are on huge pages", "", "");
+	else
+		add(rows, "huge pages", "warn",
+		    d->eal_note[0] != '\0' ? d->eal_note : "vswitchd runs with --no-huge",
+		    "address translation costs about a tenth of the forwarding rate",
+		    "echo 128 > /proc/sys/vm/nr_hugepages, then restart vswitchd without "
+		    "--no-huge");
+}
+
+static unsigned entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	unsigned n = 0;
+
+	while (dir != NULL && readdir(dir) != NULL)
+		n++;
+	if (dir != NULL)
+		closedir(dir);
+	return n > 2 ? n - 2 : 0;
+}
+
+static void iommu(struct vs_daemon *d, json_t *rows)
+{
+	if (access("/sys/bus/pci/devices", R_OK) != 0 || entries("/sys/bus/pci/devices") == 0)
+		add(rows, "iommu", "ok", "this machine has no PCI devices", "", "");
+	else if (entries("/sys/kernel/iommu_groups") != 0)
+		add(rows, "iommu", "ok", "devices are in IOMMU groups", "", "");
+	else
+		add(rows, "iommu", "warn", "no IOMMU group",
+		    "a NIC given to DPDK could reach all memory, and vfio-pci refuses it",
+		    "boot with intel_iommu=on iommu=pt (Intel) or iommu=pt (AMD), and enable VT-d "
+		    "or AMD-Vi");
+}
+
+static void vfio(struct vs_daemon *d, json_t *rows)
+{
+	if (access("/sys/bus/pci/devices", R_OK) != 0 || entries("/sys/bus/pci/devices") == 0)
+		return;
+	if (access("/sys/bus/pci/drivers/vfio-pci", R_OK) == 0)
+		add(rows, "vfio", "ok", "vfio-pci is loaded", "", "");
+	else
+		add(rows, "vfio", "warn", "vfio-pci is not loaded",
+		    "NICs can be used through AF_XDP only", "modprobe vfio-pci");
+}
+
+static void cores(struct vs_daemon *d, json_t *rows)
+{
+	char found[120];
+	unsigned n = dp_n_workers(d->vs->dp);
+
+	snprintf(found, sizeof(found), "%u worker%s on %ld cores", n, n == 1 ? "" : "s",
+		 sysconf(_SC_NPROCESSORS_ONLN));
+	if (n == 0)
+		add(rows, "cores", "fail", "no worker runs", "no frame is forwarded",
+		    "vswitchctl core add 1");
+	else
+		add(rows, "cores", "ok", found, "", "");
+}
+
+static void waiting_ports(struct vs_daemon *d, json_t *rows)
+{
+	const struct vs_model *m = d->vs->model;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < m->n_ports; i++) {
+		uint16_t id = vs_port_id(d->vs, m->ports[i].name);
+		const struct vs_live *live = &d->vs->live[id];
+		char check[100], fix[160];
+
+		if (live->port != NULL)
+			continue;
+		n++;
+		snprintf(check, sizeof(check), "port %s", m->ports[i].name);
+		snprintf(fix, sizeof(fix), "bring its device back, or: vswitchctl port remove %s",
+			 m->ports[i].name);
+		add(rows, check, "fail", live->reason,
+		    "the port carries nothing until its device is there", fix);
+	}
+	if (n == 0)
+		add(rows, "ports", "ok", "every port has its device", "", "");
+}
+
+/* What a driver could not do as asked. */
+static void port_notes(struct vs_daemon *d, json_t *rows)
+{
+	const struct vs_model *m = d->vs->model;
+
+	for (unsigned i = 0; i < m->n_ports; i++) {
+		const struct vs_live *live = &d->vs->live[vs_port_id(d->vs, m->ports[i].name)];
+		char check[100];
+
+		if (live->port == NULL || live->port->note[0] == '\0')
+			continue;
+		snprintf(check, sizeof(check), "port %s", m->ports[i].name);
+		add(rows, check, "warn", live->port->note, "slower than its device could be",
+		    "vswitchctl port show");
+	}
+}
+
+static void mtus(struct vs_daemon *d, json_t *rows)
+{
+	const struct vs_model *m = d->vs->model;
+	bool same = true;
+
+	for (unsigned s = 0; s < m->n_switches; s++) {
+		const struct vs_port *least = NULL, *most = NULL;
+		char check[100], found[200], fix[160];
+
+		for (unsigned i = 0; i < m->n_ports; i++) {
+			if (m->ports[i].sw != &m->switches[s])
+				continue;
+			if (least == NULL || m->ports[i].mtu < least->mtu)
+				least = &m->ports[i];
+			if (most == NULL || m->ports[i].mtu > most->mtu)
+				most = &m->ports[i];
+		}
+		if (least == NULL || least->mtu == most->mtu)
+			continue;
+		same = false;
+		snprintf(check, sizeof(check), "mtu on %s", m->switches[s].name);
+		snprintf(found, sizeof(found), "%s has %u, %s has %u", most->name, most->mtu,
+			 least->name, least->mtu);
+		snprintf(fix, sizeof(fix), "vswitchctl port set %s --mtu %u", least->name,
+			 most->mtu);
+		add(rows, check, "warn", found,
+		    "longer frames to the smaller one are dropped (tx-too-big)", fix);
+	}
+	if (same)
+		add(rows, "mtu", "ok", "ports of a switch agree", "", "");
+}
+
+static int run(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
+	       struct err *err)
+{
+	static const check_fn checks[] = {huge_pages,	 iommu,	     vfio, cores,
+					  waiting_ports, port_notes, mtus};
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+		checks[i](ctx, rows);
+	*ret = json_pack("{so}", "checks", rows);
+	return 0;
+}
+
+const struct ctl_binding vs_cmd_doctor[] = {
+	{"doctor", "run", run},
+	{NULL, NULL, NULL},
+};

@@ -429,9 +429,8 @@ static enum dp_bad parse_ipv6_ext(const uint8_t *frame, uint32_t off, uint32_t e
 		if (n == 0 && w.jumbo != 0) {
 			if (w.jumbo > frame_size - off - IPV6_SIZE)
 				return DP_BAD_IP_OPTION;
+			/* 'w.end' stays: headers are far shorter than any jumbo payload. */
 			h->ip_size = IPV6_SIZE + w.jumbo;
-			if (h->ip_size < end - off)
-				w.end = off + h->ip_size;
 		}
 		h->ip_ext = ext_note(h->ip_ext, bit);
 		h->ip_proto = w.proto;

@@ -4,9 +4,9 @@
  * bytes that are contiguous in memory (the first segment); never past them; a header that does not
  * fit, or lies about its length, ends the walk and says at which layer.  No state; any thread.
  *
- *	Ethernet ─► 0..2 VLAN tags ─► [LLC/SNAP] ─┬► ARP
- *	                                          ├► IPv4 ─────────────────────┬► transport ─► tunnel
- *	                                          └► IPv6 ─► extension headers ─┘
+ *	Ethernet ─► 0..2 tags ─► [SNAP] ─┬► ARP
+ *	                                 ├► IPv4 ──────────────────────┬► transport ─► tunnel
+ *	                                 └► IPv6 ─► extension headers ─┘
  *
  * What is malformed stays recognisable: a layer that is announced but broken sets its kind (l3, l4)
  * and 'bad', and leaves its size and fields zero.  So whoever guards a protocol can tell "not ARP"
@@ -76,7 +76,7 @@ enum dp_bad {
 #define DP_MAX_EXT_HEADERS 8
 #define DP_MAX_IP_OPTIONS  40 /* in one header, padding counted; what fits into IPv4's largest */
 
-/* eth_type of an 802.3 frame without SNAP, as in OpenFlow 1.0 (3.4): no EtherType is so small. */
+/* eth_type of an 802.3 frame without SNAP, as in OpenFlow 1.0 (3.4); no EtherType is so small. */
 #define DP_ETH_TYPE_LLC 0x05ff
 
 /* One cache line.  Sizes are of valid headers only: 0 when the layer is absent or malformed. */

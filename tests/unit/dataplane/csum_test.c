@@ -268,6 +268,15 @@ static void ipv4_header_checksum_is_there_for_fragments_too(void **state)
 	request(m, RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_TCP_CKSUM);
 	assert_int_equal(dp_csum_finish(m), -EBADMSG);
 	rte_pktmbuf_free(m);
+	start_ip(6, true);
+	pkt_fragment(&p, 0, 1, 4);
+	pkt_tcp(&p, 1, 2, PKT_ACK);
+	pkt_fill(&p, 100, 1);
+	pkt_finish(&p, PKT_PARTIAL);
+	m = chain(p.size, 0);
+	request(m, RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_TCP_CKSUM);
+	assert_int_equal(dp_csum_finish(m), -EBADMSG);
+	rte_pktmbuf_free(m);
 }
 
 static void frame_without_request_is_left_alone(void **state)

@@ -411,8 +411,11 @@ static void parser_tells_first_fragments_from_later_ones(void **state)
 
 static void parser_knows_no_fragment_with_nothing_but_a_fragment_header(void **state)
 {
-	start_ipv6();
+	uint32_t ip = start_ipv6();
+
 	pkt_fragment(&p, 0, 0, 5);
+	p.bytes[ip + 41] = 0xff; /* reserved, as are two bits beside the offset */
+	p.bytes[ip + 43] = 0x06;
 	pkt_tcp(&p, 1, 2, 0);
 	assert_int_equal(finish_and_parse(), DP_BAD_NONE);
 	assert_int_equal(h.frag, 0);
@@ -633,6 +636,27 @@ static void parser_tries_jumbo_lengths(void **state)
 	ip = jumbogram(65600, 65600, 8);
 	p.bytes[ip + 40] = PKT_EXT_FRAGMENT;
 	assert_int_equal(parse(), DP_BAD_IP_OPTION);
+}
+
+static void parser_takes_one_jumbo_option_where_it_belongs(void **state)
+{
+	/* Two bytes of header come before: one option in its place, one shifted, two of them. */
+	static const uint8_t good[14] = {1, 2, 0, 0, 0xc2, 4, 0, 1, 0, 0, 0, 0, 0, 0};
+	static const uint8_t shifted[14] = {0, 0xc2, 4, 0, 1, 0, 0, 1, 5, 0, 0, 0, 0, 0};
+	static const uint8_t twice[14] = {0xc2, 4, 0, 1, 0, 0, 1, 0, 0xc2, 4, 0, 1, 0, 0};
+	static const uint8_t long_one[14] = {0xc2, 8, 0, 1, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0};
+	const uint8_t *const bodies[] = {good, shifted, twice, long_one};
+
+	for (unsigned i = 0; i < 4; i++) {
+		uint32_t ip = start_ipv6();
+
+		pkt_ipv6_ext(&p, PKT_EXT_HOP, bodies[i], 14);
+		pkt_ip_proto(&p, 253);
+		pkt_fill(&p, 65600, 1);
+		pkt_finish(&p, PKT_NO_CSUM);
+		pkt_set16(&p, ip + 4, 0);
+		assert_int_equal(parse(), i == 0 ? DP_BAD_NONE : DP_BAD_IP_OPTION);
+	}
 }
 
 static void parser_knows_no_next_header_and_esp(void **state)
@@ -946,6 +970,7 @@ int main(void)
 		cmocka_unit_test(parser_tries_ipv6_payload_lengths),
 		cmocka_unit_test(parser_reads_jumbograms),
 		cmocka_unit_test(parser_tries_jumbo_lengths),
+		cmocka_unit_test(parser_takes_one_jumbo_option_where_it_belongs),
 		cmocka_unit_test(parser_knows_no_next_header_and_esp),
 		cmocka_unit_test(parser_tries_tcp_data_offsets),
 		cmocka_unit_test(parser_tries_udp_lengths),

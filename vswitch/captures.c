@@ -190,19 +190,17 @@ static int output_opts(struct ctl_call *call, const json_t *params, struct filte
 		       struct err *err)
 {
 	const char *ring = param(params, "ring"), *file = param(params, "write");
-	int64_t n_files, file_size;
+	int rc;
 
 	o->fd = o->dir_fd = -1;
 	if (ring == NULL) {
 		o->fd = ctl_call_take_fd(call);
 	} else {
-		if (ctl_ring_parse(ring, &n_files, &file_size) != 0)
-			return err_set(err, -EINVAL, "bad-ring",
-				       "'%s' is not NxSIZE, such as 10x100M", ring);
+		rc = ctl_ring_parse(ring, &o->n_files, &o->file_size, err);
+		if (rc != 0)
+			return rc;
 		o->dir_fd = ctl_call_take_fd(call);
 		o->base = file != NULL ? file : "capture";
-		o->n_files = (unsigned)n_files;
-		o->file_size = (uint64_t)file_size;
 	}
 	if (o->fd >= 0 || o->dir_fd >= 0)
 		return 0;

@@ -33,8 +33,9 @@ enum ctl_type {
 	CTL_MAC,      /* "02:00:00:00:00:01", JSON string in lower case */
 	CTL_VLANS,    /* "1,5-9" or "all": JSON string, normalised: sorted, merged */
 	CTL_LIST,     /* comma separated or repeated; JSON array of strings */
-	CTL_FD_OUT, /* a file the tool opens for writing and passes as a descriptor; "-" is standard output; JSON string */
-	CTL_FILE,   /* a file the tool reads and sends as a JSON string */
+	CTL_FD_OUT,   /* a file the tool opens and passes as a descriptor, "-" is standard output;
+			 JSON string: its name */
+	CTL_FILE,     /* a file the tool reads and sends as a JSON string */
 };
 
 /* What a CTL_STR, or each item of a CTL_LIST, must look like besides. */
@@ -50,31 +51,29 @@ enum ctl_form {
 	CTL_FORM_RING,	      /* "10x100M": ten files of 100 MB; see ctl_ring_parse() */
 };
 
+/* Flags of an argument. */
 #define CTL_POS	     (1u << 0) /* positional, in table order; may be given by name too */
 #define CTL_REQUIRED (1u << 1)
-#define CTL_REST                                                                                   \
-	(1u                                                                                        \
-	 << 2) /* positional that takes all the rest; JSON array of strings, each of the argument's type */
-#define CTL_DEVICE (1u << 3) /* cannot be changed by 'set': the object must be removed and added */
-#define CTL_OR                                                                                     \
-	(1u << 4) /* positional number: a word that is no number is for the next positional */
+#define CTL_REST     (1u << 2) /* positional that takes all the rest; JSON array of strings */
+#define CTL_DEVICE   (1u << 3) /* 'set' cannot change it: the object must be removed and added */
+#define CTL_OR	     (1u << 4) /* positional number: any other word is the next positional's */
 
 struct ctl_arg {
 	const char *name; /* "take-address" */
 	enum ctl_type type;
 	uint32_t flags;
-	char letter;	     /* -w; 0: none */
-	const char *metavar; /* "SECONDS"; NULL: from the name */
-	const char *help;    /* half a sentence, no full stop */
-	const char *choices; /* "external|internal|private"; of each item for CTL_LIST */
-	const char *
-		complete; /* completes with live names: "switch" "port" "tenant" "core" "netns" "interface" "file" */
-	int64_t min,
-		max; /* CTL_UINT: range (0, 0: none); CTL_LIST and CTL_REST: number of items; CTL_SIZE and others: range */
-	const char *def; /* the default in words, for help; NULL: none */
+	char letter;	      /* -w; 0: none */
+	const char *metavar;  /* "SECONDS"; NULL: from the name */
+	const char *help;     /* half a sentence, no full stop */
+	const char *choices;  /* "external|internal|private"; of each item for CTL_LIST */
+	const char *complete; /* what live names complete it: "switch" "port" "tenant" "core"
+				 "capture" "revision" "netns" "interface" "file" */
+	int64_t min, max;     /* of a number; of the number of items of a CTL_LIST; 0, 0: none */
+	const char *def;      /* the default in words, for help; NULL: none */
 	enum ctl_form form;
-	/* Only with another argument's value: "kind=tap|host".  Checked where the other is known: always by the command
-	 * that adds an object (where 'def' counts), otherwise when both are given. */
+	/* Only with another argument's value: "kind=tap|host".  Checked where the other is known:
+	 * always by the command that adds an object (where its 'def' counts), otherwise when both
+	 * are given. */
 	const char *only;
 };
 
@@ -105,36 +104,35 @@ struct ctl_part {
 	const struct ctl_col *cols;
 };
 
-#define CTL_CHANGES                                                                                \
-	(1u                                                                                        \
-	 << 0) /* changes the configuration: one transaction, --check, --confirm, goes to history */
-#define CTL_WATCH                                                                                  \
-	(1u << 1) /* -w repeats it, with rates for CTL_AS_COUNT and CTL_AS_BYTES columns */
+/* Flags of a command.
+ * CHANGES: the configuration, in one transaction; takes --check and --confirm, goes to the history.
+ * WATCH: -w repeats it, with rates for CTL_AS_COUNT and CTL_AS_BYTES columns. */
+#define CTL_CHANGES (1u << 0)
+#define CTL_WATCH   (1u << 1)
 #define CTL_STREAM  (1u << 2) /* the answer is a stream of notifications until either side closes */
 #define CTL_LOCAL   (1u << 3) /* done by the tool itself (doctor's client half, completion) */
 #define CTL_DEFAULT (1u << 4) /* what the noun alone means: "doctor", "top", "events" */
 #define CTL_TEXT    (1u << 5) /* the answer's "text" is printed as it is ("config show") */
 #define CTL_ALWAYS  (1u << 6) /* with CTL_WATCH: watches without being asked ("top") */
 
-/* 'config show' writes an object of 'kind' as this command: the object's body holds exactly the command's arguments.
- * 'kind' stands only on the one command that adds the object (or sets it, for an object there is always one of). */
+/* 'config show' writes an object of 'kind' as this command: the object's body holds exactly the
+ * command's arguments.  'kind' stands only on the one command that adds the object, or sets it when
+ * there is always one. */
 struct ctl_spec {
 	const char *noun, *verb;
 	const char *summary;	     /* one line: "Add a port to a switch" */
 	const char *description;     /* paragraphs for help and man; may be NULL */
 	const char *const *examples; /* NULL-ended, whole command lines, shown first in --help */
 	const struct ctl_arg *args;  /* ended by .name == NULL; never NULL */
-	const struct ctl_col
-		*cols; /* ended by .key == NULL; NULL: answer drawn as "key: value" lines */
-	const char
-		*rows; /* key of the array of rows in the answer; NULL: the answer is one object */
+	const struct ctl_col *cols;  /* ended by .key == NULL; NULL: as "key: value" lines */
+	const char *rows; /* key of the answer's array of rows; NULL: the answer is one object */
 	const char *kind; /* the stored object this command adds; NULL: none */
 	uint32_t flags;
-	/* JSON keys of the arguments that name the object, separated by spaces ("name", "port vlan mac"); the object's name in
-	 * the state is their values joined with " ".  NULL with 'kind': there is one, named as its kind. */
+	/* JSON keys of the arguments that name the object, separated by spaces ("name", "port vlan
+	 * mac"); its name in the state is their values joined with " ".  NULL with 'kind': there is
+	 * one, named as its kind. */
 	const char *key;
-	const char
-		*answer; /* the answer's JSON, for docs/control.md and help --markdown; NULL: {} */
+	const char *answer;	      /* the answer's JSON, for docs/control.md; NULL: {} */
 	const struct ctl_part *parts; /* ended by .rows == NULL; may be NULL */
 };
 

@@ -6,6 +6,18 @@
 
 static const struct ctl_arg no_args[] = {{0}};
 
+static const struct ctl_arg show_args[] = {
+	{.name = "revision",
+	 .type = CTL_UINT,
+	 .flags = CTL_POS,
+	 .min = 0,
+	 .max = INT64_MAX,
+	 .complete = "revision",
+	 .help = "as it was then",
+	 .def = "the newest"},
+	{0},
+};
+
 static const struct ctl_arg set_args[] = {
 	{.name = "metrics",
 	 .type = CTL_STR,
@@ -67,11 +79,12 @@ static const struct ctl_arg history_args[] = {
 static const struct ctl_arg rollback_args[] = {
 	{.name = "revision",
 	 .type = CTL_UINT,
-	 .flags = CTL_POS | CTL_REQUIRED,
+	 .flags = CTL_POS,
 	 .min = 0,
 	 .max = INT64_MAX,
 	 .complete = "revision",
-	 .help = "the revision to go back to"},
+	 .help = "the revision to go back to",
+	 .def = "the one before; while a change waits for its confirmation, the one before that"},
 	{0},
 };
 
@@ -81,6 +94,7 @@ static const struct ctl_arg check_args[] = {
 	 .flags = CTL_POS | CTL_REQUIRED,
 	 .complete = "file",
 	 .help = "commands, one a line; - for standard input"},
+	{.name = "merge", .type = CTL_FLAG, .help = "as 'config load --merge' would"},
 	{0},
 };
 
@@ -110,13 +124,12 @@ const struct ctl_spec ctl_spec_configs[] = {
 		.noun = "config",
 		.verb = "show",
 		.summary = "Print the commands that recreate the configuration",
-		.examples = (const char *const[]){"vswitchctl config show > backup.conf", NULL},
-		.args = no_args,
+		.examples = (const char *const[]){"vswitchctl config show > backup.conf",
+						  "vswitchctl config show 12", NULL},
+		.args = show_args,
 		.flags = CTL_DEFAULT | CTL_TEXT,
 		.answer = "{\"revision\", \"text\": commands, one a line, \"state\": {kind: {name: "
-			  "parameters}}, "
-			  "\"confirm_left\": milliseconds until an unconfirmed change is undone, "
-			  "if one waits}",
+			  "parameters}}}",
 	},
 	{
 		.noun = "config",
@@ -163,7 +176,8 @@ const struct ctl_spec ctl_spec_configs[] = {
 		.args = history_args,
 		.cols = history_cols,
 		.rows = "history",
-		.answer = "{\"history\": [{\"revision\", \"time\": nanoseconds since 1970, "
+		.answer = "{\"revision\": the newest, \"unconfirmed\", \"history\": "
+			  "[{\"revision\", \"time\": RFC 3339 text, "
 			  "\"who\", \"command\", "
 			  "\"changes\": [{\"kind\", \"name\", \"before\", \"after\"}]}]}",
 	},
@@ -172,7 +186,8 @@ const struct ctl_spec ctl_spec_configs[] = {
 		.verb = "rollback",
 		.summary = "Go back to an earlier revision",
 		.description = "The way back is a change of its own: it can be rolled back too.",
-		.examples = (const char *const[]){"vswitchctl config rollback 12",
+		.examples = (const char *const[]){"vswitchctl config rollback",
+						  "vswitchctl config rollback 12",
 						  "vswitchctl config rollback 12 --check", NULL},
 		.args = rollback_args,
 		.flags = CTL_CHANGES,

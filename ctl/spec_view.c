@@ -180,7 +180,7 @@ const struct ctl_spec ctl_spec_views[] = {
 		.cols = event_cols,
 		.rows = "events",
 		.flags = CTL_DEFAULT,
-		.answer = "{\"events\": [{\"seq\", \"time\": nanoseconds since 1970, \"type\", "
+		.answer = "{\"events\": [{\"seq\", \"time\": RFC 3339 text, \"type\", "
 			  "\"switch\", "
 			  "\"port\", \"text\"}]}, oldest first",
 	},

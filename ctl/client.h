@@ -19,15 +19,16 @@ struct ctl_client;
 
 /* What goes with a call besides its parameters.  'fds' are borrowed: they stay open here. */
 struct ctl_client_opts {
-	bool check;          /* validate and say what would change, change nothing */
+	bool check;	     /* validate and say what would change, change nothing */
 	uint64_t confirm_ms; /* roll back after this time unless confirmed; 0: no */
-	const int *fds;      /* at most 8, in the order of the command's CTL_FD_OUT arguments */
+	const int *fds;	     /* at most 8, in the order of the command's CTL_FD_OUT arguments */
 	unsigned n_fds;
 };
 
 /* Connects.  'timeout_ms' holds for this and for each call; negative: wait without end.
  * -ENOENT or -ECONNREFUSED (slug "daemon-unreachable"), -EACCES ("not-permitted"), -ETIMEDOUT ("timeout"). */
-int ctl_client_open(const char *path, int timeout_ms, struct ctl_client **ret_client, struct err *err);
+int ctl_client_open(const char *path, int timeout_ms, struct ctl_client **ret_client,
+		    struct err *err);
 void ctl_client_close(struct ctl_client *client);
 
 /* Calls "noun.verb".  'params' (borrowed) may be NULL: none.  'opts' may be NULL.  Sets *ret_result (a new reference;
@@ -41,7 +42,8 @@ int ctl_client_call(struct ctl_client *client, const char *method, const json_t 
  * without "params" tells of a gap: "vswitch" has "lost", the number of notifications lost right here.
  * -ETIMEDOUT: none yet (slug "timeout").  -ENODATA: the daemon ended the stream ("stream-end").  -ECONNRESET:
  * the daemon is gone ("daemon-gone"). */
-int ctl_client_next(struct ctl_client *client, int timeout_ms, json_t **ret_notification, struct err *err);
+int ctl_client_next(struct ctl_client *client, int timeout_ms, json_t **ret_notification,
+		    struct err *err);
 
 /* For poll(): readable when ctl_client_next() may have something.  Borrowed. */
 int ctl_client_fd(const struct ctl_client *client);

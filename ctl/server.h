@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * The control socket's daemon end: JSON-RPC 2.0, one message a line, on a unix socket (docs/control.md).  Runs on the
- * control thread's event loop.  A client may send garbage, half a message, 10 MB, or connect a thousand times: each
+ * control thread's event loop, and everything here is called on that thread only.  A client may send garbage, half a message, 10 MB, or connect a thousand times: each
  * is bounded here and answered with an error or a close, and counted.
  *
  * A method is "noun.verb"; its parameters were checked against the command table before a handler sees them.
@@ -12,6 +12,9 @@
 #include "ctl/base/err.h"
 #include "ctl/spec.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <jansson.h>
@@ -22,29 +25,39 @@ struct ctl_call;
 
 /* Handles one call.  Sets *ret_result (a new reference) and returns 0, or returns a negative errno with 'err' set.
  * 'params' is borrowed.  For a CTL_STREAM command see ctl_stream_open(). */
-typedef int (*ctl_handler_fn)(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret_result,
-			      struct err *err);
+typedef int (*ctl_handler_fn)(void *ctx, struct ctl_call *call, const json_t *params,
+			      json_t **ret_result, struct err *err);
 
 struct ctl_binding {
 	const char *noun, *verb;
 	ctl_handler_fn fn;
 };
 
+/* A 0 means the default that stands beside it. */
 struct ctl_server_opts {
-	const char *path;       /* "/run/vswitch/control.sock" */
-	const char *group;      /* members may use it besides root; NULL: root only */
-	unsigned max_clients;   /* 0: 256 */
-	size_t max_message;     /* bytes; 0: 4 MiB */
+	const char *path; /* "/run/vswitch/control.sock" */
+	const char *
+		group; /* name or number; members may use it besides root and the daemon's own user;
+				      * NULL: nobody else */
+	const struct ctl_spec *specs; /* NULL: ctl_specs(); borrowed */
+	unsigned max_clients;	      /* 256, of which a sixteenth is for root */
+	size_t max_message;	      /* 4 MiB */
+	size_t max_answer;	      /* 64 MiB; also bounds what waits for one client */
+	unsigned message_timeout_ms;  /* 10 s, from the first byte of a message to its last */
+	unsigned stall_timeout_ms;    /* 30 s without taking one byte of an answer */
 };
 
-/* Listens.  -EADDRINUSE (slug "already-running") when another daemon answers on the path; a stale socket is replaced.
- * 'base' is borrowed until ctl_server_destroy(). */
-int ctl_server_create(struct event_base *base, const struct ctl_server_opts *opts, struct ctl_server **ret_server,
-		      struct err *err);
+/* Listens.  -EADDRINUSE (slug "already-running") when another daemon has the path; a stale socket is replaced, anything
+ * else there is not (-EEXIST, "not-a-socket").  -ENOENT ("no-group") when there is no such group.  'base' is borrowed
+ * until ctl_server_destroy(), 'opts' until this returns. */
+int ctl_server_create(struct event_base *base, const struct ctl_server_opts *opts,
+		      struct ctl_server **ret_server, struct err *err);
+/* Closes every client and ends every stream.  Not from a handler or 'on_close'. */
 void ctl_server_destroy(struct ctl_server *server);
 
 /* Binds handlers (table ended by .noun == NULL, borrowed) to commands; -ENOENT when the table has no such command. */
-int ctl_server_bind(struct ctl_server *server, const struct ctl_binding *bindings, void *ctx, struct err *err);
+int ctl_server_bind(struct ctl_server *server, const struct ctl_binding *bindings, void *ctx,
+		    struct err *err);
 
 /* What a handler may ask of its call. */
 const struct ctl_spec *ctl_call_spec(const struct ctl_call *call);
@@ -55,20 +68,25 @@ pid_t ctl_call_pid(const struct ctl_call *call);
 bool ctl_call_check(const struct ctl_call *call);
 /* "--confirm": milliseconds after which an unconfirmed change rolls back; 0: none. */
 uint64_t ctl_call_confirm_ms(const struct ctl_call *call);
-/* The descriptor that came with the message for a CTL_FD_OUT argument; the caller takes it.  -1: none. */
+/* The first descriptor of the message that was not taken; the caller owns it then.  -1: none.  What a handler does not
+ * take is closed. */
 int ctl_call_take_fd(struct ctl_call *call);
-/* The n-th descriptor of the message. */
+/* The n-th descriptor of the message (0 is the first). */
 int ctl_call_take_fd_at(struct ctl_call *call, unsigned index);
 
 /* A stream: notifications {"method": "noun.verb", "params": ...} after the call's own answer, until either side closes.
- * 'on_close' runs once, on the control thread; the stream is gone after it.  A client that does not read loses
- * notifications beyond a bound (they are counted and the count is sent), never memory. */
+ * 'on_close' runs once, on the control thread, whoever closes, also when the handler fails after it opened the stream;
+ * the stream is gone after it.  A client that does not read loses notifications beyond a bound (they are counted
+ * and the count is sent), never memory. */
 struct ctl_stream;
+/* NULL: the command is no CTL_STREAM, the client has too many, or out of memory.  'on_close' did not run then. */
 struct ctl_stream *ctl_stream_open(struct ctl_call *call, void (*on_close)(void *arg), void *arg);
+/* Never closes the stream and never blocks; 'params' (an object) is borrowed. */
 void ctl_stream_send(struct ctl_stream *stream, const json_t *params);
+/* Tells the client that the stream has ended.  Runs 'on_close'.  Takes NULL. */
 void ctl_stream_close(struct ctl_stream *stream);
 
-/* Counters of the socket itself, new reference: clients, calls, errors, refused, oversized. */
+/* Counters of the socket itself, new reference: {"clients", "streams", "accepted", "calls", "errors", "refused", ..}. */
 json_t *ctl_server_stats(const struct ctl_server *server);
 
 #endif

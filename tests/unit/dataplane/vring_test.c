@@ -3,7 +3,7 @@
  * Virtio rings against a guest written in C: each test runs for split and for packed rings.
  */
 #include "dataplane/vring.h"
-#include "tests/support/test_eal.h"
+#include "tests/support/mbufs.h"
 #include "tests/support/vguest.h"
 
 #include <setjmp.h>
@@ -232,7 +232,7 @@ static void throws_away_frame_without_bytes_or_too_many(void **state)
 
 static void leaves_frames_in_ring_when_pool_is_empty(void **state)
 {
-	struct rte_mempool *tiny = test_pool("tiny", 4, 0);
+	struct rte_mempool *tiny = mbufs_pool("tiny", 4, 2048);
 	struct vguest *g = *state;
 	struct rte_mbuf *hold[4], *m;
 	uint16_t bad = 0;
@@ -902,8 +902,6 @@ int main(void)
 		BOTH(logs_what_it_writes_during_migration),
 	};
 
-	if (test_eal_init() != 0)
-		return 77;
-	pool = test_pool("vring", 1023, 0);
+	pool = mbufs_pool("vring", 1023, 2048);
 	return cmocka_run_group_tests_name("vring", tests, NULL, NULL);
 }

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * See dpdk_log.h.  DPDK writes its log to a FILE that any of its threads may be using at any time, so the one installed
+ * here is never closed.  Lines that come while nobody records go to stderr as before.
+ */
+#include "dataplane/dpdk_log.h"
+
+#include <ctype.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <rte_log.h>
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_t recorder; /* only this thread's lines are recorded */
+static bool recording;
+static char text[2048];
+static size_t text_size;
+
+static ssize_t take(void *cookie, const char *buf, size_t size)
+{
+	bool mine;
+
+	pthread_mutex_lock(&mutex);
+	mine = recording && pthread_equal(recorder, pthread_self());
+	if (mine) {
+		size_t n = size < sizeof(text) - text_size ? size : sizeof(text) - text_size;
+
+		memcpy(text + text_size, buf, n);
+		text_size += n;
+	}
+	pthread_mutex_unlock(&mutex);
+	if (!mine && write(STDERR_FILENO, buf, size) < 0)
+		return 0;
+	return (ssize_t)size;
+}
+
+void dpdk_log_record(void)
+{
+	static FILE *stream;
+
+	if (stream == NULL) {
+		stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = take});
+		if (stream == NULL)
+			return;
+		setvbuf(stream, NULL, _IOLBF, 1024);
+	}
+	rte_openlog_stream(stream);
+	pthread_mutex_lock(&mutex);
+	recorder = pthread_self();
+	recording = true;
+	text_size = 0;
+	pthread_mutex_unlock(&mutex);
+}
+
+/* Lines that say only that something failed, which the person knows. */
+static bool says_nothing(const char *line)
+{
+	static const char *const empty[] = {"Driver cannot attach", "Failed to attach device",
+					    "failed to initialize", "vdev_probe",
+					    "Cannot find device"};
+
+	for (size_t i = 0; i < sizeof(empty) / sizeof(empty[0]); i++)
+		if (strstr(line, empty[i]) != NULL)
+			return true;
+	return line[0] == '\0';
+}
+
+void dpdk_log_end(char *ret, size_t size)
+{
+	char copy[sizeof(text) + 1], *save = NULL;
+
+	pthread_mutex_lock(&mutex);
+	recording = false;
+	memcpy(copy, text, text_size);
+	copy[text_size] = '\0';
+	pthread_mutex_unlock(&mutex);
+	ret[0] = '\0';
+	for (char *line = strtok_r(copy, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char *colon = strstr(line, ": ");
+
+		if (says_nothing(line))
+			continue;
+		line = colon != NULL && colon - line < 40 ? colon + 2 : line;
+		snprintf(ret, size, "%s", line);
+		return;
+	}
+}

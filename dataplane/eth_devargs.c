@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * See eth_devargs.h.
+ */
+#include "dataplane/eth_devargs.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define SLUG	   "bad-device"
+#define SECRET_MAX 24
+
+/* Reads "[DDDD:]BB:DD.F", all of it.  Writes the long form. */
+static bool pci_address(const char *text, char *ret, size_t size)
+{
+	unsigned domain = 0, bus, device, function;
+	int end = 0;
+
+	if ((sscanf(text, "%4x:%2x:%2x.%1o%n", &domain, &bus, &device, &function, &end) != 4 ||
+	     text[end] != '\0') &&
+	    (domain = 0, sscanf(text, "%2x:%2x.%1o%n", &bus, &device, &function, &end) != 3 ||
+				 text[end] != '\0'))
+		return false;
+	if (device > 0x1f || !isxdigit((unsigned char)text[0]))
+		return false;
+	snprintf(ret, size, "%04x:%02x:%02x.%o", domain, bus, device, function);
+	return true;
+}
+
+static int check_text(const char *text, struct err *err)
+{
+	if (text == NULL || text[0] == '\0')
+		return err_set(err, -EINVAL, SLUG, "a DPDK port needs a device");
+	if (strlen(text) >= ETH_DEVARGS_SIZE - 16)
+		return err_set(err, -EINVAL, SLUG, "device arguments of %zu bytes are too long",
+			       strlen(text));
+	for (const char *p = text; *p != '\0'; p++)
+		if (!isgraph((unsigned char)*p))
+			return err_set(err, -EINVAL, SLUG,
+				       "device arguments hold a space or control character");
+	return 0;
+}
+
+static int no_device(const char *name, struct err *err)
+{
+	err_set(err, -EINVAL, SLUG, "'%s' is not a DPDK device", name);
+	err_why(err, "a device is a PCI address (0000:03:00.0) or a driver and a name "
+		     "(net_memif0,socket=...)");
+	if (if_nametoindex(name) != 0)
+		err_fix(err, "for the Linux interface %s, add a port of kind phys", name);
+	return -EINVAL;
+}
+
+int eth_devargs_parse(const char *text, struct eth_devargs *ret, struct err *err)
+{
+	struct eth_devargs d = {.bus = ETH_BUS_VDEV};
+	int rc = check_text(text, err);
+	char name[ETH_DEVARGS_SIZE];
+	const char *args, *colon;
+
+	if (rc != 0)
+		return rc;
+	if (strncmp(text, "pci:", 4) == 0)
+		text += 4;
+	else if (strncmp(text, "vdev:", 5) == 0)
+		text += 5;
+	args = text + strcspn(text, ",");
+	snprintf(name, sizeof(name), "%.*s", (int)(args - text), text);
+	if (strlen(name) >= sizeof(d.name))
+		return err_set(err, -EINVAL, SLUG, "device name of %zu bytes is too long",
+			       strlen(name));
+	colon = strchr(name, ':');
+	if (pci_address(name, d.name, sizeof(d.name)))
+		d.bus = ETH_BUS_PCI;
+	else if (strncmp(name, "net_", 4) == 0 || strncmp(name, "eth_", 4) == 0)
+		strcpy(d.name, name);
+	else if (colon != NULL && colon != name && isalpha((unsigned char)name[0]) &&
+		 strlen(colon) > 1)
+		strcpy(d.name, colon + 1), d.bus = ETH_BUS_OTHER;
+	else
+		return no_device(name, err);
+	snprintf(d.full, sizeof(d.full), "%s%s", d.bus == ETH_BUS_OTHER ? name : d.name, args);
+	*ret = d;
+	return 0;
+}
+
+/* DPDK splits at ',' and '=' and has no quotes; a device's name may not hold ':' either. */
+static int check_word(const char *what, const char *word, const char *forbidden, struct err *err)
+{
+	for (const char *p = word; *p != '\0'; p++)
+		if (!isgraph((unsigned char)*p) || strchr(forbidden, *p) != NULL)
+			return err_set(err, -EINVAL, SLUG,
+				       "%s '%s' holds a character that DPDK cannot take: '%c'",
+				       what, word, isgraph((unsigned char)*p) ? *p : ' ');
+	return 0;
+}
+
+static int check_memif(const struct dp_eth_memif *m, struct err *err)
+{
+	struct sockaddr_un sa;
+	int rc;
+
+	if (m->name == NULL || m->name[0] == '\0' || m->socket == NULL || m->socket[0] == '\0' ||
+	    (m->socket[0] != '/' && (m->socket[0] != '@' || m->socket[1] == '\0')))
+		return err_set(err, -EINVAL, SLUG,
+			       "a memif needs a name and a socket ('/path' or '@name')");
+	if (strlen(m->socket) >= sizeof(sa.sun_path))
+		return err_set(err, -ENAMETOOLONG, SLUG, "memif socket of %zu bytes: at most %zu",
+			       strlen(m->socket), sizeof(sa.sun_path) - 1);
+	if (strlen(m->name) > 50)
+		return err_set(err, -ENAMETOOLONG, SLUG,
+			       "memif port name '%s' is too long: at most 50 bytes", m->name);
+	if (m->secret != NULL && (m->secret[0] == '\0' || strlen(m->secret) > SECRET_MAX))
+		return err_set(err, -EINVAL, SLUG, "a memif secret is 1 to %d bytes", SECRET_MAX);
+	rc = check_word("port name", m->name, ",=:", err);
+	if (rc == 0)
+		rc = check_word("socket", m->socket, ",=", err);
+	if (rc == 0 && m->secret != NULL)
+		rc = check_word("secret", m->secret, ",=", err);
+	return rc;
+}
+
+int dp_eth_memif_devargs(const struct dp_eth_memif *m, char *ret, size_t size, struct err *err)
+{
+	bool abstract;
+	int rc = check_memif(m, err), n;
+
+	if (rc != 0)
+		return rc;
+	abstract = m->socket[0] == '@';
+	n = snprintf(ret, size, "net_memif_%s,role=%s,id=%u,socket=%s,socket-abstract=%s%s%s",
+		     m->name, m->server ? "server" : "client", m->id,
+		     m->socket + (abstract ? 1 : 0), abstract ? "yes" : "no",
+		     m->secret != NULL ? ",secret=" : "", m->secret != NULL ? m->secret : "");
+	if (n < 0 || (size_t)n >= size)
+		return err_set(err, -ENAMETOOLONG, SLUG, "memif arguments are too long");
+	return 0;
+}
+
+int dp_eth_af_xdp_devargs(const char *ifname, uint16_t n_queues, bool software, char *ret,
+			  size_t size, struct err *err)
+{
+	int rc, n;
+
+	if (ifname == NULL || ifname[0] == '\0' || strlen(ifname) >= IFNAMSIZ)
+		return err_set(err, -EINVAL, SLUG, "an interface name has 1 to %d bytes",
+			       IFNAMSIZ - 1);
+	rc = check_word("interface", ifname, ",=:", err);
+	if (rc != 0)
+		return rc;
+	n = snprintf(ret, size, "net_af_xdp_%s,iface=%s,start_queue=0,queue_count=%u%s", ifname,
+		     ifname, n_queues != 0 ? n_queues : 1, software ? ",busy_budget=0" : "");
+	if (n < 0 || (size_t)n >= size)
+		return err_set(err, -ENAMETOOLONG, SLUG, "AF_XDP arguments are too long");
+	return 0;
+}

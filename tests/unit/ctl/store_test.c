@@ -150,7 +150,8 @@ static void history_says_who_when_what(void **unused)
 	assert_string_equal(json_string_value(json_object_get(row, "who")), "tester");
 	assert_string_equal(json_string_value(json_object_get(row, "command")), "remove p2");
 	now_ns = (int64_t)clock_wall_ns();
-	assert_in_range(json_integer_value(json_object_get(row, "time")), now_ns - 60 * INT64_C(1000000000), now_ns);
+	assert_in_range(json_integer_value(json_object_get(row, "time")),
+			now_ns - 60 * INT64_C(1000000000), now_ns);
 	change = json_array_get(json_object_get(row, "changes"), 0);
 	expect = json_pack("{s:s, s:s, s:{s:i}, s:n}", "kind", "port", "name", "p2", "before",
 			   "vlan", 2, "after");

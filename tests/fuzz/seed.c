@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Writes seeds for a corpus: seed parse|offload N DIR.  The same N files every time.
+ * Writes seeds for a corpus: seed parse|offload|vnet N DIR.  The same N files every time.
  */
 #include "tests/fuzz/offload.h"
 
@@ -9,9 +9,16 @@
 #include <string.h>
 
 #include "dataplane/parse.h"
+#include "dataplane/vnet.h"
 #include "tests/support/oracle.h"
 #include "tests/support/packet.h"
 #include "tests/support/packet_gen.h"
+
+/* As vnet_fuzz.c reads it. */
+struct vnet_head {
+	struct virtio_net_hdr hdr;
+	uint16_t cut, tci;
+};
 
 static struct pkt p;
 
@@ -58,26 +65,52 @@ static struct offload_input offload_of(uint64_t *state)
 	return in;
 }
 
+/* The header with which a kernel would hand the frame over, and where its first segment ends. */
+static struct vnet_head vnet_of(uint64_t *state)
+{
+	struct vnet_head head = {0};
+	struct dp_headers h;
+
+	oracle_parse(p.bytes, p.size, p.size, &h);
+	head.hdr.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	head.hdr.csum_start = h.l2_size + h.l3_size;
+	head.hdr.csum_offset = h.l4 == DP_L4_TCP ? 16 : h.l4 == DP_L4_UDP ? 6 : 8;
+	head.hdr.gso_size = 10 + pkt_rand(state) % 100;
+	if (pkt_rand(state) >> 63)
+		head.hdr.gso_type = h.l4 == DP_L4_UDP	? DP_VNET_GSO_UDP_L4
+				    : h.ip_version == 6 ? VIRTIO_NET_HDR_GSO_TCPV6
+							: VIRTIO_NET_HDR_GSO_TCPV4;
+	if ((pkt_rand(state) >> 62) == 0)
+		head.cut = 0x8000; /* a tag */
+	return head;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t state = 2024;
 
 	if (argc != 4) {
-		fprintf(stderr, "usage: seed parse|offload N DIR\n");
+		fprintf(stderr, "usage: seed parse|offload|vnet N DIR\n");
 		return 2;
 	}
 	for (int i = 0; i < atoi(argv[2]); i++) {
 		const uint8_t whole = 0;
 		struct offload_input in;
+		struct vnet_head head;
 
 		do
 			pkt_random(&p, &state);
 		while (p.size > 300);
 		in = offload_of(&state);
-		if (strcmp(argv[1], "parse") == 0
-			    ? write_seed(argv[3], argv[1], i, &whole, 1)
-			    : write_seed(argv[3], argv[1], i, &in, sizeof(in)))
+		if (strcmp(argv[1], "vnet") == 0) {
+			head = vnet_of(&state);
+			if (write_seed(argv[3], argv[1], i, &head, sizeof(head)))
+				return 1;
+		} else if (strcmp(argv[1], "parse") == 0
+				   ? write_seed(argv[3], argv[1], i, &whole, 1)
+				   : write_seed(argv[3], argv[1], i, &in, sizeof(in))) {
 			return 1;
+		}
 	}
 	return 0;
 }

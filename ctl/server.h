@@ -82,7 +82,7 @@ int ctl_call_take_fd_at(struct ctl_call *call, unsigned index);
 /* A stream: notifications {"method": "noun.verb", "params": ...} after the call's own answer, until
  * either side closes.  'on_close' runs once, on the control thread, whoever closes, also when the
  * handler fails after it opened the stream; the stream is gone after it.  A client that does not
- * read loses notifications beyond a bound (they are counted and the count is sent), never memory. */
+ * read loses notifications beyond a bound (they are counted and the count is sent), no memory. */
 struct ctl_stream;
 /* NULL: the command is no CTL_STREAM, the client has too many, or out of memory.  'on_close' did
  * not run then. */

@@ -32,7 +32,8 @@ struct conf_ops {
 	int (*check)(void *ctx, const json_t *after, struct err *err);
 	/* Makes the running switch match 'after'.  On failure the switch is as 'before' says.  'starting': at start-up,
 	 * where a port whose device is away is not a failure but a port that waits for its device. */
-	int (*apply)(void *ctx, const json_t *before, const json_t *after, bool starting, struct err *err);
+	int (*apply)(void *ctx, const json_t *before, const json_t *after, bool starting,
+		     struct err *err);
 };
 
 /* A change: edits 'state' (its own deep copy) as 'params' say, or refuses.  May set *ret_result (new reference) to what
@@ -52,7 +53,8 @@ void conf_destroy(struct conf *conf);
 
 /* Binds changes (table ended by .noun == NULL, borrowed; all have CTL_CHANGES) and hangs them, and the 'config' commands,
  * on the server. */
-int conf_bind(struct conf *conf, struct ctl_server *server, const struct conf_binding *bindings, struct err *err);
+int conf_bind(struct conf *conf, struct ctl_server *server, const struct conf_binding *bindings,
+	      struct err *err);
 
 /* Loads what the store has and applies it with 'starting'; an unconfirmed change is rolled back first.  With an empty store
  * and 'initial' (text of commands, may be NULL), commits that as the first revision. */
@@ -66,21 +68,36 @@ uint64_t conf_revision(const struct conf *conf);
 
 /* Commits 'next' (borrowed) as one change.  'check' stops before anything is written and reports what would change.
  * 'confirm_ms' > 0: rolls back by itself after that time unless confirmed. */
-int conf_commit(struct conf *conf, const json_t *next, const char *who, const char *command, bool check,
-		uint64_t confirm_ms, json_t **ret_result, struct err *err);
+int conf_commit(struct conf *conf, const json_t *next, const char *who, const char *command,
+		bool check, uint64_t confirm_ms, json_t **ret_result, struct err *err);
+
+/* Where a change is.  For tests that kill the daemon at each step; called before the step. */
+enum conf_step {
+	CONF_STEP_CHECK,
+	CONF_STEP_BEGIN,
+	CONF_STEP_WRITE,
+	CONF_STEP_APPLY,
+	CONF_STEP_COMMIT,
+	CONF_STEP_DONE
+};
+void conf_on_step(struct conf *conf, void (*fn)(void *ctx, enum conf_step step), void *ctx);
 
 /* Called after each commit or roll back with a sentence for the event log. */
-void conf_on_change(struct conf *conf, void (*fn)(void *ctx, uint64_t revision, const char *text), void *ctx);
+void conf_on_change(struct conf *conf, void (*fn)(void *ctx, uint64_t revision, const char *text),
+		    void *ctx);
 
 /* For change functions: generic edits of an object of the spec's kind. */
-int conf_edit_add(json_t *state, const char *kind, const char *name, json_t *body /* takes */, struct err *err);
+int conf_edit_add(json_t *state, const char *kind, const char *name, json_t *body /* takes */,
+		  struct err *err);
 int conf_edit_remove(json_t *state, const char *kind, const char *name, struct err *err);
-json_t *conf_edit_get(json_t *state, const char *kind, const char *name); /* borrowed, may be edited */
+json_t *conf_edit_get(json_t *state, const char *kind,
+		      const char *name); /* borrowed, may be edited */
 
 /* State <-> text, one command a line in an order that loads ("tenant add", "switch add", "port add", ..). */
 char *conf_text_format(const json_t *state);
 /* Applies each line's change to a copy of 'base' (NULL: empty).  An error names the line and column. */
-int conf_text_parse(struct conf *conf, const char *text, const json_t *base, json_t **ret_state, struct err *err);
+int conf_text_parse(struct conf *conf, const char *text, const json_t *base, json_t **ret_state,
+		    struct err *err);
 /* [{"op": "add|remove|change", "kind", "name", "before", "after", "command"}], new reference. */
 json_t *conf_diff(const json_t *before, const json_t *after);
 

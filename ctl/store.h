@@ -56,7 +56,7 @@ void store_abort(struct store *store);
 /* The newest committed revision; 0: nothing was ever committed. */
 uint64_t store_revision(const struct store *store);
 /* Newest first: [{"revision", "time", "who", "command", "changes": [{"kind","name","before","after"}]}], new reference.
- * 'time' is UTC as in "2026-11-22T20:06:37.123Z"; 'before' and 'after' are null where there is none.  'limit' 0: all. */
+ * 'time' is in nanoseconds since 1970; 'before' and 'after' are null where there is none.  'limit' 0: all. */
 int store_history(struct store *store, unsigned limit, json_t **ret_history, struct err *err);
 /* The state as it was after that revision, new reference; -ENOENT when it is not known (any more). */
 int store_state_at(struct store *store, uint64_t revision, json_t **ret_state, struct err *err);

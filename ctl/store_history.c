@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "ctl/state.h"
 
@@ -20,19 +19,6 @@ static json_t *body_or_null(sqlite3_stmt *stmt, int column)
 	json_t *body = text != NULL ? json_loads(text, 0, NULL) : NULL;
 
 	return body != NULL ? body : json_null();
-}
-
-static json_t *format_time(int64_t time_ms)
-{
-	time_t seconds = (time_t)(time_ms / 1000);
-	char day[32], text[48];
-	struct tm tm;
-
-	if (time_ms < 0 || gmtime_r(&seconds, &tm) == NULL)
-		return json_null();
-	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text, sizeof(text), "%s.%03dZ", day, (int)(time_ms % 1000));
-	return json_string(text);
 }
 
 static void add_change(json_t *row, sqlite3_stmt *stmt)
@@ -69,9 +55,9 @@ int store_history(struct store *store, unsigned limit, json_t **ret_history, str
 			int64_t id = sqlite3_column_int64(stmt, 0);
 
 			if (row == NULL || id != row_id) {
-				row = json_pack("{s:I, s:o, s:s, s:s, s:[]}", "revision",
+				row = json_pack("{s:I, s:I, s:s, s:s, s:[]}", "revision",
 						(json_int_t)id, "time",
-						format_time(sqlite3_column_int64(stmt, 1)), "who",
+						(json_int_t)sqlite3_column_int64(stmt, 1) * 1000000, "who",
 						store_text(stmt, 2) ?: "", "command",
 						store_text(stmt, 3) ?: "", "changes");
 				json_array_append_new(history, row);

@@ -12,7 +12,7 @@
 #include "vswitch/vs.h"
 
 #include "dataplane/af_xdp.h"
-#include "dataplane/memif.h"
+#include "dataplane/eth_devargs.h"
 #include "dataplane/netns.h"
 #include "vswitch/link.h"
 
@@ -145,13 +145,14 @@ static int open_af_xdp(struct vs *vs, const struct vs_port *p, const char *ifnam
 {
 	struct dp_port_opts o;
 	struct dp_port *port;
-	char devargs[256];
+	char devargs[ETH_DEVARGS_SIZE];
 	int rc;
 
 	base_opts(p, &o);
-	rc = dp_af_xdp_devargs(ifname, o.n_queues, devargs, sizeof(devargs));
+	rc = dp_eth_af_xdp_devargs(ifname, o.n_queues != 0 ? o.n_queues : 1,
+				   dp_eth_is_software(ifname), devargs, sizeof(devargs), err);
 	if (rc != 0)
-		return err_set(err, rc, "af-xdp", "%s: cannot name it for AF_XDP", ifname);
+		return rc;
 	o.kind = "eth";
 	o.devargs = devargs;
 	rc = dp_port_open(vs->dp, &o, &port, err);
@@ -180,7 +181,7 @@ static int open_interface(struct vs *vs, const struct vs_port *p, const char *if
 	}
 	if (driver != NULL && strcmp(driver, "af_packet") == 0)
 		return open_packet(vs, p, ifname, "", live, err);
-	if (dp_af_xdp_ok(ifname, p->mtu, reason, sizeof(reason)) == 0) {
+	if (dp_eth_af_xdp_ok(ifname, p->mtu, reason, sizeof(reason)) == 1) {
 		rc = open_af_xdp(vs, p, ifname, live, &local);
 		if (rc == 0)
 			return 0;
@@ -338,16 +339,21 @@ static int open_memif(struct vs *vs, const struct vs_port *p, struct vs_live *li
 {
 	struct dp_port_opts o;
 	struct dp_port *port;
-	char devargs[400];
+	char devargs[ETH_DEVARGS_SIZE];
+	struct dp_eth_memif memif = {
+		.name = p->name,
+		.socket = str(p->body, "socket"),
+		.server = is_server(p),
+		.id = (uint32_t)json_integer_value(json_object_get(p->body, "id")),
+	};
 	int rc = socket_check(p, err);
 
 	if (rc != 0)
 		return rc;
 	base_opts(p, &o);
-	rc = dp_memif_devargs(str(p->body, "socket"), is_server(p), small(p->body, "id"), p->mtu,
-			      o.n_queues, devargs, sizeof(devargs));
+	rc = dp_eth_memif_devargs(&memif, devargs, sizeof(devargs), err);
 	if (rc != 0)
-		return err_set(err, rc, "bad-memif", "port %s: socket path too long", p->name);
+		return rc;
 	o.kind = "eth";
 	o.devargs = devargs;
 	rc = dp_port_open(vs->dp, &o, &port, err);

@@ -299,6 +299,17 @@ int conf_edit(json_t *state, const struct ctl_spec *spec, const json_t *params, 
 	return rc;
 }
 
+static int in_object(const char *kind, const char *name, struct err *err, int code)
+{
+	char what[sizeof(err->what)];
+
+	if (err == NULL)
+		return code;
+	snprintf(what, sizeof(what), "%s", err->what);
+	snprintf(err->what, sizeof(err->what), "%.63s '%.130s': %.120s", kind, name, what);
+	return code;
+}
+
 static int check_object(json_t *objects, const char *kind, const char *name, const json_t *body,
 			struct err *err)
 {
@@ -317,16 +328,16 @@ static int check_object(json_t *objects, const char *kind, const char *name, con
 	}
 	rc = ctl_args_check(adds, body, &normal, err);
 	if (rc != 0)
-		return rc;
-	/* An argument of 'set' that is no setting. */
-	json_object_del(normal, "default");
+		return in_object(kind, name, err, rc);
 	right = ctl_spec_object_name(adds, normal);
-	named = right != NULL && strcmp(right, name) == 0;
+	/* 'default' is an argument of the command that sets, and nothing that can be set. */
+	named = right != NULL && strcmp(right, name) == 0 &&
+		json_object_get(normal, "default") == NULL;
 	free(right);
 	if (!named) {
 		json_decref(normal);
 		return err_set(err, -EINVAL, "bad-state",
-			       "the configuration calls a %s '%s', but it is another", kind, name);
+			       "the configuration has a %s '%s' that is not one", kind, name);
 	}
 	json_object_set_new(objects, name, normal);
 	return 0;

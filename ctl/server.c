@@ -146,6 +146,8 @@ static void set_defaults(struct ctl_server_opts *opts)
 		opts->message_timeout_ms = 10 * 1000;
 	if (opts->stall_timeout_ms == 0)
 		opts->stall_timeout_ms = 30 * 1000;
+	if (opts->evict_after_ms == 0)
+		opts->evict_after_ms = 10 * 1000;
 }
 
 static int start(struct ctl_server *server, struct err *err)

@@ -36,15 +36,15 @@ struct ctl_binding {
 /* A 0 means the default that stands beside it. */
 struct ctl_server_opts {
 	const char *path; /* "/run/vswitch/control.sock" */
-	const char *
-		group; /* name or number; members may use it besides root and the daemon's own user;
-				      * NULL: nobody else */
-	const struct ctl_spec *specs; /* NULL: ctl_specs(); borrowed */
+	/* Name or number.  Its members may use the socket besides root and the daemon's own user; NULL: nobody. */
+	const char *group;
+	const struct ctl_spec *specs; /* NULL: ctl_specs(); borrowed until ctl_server_destroy() */
 	unsigned max_clients;	      /* 256, of which a sixteenth is for root */
 	size_t max_message;	      /* 4 MiB */
-	size_t max_answer;	      /* 64 MiB; also bounds what waits for one client */
+	size_t max_answer;	      /* 64 MiB */
 	unsigned message_timeout_ms;  /* 10 s, from the first byte of a message to its last */
 	unsigned stall_timeout_ms;    /* 30 s without taking one byte of an answer */
+	unsigned evict_after_ms; /* 10 s; who idles longer makes room when all places are taken */
 };
 
 /* Listens.  -EADDRINUSE (slug "already-running") when another daemon has the path; a stale socket is replaced, anything

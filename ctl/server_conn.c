@@ -228,7 +228,7 @@ bool ctl_conn_evict(struct ctl_server *server)
 	struct ctl_conn *conn;
 
 	TAILQ_FOREACH(conn, &server->conns, link) {
-		if (now - conn->active_ns < CTL_EVICT_AFTER_NS)
+		if (now - conn->active_ns < server->opts.evict_after_ms * 1000000ull)
 			return false;
 		if (conn->n_streams > 0 || conn->pending || ctl_output_size(conn) > 0)
 			continue;

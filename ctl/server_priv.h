@@ -32,8 +32,6 @@
 #define CTL_MAX_HELD_FDS   64 /* Received and not yet taken, all clients together. */
 #define CTL_MAX_IN	   (64u * 1024 * 1024)	/* Unfinished messages, all clients together. */
 #define CTL_MAX_OUT	   (128u * 1024 * 1024) /* Unsent answers, all clients together. */
-#define CTL_EVICT_AFTER_NS                                                                         \
-	10000000000u /* A client that idles so long makes room when all places are taken. */
 
 struct event;
 struct evbuffer;

@@ -36,6 +36,11 @@ static const struct ctl_arg set_args[] = {
 	 .choices = "error|warning|info|debug",
 	 .help = "what the daemon logs",
 	 .def = "info"},
+	{.name = "default",
+	 .type = CTL_LIST,
+	 .metavar = "OPTION",
+	 .choices = "metrics|mac-age|log-level",
+	 .help = "options that go back to their defaults"},
 	{0},
 };
 

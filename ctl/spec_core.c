@@ -27,6 +27,11 @@ static const struct ctl_arg core_set_args[] = {
 	 .type = CTL_ONOFF,
 	 .help = "move queues between cores by measured load",
 	 .def = "on"},
+	{.name = "default",
+	 .type = CTL_LIST,
+	 .metavar = "OPTION",
+	 .choices = "max-sleep|rebalance",
+	 .help = "options that go back to their defaults"},
 	{0},
 };
 

@@ -18,8 +18,7 @@
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
 
-/* libnl keeps its own numbers; these are the ones a caller acts on. */
-static int nl_errno(int nl_rc)
+int dp_nl_errno(int nl_rc)
 {
 	switch (-nl_rc) {
 	case NLE_SUCCESS:
@@ -38,6 +37,8 @@ static int nl_errno(int nl_rc)
 		return -EBUSY;
 	case NLE_RANGE:
 		return -ERANGE;
+	case NLE_NOADDR:
+		return -EADDRNOTAVAIL;
 	case NLE_OPNOTSUPP:
 		return -EOPNOTSUPP;
 	default:
@@ -71,7 +72,7 @@ static int route_socket(struct nl_sock **ret_sk, struct err *err)
 	rc = nl_connect(sk, NETLINK_ROUTE);
 	if (rc < 0) {
 		nl_socket_free(sk);
-		return err_set(err, nl_errno(rc), "netlink", "cannot open netlink: %s",
+		return err_set(err, dp_nl_errno(rc), "netlink", "cannot open netlink: %s",
 			       nl_geterror(rc));
 	}
 	*ret_sk = sk;
@@ -86,11 +87,11 @@ static int get_link(struct nl_sock *sk, const char *name, int ifindex, struct rt
 
 	if (rc == 0)
 		return 0;
-	if (nl_errno(rc) == -ENODEV && name != NULL)
+	if (dp_nl_errno(rc) == -ENODEV && name != NULL)
 		return err_set(err, -ENODEV, "no-interface", "no interface '%s'", name);
-	if (nl_errno(rc) == -ENODEV)
+	if (dp_nl_errno(rc) == -ENODEV)
 		return err_set(err, -ENODEV, "no-interface", "interface %d is gone", ifindex);
-	return err_set(err, nl_errno(rc), "netlink", "cannot look at an interface: %s",
+	return err_set(err, dp_nl_errno(rc), "netlink", "cannot look at an interface: %s",
 		       nl_geterror(rc));
 }
 
@@ -190,7 +191,7 @@ static int apply(struct nl_sock *sk, struct rtnl_link *link, const struct dp_net
 	rc = rtnl_link_change(sk, link, wanted, 0);
 	rtnl_link_put(wanted);
 	if (rc < 0)
-		return err_set(err, nl_errno(rc), "netlink", "cannot change interface '%s': %s",
+		return err_set(err, dp_nl_errno(rc), "netlink", "cannot change interface '%s': %s",
 			       rtnl_link_get_name(link), nl_geterror(rc));
 	return 0;
 }

@@ -36,6 +36,9 @@ struct dp_netdev_change {
 	bool up, down;
 };
 
+/* libnl keeps its own error numbers; the negative errno that fits 'nl_rc'. */
+int dp_nl_errno(int nl_rc);
+
 /* Is 'name' one that the kernel accepts for an interface?  -EINVAL says why not. */
 int dp_netdev_check_name(const char *name, struct err *err);
 

@@ -12,9 +12,6 @@
 #define ETHERNET_MTU 1500
 #define HEADER_SIZE  14
 
-/* A build without these kinds (a test, a small tool) links all the same. */
-#pragma weak dp_port_eth_ops
-
 static const struct dp_port_ops *find_ops(const char *kind)
 {
 	const struct dp_port_ops *all[] = {&dp_port_tap_ops, &dp_port_packet_ops, &dp_port_eth_ops,

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -141,7 +142,7 @@ static int options_read(struct options *o, int argc, char **argv)
 
 	*o = (struct options){.socket = DEFAULT_RUN "/control.sock",
 			      .store = DEFAULT_DIR "/config.db",
-			      .group = "vswitch"};
+			      .group = NULL};
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		switch (c) {
 		case SOCKET:
@@ -334,6 +335,9 @@ static int server_start(struct main_state *s, struct err *err)
 {
 	struct ctl_server_opts opts = {.path = s->opt.socket, .group = s->opt.group};
 
+	/* The usual group is not asked for by name: where nobody made it, only root is let in. */
+	if (opts.group == NULL && getgrnam("vswitch") != NULL)
+		opts.group = "vswitch";
 	make_parent(s->opt.socket);
 	return ctl_server_create(s->base, &opts, &s->d.server, err);
 }

@@ -14,6 +14,15 @@
 
 #define MAX_REVISION 20000
 
+/* A sanitizer makes each fork many times dearer. */
+#ifdef __SANITIZE_ADDRESS__
+#define N_SEEDS 1
+#define N_KILLS 100
+#else
+#define N_SEEDS 3
+#define N_KILLS 300
+#endif
+
 static struct folder folder;
 static json_t *states[MAX_REVISION + 1];
 /* Shared with the child: what store_commit() has confirmed. */
@@ -177,7 +186,7 @@ static void kill_at_every_step_leaves_a_whole_change_or_none(void **unused)
 
 static void power_loss_at_every_step_leaves_a_whole_change_or_none(void **unused)
 {
-	for (uint64_t seed = 1; seed <= 3; seed++)
+	for (uint64_t seed = 1; seed <= N_SEEDS; seed++)
 		assert_in_range(die_at_each_step(FAULT_POWER, "power loss", seed), 60, 10000);
 }
 
@@ -201,7 +210,7 @@ static void kill_at_any_moment_leaves_a_whole_change_or_none(void **unused)
 	uint64_t revision = 0;
 
 	fault_vfs_arm(FAULT_NONE, 0, 0, 0);
-	for (unsigned i = 0; i < 300 && revision < MAX_REVISION / 2; i++) {
+	for (unsigned i = 0; i < N_KILLS && revision < MAX_REVISION / 2; i++) {
 		int status;
 		pid_t pid = fork();
 

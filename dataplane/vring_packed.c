@@ -53,6 +53,15 @@ static inline struct vring_packed_desc desc_read(const void *table, uint32_t i)
 	return d;
 }
 
+/* The builtin wants a literal, also from a compiler that has not yet seen that 'write' is one. */
+static __rte_always_inline void prefetch(const uint8_t *va, bool write)
+{
+	if (write)
+		__builtin_prefetch(va, 1);
+	else
+		__builtin_prefetch(va, 0);
+}
+
 /* Looks at up to 'n' available descriptors from 'p' on and stops before the first that needs the
  * long way.  'shape' is the short way's.  Returns how many. */
 static __rte_always_inline uint16_t stage_fill(const struct dp_vring *r, struct stage *s,
@@ -70,8 +79,8 @@ static __rte_always_inline uint16_t stage_fill(const struct dp_vring *r, struct 
 		s->va[i] = vring_va(r->mem, d.addr, d.len);
 		if (unlikely(s->va[i] == NULL))
 			break;
-		__builtin_prefetch(s->va[i], shape == VRING_DESC_F_WRITE);
-		__builtin_prefetch(s->va[i] + RTE_MIN(d.len - 1, 64u), shape == VRING_DESC_F_WRITE);
+		prefetch(s->va[i], shape == VRING_DESC_F_WRITE);
+		prefetch(s->va[i] + RTE_MIN(d.len - 1, 64u), shape == VRING_DESC_F_WRITE);
 	}
 	return i;
 }

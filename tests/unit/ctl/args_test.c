@@ -152,8 +152,7 @@ static void parameters_from_json_keep_the_same_rules(void **state)
 		"{\"switch\":\"a\",\"name\":\"b\",\"kind\":\"tap\",\"vlan\":null}",
 		"{\"switch\":\"a\",\"name\":\"b\",\"kind\":\"tap\",\"vlan-mode\":\"access\"}",
 		"{\"switch\":\"a\",\"name\":\"b\",\"kind\":\"tap\",\"take_address\":true}",
-		"{\"switch\":\"a\",\"name\":\"b\",\"kind\":\"host\",\"address\":[\"10.0.0.1/"
-		"24,10.0.0.2/24\"]}",
+		"{\"switch\":\"a\",\"name\":\"b\",\"kind\":\"host\",\"address\":[\"::1/8,::2/8\"]}",
 		"{\"switch\":\"a\",\"name\":\"b\",\"kind\":\"host\",\"address\":\"10.0.0.1/24\"}",
 		"{\"switch\":\"a\",\"name\":\"b\",\"kind\":\"host\",\"address\":[]}",
 	};

@@ -207,7 +207,7 @@ static int dispatch(struct ctl_tool *tool, int argc, char **argv)
 	if (n == 0 || strcmp(argv[0], "help") == 0 || tool->help)
 		return help(tool, n == 0 || tool->help ? n : n - 1, tool->help ? argv : argv + 1);
 	if (strcmp(argv[0], "complete") == 0)
-		return ctl_tool_complete(tool, n - 1, argv + 1);
+		return ctl_tool_complete(tool, n > 1 ? argv[1] : "");
 	if (n == 2 && asks_help(argv[1]) && ctl_help_noun(stdout, argv[0]) == 0)
 		return 0;
 	if (ctl_tool_find(n, argv, &spec, &n_words, &err) != 0)

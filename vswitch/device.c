@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * From a configured port to an open device: which driver, with what arguments, and why another one than asked.  Control thread.
+ * From a configured port to an open device: which driver, with what arguments, and why another one
+ * than asked.  Control thread.
  *
- *	phys   a PCI address or vdev arguments -> DPDK; a Linux interface -> AF_XDP, or a packet socket with the reason noted
- *	host   a tap in the host with the port's addresses
- *	tap    a tap in the network namespace of a machine, by name or process
- *	vhost  a vhost-user socket
- *	memif  a shared-memory interface, through DPDK
- *	mem    in memory, for tests
+ * 	phys   a PCI address or vdev arguments -> DPDK; a Linux interface -> AF_XDP, or a packet
+ * socket with the reason noted host   a tap in the host with the port's addresses tap    a tap in
+ * the network namespace of a machine, by name or process vhost  a vhost-user socket memif  a
+ * shared-memory interface, through DPDK mem    in memory, for tests
  */
 #include "vswitch/vs.h"
 

@@ -95,12 +95,12 @@ struct dp_txq {
  * 0, -1. */
 struct dp_port_opts {
 	const char *name;    /* the port's name, unique on the host */
-	const char *kind;    /* "tap" "packet" "eth" "vhost" "mem": which ops */
-	const char *ifname;  /* tap, packet: Linux interface */
+	const char *kind;    /* "tap" "packet" "xdp" "eth" "vhost" "mem": which ops */
+	const char *ifname;  /* tap, packet, xdp: Linux interface */
 	const char *devargs; /* eth: DPDK device arguments, "0000:03:00.0" or "net_memif0,..." */
 	const char *socket;  /* vhost: path */
 	bool server;	     /* vhost: the switch listens; else it connects and reconnects */
-	int netns_fd;	   /* tap, packet: open the device in this network namespace; -1: our own */
+	int netns_fd;	   /* tap, packet, xdp: open the device in this network namespace; -1: our own */
 	uint16_t n_queues; /* asked for; 0: the driver's choice, at most the number of workers */
 	uint16_t n_desc;   /* ring size; 0: driver's choice */
 	uint16_t mtu;	   /* 0: 1500 */
@@ -160,8 +160,8 @@ struct dp_port {
 			    may be empty */
 } __attribute__((aligned(64)));
 
-extern const struct dp_port_ops dp_port_tap_ops, dp_port_packet_ops, dp_port_eth_ops,
-	dp_port_vhost_ops, dp_port_mem_ops;
+extern const struct dp_port_ops dp_port_tap_ops, dp_port_packet_ops, dp_port_xdp_ops,
+	dp_port_eth_ops, dp_port_vhost_ops, dp_port_mem_ops;
 
 /* Opens a port of opts->kind: finds the ops, allocates, opens.  The port is not published yet: see
  * dp_port_attach() in dp.h.  Returns 0, -EINVAL, or what the driver says. */

@@ -15,6 +15,7 @@
 
 #include "dataplane/fdb.h"
 #include "dataplane/flood.h"
+#include "vswitch/takeover.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -350,6 +351,7 @@ static void undo(struct plan *plan)
 		}
 	}
 	(void)publish(vs, plan->before, &ignored);
+	vs_takeovers_release(vs, plan->before);
 	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
 		struct vs_live gone = {.port = close_later[id], .ifindex = -1};
 
@@ -371,6 +373,7 @@ static void undo(struct plan *plan)
 			(void)vs_device_adjust(vs, p, &vs->live[id], &ignored);
 	}
 	(void)publish(vs, plan->before, &ignored);
+	(void)vs_takeovers_engage(vs, plan->before, &ignored);
 	domains_drop(vs, plan->before);
 }
 
@@ -497,10 +500,26 @@ static void settle(struct plan *plan)
 	}
 }
 
+/* At start-up an address that cannot be taken is like a device that is away: said, not fatal. */
+static int engage(struct plan *plan, struct err *err)
+{
+	struct err local = {0};
+	int rc = vs_takeovers_engage(plan->vs, plan->after, &local);
+
+	if (rc != 0 && plan->starting) {
+		vs_event(plan->vs, "takeover", NULL, "%s", local.what);
+		return 0;
+	}
+	if (rc != 0 && err != NULL)
+		*err = local;
+	return rc;
+}
+
 static int run_plan(struct plan *plan, struct err *err)
 {
 	int rc = domains_need(plan->vs, plan->after, err);
 
+	vs_takeovers_release(plan->vs, plan->after);
 	if (rc == 0)
 		rc = open_new(plan, err);
 	if (rc == 0)
@@ -512,6 +531,8 @@ static int run_plan(struct plan *plan, struct err *err)
 	}
 	if (rc == 0)
 		rc = replace_devices(plan, err);
+	if (rc == 0 || plan->starting)
+		rc = engage(plan, err);
 	return rc;
 }
 
@@ -577,7 +598,10 @@ int vs_create(const struct vs_opts *opts, struct vs **ret_vs, struct err *err)
 	vs->dp = opts->dp;
 	rc = vs_model_create(empty, &vs->model, err);
 	json_decref(empty);
+	if (rc == 0 && opts->takeover_path != NULL)
+		rc = vs_takeovers_create(opts->takeover_path, &vs->takeovers, err);
 	if (rc != 0) {
+		vs_model_destroy(vs->model);
 		free(vs);
 		return rc;
 	}
@@ -593,6 +617,7 @@ void vs_destroy(struct vs *vs)
 		return;
 	(void)vs_apply(vs, NULL, empty, false, NULL);
 	json_decref(empty);
+	vs_takeovers_destroy(vs->takeovers);
 	vs_model_destroy(vs->model);
 	free(vs->port_ids);
 	free(vs);

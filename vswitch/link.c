@@ -1,139 +1,256 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Addresses of Linux interfaces; see link.h.
+ * Handles, interfaces and namespaces; see link.h.
  */
-#include "vswitch/link.h"
-
-#include "dataplane/netns.h"
+#include "vswitch/link_priv.h"
 
 #include <errno.h>
-#include <linux/rtnetlink.h>
-#include <net/if.h>
-#include <netlink/netlink.h>
-#include <netlink/route/addr.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-struct address_job {
-	const char *ifname, *cidr;
-	bool add;
+#include <linux/ethtool.h>
+#include <linux/nsfs.h>
+#include <linux/sockios.h>
+#include <netlink/errno.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+
+#include "dataplane/netdev.h"
+#include "dataplane/netns.h"
+
+#define NETNS_DIR "/run/netns/"
+
+int vs_link_error(struct err *err, int nl_rc, const char *what)
+{
+	return err_set(err, dp_nl_errno(nl_rc), "netlink", "%s: %s", what, nl_geterror(nl_rc));
+}
+
+struct opening {
+	struct vs_link *link;
 	struct err *err;
 };
 
-static int nl_errno(int rc)
+/* In the namespace: a socket belongs to where it was made. */
+static int open_inside(void *arg)
 {
-	switch (-rc) {
-	case NLE_EXIST:
-		return -EEXIST;
-	case NLE_PERM:
-		return -EPERM;
-	case NLE_NODEV:
-	case NLE_OBJ_NOTFOUND:
-	case NLE_NOADDR:
-		return -ENODEV;
-	case NLE_NOMEM:
-		return -ENOMEM;
-	default:
-		return -EIO;
+	struct opening *o = arg;
+	int rc;
+
+	o->link->ioctl_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (o->link->ioctl_fd < 0)
+		return err_set(o->err, -errno, "netlink", "cannot open a socket: %s",
+			       strerror(errno));
+	rc = nl_connect(o->link->sk, NETLINK_ROUTE);
+	return rc < 0 ? vs_link_error(o->err, rc, "cannot open netlink") : 0;
+}
+
+int vs_link_open(int netns_fd, struct vs_link **ret_link, struct err *err)
+{
+	struct vs_link *link = calloc(1, sizeof(*link));
+	struct opening o = {link, err};
+	int rc;
+
+	if (link != NULL)
+		link->sk = nl_socket_alloc();
+	if (link == NULL || link->sk == NULL) {
+		free(link);
+		return err_set(err, -ENOMEM, "no-memory", "no memory for a netlink socket");
 	}
+	link->ioctl_fd = -1;
+	rc = dp_netns_call(netns_fd, open_inside, &o, err);
+	if (rc != 0) {
+		vs_link_close(link);
+		return rc;
+	}
+	*ret_link = link;
+	return 0;
 }
 
-static struct nl_sock *route_socket(void)
+void vs_link_close(struct vs_link *link)
 {
-	struct nl_sock *sock = nl_socket_alloc();
-
-	if (sock != NULL && nl_connect(sock, NETLINK_ROUTE) == 0)
-		return sock;
-	nl_socket_free(sock);
-	return NULL;
+	if (link == NULL)
+		return;
+	if (link->ioctl_fd >= 0)
+		close(link->ioctl_fd);
+	nl_socket_free(link->sk);
+	free(link);
 }
 
-static int job_run(struct nl_sock *sock, const struct address_job *job, struct rtnl_addr *addr,
-		   struct nl_addr *local)
+void vs_link_info_fill(struct rtnl_link *link, struct vs_link_info *ret_info)
 {
-	unsigned ifindex = if_nametoindex(job->ifname);
-	int rc;
+	struct nl_addr *addr = rtnl_link_get_addr(link);
+	const char *kind = rtnl_link_get_type(link), *name = rtnl_link_get_name(link);
+	unsigned flags = rtnl_link_get_flags(link);
 
-	if (ifindex == 0)
-		return err_set(job->err, -ENODEV, "no-interface", "there is no interface %s",
-			       job->ifname);
-	rtnl_addr_set_ifindex(addr, (int)ifindex);
-	rtnl_addr_set_local(addr, local);
-	rc = job->add ? rtnl_addr_add(sock, addr, 0) : rtnl_addr_delete(sock, addr, 0);
-	if (rc == 0 || (job->add && rc == -NLE_EXIST) || (!job->add && rc == -NLE_NOADDR))
+	memset(ret_info, 0, sizeof(*ret_info));
+	ret_info->ifindex = rtnl_link_get_ifindex(link);
+	ret_info->mtu = rtnl_link_get_mtu(link);
+	ret_info->master = rtnl_link_get_master(link);
+	ret_info->up = (flags & IFF_UP) != 0;
+	ret_info->running = ret_info->up && (flags & IFF_RUNNING) != 0;
+	snprintf(ret_info->name, sizeof(ret_info->name), "%s", name != NULL ? name : "");
+	snprintf(ret_info->kind, sizeof(ret_info->kind), "%s", kind != NULL ? kind : "");
+	if (addr != NULL && nl_addr_get_len(addr) == sizeof(ret_info->mac))
+		memcpy(&ret_info->mac, nl_addr_get_binary_addr(addr), sizeof(ret_info->mac));
+}
+
+static void fill_driver(const struct vs_link *link, struct vs_link_info *info)
+{
+	struct ethtool_drvinfo drvinfo = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq ifr = {.ifr_data = (char *)&drvinfo};
+
+	memcpy(ifr.ifr_name, info->name, sizeof(ifr.ifr_name));
+	if (ioctl(link->ioctl_fd, SIOCETHTOOL, &ifr) == 0)
+		snprintf(info->driver, sizeof(info->driver), "%.*s", (int)sizeof(info->driver) - 1,
+			 drvinfo.driver);
+}
+
+/* By name, or by number when that is NULL.  The caller puts the object. */
+static int get(struct vs_link *link, const char *name, int ifindex, struct rtnl_link **ret_object,
+	       struct err *err)
+{
+	int rc = name != NULL ? dp_netdev_check_name(name, err) : 0;
+
+	if (rc != 0)
+		return rc;
+	rc = rtnl_link_get_kernel(link->sk, ifindex, name, ret_object);
+	if (rc == 0)
 		return 0;
-	return err_set(job->err, nl_errno(rc), "address", "cannot %s %s %s %s: %s",
-		       job->add ? "add" : "remove", job->cidr, job->add ? "to" : "from",
-		       job->ifname, nl_geterror(rc));
+	if (dp_nl_errno(rc) != -ENODEV)
+		return vs_link_error(err, rc, "cannot look at an interface");
+	if (name != NULL)
+		return err_set(err, -ENODEV, "no-interface", "no interface '%s'", name);
+	return err_set(err, -ENODEV, "no-interface", "interface %d is gone", ifindex);
 }
 
-/* In the namespace of the interface. */
-static int address_job(void *arg)
+static int find(struct vs_link *link, const char *name, int ifindex, struct vs_link_info *ret_info,
+		struct err *err)
 {
-	const struct address_job *job = arg;
-	struct nl_sock *sock = route_socket();
-	struct rtnl_addr *addr = rtnl_addr_alloc();
-	struct nl_addr *local = NULL;
+	struct rtnl_link *object = NULL;
+	int rc = get(link, name, ifindex, &object, err);
+
+	if (rc != 0)
+		return rc;
+	vs_link_info_fill(object, ret_info);
+	rtnl_link_put(object);
+	fill_driver(link, ret_info);
+	return 0;
+}
+
+int vs_link_find(struct vs_link *link, const char *name, struct vs_link_info *ret_info,
+		 struct err *err)
+{
+	return find(link, name, 0, ret_info, err);
+}
+
+int vs_link_find_index(struct vs_link *link, int ifindex, struct vs_link_info *ret_info,
+		       struct err *err)
+{
+	return find(link, NULL, ifindex, ret_info, err);
+}
+
+/* Takes 'wanted', which may be NULL. */
+static int change(struct vs_link *link, int ifindex, struct rtnl_link *wanted, const char *what,
+		  struct err *err)
+{
+	struct rtnl_link *object = NULL;
 	int rc;
 
-	if (sock == NULL || addr == NULL)
-		rc = err_set(job->err, -ENOMEM, "no-memory", "no memory for a netlink request");
-	else if (nl_addr_parse(job->cidr, AF_UNSPEC, &local) != 0 ||
-		 (nl_addr_get_family(local) != AF_INET && nl_addr_get_family(local) != AF_INET6))
-		rc = err_set(job->err, -EINVAL, "bad-address",
-			     "'%s' is not an address such as 10.0.0.5/24", job->cidr);
-	else
-		rc = job_run(sock, job, addr, local);
-	nl_addr_put(local);
-	rtnl_addr_put(addr);
-	nl_socket_free(sock);
+	if (wanted == NULL)
+		return err_set(err, -ENOMEM, "no-memory", "no memory for a netlink request");
+	rc = get(link, NULL, ifindex, &object, err);
+	if (rc == 0) {
+		rc = rtnl_link_change(link->sk, object, wanted, 0);
+		if (rc < 0)
+			rc = err_set(err, dp_nl_errno(rc), "netlink", "cannot set %s of '%s': %s",
+				     what, rtnl_link_get_name(object), nl_geterror(rc));
+		rtnl_link_put(object);
+	}
+	rtnl_link_put(wanted);
 	return rc;
 }
 
-int vs_link_address_add(int netns_fd, const char *ifname, const char *cidr, struct err *err)
+int vs_link_set_up(struct vs_link *link, int ifindex, bool up, struct err *err)
 {
-	struct address_job job = {ifname, cidr, true, err};
+	struct rtnl_link *wanted = rtnl_link_alloc();
 
-	return dp_netns_call(netns_fd, address_job, &job, err);
+	if (wanted != NULL && up)
+		rtnl_link_set_flags(wanted, IFF_UP);
+	else if (wanted != NULL)
+		rtnl_link_unset_flags(wanted, IFF_UP);
+	return change(link, ifindex, wanted, "the state", err);
 }
 
-int vs_link_address_remove(int netns_fd, const char *ifname, const char *cidr, struct err *err)
+int vs_link_set_mtu(struct vs_link *link, int ifindex, uint32_t mtu, struct err *err)
 {
-	struct address_job job = {ifname, cidr, false, err};
+	struct rtnl_link *wanted = rtnl_link_alloc();
 
-	return dp_netns_call(netns_fd, address_job, &job, err);
+	if (wanted != NULL)
+		rtnl_link_set_mtu(wanted, mtu);
+	return change(link, ifindex, wanted, "the MTU", err);
 }
 
-struct address_search {
-	int ifindex;
-	char *text;
-	size_t size;
-	bool found;
-};
-
-static void look_at_address(struct nl_object *object, void *arg)
+int vs_link_set_mac(struct vs_link *link, int ifindex, const struct rte_ether_addr *mac,
+		    struct err *err)
 {
-	struct rtnl_addr *addr = (struct rtnl_addr *)object;
-	struct address_search *search = arg;
+	struct rtnl_link *wanted = rtnl_link_alloc();
+	struct nl_addr *addr = nl_addr_build(AF_LLC, mac, sizeof(*mac));
 
-	if (search->found || rtnl_addr_get_ifindex(addr) != search->ifindex ||
-	    rtnl_addr_get_scope(addr) == RT_SCOPE_LINK)
-		return;
-	search->found = true;
-	nl_addr2str(rtnl_addr_get_local(addr), search->text, search->size);
-}
-
-bool vs_link_has_address(const char *ifname, char *text, size_t size)
-{
-	struct address_search search = {(int)if_nametoindex(ifname), text, size, false};
-	struct nl_sock *sock = route_socket();
-	struct nl_cache *cache = NULL;
-
-	if (sock != NULL && search.ifindex != 0 && rtnl_addr_alloc_cache(sock, &cache) == 0) {
-		nl_cache_foreach(cache, look_at_address, &search);
-		nl_cache_free(cache);
+	if (wanted != NULL && addr != NULL) {
+		rtnl_link_set_addr(wanted, addr);
+	} else {
+		rtnl_link_put(wanted);
+		wanted = NULL;
 	}
-	nl_socket_free(sock);
-	return search.found;
+	nl_addr_put(addr);
+	return change(link, ifindex, wanted, "the MAC address", err);
+}
+
+static int open_netns(const char *path, const char *name, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+
+	if (fd < 0) {
+		rc = -errno;
+		return err_set(err, rc == -ENOENT || rc == -ESRCH ? -ENODEV : rc, "no-netns",
+			       "no network namespace '%s': %s", name, strerror(-rc));
+	}
+	if (ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET)
+		return fd;
+	close(fd);
+	return err_set(err, -EINVAL, "not-a-netns", "'%s' is no network namespace", path);
+}
+
+int vs_link_netns_open(const char *name, struct err *err)
+{
+	char path[sizeof(NETNS_DIR) + NAME_MAX];
+
+	if (name[0] == '\0' || strlen(name) > NAME_MAX || strchr(name, '/') != NULL ||
+	    strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return err_set(err, -EINVAL, "bad-netns-name",
+			       "'%.60s' is no name of a network namespace", name);
+	snprintf(path, sizeof(path), NETNS_DIR "%s", name);
+	return open_netns(path, name, err);
+}
+
+int vs_link_netns_open_pid(pid_t pid, struct err *err)
+{
+	char path[64], name[32];
+
+	if (pid <= 0)
+		return err_set(err, -EINVAL, "bad-pid", "%ld is no process", (long)pid);
+	snprintf(path, sizeof(path), "/proc/%ld/ns/net", (long)pid);
+	snprintf(name, sizeof(name), "of process %ld", (long)pid);
+	return open_netns(path, name, err);
+}
+
+bool vs_link_netns_is_own(int netns_fd)
+{
+	return dp_netns_same(netns_fd, -1);
 }

@@ -424,8 +424,13 @@ static void dp_stop(struct main_state *s)
 
 static int vs_start(struct main_state *s, struct err *err)
 {
-	struct vs_opts opts = {.base = s->base, .dp = s->dp, .event = event_told, .ctx = s};
-	int rc = vs_create(&opts, &s->d.vs, err);
+	char path[300];
+	struct vs_opts opts = {
+		.base = s->base, .dp = s->dp, .takeover_path = path, .event = event_told, .ctx = s};
+	int rc;
+
+	snprintf(path, sizeof(path), "%s.takeover", s->opt.socket);
+	rc = vs_create(&opts, &s->d.vs, err);
 
 	if (rc != 0)
 		return rc;

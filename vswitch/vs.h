@@ -39,9 +39,12 @@ struct vs_domain_live {
 	uint64_t flood_rate_bps;
 };
 
+struct vs_takeovers;
+
 struct vs_opts {
 	struct event_base *base;
 	struct dp *dp;
+	const char *takeover_path; /* takeover.h; NULL: interfaces with addresses cannot be taken */
 	void (*event)(void *ctx, const char *type, const char *port, const char *text);
 	void *ctx;
 };
@@ -50,6 +53,7 @@ struct vs {
 	struct vs_opts opts;
 	struct dp *dp;
 	struct vs_model *model;
+	struct vs_takeovers *takeovers;
 	struct vs_live live[DP_MAX_PORTS];
 	struct vs_domain_live domains[DP_MAX_DOMAINS];
 	uint16_t held[DP_MAX_PORTS]; /* loop guard: ticks left */

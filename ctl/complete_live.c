@@ -6,6 +6,7 @@
 #include "ctl/tool.h"
 
 #include <dirent.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TIMEOUT_MS 700 /* Longer than this nobody waits for a TAB. */
@@ -103,17 +104,51 @@ static void print(struct ctl_completer *c, const char *candidate)
 	puts(candidate);
 }
 
-int ctl_tool_complete(struct ctl_tool *tool, int n, char *const words[])
+/* The words of a line up to the cursor; when it ends in a space, a new word begins.  NULL: a quote is open. */
+static char **split(const char *line, int *ret_n)
 {
-	struct live live = {.tool = tool, .current = n > 0 ? words[n - 1] : ""};
+	size_t n = strlen(line);
+	char **words, **more, *last;
+	int n_words = ctl_words_split(line, &words, NULL);
+
+	if (n_words < 0)
+		return NULL;
+	if (n_words > 0 && n > 0 && line[n - 1] != ' ' && line[n - 1] != '\t') {
+		*ret_n = n_words;
+		return words;
+	}
+	more = realloc(words, ((size_t)n_words + 2) * sizeof(*words));
+	last = strdup("");
+	if (more == NULL || last == NULL) {
+		free(last);
+		ctl_words_free(more != NULL ? more : words);
+		return NULL;
+	}
+	more[n_words] = last;
+	more[n_words + 1] = NULL;
+	*ret_n = n_words + 1;
+	return more;
+}
+
+int ctl_tool_complete(struct ctl_tool *tool, const char *line)
+{
+	struct live live = {.tool = tool};
 	struct ctl_completer c = {.live = live_names, .put = print, .ctx = &live};
+	int n = 0;
+	char **words = split(line, &n);
 
 	tool->timeout_ms = TIMEOUT_MS;
-	/* The line being completed may name another daemon. */
-	for (int i = 0; i + 1 < n - 1; i++) {
-		if (strcmp(words[i], "--socket") == 0)
-			tool->socket = words[i + 1];
+	/* The first word is the tool's own name. */
+	if (words != NULL && n > 1) {
+		live.current = words[n - 1];
+		/* The line being completed may name another daemon. */
+		for (int i = 1; i + 1 < n - 1; i++) {
+			if (strcmp(words[i], "--socket") == 0)
+				tool->socket = words[i + 1];
+		}
+		ctl_complete(&c, n - 1, words + 1);
 	}
-	ctl_complete(&c, n, words);
+	fflush(stdout);
+	ctl_words_free(words);
 	return 0;
 }

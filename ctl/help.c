@@ -225,7 +225,7 @@ static void put_tool_options(FILE *f, const struct ctl_spec *spec)
 			strcmp(arg->name, "check") == 0 || strcmp(arg->name, "confirm") == 0;
 
 		if ((of_watch && !watches) || (of_change && !changes) ||
-		    strcmp(arg->name, "version") == 0)
+		    strcmp(arg->name, "version") == 0 || ctl_spec_arg(spec, arg->name) != NULL)
 			continue;
 		put_arg(f, arg);
 	}

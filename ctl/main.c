@@ -81,6 +81,8 @@ static void print_answer(const struct ctl_tool *tool, const struct ctl_spec *spe
 		ctl_render_change(&r, answer, tool->check);
 	else if ((spec->flags & CTL_TEXT) && text != NULL)
 		fputs(text, stdout);
+	else if (spec->rows != NULL && strcmp(spec->rows, "changes") == 0)
+		ctl_render_changes(&r, json_object_get(answer, spec->rows));
 	else
 		ctl_render_answer(&r, spec, answer);
 }
@@ -207,7 +209,7 @@ static int dispatch(struct ctl_tool *tool, int argc, char **argv)
 	if (n == 0 || strcmp(argv[0], "help") == 0 || tool->help)
 		return help(tool, n == 0 || tool->help ? n : n - 1, tool->help ? argv : argv + 1);
 	if (strcmp(argv[0], "complete") == 0)
-		return ctl_tool_complete(tool, n - 1, argv + 1);
+		return ctl_tool_complete(tool, n > 1 ? argv[1] : "");
 	if (n == 2 && asks_help(argv[1]) && ctl_help_noun(stdout, argv[0]) == 0)
 		return 0;
 	if (ctl_tool_find(n, argv, &spec, &n_words, &err) != 0)

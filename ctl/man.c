@@ -134,7 +134,7 @@ void ctl_help_man(FILE *f)
 
 /* Markdown */
 
-static const char *json_type(const struct ctl_arg *arg)
+static const char *param_type(const struct ctl_arg *arg)
 {
 	if (arg->flags & CTL_REST)
 		return "array of strings";
@@ -193,7 +193,7 @@ static void markdown_args(FILE *f, const struct ctl_spec *spec)
 		char *details = ctl_help_details(arg);
 
 		fprintf(f, "| `%s`%s | %s | ", ctl_arg_key(arg, key),
-			arg->flags & CTL_REQUIRED ? " (required)" : "", json_type(arg));
+			arg->flags & CTL_REQUIRED ? " (required)" : "", param_type(arg));
 		cell(f, details != NULL ? details : arg->help);
 		fputs(" |\n", f);
 		free(details);

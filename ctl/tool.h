@@ -78,7 +78,7 @@ struct ctl_completer {
 	void *ctx;
 };
 void ctl_complete(struct ctl_completer *c, int n, char *const words[]);
-/* 'vswitchctl complete WORD...': prints the candidates, one a line. */
-int ctl_tool_complete(struct ctl_tool *tool, int n, char *const words[]);
+/* 'vswitchctl complete LINE', a command line up to the cursor: prints the candidates for its last word, one a line. */
+int ctl_tool_complete(struct ctl_tool *tool, const char *line);
 
 #endif

@@ -29,6 +29,7 @@ struct capture {
 	int fd;
 	bool made; /* the file is new: it goes when the capture cannot start */
 	bool attach;
+	int pipe;      /* what the printer reads; -1: none */
 	pid_t printer; /* 0: none */
 };
 
@@ -90,15 +91,6 @@ static int open_stdout(struct capture *c, struct err *err)
 	return 0;
 }
 
-static void run_printer(int in)
-{
-	/* Its own group: ^C is for the tool, and tcpdump prints what is left until the pipe ends. */
-	setpgid(0, 0);
-	dup2(in, STDIN_FILENO);
-	execlp("tcpdump", "tcpdump", "-nn", "-l", "-r", "-", (char *)NULL);
-	_exit(127);
-}
-
 static int find_printer(struct err *err)
 {
 	const char *path = getenv("PATH");
@@ -120,7 +112,7 @@ static int find_printer(struct err *err)
 	return -ENOENT;
 }
 
-static int open_printer(struct capture *c, struct err *err)
+static int open_pipe(struct capture *c, struct err *err)
 {
 	int ends[2], rc = find_printer(err);
 
@@ -128,19 +120,29 @@ static int open_printer(struct capture *c, struct err *err)
 		return rc;
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return err_set(err, -errno, "cannot-open", "no pipe: %s", strerror(errno));
-	fflush(stdout);
-	c->printer = fork();
-	if (c->printer == 0)
-		run_printer(ends[0]);
-	close(ends[0]);
-	if (c->printer < 0) {
-		close(ends[1]);
-		c->printer = 0;
-		return err_set(err, -errno, "cannot-open", "cannot start tcpdump: %s",
-			       strerror(errno));
-	}
+	c->pipe = ends[0];
 	c->fd = ends[1];
 	return 0;
+}
+
+/* Not before the capture runs: of one that does not, tcpdump would complain in its own words. */
+static int start_printer(struct capture *c, struct err *err)
+{
+	fflush(stdout);
+	c->printer = fork();
+	if (c->printer == 0) {
+		/* Its own group: ^C is for the tool, and tcpdump prints what is left until the pipe ends. */
+		setpgid(0, 0);
+		dup2(c->pipe, STDIN_FILENO);
+		execlp("tcpdump", "tcpdump", "-nn", "-l", "-r", "-", (char *)NULL);
+		_exit(127);
+	}
+	close(c->pipe);
+	c->pipe = -1;
+	if (c->printer > 0)
+		return 0;
+	c->printer = 0;
+	return err_set(err, -errno, "cannot-open", "cannot start tcpdump: %s", strerror(errno));
 }
 
 static int open_output(struct capture *c, struct err *err)
@@ -156,7 +158,7 @@ static int open_output(struct capture *c, struct err *err)
 		return -EINVAL;
 	}
 	if (c->file == NULL)
-		return open_printer(c, err);
+		return open_pipe(c, err);
 	if (strcmp(c->file, "-") == 0)
 		return open_stdout(c, err);
 	return ring ? open_ring(c, err) : open_file(c, force, err);
@@ -242,6 +244,8 @@ static int run(struct capture *c, struct err *err)
 	rc = ctl_tool_call(c->tool, c->spec, c->params, c->fd, &answer, err);
 	close(c->fd);
 	c->fd = -1;
+	if (rc == 0 && c->pipe >= 0)
+		rc = start_printer(c, err);
 	if (rc == 0 && !c->attach)
 		print_started(c, answer);
 	else if (rc == 0)
@@ -265,7 +269,8 @@ int ctl_tool_capture(struct ctl_tool *tool, const struct ctl_spec *spec, json_t 
 			    .spec = spec,
 			    .params = params,
 			    .file = json_string_value(file),
-			    .fd = -1};
+			    .fd = -1,
+			    .pipe = -1};
 	struct err err = {0};
 	int rc = open_output(&c, &err);
 
@@ -275,6 +280,8 @@ int ctl_tool_capture(struct ctl_tool *tool, const struct ctl_spec *spec, json_t 
 		unlink(c.file);
 	if (c.fd >= 0)
 		close(c.fd);
+	if (c.pipe >= 0)
+		close(c.pipe);
 	json_decref(file);
 	return rc != 0 ? ctl_tool_fail(tool, &err) : 0;
 }

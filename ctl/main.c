@@ -81,6 +81,8 @@ static void print_answer(const struct ctl_tool *tool, const struct ctl_spec *spe
 		ctl_render_change(&r, answer, tool->check);
 	else if ((spec->flags & CTL_TEXT) && text != NULL)
 		fputs(text, stdout);
+	else if (spec->rows != NULL && strcmp(spec->rows, "changes") == 0)
+		ctl_render_changes(&r, json_object_get(answer, spec->rows));
 	else
 		ctl_render_answer(&r, spec, answer);
 }

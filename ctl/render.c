@@ -257,8 +257,10 @@ static void put_field(struct ctl_render *r, unsigned indent, const char *key, un
 	put_spaces(&l, indent);
 	put_text(&l, key, BOLD);
 	put_text(&l, ":", NULL);
-	put_spaces(&l, w < width ? width - w + 1 : 1);
-	put_text(&l, text, colour_of(text));
+	if (*text != '\0') {
+		put_spaces(&l, w < width ? width - w + 1 : 1);
+		put_text(&l, text, colour_of(text));
+	}
 	end_line(&l);
 }
 
@@ -346,23 +348,35 @@ static void draw_fields(struct ctl_render *r, const json_t *object, unsigned ind
 	}
 }
 
+/* Columns as lines; those that hold objects come last, each a block of its own. */
 static void draw_object(struct ctl_render *r, const struct ctl_col *cols, const json_t *object)
 {
 	unsigned width = 0;
 
 	for (const struct ctl_col *col = cols; col->key != NULL; col++) {
-		if (width_of(col->title) + 1 > width)
+		json_t *value = ctl_row_get(object, col->key);
+
+		if (value != NULL && !json_is_object(value) && width_of(col->title) + 1 > width)
 			width = width_of(col->title) + 1;
 	}
 	for (const struct ctl_col *col = cols; col->key != NULL; col++) {
 		json_t *value = ctl_row_get(object, col->key);
 		char *text;
 
-		if (value == NULL || (json_is_string(value) && json_string_length(value) == 0))
+		if (value == NULL || json_is_object(value) ||
+		    (json_is_string(value) && json_string_length(value) == 0))
 			continue;
 		text = cell_text(r, col, object);
 		put_field(r, 0, col->title, width, text != NULL ? text : "");
 		free(text);
+	}
+	for (const struct ctl_col *col = cols; col->key != NULL; col++) {
+		json_t *value = ctl_row_get(object, col->key);
+
+		if (!json_is_object(value) || json_object_size(value) == 0)
+			continue;
+		put_field(r, 0, col->title, 0, "");
+		draw_fields(r, value, 2);
 	}
 }
 

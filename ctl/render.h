@@ -35,6 +35,8 @@ void ctl_render_answer(struct ctl_render *r, const struct ctl_spec *spec, const 
 void ctl_render_row(struct ctl_render *r, const struct ctl_col *cols, const json_t *row,
 		    unsigned *widths);
 
+/* Changes of a configuration, as the commands that make them: "+ port add ..", "- ..", "~ ..". */
+void ctl_render_changes(struct ctl_render *r, const json_t *changes);
 /* What a change changed, or with 'check' would. */
 void ctl_render_change(struct ctl_render *r, const json_t *answer, bool check);
 

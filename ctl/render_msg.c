@@ -114,6 +114,15 @@ static void put_change(struct ctl_render *r, const json_t *change)
 	free(text);
 }
 
+void ctl_render_changes(struct ctl_render *r, const json_t *changes)
+{
+	size_t i;
+	json_t *change;
+
+	json_array_foreach(changes, i, change)
+		put_change(r, change);
+}
+
 /* What a change has to say besides what all changes say. */
 static void put_others(struct ctl_render *r, const json_t *answer)
 {
@@ -134,16 +143,14 @@ void ctl_render_change(struct ctl_render *r, const json_t *answer, bool check)
 	const json_t *changes = json_object_get(answer, "changes"),
 		     *revision = json_object_get(answer, "revision");
 	const json_t *confirm = json_object_get(answer, "confirm_ms");
-	size_t n = json_array_size(changes), i;
-	json_t *change;
 	char *wait;
 
 	put_others(r, answer);
 	if (check) {
-		json_array_foreach(changes, i, change)
-			put_change(r, change);
+		ctl_render_changes(r, changes);
 		fprintf(r->out, "check: %s\n",
-			n == 0 ? "nothing would change" : "it would be done; nothing was");
+			json_array_size(changes) == 0 ? "nothing would change"
+						      : "it would be done; nothing was");
 		return;
 	}
 	if (json_is_false(json_object_get(answer, "changed")))

@@ -283,6 +283,37 @@ static const struct ctl_col queue_cols[] = {
 	{0},
 };
 
+static const struct ctl_col show_cols[] = {
+	{"name", "name", CTL_LEFT, CTL_AS_IS, true},
+	{"switch", "switch", CTL_LEFT, CTL_AS_IS, false},
+	{"kind", "kind", CTL_LEFT, CTL_AS_IS, false},
+	{"tenant", "tenant", CTL_LEFT, CTL_AS_IS, false},
+	{"vlan", "vlan", CTL_LEFT, CTL_AS_IS, false},
+	{"state", "state", CTL_LEFT, CTL_AS_IS, false},
+	{"note", "note", CTL_LEFT, CTL_AS_IS, false},
+	{"link", "link", CTL_LEFT, CTL_AS_IS, false},
+	{"driver", "driver", CTL_LEFT, CTL_AS_IS, false},
+	{"mac", "mac", CTL_LEFT, CTL_AS_IS, false},
+	{"mtu", "mtu", CTL_LEFT, CTL_AS_IS, false},
+	{"macs", "addresses learned", CTL_LEFT, CTL_AS_IS, false},
+	{"rx_packets", "received", CTL_LEFT, CTL_AS_COUNT, false},
+	{"rx_bytes", "received bytes", CTL_LEFT, CTL_AS_BYTES, false},
+	{"copies", "copies by flooding", CTL_LEFT, CTL_AS_COUNT, false},
+	{"forwarded", "forwarded", CTL_LEFT, CTL_AS_COUNT, false},
+	{"drops_rx", "dropped on the way in", CTL_LEFT, CTL_AS_COUNT, false},
+	{"offered", "offered to it", CTL_LEFT, CTL_AS_COUNT, false},
+	{"segments", "made by segmentation", CTL_LEFT, CTL_AS_COUNT, false},
+	{"tx_packets", "sent", CTL_LEFT, CTL_AS_COUNT, false},
+	{"tx_bytes", "sent bytes", CTL_LEFT, CTL_AS_BYTES, false},
+	{"drops_tx", "dropped on the way out", CTL_LEFT, CTL_AS_COUNT, false},
+	{"drops_by_reason", "dropped", CTL_LEFT, CTL_AS_IS, false},
+	{"configured", "configured", CTL_LEFT, CTL_AS_IS, false},
+	{"device", "device", CTL_LEFT, CTL_AS_IS, false},
+	{0},
+};
+
+static const struct ctl_part show_parts[] = {{"queue_list", "queues", queue_cols}, {0}};
+
 static const struct ctl_part stats_parts[] = {{"queues", "queues", queue_cols}, {0}};
 
 static const struct ctl_arg vlan_set_args[] = {
@@ -442,8 +473,12 @@ const struct ctl_spec ctl_spec_ports[] = {
 		.noun = "port",
 		.verb = "show",
 		.summary = "Show one port: what was asked for and what the driver says",
-		.examples = (const char *const[]){"vswitchctl port show web1", NULL},
+		.examples = (const char *const[]){"vswitchctl port show web1",
+						  "vswitchctl port show web1 -w", NULL},
 		.args = name_args,
+		.cols = show_cols,
+		.parts = show_parts,
+		.flags = CTL_WATCH,
 		.answer =
 			"as a row of port stats and port list, with \"drops_by_reason\": {reason: "
 			"n}, "

@@ -98,6 +98,19 @@ static const struct ctl_col stats_cols[] = {
 	{0},
 };
 
+static const struct ctl_col show_cols[] = {
+	{"name", "name", CTL_LEFT, CTL_AS_IS, true},
+	{"id", "id", CTL_LEFT, CTL_AS_IS, false},
+	{"ports", "ports", CTL_LEFT, CTL_AS_IS, false},
+	{"n_macs", "addresses learned", CTL_LEFT, CTL_AS_IS, false},
+	{"mac_limit", "mac limit", CTL_LEFT, CTL_AS_IS, false},
+	{"flow_limit", "flow limit", CTL_LEFT, CTL_AS_IS, false},
+	{"flood_rate", "flood rate", CTL_LEFT, CTL_AS_RATE, false},
+	{0},
+};
+
+static const struct ctl_part show_parts[] = {{"switches", "switches", stats_cols}, {0}};
+
 const struct ctl_spec ctl_spec_tenants[] = {
 	{
 		.noun = "tenant",
@@ -152,6 +165,9 @@ const struct ctl_spec ctl_spec_tenants[] = {
 		.summary = "Show one tenant: its ports, limits and counters",
 		.examples = (const char *const[]){"vswitchctl tenant show blue", NULL},
 		.args = name_args,
+		.cols = show_cols,
+		.parts = show_parts,
+		.flags = CTL_WATCH,
 		.answer = "as a row of tenant list, with \"ports\": [port], \"switches\": [as rows "
 			  "of tenant "
 			  "stats]",

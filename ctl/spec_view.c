@@ -59,7 +59,7 @@ static const struct ctl_col stats_cols[] = {
 	{"n_cores", "cores", CTL_RIGHT, CTL_AS_IS, false},
 	{"n_macs", "macs", CTL_RIGHT, CTL_AS_IS, false},
 	{"revision", "configuration revision", CTL_RIGHT, CTL_AS_IS, false},
-	{"uptime", "running since", CTL_RIGHT, CTL_AS_AGE, false},
+	{"uptime", "running for", CTL_RIGHT, CTL_AS_AGE, false},
 	{"memory", "memory", CTL_RIGHT, CTL_AS_IS, false},
 	{"version", "version", CTL_RIGHT, CTL_AS_IS, false},
 	{0},

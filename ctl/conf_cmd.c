@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The configuration on the control socket: every command that changes it, and the 'config' noun.  A handler finds what the
- * state should be; conf_commit() does the rest.
+ * The configuration on the control socket: every command that changes it, and the 'config' noun.  A
+ * handler finds what the state should be; conf_commit() does the rest.
  */
 #include "ctl/conf_priv.h"
 

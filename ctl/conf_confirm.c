@@ -2,14 +2,14 @@
  *
  * Changes that are taken back unless somebody confirms them: the guard against cutting oneself off.
  *
- *	          commit with --confirm
- *	  idle ───────────────────────────► waiting ── config confirm ──► idle
- *	                                       │
- *	                                       ├─ time is up, config rollback ──► the state before, a new revision ──► idle
- *	                                       └─ the daemon dies ──► next start: the same, before anything runs
+ *	       commit with --confirm
+ *	  idle ----------------------> waiting --- config confirm --------------------> idle
+ *	                                  |
+ *	                                  +--- time is up, config rollback ---> before, idle
+ *	                                  +--- the daemon dies; next start ---> before, idle
  *
- * The note in the store is written with the change and deleted with its confirmation or with the roll back, each in one
- * transaction, so that no crash leaves an unconfirmed change behind.
+ * The note in the store is written with the change and deleted with its confirmation or with the
+ * roll back, each in one transaction, so that no crash leaves an unconfirmed change behind.
  */
 #include "ctl/conf_priv.h"
 
@@ -188,7 +188,8 @@ int conf_confirm_recover(struct conf *conf, json_t **state, struct err *err)
 	rc = store_state_at(conf->store, base, &before, err);
 	if (rc == 0)
 		rc = rewrite(conf, *state, before, base, err);
-	/* What cannot be written cannot be changed later either: run what would have been written. */
+	/* What cannot be written cannot be changed later either: run what would have been
+	 * written. */
 	if (rc == -EROFS)
 		rc = 0;
 	if (rc != 0) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What differs between two configurations, in an order that loads, with the commands that lead from one to the other:
- * removals from the last kind to the first, then changes and additions from the first to the last.
+ * What differs between two configurations, in an order that loads, with the commands that lead from
+ * one to the other: removals from the last kind to the first, then changes and additions from the
+ * first to the last.
  */
 #include "ctl/conf_priv.h"
 
@@ -145,7 +146,8 @@ static char *set_command(const struct ctl_spec *adds, const json_t *before, cons
 	return command;
 }
 
-/* All that is known of the object and that the command takes: more than a name where a name is not enough. */
+/* All that is known of the object and that the command takes: more than a name where a name is not
+ * enough. */
 static json_t *remove_params(const struct ctl_spec *removes, const json_t *body)
 {
 	json_t *params = json_object(), *value;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Edits of a state, by the command table: 'add' keeps what was given as the object's body, 'set' merges into it,
- * 'remove' drops it.  What was not given is not in the body: defaults belong to who runs the object, and 'config show'
- * stays short.  An object there is always one of (kind without a key) is set from nothing and goes when nothing is set.
- * A binding with a function of its own goes before these.
+ * Edits of a state, by the command table: 'add' keeps what was given as the object's body, 'set'
+ * merges into it, 'remove' drops it.  What was not given is not in the body: defaults belong to who
+ * runs the object, and 'config show' stays short.  An object there is always one of (kind without a
+ * key) is set from nothing and goes when nothing is set.  A binding with a function of its own goes
+ * before these.
  */
 #include "ctl/conf_priv.h"
 
@@ -65,7 +66,8 @@ json_t *conf_edit_get(json_t *state, const char *kind, const char *name)
 	return state_get(state, kind, name);
 }
 
-/* There may be two kinds under a noun: 'core add' makes cores, 'core set' sets what they have in common. */
+/* There may be two kinds under a noun: 'core add' makes cores, 'core set' sets what they have in
+ * common. */
 const struct ctl_spec *conf_adds(const struct ctl_spec *spec)
 {
 	if (spec->kind != NULL)
@@ -84,8 +86,9 @@ bool conf_edit_knows(const struct ctl_spec *spec)
 					   strcmp(spec->verb, "remove") == 0);
 }
 
-/* A body as the command that adds it would have made it.  What 'given' says must be in it; what was left over from before
- * and does not go with that is dropped ('port set --vlan-mode trunk' drops the VLAN of an access port). */
+/* A body as the command that adds it would have made it.  What 'given' says must be in it; what was
+ * left over from before and does not go with that is dropped ('port set --vlan-mode trunk' drops
+ * the VLAN of an access port). */
 static int normalise(const struct ctl_spec *adds, const json_t *body, const json_t *given,
 		     json_t **ret_body, struct err *err)
 {
@@ -214,7 +217,8 @@ static int edit_set(json_t *state, const struct ctl_spec *adds, const char *name
 	return 0;
 }
 
-/* Has 'body' all that was said?  What is no parameter of the object ("--with-ports") says nothing about it. */
+/* Has 'body' all that was said?  What is no parameter of the object ("--with-ports") says nothing
+ * about it. */
 static bool matches(const struct ctl_spec *adds, const json_t *body, const json_t *params)
 {
 	const char *key;
@@ -228,7 +232,8 @@ static bool matches(const struct ctl_spec *adds, const json_t *body, const json_
 	return true;
 }
 
-/* An object may be named by less than its whole name ('mac remove lan0 02:..:01') as long as only one is meant. */
+/* An object may be named by less than its whole name ('mac remove lan0 02:..:01') as long as only
+ * one is meant. */
 static int find_meant(const json_t *state, const struct ctl_spec *adds, const json_t *params,
 		      const char **ret_name, struct err *err)
 {

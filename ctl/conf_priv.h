@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Inside the configuration; see conf.h.  conf.c holds the state and commits, conf_confirm.c takes unconfirmed changes back,
- * conf_edit.c knows the generic add, set and remove, conf_diff.c and conf_text.c turn states into differences and commands
- * and back, conf_cmd.c is the 'config' noun on the socket.
+ * Inside the configuration; see conf.h.  conf.c holds the state and commits, conf_confirm.c takes
+ * unconfirmed changes back, conf_edit.c knows the generic add, set and remove, conf_diff.c and
+ * conf_text.c turn states into differences and commands and back, conf_cmd.c is the 'config' noun
+ * on the socket.
  */
 #ifndef CTL_CONF_PRIV_H
 #define CTL_CONF_PRIV_H
@@ -79,7 +80,8 @@ int conf_confirm_recover(struct conf *conf, json_t **state, struct err *err);
 
 /* conf_edit.c */
 
-/* The command that adds the objects which 'spec' edits: itself, or the one of its noun.  NULL: there is none. */
+/* The command that adds the objects which 'spec' edits: itself, or the one of its noun.  NULL:
+ * there is none. */
 const struct ctl_spec *conf_adds(const struct ctl_spec *spec);
 /* Can the generic edits do this command? */
 bool conf_edit_knows(const struct ctl_spec *spec);
@@ -89,7 +91,8 @@ int conf_edit(json_t *state, const struct ctl_spec *spec, const json_t *params, 
 bool conf_knows(const struct conf *conf, const struct ctl_spec *spec); /* can there be one? */
 int conf_change(struct conf *conf, const struct ctl_spec *spec, json_t *state, const json_t *params,
 		json_t **ret_result, struct err *err);
-/* Every object of a kind that is known, with a body and a name as its command makes them; normalises. */
+/* Every object of a kind that is known, with a body and a name as its command makes them;
+ * normalises. */
 int conf_edit_check_state(json_t *state, struct err *err);
 
 /* conf_diff.c */
@@ -100,7 +103,8 @@ struct conf_object {
 	const char *kind, *name;
 	const json_t *body;
 };
-/* All objects in the order of 'config show'; the caller frees the array, everything in it is borrowed. */
+/* All objects in the order of 'config show'; the caller frees the array, everything in it is
+ * borrowed. */
 int conf_sort_objects(const json_t *state, struct conf_object **ret_objects, size_t *ret_n);
 
 /* conf_cmd.c */

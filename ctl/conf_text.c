@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Configuration as text: the commands that make it, one after the other, as 'config show' prints them and a person may
- * write them: comments, blank lines, quotes over several lines and a leading "vswitchctl" are fine.  The words are those
- * of ctl_words_split(); this file finds where a command starts and ends, and where a mistake is.
+ * Configuration as text: the commands that make it, one after the other, as 'config show' prints
+ * them and a person may write them: comments, blank lines, quotes over several lines and a leading
+ * "vswitchctl" are fine.  The words are those of ctl_words_split(); this file finds where a command
+ * starts and ends, and where a mistake is.
  */
 #include "ctl/conf_priv.h"
 
@@ -123,7 +124,8 @@ static const char *skip_word(const char *p, const char **ret_bad)
 	return p;
 }
 
-/* Finds the words of the command that starts at 'p', and its end: a newline or the end of the text. */
+/* Finds the words of the command that starts at 'p', and its end: a newline or the end of the
+ * text. */
 static int scan_command(struct reader *reader, const char *p, const char **ret_end)
 {
 	const char *bad;

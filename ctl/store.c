@@ -3,7 +3,7 @@
  * Loading and changing the state that is kept; see store.h.  A change, as SQLite sees it:
  *
  *	store_begin    BEGIN IMMEDIATE
- *	store_replace  object rows, the revision and its change rows, old history out; pages flushed to the file
+ *	store_replace  object rows, the revision and its change rows, old history out; then a flush
  *	               (what they replace is in the journal by now, so a crash here undoes them)
  *	  the caller applies the change to the running switch
  *	store_commit   sync, journal header zeroed, sync: this is the moment
@@ -196,8 +196,8 @@ static int write_revision(struct writer *writer, const char *who, const char *co
 			 (int64_t)next->state_sum, (int64_t)writer->size, (int64_t)sum);
 }
 
-/* Forgets the oldest revisions beyond the limits.  Earlier states are found by undoing changes from the newest state
- * backwards, so the oldest can go without touching the rest. */
+/* Forgets the oldest revisions beyond the limits.  Earlier states are found by undoing changes from
+ * the newest state backwards, so the oldest can go without touching the rest. */
 static int prune(struct store *store)
 {
 	struct store_head *next = &store->next;
@@ -321,8 +321,8 @@ int store_settle(struct store *store, struct err *err)
 	return store_read_head(store, &store->head, err);
 }
 
-/* An error from COMMIT can come after the moment (a failing sync of a journal that is zeroed already): then the
- * change is there, and the caller must not undo it. */
+/* An error from COMMIT can come after the moment (a failing sync of a journal that is zeroed
+ * already): then the change is there, and the caller must not undo it. */
 static bool is_committed(struct store *store)
 {
 	int64_t revision = 0;

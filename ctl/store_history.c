@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Looking back: what changed, and the state as it was.  An earlier state is the newest with its changes undone, newest
- * first; the sum that the revision carries proves the result.
+ * Looking back: what changed, and the state as it was.  An earlier state is the newest with its
+ * changes undone, newest first; the sum that the revision carries proves the result.
  */
 #include "ctl/store_priv.h"
 
@@ -57,8 +57,8 @@ int store_history(struct store *store, unsigned limit, json_t **ret_history, str
 			if (row == NULL || id != row_id) {
 				row = json_pack("{s:I, s:I, s:s, s:s, s:[]}", "revision",
 						(json_int_t)id, "time",
-						(json_int_t)sqlite3_column_int64(stmt, 1) * 1000000, "who",
-						store_text(stmt, 2) ?: "", "command",
+						(json_int_t)sqlite3_column_int64(stmt, 1) * 1000000,
+						"who", store_text(stmt, 2) ?: "", "command",
 						store_text(stmt, 3) ?: "", "changes");
 				json_array_append_new(history, row);
 				row_id = id;

@@ -2,14 +2,15 @@
  *
  * Opening the store.
  *
- * Journal: a rollback journal in PERSIST mode, not WAL.  Changes come from people and scripts, so one sync more or less does
- * not matter; what matters is that the whole store is one file that 'cp' copies and that opens on a read-only file system
- * (WAL wants a second file and shared memory), and that the commit itself - zeroing the journal's header, then a
- * sync, which synchronous=FULL does in this mode - needs no disk space.  After kill -9 or power loss the journal is still
- * there and the next open puts the old pages back.
+ * Journal: a rollback journal in PERSIST mode, not WAL.  Changes come from people and scripts, so
+ * one sync more or less does not matter; what matters is that the whole store is one file that 'cp'
+ * copies and that opens on a read-only file system (WAL wants a second file and shared memory), and
+ * that the commit itself - zeroing the journal's header, then a sync, which synchronous=FULL does
+ * in this mode - needs no disk space.  After kill -9 or power loss the journal is still there and
+ * the next open puts the old pages back.
  *
- * Owner: PATH.lock is held with flock() while the store is open.  SQLite's own exclusive lock is taken as well, which
- * keeps the sqlite3 tool from changing what the daemon believes.
+ * Owner: PATH.lock is held with flock() while the store is open.  SQLite's own exclusive lock is
+ * taken as well, which keeps the sqlite3 tool from changing what the daemon believes.
  */
 #include "ctl/store_priv.h"
 
@@ -55,7 +56,8 @@ static int lock_take(struct store *store, struct err *err)
 	if (asprintf(&path, "%s.lock", store->path) < 0)
 		return err_set(err, -ENOMEM, "no-memory", "cannot open the store: out of memory");
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	/* A file system that nobody can write needs no lock, but takes one when the file is there. */
+	/* A file system that nobody can write needs no lock, but takes one when the file is
+	 * there. */
 	if (fd < 0 && errno == EROFS)
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno != ENOENT)
@@ -72,7 +74,8 @@ static int lock_take(struct store *store, struct err *err)
 	}
 	store->lock_fd = fd;
 	if (fd >= 0 && ftruncate(fd, 0) == 0) {
-		/* Only for the other daemon's error; a full disk must not keep this one from starting. */
+		/* Only for the other daemon's error; a full disk must not keep this one from
+		 * starting. */
 		int len = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
 		ssize_t n = pwrite(fd, pid, (size_t)len, 0);
 
@@ -207,8 +210,8 @@ static int check_and_upgrade(struct store *store, struct store_report *report, c
 	return rc;
 }
 
-/* SQLite falls back to reading by itself; a file that it calls read-only but that can be written is damaged (its
- * header says so). */
+/* SQLite falls back to reading by itself; a file that it calls read-only but that can be written is
+ * damaged (its header says so). */
 static int find_read_only(struct store *store, const char *path)
 {
 	if (sqlite3_db_readonly(store->db, "main") != 1)
@@ -273,7 +276,8 @@ static int make_file(const char *path, struct err *err)
 	return 0;
 }
 
-/* Under another name first: a file that has the store's name was once complete, so an empty one is damaged. */
+/* Under another name first: a file that has the store's name was once complete, so an empty one is
+ * damaged. */
 static int create_file(struct store *store, struct store_report *report, struct err *err)
 {
 	char *fresh, finding[200] = "";

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The last good copy, PATH.good: a second database that follows the first by rows, not by bytes, so that a damaged page
- * is never copied, a following costs what the change cost, and each row brings its sums along.  It follows soon after a
- * commit (store_copy()), never inside one: no moment exists at which both files are being written.
+ * The last good copy, PATH.good: a second database that follows the first by rows, not by bytes, so
+ * that a damaged page is never copied, a following costs what the change cost, and each row brings
+ * its sums along.  It follows soon after a commit (store_copy()), never inside one: no moment
+ * exists at which both files are being written.
  *
- * Taking it is one rename: no disk space is needed, and a crash in between leaves the first file missing and the copy
- * there, which the next open takes up again.
+ * Taking it is one rename: no disk space is needed, and a crash in between leaves the first file
+ * missing and the copy there, which the next open takes up again.
  */
 #include "ctl/store_priv.h"
 
@@ -157,7 +158,8 @@ int store_copy(struct store *store, struct err *err)
 		return 0;
 	if (access(store->good_path, F_OK) == 0)
 		rc = copy_new_rows(store);
-	/* A copy that cannot follow, for whatever reason, is made anew; if that fails too, this says why. */
+	/* A copy that cannot follow, for whatever reason, is made anew; if that fails too, this
+	 * says why. */
 	code = rc == SQLITE_OK ? 0 : copy_whole(store, err);
 	if (code == 0)
 		store->copy_due = false;
@@ -207,7 +209,8 @@ static char *aside_name(const char *path)
 	return NULL;
 }
 
-/* The journal first: a crash between the two leaves a damaged file without its journal, which is still damaged. */
+/* The journal first: a crash between the two leaves a damaged file without its journal, which is
+ * still damaged. */
 static int move_aside(const char *path, const char *aside)
 {
 	char *from = NULL, *to = NULL;

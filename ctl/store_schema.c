@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The store's tables and how they came to be.  Creating a store is upgrading from version 0, so every step runs in every
- * installation.  A new version appends a step and never edits one: files made by the old steps are out there.  Before an
- * existing file is upgraded it is copied to PATH.schema-N, for whoever must go back to the older version.
+ * The store's tables and how they came to be.  Creating a store is upgrading from version 0, so
+ * every step runs in every installation.  A new version appends a step and never edits one: files
+ * made by the old steps are out there.  Before an existing file is upgraded it is copied to
+ * PATH.schema-N, for whoever must go back to the older version.
  */
 #include "ctl/store_priv.h"
 
@@ -12,7 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* The version is stated twice, in the header and in a note: when they differ the file is damaged, not old or new. */
+/* The version is stated twice, in the header and in a note: when they differ the file is damaged,
+ * not old or new. */
 static const char step_1[] =
 	"CREATE TABLE object(kind TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL,"
 	" PRIMARY KEY(kind, name)) WITHOUT ROWID;"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The store's way to SQLite: prepare, bind, run, and what its codes mean to the person who asked; see store_priv.h.
+ * The store's way to SQLite: prepare, bind, run, and what its codes mean to the person who asked;
+ * see store_priv.h.
  */
 #include "ctl/store_priv.h"
 

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* FNV-1a, 64 bits: each byte's step is a bijection, so that any one changed byte changes the sum.  It guards against
- * accidents, not against people: who can write the file can write the sums. */
+/* FNV-1a, 64 bits: each byte's step is a bijection, so that any one changed byte changes the sum.
+ * It guards against accidents, not against people: who can write the file can write the sums. */
 #define FNV_START 0xcbf29ce484222325u
 #define FNV_PRIME 0x100000001b3u
 
@@ -23,7 +23,8 @@ static uint64_t sum_bytes(uint64_t sum, const void *bytes, size_t size)
 	return sum;
 }
 
-/* With its final zero, so that "a","bc" and "ab","c" differ; absent text differs from empty text. */
+/* With its final zero, so that "a","bc" and "ab","c" differ; absent text differs from empty
+ * text. */
 static uint64_t sum_text(uint64_t sum, const char *text)
 {
 	if (text == NULL)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Fuzzes configuration text, and the states that a store or another client could hold (JSON, when the input starts with
- * '{').  Whatever is taken must print as text that loads to the same.
+ * Fuzzes configuration text, and the states that a store or another client could hold (JSON, when
+ * the input starts with '{').  Whatever is taken must print as text that loads to the same.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * kill -9 of a daemon that changes its configuration: at every step of a change, in the middle of applying it, and at any
- * moment.  The child says in shared memory what it is about to do; whoever starts afterwards must find the state before
- * or the state after, as far as each is allowed at that point, with a history that agrees.
+ * kill -9 of a daemon that changes its configuration: at every step of a change, in the middle of
+ * applying it, and at any moment.  The child says in shared memory what it is about to do; whoever
+ * starts afterwards must find the state before or the state after, as far as each is allowed at
+ * that point, with a history that agrees.
  */
 #include "tests/unit/ctl/conf_support.h"
 
@@ -22,7 +23,7 @@ static struct folder folder;
 static struct fake_switch sw;
 
 static struct {
-	bool before_allowed, after_allowed;
+	volatile bool before_allowed, after_allowed;
 	uint64_t n_done;
 	char before[65536], after[65536];
 } * shared;
@@ -62,9 +63,11 @@ static void commit_telling(struct conf *conf, const json_t *next, uint64_t confi
 {
 	struct err err = {0};
 
+	/* At each moment one of the texts that are allowed is the state: kill -9 comes here too. */
 	put_text(shared->before, conf_state(conf));
-	put_text(shared->after, next);
 	shared->before_allowed = true;
+	shared->after_allowed = false;
+	put_text(shared->after, next);
 	shared->after_allowed = confirm_ms == 0;
 	if (conf_commit(conf, next, "tester", "change", false, confirm_ms, NULL, &err) != 0)
 		_exit(1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Random configurations, made from the command table alone: whatever a command takes, with values at and between their
- * limits.  What the table's own check refuses is not made.
+ * Random configurations, made from the command table alone: whatever a command takes, with values
+ * at and between their limits.  What the table's own check refuses is not made.
  */
 #ifndef TESTS_UNIT_CTL_CONF_RANDOM_H
 #define TESTS_UNIT_CTL_CONF_RANDOM_H
@@ -36,7 +36,8 @@ static inline json_t *random_number(struct random *r, int64_t min, int64_t max)
 	}
 }
 
-/* Any text a person could store: quotes, spaces, what a shell would take for its own, other alphabets. */
+/* Any text a person could store: quotes, spaces, what a shell would take for its own, other
+ * alphabets. */
 static inline json_t *random_string(struct random *r)
 {
 	static const char *const parts[] = {"a",  "Z",	"0", " ",	 "'",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A switch and a control socket that are not there: what the configuration's tests put in their place.  The switch
- * remembers what it runs and insists on being told the truth about it; the socket calls handlers directly.
+ * A switch and a control socket that are not there: what the configuration's tests put in their
+ * place.  The switch remembers what it runs and insists on being told the truth about it; the
+ * socket calls handlers directly.
  */
 #ifndef TESTS_UNIT_CTL_CONF_SUPPORT_H
 #define TESTS_UNIT_CTL_CONF_SUPPORT_H
@@ -130,7 +131,8 @@ uint64_t ctl_call_confirm_ms(const struct ctl_call *call)
 	return call->confirm_ms;
 }
 
-/* Runs a command line as the tool would; 'text' (may be NULL) goes where the line names a file.  Takes call's options. */
+/* Runs a command line as the tool would; 'text' (may be NULL) goes where the line names a file.
+ * Takes call's options. */
 static inline int run_line(struct ctl_server *server, struct ctl_call call, const char *line,
 			   const char *text, json_t **ret_result, struct err *err)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Configuration as text and as differences: what is printed, loaded, is what it was; what is wrong is named with its place.
+ * Configuration as text and as differences: what is printed, loaded, is what it was; what is wrong
+ * is named with its place.
  */
 #include "tests/unit/ctl/conf_random.h"
 #include "tests/unit/ctl/conf_support.h"
@@ -286,7 +287,8 @@ static void thousands_of_ports_load_in_a_moment(void **unused)
 	for (int i = 0; i < 4096; i++)
 		fprintf(f, "port add lan0 p%d --kind mem --vlan %d\n", i, 1 + i % 4094);
 	fclose(f);
-	/* The test's time limit is the assertion: copying the state for each line would take minutes. */
+	/* The test's time limit is the assertion: copying the state for each line would take
+	 * minutes. */
 	for (int i = 0; i < 10; i++) {
 		state = must_parse(text, NULL);
 		assert_int_equal(json_object_size(json_object_get(state, "port")), 4096);

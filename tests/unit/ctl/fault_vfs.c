@@ -17,7 +17,8 @@
 
 #define SECTOR 512
 
-/* Something done to a file since its last sync: a sector written, or (data NULL) a truncation to 'offset'. */
+/* Something done to a file since its last sync: a sector written, or (data NULL) a truncation to
+ * 'offset'. */
 struct effect {
 	struct effect *next;
 	int64_t offset;
@@ -159,7 +160,8 @@ static struct tracked *track(const char *path)
 {
 	struct tracked *t;
 
-	/* A new copy is synced by its maker before it gets its name; before that nobody reads it. */
+	/* A new copy is synced by its maker before it gets its name; before that nobody reads
+	 * it. */
 	if (path == NULL || strstr(path, ".new") != NULL)
 		return NULL;
 	for (t = disk.files; t != NULL; t = t->next) {
@@ -351,7 +353,8 @@ void fault_vfs_arm(enum fault_mode mode, unsigned nth, int rc, uint64_t seed)
 	disk.rc = rc;
 	disk.seed = seed * 0x9e3779b97f4a7c15u + 1;
 	disk.happened = false;
-	/* A child that is to lose power starts from what is on the disk now, not from what its parent saw. */
+	/* A child that is to lose power starts from what is on the disk now, not from what its
+	 * parent saw. */
 	if (mode == FAULT_POWER)
 		disk.files = NULL;
 }

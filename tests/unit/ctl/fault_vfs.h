@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A disk that fails when told to: a SQLite VFS around the usual one, made the default, so that the store under test needs
- * to know nothing of it.  It counts what reaches the disk (create, write, truncate, sync, delete) and at the n-th of these
+ * A disk that fails when told to: a SQLite VFS around the usual one, made the default, so that the
+ * store under test needs to know nothing of it.  It counts what reaches the disk (create, write,
+ * truncate, sync, delete) and at the n-th of these
  *
  *	FAULT_ERROR  fails that one
  *	FAULT_BROKEN fails that one and all after it
  *	FAULT_KILL   kills the process before it is done
- *	FAULT_POWER  the same, and of what was written since each file's last sync only some 512-byte sectors,
- *	             truncations and deletions are there afterwards, chosen by 'seed'
+ *	FAULT_POWER  the same, and of what was written since each file's last sync only some
+ *	             sectors, truncations and deletions are there afterwards, chosen by 'seed'
  */
 #ifndef TESTS_UNIT_CTL_FAULT_VFS_H
 #define TESTS_UNIT_CTL_FAULT_VFS_H

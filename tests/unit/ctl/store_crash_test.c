@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * kill -9, power loss and disk errors at every step that reaches the disk, and kill -9 at any moment.  States are a
- * function of the revision, so whoever opens the file afterwards can tell whether it holds exactly one of them.
+ * kill -9, power loss and disk errors at every step that reaches the disk, and kill -9 at any
+ * moment.  States are a function of the revision, so whoever opens the file afterwards can tell
+ * whether it holds exactly one of them.
  */
 #include "tests/unit/ctl/fault_vfs.h"
 #include "tests/unit/ctl/store_support.h"
@@ -94,8 +95,8 @@ static int change_once(struct store *store, struct err *err)
 	return rc;
 }
 
-/* Opens after a crash: the state is that of its revision, which is the last confirmed one or the one after it; the
- * history, the note and earlier states agree. */
+/* Opens after a crash: the state is that of its revision, which is the last confirmed one or the
+ * one after it; the history, the note and earlier states agree. */
 static uint64_t assert_whole(const char *how, unsigned step)
 {
 	struct store_report report;
@@ -150,7 +151,8 @@ static void child_runs(enum fault_mode mode, unsigned step, uint64_t seed)
 	_exit(0);
 }
 
-/* Dies at each step in turn, of the first run (that creates) and of a later one, until a run gets through. */
+/* Dies at each step in turn, of the first run (that creates) and of a later one, until a run gets
+ * through. */
 static unsigned die_at_each_step(enum fault_mode mode, const char *how, uint64_t seed)
 {
 	unsigned n_deaths = 0;
@@ -227,7 +229,8 @@ static void kill_at_any_moment_leaves_a_whole_change_or_none(void **unused)
 	assert_in_range(revision, 20, MAX_REVISION);
 }
 
-/* Opens and changes with an error at that step: what fails has changed nothing, what does not is there. */
+/* Opens and changes with an error at that step: what fails has changed nothing, what does not is
+ * there. */
 static void run_with_errors(enum fault_mode mode, unsigned step, int rc)
 {
 	struct store *store = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A store file that is damaged in every way a disk, a file system or a person can: with a good copy beside it, opening
- * must give a state that was committed, never another one, never nothing.
+ * A store file that is damaged in every way a disk, a file system or a person can: with a good copy
+ * beside it, opening must give a state that was committed, never another one, never nothing.
  */
 #include "tests/unit/ctl/store_support.h"
 
@@ -103,7 +103,8 @@ static uint8_t read_at(const char *path, size_t offset)
 	return byte;
 }
 
-/* Opens what was damaged and expects the last state, history and all. Returns whether the copy was taken. */
+/* Opens what was damaged and expects the last state, history and all. Returns whether the copy was
+ * taken. */
 static bool assert_nothing_lost(const char *how, size_t where)
 {
 	struct store_report report;
@@ -232,7 +233,8 @@ static void stale_journal_does_not_touch_the_copy_that_is_taken(void **unused)
 	struct store *store;
 	char journal[128];
 
-	/* A journal that SQLite believes, over a file that is damaged: it must go aside with its file. */
+	/* A journal that SQLite believes, over a file that is damaged: it must go aside with its
+	 * file. */
 	snprintf(journal, sizeof(journal), "%s-journal", folder.store);
 	restore(true);
 	folder_copy_file(pristine, journal);

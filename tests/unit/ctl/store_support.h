@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What the store's and the configuration's tests share: a folder that goes away, random numbers that can be repeated,
- * random states.
+ * What the store's and the configuration's tests share: a folder that goes away, random numbers
+ * that can be repeated, random states.
  */
 #ifndef TESTS_UNIT_CTL_STORE_SUPPORT_H
 #define TESTS_UNIT_CTL_STORE_SUPPORT_H
@@ -111,7 +111,8 @@ static inline unsigned random_below(struct random *r, unsigned n)
 	return (unsigned)((random_u64(r) >> 16) % n);
 }
 
-/* One random edit of a state of a few kinds and names: add, replace or remove; now and then a large body. */
+/* One random edit of a state of a few kinds and names: add, replace or remove; now and then a large
+ * body. */
 static inline void random_edit(struct random *r, json_t *state)
 {
 	static const char *const kinds[] = {"switch", "port", "tenant"};

@@ -645,8 +645,8 @@ static int change(struct store *store, const json_t *before, const json_t *after
 	return store_commit(store, NULL, err);
 }
 
-/* A folder that cannot be written any more: another file system is mounted over it, for the kernel does not remount one
- * read-only under an open writer. */
+/* A folder that cannot be written any more: another file system is mounted over it, for the kernel
+ * does not remount one read-only under an open writer. */
 static int lose_folder(void)
 {
 	struct store *store;

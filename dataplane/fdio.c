@@ -22,7 +22,8 @@ int dp_fdio_slot_init(struct dp_fdio_slot *slot, struct rte_mempool *pool)
 	if (room <= RTE_PKTMBUF_HEADROOM)
 		return -EINVAL;
 	room -= RTE_PKTMBUF_HEADROOM;
-	/* One byte more than the longest frame tells a frame that fits from one that was cut off. */
+	/* One byte more than the longest frame tells a frame that fits from one that was cut
+	 * off. */
 	n_segs = (DP_FDIO_MAX_FRAME + 1 + room - 1) / room;
 	if (n_segs > DP_FDIO_MAX_SEGS)
 		return -EINVAL;
@@ -138,8 +139,8 @@ enum dp_fdio_fate dp_fdio_fate(int error, uint8_t *ret_reason)
 	}
 }
 
-/* Where a burst stands.  Frames behind 'next' were sent or refused; the refused ones wait at the front of the array, in the
- * places of frames that were sent. */
+/* Where a burst stands.  Frames behind 'next' were sent or refused; the refused ones wait at the
+ * front of the array, in the places of frames that were sent. */
 struct burst {
 	struct rte_mbuf **pkts;
 	uint16_t next, n_refused;

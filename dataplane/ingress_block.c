@@ -48,7 +48,8 @@ static struct nl_sock *route_socket(void)
 	return sk;
 }
 
-/* libnl rather than bpf_tc_hook_create(): libbpf prints a line to stderr when the qdisc is there already. */
+/* libnl rather than bpf_tc_hook_create(): libbpf prints a line to stderr when the qdisc is there
+ * already. */
 static int change_qdisc(int ifindex, bool add)
 {
 	struct rtnl_qdisc *qdisc = rtnl_qdisc_alloc();

@@ -95,7 +95,8 @@ static int get_link(struct nl_sock *sk, const char *name, int ifindex, struct rt
 		       nl_geterror(rc));
 }
 
-/* Netlink says it by its ethtool family only, /sys shows the interfaces of one namespace: hence the ioctl. */
+/* Netlink says it by its ethtool family only, /sys shows the interfaces of one namespace: hence the
+ * ioctl. */
 static uint32_t read_speed(const char *name)
 {
 	struct ethtool_cmd cmd = {.cmd = ETHTOOL_GSET};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A Linux interface: what a driver has to know and to set when it takes one (libnl-route).  In the network namespace of
- * the calling thread; reach others through dp_netns_call().  Control thread; these may wait for the kernel's
- * interface lock, so never from a link() callback.
+ * A Linux interface: what a driver has to know and to set when it takes one (libnl-route).  In the
+ * network namespace of the calling thread; reach others through dp_netns_call().  Control thread;
+ * these may wait for the kernel's interface lock, so never from a link() callback.
  */
 #ifndef DATAPLANE_NETDEV_H
 #define DATAPLANE_NETDEV_H

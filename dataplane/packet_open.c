@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Taking a Linux interface with packet sockets, and giving it back; see port_packet.c for the whole.
+ * Taking a Linux interface with packet sockets, and giving it back; see port_packet.c for the
+ * whole.
  *
- * What is done to the interface, in this order, and undone in the other: it is brought up, gets the MTU and the address asked
- * for, its frames are hidden from the kernel's stack, sockets are bound to it, and it becomes promiscuous.
+ * What is done to the interface, in this order, and undone in the other: it is brought up, gets the
+ * MTU and the address asked for, its frames are hidden from the kernel's stack, sockets are bound
+ * to it, and it becomes promiscuous.
  */
 #include "dataplane/packet_priv.h"
 
@@ -48,8 +50,8 @@ static void set_buffer(int fd, int option, int forced_option, int size)
 		(void)setsockopt(fd, SOL_SOCKET, option, &size, sizeof(size));
 }
 
-/* Frames that no offload touches may pass by the queueing discipline; the kernel drops super-frames there, and
- * a software device has none worth passing by. */
+/* Frames that no offload touches may pass by the queueing discipline; the kernel drops super-frames
+ * there, and a software device has none worth passing by. */
 static bool may_bypass_qdisc(const struct packet *packet, const struct dp_port_opts *opts)
 {
 	return !opts->offloads && packet->before.kind[0] == '\0';
@@ -225,8 +227,8 @@ static int apply_setting(void *arg)
 	return dp_netdev_change(s->packet->before.ifindex, s->change, s->err);
 }
 
-/* Calls 'fn' where the interface is.  The sockets know; to keep a descriptor of the namespace for this would be no worse
- * than the sockets are: they hold it as long as the port is open. */
+/* Calls 'fn' where the interface is.  The sockets know; to keep a descriptor of the namespace for
+ * this would be no worse than the sockets are: they hold it as long as the port is open. */
 static int call_inside(struct packet *packet, int (*fn)(void *arg), void *arg, struct err *err)
 {
 	int fd = -1, rc;
@@ -294,7 +296,8 @@ static int wire_queue(struct packet *packet, struct packet_queue *pq, struct rte
 	return 0;
 }
 
-/* Any worker may transmit by any socket at any time, so each has a queue of its own and none hands frames on. */
+/* Any worker may transmit by any socket at any time, so each has a queue of its own and none hands
+ * frames on. */
 static int wire_queues(struct packet *packet, struct err *err)
 {
 	struct dp_port *port = packet->port;
@@ -317,7 +320,8 @@ static int wire_queues(struct packet *packet, struct err *err)
 	return 0;
 }
 
-/* Linux 6.2 and later understand UDP segmentation in a virtio_net_hdr; nothing can be asked that would tell. */
+/* Linux 6.2 and later understand UDP segmentation in a virtio_net_hdr; nothing can be asked that
+ * would tell. */
 static bool kernel_has_uso(void)
 {
 	struct utsname name;

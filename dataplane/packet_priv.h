@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What the two halves of the packet driver share: port_packet.c (frames, link) and packet_open.c (taking an interface and
- * giving it back).
+ * What the two halves of the packet driver share: port_packet.c (frames, link) and packet_open.c
+ * (taking an interface and giving it back).
  */
 #ifndef DATAPLANE_PACKET_PRIV_H
 #define DATAPLANE_PACKET_PRIV_H
@@ -13,7 +13,8 @@
 
 #include <linux/if_packet.h>
 
-/* Frames a system call receives.  Each slot pins buffers for a super-frame, and eight have nearly all of the gain. */
+/* Frames a system call receives.  Each slot pins buffers for a super-frame, and eight have nearly
+ * all of the gain. */
 #define PACKET_SLOTS 8u
 
 struct packet_control {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * In-memory ports; see port_mem.h.  Two rte_rings a queue; an event descriptor for each receive queue, so that sleeping
- * workers are tested too.
+ * In-memory ports; see port_mem.h.  Two rte_rings a queue; an event descriptor for each receive
+ * queue, so that sleeping workers are tested too.
  */
 #include "dataplane/port_mem.h"
 

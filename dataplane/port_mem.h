@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Ports of kind "mem": frames come from and go to queues in memory.  For tests: what is injected is what the switch
- * receives, what is collected is what it sent.
+ * Ports of kind "mem": frames come from and go to queues in memory.  For tests: what is injected is
+ * what the switch receives, what is collected is what it sent.
  *
- * One thread may inject and collect while workers poll.  Queue numbers wrap at the number of queues.
+ * One thread may inject and collect while workers poll.  Queue numbers wrap at the number of
+ * queues.
  */
 #ifndef DATAPLANE_PORT_MEM_H
 #define DATAPLANE_PORT_MEM_H
@@ -14,15 +15,16 @@
 struct dp_port;
 struct rte_mbuf;
 
-/* Gives frames to receive queue 'queue'.  Takes the first 'return value' of them; the rest stay the caller's. */
+/* Gives frames to receive queue 'queue'.  Takes the first 'return value' of them; the rest stay the
+ * caller's. */
 uint16_t dp_port_mem_inject(struct dp_port *port, uint16_t queue, struct rte_mbuf **pkts,
 			    uint16_t n);
 
 /* Takes up to 'n' frames that were sent on any queue.  The caller owns them. */
 uint16_t dp_port_mem_collect(struct dp_port *port, struct rte_mbuf **pkts, uint16_t n);
 
-/* From now on at most 'n' more frames fit before some are collected: the queue is full after them.  UINT32_MAX: as many
- * as the rings hold. */
+/* From now on at most 'n' more frames fit before some are collected: the queue is full after them.
+ * UINT32_MAX: as many as the rings hold. */
 void dp_port_mem_limit(struct dp_port *port, uint32_t n);
 
 /* What link() says. */

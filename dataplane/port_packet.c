@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Ports of kind "packet": a Linux interface taken with packet sockets (AF_PACKET), for interfaces that no DPDK driver and no
- * XDP program can take, and for the near end of a veth pair whose far end is a container's.
+ * Ports of kind "packet": a Linux interface taken with packet sockets (AF_PACKET), for interfaces
+ * that no DPDK driver and no XDP program can take, and for the near end of a veth pair whose far
+ * end is a container's.
  *
  *	       stack ─x─ tc ingress ◄── interface ──► packet socket ─► recvmmsg ─► worker
  *	                 (ingress_block)          ◄── packet socket ◄─ sendmmsg ◄─ worker
  *
- * Why not DPDK's net_af_packet: it maps its rings without a virtio_net_hdr.  A veth hands over frames whose checksum the
- * sender's stack left unfinished (CHECKSUM_PARTIAL) and super-frames of 64 KB; without the header nobody can tell,
- * the receiver drops the first and the ring cuts the second.  It loses the VLAN tag that the kernel has taken off, leaves
- * the frames to the host's stack as well, and every port is an ethdev, of which a process has 32 (RTE_MAX_ETHPORTS of
- * the distribution's build).
+ * Why not DPDK's net_af_packet: it maps its rings without a virtio_net_hdr.  A veth hands over
+ * frames whose checksum the sender's stack left unfinished (CHECKSUM_PARTIAL) and super-frames of
+ * 64 KB; without the header nobody can tell, the receiver drops the first and the ring cuts the
+ * second.  It loses the VLAN tag that the kernel has taken off, leaves the frames to the host's
+ * stack as well, and every port is an ethdev, of which a process has 32 (RTE_MAX_ETHPORTS of the
+ * distribution's build).
  *
  * Sources: packet(7), Documentation/networking/packet_mmap.rst, net/packet/af_packet.c.
  *
- * When the interface goes down, is deleted or moves away the kernel reports one error on the socket and then silence, so a
- * worker that waits for it sleeps.  If it only went down it comes back by itself.  The sockets hold the network
- * namespace that they were opened in; so does the port, if it was told to look in another than ours.
+ * When the interface goes down, is deleted or moves away the kernel reports one error on the socket
+ * and then silence, so a worker that waits for it sleeps.  If it only went down it comes back by
+ * itself.  The sockets hold the network namespace that they were opened in; so does the port, if it
+ * was told to look in another than ours.
  */
 #include "dataplane/packet_priv.h"
 
@@ -161,8 +164,8 @@ static int packet_set_mac(struct dp_port *port, const struct rte_ether_addr *mac
 	return 0;
 }
 
-/* Flags of the interface, by its number: its name may change.  ioctls, because netlink takes the kernel's interface
- * lock and these do not.  -1: it is gone. */
+/* Flags of the interface, by its number: its name may change.  ioctls, because netlink takes the
+ * kernel's interface lock and these do not.  -1: it is gone. */
 static int get_flags(const struct packet *packet, unsigned *ret_flags)
 {
 	struct ifreq ifr = {.ifr_ifindex = packet->before.ifindex};

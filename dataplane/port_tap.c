@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Ports of kind "tap": an interface in a Linux network stack, the host's own or that of a network namespace, whose wire is
- * the switch.  One descriptor a queue; it is also what an idle worker waits for.
+ * Ports of kind "tap": an interface in a Linux network stack, the host's own or that of a network
+ * namespace, whose wire is the switch.  One descriptor a queue; it is also what an idle worker
+ * waits for.
  *
- * Why not DPDK's net_tap: it does not exchange a virtio_net_hdr, so there is no segmentation and no checksum offload in
- * either direction; it is told of frames by signals, one a frame; and every port is an ethdev, of which a process has
- * 32 (RTE_MAX_ETHPORTS of the distribution's build).
+ * Why not DPDK's net_tap: it does not exchange a virtio_net_hdr, so there is no segmentation and no
+ * checksum offload in either direction; it is told of frames by signals, one a frame; and every
+ * port is an ethdev, of which a process has 32 (RTE_MAX_ETHPORTS of the distribution's build).
  *
- * The device is made in our own namespace and then moved.  A device made inside the other one would do as well, but
- * its descriptor would hold that namespace for ever: 'ip netns del' and the end of a container would leave a stack behind
- * that nobody sees.  So instead the kernel takes the device away with its namespace, and the port goes down.
+ * The device is made in our own namespace and then moved.  A device made inside the other one would
+ * do as well, but its descriptor would hold that namespace for ever: 'ip netns del' and the end of
+ * a container would leave a stack behind that nobody sees.  So instead the kernel takes the device
+ * away with its namespace, and the port goes down.
  *
- *	open ─► up ─────────────────────► gone (namespace or interface deleted; final until the port is opened again)
+ *	open ─► up ─────────────────► gone (namespace or interface deleted; final)
  *	         └► down ─► up (machine's side: ip link set ... down, up)
  *
- * A descriptor whose device is gone is always "readable" with an error, so link() puts the read end of a quiet pipe in its
- * place (dup2: atomic for the workers that use it); writes to that fail as they did before.
+ * A descriptor whose device is gone is always "readable" with an error, so link() puts the read end
+ * of a quiet pipe in its place (dup2: atomic for the workers that use it); writes to that fail as
+ * they did before.
  *
- * What the kernel does: drivers/net/tun.c.  A frame that we write runs up the stack before write() returns, so there is no
- * queue to be full on that side; on the other side frames wait in the device's ring of n_desc (1000).
+ * What the kernel does: drivers/net/tun.c.  A frame that we write runs up the stack before write()
+ * returns, so there is no queue to be full on that side; on the other side frames wait in the
+ * device's ring of n_desc (1000).
  */
 #include "dataplane/tap_priv.h"
 
@@ -160,7 +164,8 @@ static void silence(struct tap *tap)
 	tap->gone = true;
 }
 
-/* One system call that does not take the kernel's interface lock.  tun_chr_poll(): writable means up. */
+/* One system call that does not take the kernel's interface lock.  tun_chr_poll(): writable means
+ * up. */
 static void tap_link(struct dp_port *port, struct dp_link *ret_link)
 {
 	struct tap *tap = port->priv;

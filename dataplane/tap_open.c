@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Making a tap device: open its queues, size and address it, move it to its network namespace, bring it up.  See port_tap.c
- * for the whole, and for why it is not made in that namespace in the first place.
+ * Making a tap device: open its queues, size and address it, move it to its network namespace,
+ * bring it up.  See port_tap.c for the whole, and for why it is not made in that namespace in the
+ * first place.
  */
 #include "dataplane/tap_priv.h"
 
@@ -26,7 +27,8 @@
 #define TAP_F_USO4 0x20u
 #define TAP_F_USO6 0x40u
 
-/* Tells the kernel what we can take.  USO is news to Linux before 6.2, which then refuses all of it. */
+/* Tells the kernel what we can take.  USO is news to Linux before 6.2, which then refuses all of
+ * it. */
 static int set_offloads(struct tap *tap, int fd, bool offloads)
 {
 	unsigned long flags = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
@@ -63,7 +65,8 @@ static int open_queue(struct tap *tap, char name[IFNAMSIZ], bool first, struct e
 		err_fix(err, "modprobe tun");
 		return rc;
 	}
-	/* A single-queue device is a hundred times cheaper for the kernel than a multi-queue one with one queue. */
+	/* A single-queue device is a hundred times cheaper for the kernel than a multi-queue one
+	 * with one queue. */
 	if (tap->n_queues > 1)
 		ifr.ifr_flags |= IFF_MULTI_QUEUE;
 	if (first)
@@ -123,7 +126,8 @@ static int bring_up(void *arg)
 	return dp_netdev_change(dev.ifindex, &change, f->err);
 }
 
-/* Says so before the kernel does it in fewer words: EEXIST and EINVAL have several reasons there. */
+/* Says so before the kernel does it in fewer words: EEXIST and EINVAL have several reasons there.
+ * */
 static int name_is_free(void *arg)
 {
 	struct finish *f = arg;
@@ -197,7 +201,8 @@ static struct tap *tap_alloc(struct dp_port *port, const struct dp_port_opts *op
 	return tap;
 }
 
-/* Any worker may transmit by any descriptor at any time, so each has a queue of its own and none hands frames on. */
+/* Any worker may transmit by any descriptor at any time, so each has a queue of its own and none
+ * hands frames on. */
 static int wire_queues(struct tap *tap, struct err *err)
 {
 	struct dp_port *port = tap->port;

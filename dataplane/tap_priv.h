@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What the two halves of the tap driver share: port_tap.c (frames, link, settings) and tap_open.c (making the device).
+ * What the two halves of the tap driver share: port_tap.c (frames, link, settings) and tap_open.c
+ * (making the device).
  */
 #ifndef DATAPLANE_TAP_PRIV_H
 #define DATAPLANE_TAP_PRIV_H

@@ -2,8 +2,9 @@
  *
  * struct virtio_net_hdr and mbufs; see vnet.h.
  *
- * Segmentation is believed only for the outermost transport header: there are no mbuf fields for the lengths of a
- * tunnel's outer headers that a segment would need, and a virtio_net_hdr of this size does not say "tunnel" either.
+ * Segmentation is believed only for the outermost transport header: there are no mbuf fields for
+ * the lengths of a tunnel's outer headers that a segment would need, and a virtio_net_hdr of this
+ * size does not say "tunnel" either.
  */
 #include "dataplane/vnet.h"
 
@@ -43,8 +44,8 @@ static bool is_outermost(const struct rte_mbuf *m, uint32_t l2_len)
 	return at == l2_len;
 }
 
-/* A super-frame whose checksum was complete already (a NIC merged it).  Segments cannot inherit that: makes it a
- * request, with the pseudo-header's sum in its place. */
+/* A super-frame whose checksum was complete already (a NIC merged it).  Segments cannot inherit
+ * that: makes it a request, with the pseudo-header's sum in its place. */
 static int request_for_complete(struct rte_mbuf *m)
 {
 	struct dp_headers h;
@@ -66,7 +67,8 @@ static int request_for_complete(struct rte_mbuf *m)
 	return rc;
 }
 
-/* The flag for gso_type if it agrees with the transport that the checksum request found; 0 if not. */
+/* The flag for gso_type if it agrees with the transport that the checksum request found; 0 if not.
+ * */
 static uint64_t seg_flag(uint8_t gso_type, uint64_t ol_flags)
 {
 	bool tcp = (ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM;

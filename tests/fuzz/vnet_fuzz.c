@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Fuzzes what a Linux stack hands over: a virtio_net_hdr, where the first segment ends, a VLAN tag, and the frame.  Whatever
- * is accepted must be a request that can be met in software and said to a kernel again.
+ * Fuzzes what a Linux stack hands over: a virtio_net_hdr, where the first segment ends, a VLAN tag,
+ * and the frame.  Whatever is accepted must be a request that can be met in software and said to a
+ * kernel again.
  *
- * The frame's segments are memory of exactly their size, so that a sanitizer sees the first byte beyond.
+ * The frame's segments are memory of exactly their size, so that a sanitizer sees the first byte
+ * beyond.
  */
 #include "dataplane/vnet.h"
 

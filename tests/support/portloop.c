@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A wire made of two ports: what comes in by one goes out by the other.  Drives the port drivers against real Linux stacks
- * without the switch between them.
+ * A wire made of two ports: what comes in by one goes out by the other.  Drives the port drivers
+ * against real Linux stacks without the switch between them.
  *
  *	portloop [-m MTU] [-q QUEUES] [-O] KIND:IFNAME[@NETNS] KIND:IFNAME[@NETNS]
  *	portloop ... eth:DEVARGS ...
  *
- * -O takes the ports without offloads: what a port cannot do is done in software, as dp_tx() does.  Prints one line for each
- * change of link, and at SIGTERM or SIGINT one line of JSON for each port.  Every frame is accounted for: it exits 1 if not,
- * or if buffers are lost.
+ * -O takes the ports without offloads: what a port cannot do is done in software, as dp_tx() does.
+ * Prints one line for each change of link, and at SIGTERM or SIGINT one line of JSON for each port.
+ *  Every frame is accounted for: it exits 1 if not, or if buffers are lost.
  */
 #include <errno.h>
 #include <poll.h>

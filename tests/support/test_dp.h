@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A dataplane without workers for tests of port drivers: its packet pool, and the test itself calls rx and tx.
+ * A dataplane without workers for tests of port drivers: its packet pool, and the test itself calls
+ * rx and tx.
  */
 #ifndef TESTS_SUPPORT_TEST_DP_H
 #define TESTS_SUPPORT_TEST_DP_H
@@ -9,7 +10,8 @@
 
 struct dp;
 
-/* Starts EAL on the first call (no huge pages, no devices, nothing on disk).  Aborts when it cannot. */
+/* Starts EAL on the first call (no huge pages, no devices, nothing on disk).  Aborts when it
+ * cannot. */
 struct dp *test_dp_create(uint32_t n_mbufs);
 void test_dp_destroy(struct dp *dp);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Frames between descriptors and chains: slots through a real descriptor (a packet pipe), bursts through a sender that fails
- * where the test says.
+ * Frames between descriptors and chains: slots through a real descriptor (a packet pipe), bursts
+ * through a sender that fails where the test says.
  */
 #include "dataplane/fdio.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * virtio_net_hdr to mbuf and back: every shape of frame that a Linux stack hands over, and headers that lie.
+ * virtio_net_hdr to mbuf and back: every shape of frame that a Linux stack hands over, and headers
+ * that lie.
  */
 #include "dataplane/vnet.h"
 

@@ -12,10 +12,12 @@
  */
 #include "dataplane/eth_priv.h"
 
+#include "ctl/base/clock.h"
 #include "dataplane/af_xdp.h"
 #include "dataplane/csum.h"
 #include "dataplane/dp.h"
 #include "dataplane/dpdk_log.h"
+#include "dataplane/drop.h"
 #include "dataplane/eth_probe.h"
 
 #include <errno.h>
@@ -33,6 +35,8 @@
 #define XDP_FILL      2048u
 #define XDP_SLACK     512u
 #define XDP_MIN_FRAME 2048u
+
+#define RETRY_NS UINT64_C(1000000000)
 
 #define REQUESTS (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)
 
@@ -146,6 +150,7 @@ static uint16_t prepare(const struct eth_queue *eq, struct rte_mbuf **pkts, uint
 static uint16_t eth_tx_requests(struct dp_txq *q, struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct eth_queue *eq = q->priv;
+	uint16_t ready = n, sent;
 	uint64_t flags = 0;
 
 	if (unlikely(atomic_load_explicit(&eq->off, memory_order_relaxed)))
@@ -153,8 +158,11 @@ static uint16_t eth_tx_requests(struct dp_txq *q, struct rte_mbuf **pkts, uint16
 	for (uint16_t i = 0; i < n; i++)
 		flags |= pkts[i]->ol_flags;
 	if ((flags & REQUESTS) != 0)
-		n = prepare(eq, pkts, n);
-	return rte_eth_tx_burst(eq->port_id, eq->queue, pkts, n);
+		ready = prepare(eq, pkts, n);
+	sent = rte_eth_tx_burst(eq->port_id, eq->queue, pkts, ready);
+	if (unlikely(ready < n) && sent == ready)
+		q->refused = DP_DROP_TX_OFFLOAD;
+	return sent;
 }
 
 /* ---- Control thread ---- */
@@ -285,8 +293,7 @@ static int setup_queues(struct eth_port *ep, struct err *err)
 	return 0;
 }
 
-/* Configures and starts.  The queues of the port exist and stay. */
-static int configure_and_start(struct eth_port *ep, struct err *err)
+static int configure(struct eth_port *ep, struct err *err)
 {
 	struct eth_conf *c = &ep->conf;
 	int rc = rte_eth_dev_configure(ep->port_id, c->n_rxq, c->n_txq, &c->dev);
@@ -299,29 +306,47 @@ static int configure_and_start(struct eth_port *ep, struct err *err)
 	rc = setup_queues(ep, err);
 	if (rc != 0)
 		return rc;
-	rc = rte_eth_dev_start(ep->port_id);
-	if (rc != 0)
-		return refused(ep, rc, "to start", err);
-	ep->started = true;
-	rc = rte_eth_promiscuous_enable(ep->port_id);
-	if (rc != 0 && rc != -ENOTSUP)
-		snprintf(ep->port->note, sizeof(ep->port->note),
-			 "the device refuses promiscuous mode: %s", rte_strerror(-rc));
 	ep->port->tx_caps = c->tx_caps;
 	ep->port->tx = (c->tx_caps & ~DP_TX_CHAIN) != 0 ? eth_tx_requests : eth_tx;
 	return 0;
 }
 
+/* A memif client without a server cannot start; it is tried again (try_again()). */
+static bool is_memif_client(const struct eth_port *ep)
+{
+	return strcmp(ep->info.driver_name, "net_memif") == 0 &&
+	       strstr(ep->devargs.full, "role=server") == NULL &&
+	       strstr(ep->devargs.full, "role=master") == NULL;
+}
+
+static int start(struct eth_port *ep, struct err *err)
+{
+	int rc = rte_eth_dev_start(ep->port_id);
+
+	if (rc != 0)
+		return is_memif_client(ep) ? 0 : refused(ep, rc, "to start", err);
+	ep->started = true;
+	rc = rte_eth_promiscuous_enable(ep->port_id);
+	if (rc != 0 && rc != -ENOTSUP)
+		snprintf(ep->port->note, sizeof(ep->port->note),
+			 "the device refuses promiscuous mode: %s", rte_strerror(-rc));
+	return 0;
+}
+
+/* Configures and starts.  The queues of the port exist and stay. */
 static int device_start(struct eth_port *ep, struct err *err)
 {
 	char reason[200];
 	int rc;
 
 	dpdk_log_record();
-	rc = configure_and_start(ep, err);
+	rc = configure(ep, err);
+	if (rc == 0)
+		rc = start(ep, err);
 	dpdk_log_end(reason, sizeof(reason));
 	if (rc != 0 && err != NULL && err->why[0] == '\0')
 		err_why(err, "%s", reason);
+	set_off(ep, !ep->started || atomic_load(&ep->gone));
 	return rc;
 }
 
@@ -513,7 +538,6 @@ static int restart(struct eth_port *ep, const struct eth_wish *next, struct err 
 		if (device_start(ep, NULL) != 0)
 			return rc; /* It stays off: link() says that the device does not start. */
 	}
-	set_off(ep, atomic_load(&ep->gone));
 	return rc;
 }
 
@@ -580,6 +604,23 @@ static bool interface_link(struct eth_port *ep, struct dp_link *link)
 	return false;
 }
 
+/* A memif client whose server went away, or was never there, connects when it is started. */
+static void try_again(struct eth_port *ep)
+{
+	char reason[64];
+	uint64_t now = clock_mono_ns();
+
+	if (now - ep->tried_ns < RETRY_NS)
+		return;
+	ep->tried_ns = now;
+	take_from_workers(ep);
+	device_stop(ep);
+	dpdk_log_record();
+	start(ep, NULL);
+	dpdk_log_end(reason, sizeof(reason));
+	set_off(ep, !ep->started);
+}
+
 static void say_why_down(const struct eth_port *ep, struct dp_link *link)
 {
 	if (link->reason[0] != '\0')
@@ -603,9 +644,11 @@ static void eth_link(struct dp_port *port, struct dp_link *ret_link)
 		ret_link->up = link.link_status == RTE_ETH_LINK_UP &&
 			       (ep->ifname[0] == '\0' || interface_link(ep, ret_link));
 	}
+	if (!ret_link->up && !atomic_load(&ep->gone) && is_memif_client(ep))
+		try_again(ep);
 	if (atomic_load(&ep->gone))
 		snprintf(ret_link->reason, sizeof(ret_link->reason), "the device was removed");
-	else if (!ep->started)
+	else if (!ep->started && !is_memif_client(ep))
 		snprintf(ret_link->reason, sizeof(ret_link->reason), "the device does not start");
 	else if (!ret_link->up)
 		say_why_down(ep, ret_link);

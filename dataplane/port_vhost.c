@@ -13,6 +13,7 @@
 #include "dataplane/vhost_priv.h"
 
 #include "dataplane/dp.h"
+#include "dataplane/drop.h"
 #include "dataplane/vhost_path.h"
 
 #include <errno.h>
@@ -93,15 +94,17 @@ static uint16_t vhost_tx(struct dp_txq *q, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct vhost_txq *vq = q->priv;
 	struct vhost_ring *vr = atomic_load_explicit(&vq->ring, memory_order_relaxed);
-	uint16_t sent = 0;
+	uint16_t sent = 0, too_big = 0;
 
 	if (unlikely(vr == NULL))
 		return 0;
 	rte_spinlock_lock(&vr->ring.lock);
 	if (likely(vr->ring.live))
-		sent = dp_vring_enqueue(&vr->ring, pkts, n);
+		sent = dp_vring_enqueue(&vr->ring, pkts, n, &too_big);
 	rte_spinlock_unlock(&vr->ring.lock);
 	rte_pktmbuf_free_bulk(pkts, sent);
+	if (unlikely(too_big > 0) && sent + too_big == n)
+		q->refused = DP_DROP_TX_TOO_BIG;
 	return sent;
 }
 

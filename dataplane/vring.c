@@ -34,12 +34,14 @@ uint16_t dp_vring_dequeue(struct dp_vring *r, struct rte_mempool *pool, struct r
 			 : vring_split_dequeue(r, pool, pkts, n, ret_malformed);
 }
 
-uint16_t dp_vring_enqueue(struct dp_vring *r, struct rte_mbuf *const *pkts, uint16_t n)
+uint16_t dp_vring_enqueue(struct dp_vring *r, struct rte_mbuf **pkts, uint16_t n,
+			  uint16_t *ret_too_big)
 {
 	if (unlikely(r->fault != DP_VRING_NONE))
 		return 0;
 	n = RTE_MIN(n, (uint16_t)VRING_BURST);
-	return r->packed ? vring_packed_enqueue(r, pkts, n) : vring_split_enqueue(r, pkts, n);
+	return r->packed ? vring_packed_enqueue(r, pkts, n, ret_too_big)
+			 : vring_split_enqueue(r, pkts, n, ret_too_big);
 }
 
 void dp_vring_no_kick(struct dp_vring *r)

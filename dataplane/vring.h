@@ -115,8 +115,10 @@ uint16_t dp_vring_dequeue(struct dp_vring *r, struct rte_mempool *pool, struct r
 			  uint16_t n, uint16_t *ret_malformed);
 
 /* Copies up to 'n' frames into a guest's receive ring.  Returns how many; all mbufs stay the
- * caller's. */
-uint16_t dp_vring_enqueue(struct dp_vring *r, struct rte_mbuf *const *pkts, uint16_t n);
+ * caller's.  A frame that the guest has no buffer for, however many it offers, is moved behind the
+ * others and counted in *ret_too_big (added to). */
+uint16_t dp_vring_enqueue(struct dp_vring *r, struct rte_mbuf **pkts, uint16_t n,
+			  uint16_t *ret_too_big);
 
 /* Asks the guest not to tell when it adds buffers: somebody polls. */
 void dp_vring_no_kick(struct dp_vring *r);

@@ -9,6 +9,8 @@
  */
 #include "dataplane/vring_priv.h"
 
+#include <errno.h>
+
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
@@ -326,69 +328,82 @@ struct takes {
 	uint32_t size[VRING_MAX_SEGS];
 };
 
-/* Finds buffers for 'need' bytes from 'p' on.  Returns the place after them; t->n is 0 when there is no room. */
-static struct place reserve(struct dp_vring *r, struct place p, uint64_t need,
-			    struct vring_chain *chain, struct takes *t)
+/* Finds buffers for 'need' bytes from *p on and moves it behind them.  1; 0 when there is no room now,
+ * -EMSGSIZE when there will never be. */
+static int reserve(struct dp_vring *r, struct place *p, uint64_t need, struct vring_chain *chain,
+		   struct takes *t)
 {
-	uint32_t limit = r->mergeable ? RTE_MIN((uint32_t)r->size, (uint32_t)VRING_MAX_SEGS) : 1;
-	uint32_t seen = 0;
+	uint32_t limit = RTE_MIN((uint32_t)r->size, (uint32_t)VRING_MAX_SEGS), seen = 0;
 
+	limit = r->mergeable ? limit : 1;
 	for (t->n = 0; chain->size < need; t->n++) {
 		uint64_t before = chain->size;
-		int n = -1;
+		int n;
 
-		if (t->n < limit && seen < r->size && is_available(r, p))
-			n = walk(r, p, true, chain, &t->id[t->n]);
+		if (t->n == limit || seen >= r->size)
+			return -EMSGSIZE;
+		if (!is_available(r, *p))
+			return 0;
+		n = walk(r, *p, true, chain, &t->id[t->n]);
 		if (n < 0) {
+			if (r->fault != DP_VRING_SEGMENTS)
+				return 0;
 			/* Buffers so small that the frame is too many pieces are no fault. */
-			if (r->fault == DP_VRING_SEGMENTS)
-				vring_fault(r, DP_VRING_NONE);
-			t->n = 0;
-			return p;
+			vring_fault(r, DP_VRING_NONE);
+			return -EMSGSIZE;
 		}
 		seen += (uint32_t)n;
-		t->p[t->n] = p;
+		t->p[t->n] = *p;
 		t->size[t->n] = (uint32_t)(RTE_MIN(chain->size, need) - before);
-		p = place_next(r, p, (uint16_t)n);
+		*p = place_next(r, *p, (uint16_t)n);
 	}
-	return p;
+	return 1;
 }
 
-static __attribute__((noinline)) bool enqueue_long(struct dp_vring *r, struct place *p,
-						   const struct rte_mbuf *m)
+/* 1, 0 or -EMSGSIZE as reserve(). */
+static __attribute__((noinline)) int enqueue_long(struct dp_vring *r, struct place *p,
+						  const struct rte_mbuf *m)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr;
 	struct vring_chain chain;
-	struct place after;
+	struct place after = *p;
 	struct takes t;
+	int rc;
 
 	chain.n = 0;
 	chain.size = 0;
-	after = reserve(r, *p, (uint64_t)r->hdr_size + m->pkt_len, &chain, &t);
-	if (t.n == 0)
-		return false;
+	rc = reserve(r, &after, (uint64_t)r->hdr_size + m->pkt_len, &chain, &t);
+	if (rc <= 0)
+		return rc;
 	vring_hdr_fill(r, m, &hdr);
 	hdr.num_buffers = t.n;
 	vring_chain_from_mbuf(r, &chain, &hdr, m);
 	for (uint16_t i = t.n; i > 0; i--)
 		use(r, t.p[i - 1], t.id[i - 1], t.size[i - 1]);
 	*p = after;
-	return true;
+	return 1;
 }
 
-uint16_t vring_packed_enqueue(struct dp_vring *r, struct rte_mbuf *const *pkts, uint16_t n)
+uint16_t vring_packed_enqueue(struct dp_vring *r, struct rte_mbuf **pkts, uint16_t n,
+			      uint16_t *ret_too_big)
 {
 	struct place p = {.at = r->last, .wrap = r->wrap};
 	uint16_t sent = 0;
 
 	while (sent < n && is_available(r, p)) {
-		uint16_t k = enqueue_short(r, &p, pkts + sent,
-					   RTE_MIN((uint16_t)(n - sent), (uint16_t)VRING_BURST));
+		uint16_t k = enqueue_short(r, &p, pkts + sent, n - sent);
+		int rc;
 
 		sent += k;
-		if (k == 0) {
-			if (!enqueue_long(r, &p, pkts[sent]))
-				break;
+		if (k > 0)
+			continue;
+		rc = enqueue_long(r, &p, pkts[sent]);
+		if (rc == 0)
+			break;
+		if (rc < 0) {
+			vring_put_last(pkts, sent, n--);
+			(*ret_too_big)++;
+		} else {
 			sent++;
 		}
 	}

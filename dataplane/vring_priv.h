@@ -84,10 +84,21 @@ void vring_signal_packed(struct dp_vring *r, uint16_t old, bool old_wrap);
 /* vring_split.c, vring_packed.c */
 uint16_t vring_split_dequeue(struct dp_vring *r, struct rte_mempool *pool, struct rte_mbuf **pkts,
 			     uint16_t n, uint16_t *ret_malformed);
-uint16_t vring_split_enqueue(struct dp_vring *r, struct rte_mbuf *const *pkts, uint16_t n);
+uint16_t vring_split_enqueue(struct dp_vring *r, struct rte_mbuf **pkts, uint16_t n,
+			     uint16_t *ret_too_big);
 uint16_t vring_packed_dequeue(struct dp_vring *r, struct rte_mempool *pool, struct rte_mbuf **pkts,
 			      uint16_t n, uint16_t *ret_malformed);
-uint16_t vring_packed_enqueue(struct dp_vring *r, struct rte_mbuf *const *pkts, uint16_t n);
+uint16_t vring_packed_enqueue(struct dp_vring *r, struct rte_mbuf **pkts, uint16_t n,
+			      uint16_t *ret_too_big);
+
+/* Moves the frame at 'at' behind the others. */
+static inline void vring_put_last(struct rte_mbuf **pkts, uint16_t at, uint16_t n)
+{
+	struct rte_mbuf *m = pkts[at];
+
+	memmove(pkts + at, pkts + at + 1, (n - at - 1u) * sizeof(*pkts));
+	pkts[n - 1] = m;
+}
 
 static inline bool vring_plain(const struct dp_vring *r, const struct rte_mbuf *m)
 {

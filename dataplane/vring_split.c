@@ -8,6 +8,8 @@
  */
 #include "dataplane/vring_priv.h"
 
+#include <errno.h>
+
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
@@ -225,10 +227,10 @@ uint16_t vring_split_dequeue(struct dp_vring *r, struct rte_mempool *pool, struc
 	return got;
 }
 
-/* Finds buffers for 'need' bytes from available entry 'pos' on and enters them as used.  Returns how many
- * buffers, 0 when there is no room. */
-static uint16_t reserve(struct dp_vring *r, uint16_t pos, uint16_t n_avail, uint64_t need,
-			struct vring_chain *chain)
+/* Finds buffers for 'need' bytes from available entry 'pos' on and enters them as used.  Returns how
+ * many buffers, 0 when there is no room now, -EMSGSIZE when there will never be. */
+static int reserve(struct dp_vring *r, uint16_t pos, uint16_t n_avail, uint64_t need,
+		   struct vring_chain *chain)
 {
 	uint16_t n = 0;
 
@@ -236,14 +238,17 @@ static uint16_t reserve(struct dp_vring *r, uint16_t pos, uint16_t n_avail, uint
 		uint64_t before = chain->size;
 		uint16_t head;
 
-		if (pos + n >= n_avail || (n > 0 && !r->mergeable))
+		if (n > 0 && !r->mergeable)
+			return -EMSGSIZE;
+		if (pos + n >= n_avail)
 			return 0;
 		head = VRING_READ(r->avail->ring[(uint16_t)(r->last + pos + n) & (r->size - 1)]);
 		if (walk(r, head, true, chain) != 0) {
+			if (r->fault != DP_VRING_SEGMENTS)
+				return 0;
 			/* Buffers so small that the frame is too many pieces are no fault. */
-			if (r->fault == DP_VRING_SEGMENTS)
-				vring_fault(r, DP_VRING_NONE);
-			return 0;
+			vring_fault(r, DP_VRING_NONE);
+			return -EMSGSIZE;
 		}
 		used_put(r, (uint16_t)(r->last + pos + n), head,
 			 (uint32_t)(RTE_MIN(chain->size, need) - before));
@@ -252,21 +257,20 @@ static uint16_t reserve(struct dp_vring *r, uint16_t pos, uint16_t n_avail, uint
 	return n;
 }
 
-static __attribute__((noinline)) uint16_t enqueue_chain(struct dp_vring *r,
-							const struct rte_mbuf *m, uint16_t pos,
-							uint16_t n_avail)
+static __attribute__((noinline)) int enqueue_chain(struct dp_vring *r, const struct rte_mbuf *m,
+						   uint16_t pos, uint16_t n_avail)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr;
 	struct vring_chain chain;
-	uint16_t n;
+	int n;
 
 	chain.n = 0;
 	chain.size = 0;
 	n = reserve(r, pos, n_avail, (uint64_t)r->hdr_size + m->pkt_len, &chain);
-	if (n == 0)
-		return 0;
+	if (n <= 0)
+		return n;
 	vring_hdr_fill(r, m, &hdr);
-	hdr.num_buffers = n;
+	hdr.num_buffers = (uint16_t)n;
 	vring_chain_from_mbuf(r, &chain, &hdr, m);
 	return n;
 }
@@ -284,16 +288,16 @@ static inline void enqueue_one(const struct dp_vring *r, uint8_t *va, const stru
 	rte_memcpy(va + r->hdr_size, rte_pktmbuf_mtod(m, const void *), m->data_len);
 }
 
-uint16_t vring_split_enqueue(struct dp_vring *r, struct rte_mbuf *const *pkts, uint16_t n)
+uint16_t vring_split_enqueue(struct dp_vring *r, struct rte_mbuf **pkts, uint16_t n,
+			     uint16_t *ret_too_big)
 {
-	uint16_t n_avail = available(r), staged = RTE_MIN(n_avail, (uint16_t)VRING_BURST);
-	uint16_t pos = 0, sent;
+	uint16_t n_avail = available(r), staged = RTE_MIN(n_avail, n), pos = 0, sent = 0;
 	struct stage s;
 
-	staged = RTE_MIN(staged, n);
 	stage_fill(r, &s, staged, VRING_DESC_F_WRITE);
-	for (sent = 0; sent < n; sent++) {
+	while (sent < n) {
 		const struct rte_mbuf *m = pkts[sent];
+		int bufs;
 
 		if (likely(pos < staged && s.va[pos] != NULL && m->nb_segs == 1 &&
 			   m->pkt_len <= s.size[pos] - r->hdr_size && r->log == NULL)) {
@@ -301,13 +305,19 @@ uint16_t vring_split_enqueue(struct dp_vring *r, struct rte_mbuf *const *pkts, u
 			used_put(r, (uint16_t)(r->last + pos), s.head[pos],
 				 r->hdr_size + m->pkt_len);
 			pos++;
-		} else {
-			uint16_t bufs = enqueue_chain(r, m, pos, n_avail);
-
-			if (bufs == 0)
-				break;
-			pos += bufs;
+			sent++;
+			continue;
 		}
+		bufs = enqueue_chain(r, m, pos, n_avail);
+		if (bufs == 0)
+			break;
+		if (bufs < 0) {
+			vring_put_last(pkts, sent, n--);
+			(*ret_too_big)++;
+			continue;
+		}
+		pos += (uint16_t)bufs;
+		sent++;
 	}
 	publish(r, pos);
 	return sent;

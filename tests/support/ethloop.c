@@ -23,7 +23,6 @@
 #include "dataplane/csum.h"
 #include "dataplane/dp.h"
 #include "dataplane/gso.h"
-#include "tests/support/stub_port.h"
 
 #define TICK_NS UINT64_C(100000000)
 #define GSO_MAX 256
@@ -54,8 +53,8 @@ static void open_end(struct dp *dp, struct end *end, char *spec, struct dp_port_
 	opts.name = arg;
 	opts.devargs = opts.socket = arg;
 	opts.server = strcmp(spec, "vhost-server") == 0;
-	if (stub_port_open(dp, strcmp(spec, "eth") == 0 ? &dp_port_eth_ops : &dp_port_vhost_ops,
-			   &opts, &end->port, &err) != 0) {
+	opts.kind = opts.server ? "vhost" : spec;
+	if (dp_port_open(dp, &opts, &end->port, &err) != 0) {
 		printf("error[%s]: %s\n  why: %s\n  fix: %s\n", err.slug, err.what, err.why,
 		       err.fix);
 		exit(2);
@@ -150,15 +149,25 @@ static void check_link(struct end *end)
 	fflush(stdout);
 }
 
+static json_int_t malformed(const struct dp_port *port)
+{
+	json_int_t n = 0;
+
+	for (uint16_t i = 0; i < port->n_rxq; i++)
+		n += port->rxq[i].malformed;
+	return n;
+}
+
 static void report(const struct end *end)
 {
 	json_t *line =
-		json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:o}", "port",
+		json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:o}", "port",
 			  end->port->name, "note", end->port->note, "rx", (json_int_t)end->rx,
 			  "requests", (json_int_t)end->requests, "supers", (json_int_t)end->supers,
 			  "tx", (json_int_t)end->tx, "pieces", (json_int_t)end->pieces, "refused",
 			  (json_int_t)end->refused, "failed", (json_int_t)end->failed, "mtu",
-			  end->port->mtu, "show", end->port->ops->show(end->port));
+			  end->port->mtu, "malformed", malformed(end->port), "show",
+			  end->port->ops->show(end->port));
 	char *text = json_dumps(line, 0);
 
 	puts(text);
@@ -257,13 +266,12 @@ int main(int argc, char **argv)
 	lost = ends[0].rx + ends[1].rx + ends[0].pieces + ends[1].pieces !=
 	       ends[0].tx + ends[1].tx + ends[0].refused + ends[1].refused + ends[0].failed +
 		       ends[1].failed;
-	stub_port_close(ends[0].port);
-	stub_port_close(ends[1].port);
+	dp_port_close(ends[0].port);
+	dp_port_close(ends[1].port);
 	if (rte_mempool_in_use_count(dp_pool(dp, 0, false)) != 0) {
 		printf("buffers lost: %u\n", rte_mempool_in_use_count(dp_pool(dp, 0, false)));
 		lost = 1;
 	}
-	printf("malformed: %lu\n", stub_port_malformed());
 	dp_destroy(dp);
 	rte_eal_cleanup();
 	return lost;

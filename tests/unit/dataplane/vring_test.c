@@ -86,6 +86,14 @@ static uint16_t dequeue(struct vguest *g, struct rte_mbuf **pkts, uint16_t n, ui
 	return got;
 }
 
+static uint16_t enqueue(struct vguest *g, struct rte_mbuf **pkts, uint16_t n, uint16_t too_big)
+{
+	uint16_t big = 0, sent = dp_vring_enqueue(&g->ring, pkts, n, &big);
+
+	assert_int_equal(big, too_big);
+	return sent;
+}
+
 static void expect_frame(struct rte_mbuf *m, const void *data, uint32_t size)
 {
 	uint8_t *copy = malloc(size + 1);
@@ -393,7 +401,7 @@ static void expect_fault(struct vguest *g, enum dp_vring_fault fault)
 	assert_true(strlen(dp_vring_fault_text(fault)) > 10);
 	send_one(g, 2, 60, NULL);
 	assert_int_equal(dp_vring_dequeue(&g->ring, pool, pkts, 4, &bad), 0);
-	assert_int_equal(dp_vring_enqueue(&g->ring, pkts, 0), 0);
+	assert_int_equal(enqueue(g, pkts, 0, 0), 0);
 }
 
 static void stops_at_address_outside_of_memory(void **state)
@@ -589,7 +597,7 @@ static void sends_frames_in_order(void **state)
 		post(g, 40, 1526);
 		for (unsigned i = 0; i < 40; i++)
 			pkts[i] = frame(60 + i * 30, (uint8_t)(round * 40 + i));
-		assert_int_equal(dp_vring_enqueue(&g->ring, pkts, 40), 40);
+		assert_int_equal(enqueue(g, pkts, 40, 0), 40);
 		for (unsigned i = 0; i < 40; i++) {
 			assert_int_equal(take(g, &hdr, (uint8_t)(round * 40 + i)), 60 + i * 30);
 			assert_int_equal(hdr.num_buffers, 1);
@@ -612,7 +620,7 @@ static void sends_long_frame_into_several_buffers(void **state)
 		struct rte_mbuf *pkts[3] = {frame(64, 1), frame(sizes[i], 2), frame(64, 3)};
 
 		post(g, n + 2, 1526);
-		assert_int_equal(dp_vring_enqueue(&g->ring, pkts, 3), 3);
+		assert_int_equal(enqueue(g, pkts, 3, 0), 3);
 		assert_int_equal(take(g, &hdr, 1), 64);
 		assert_int_equal(take(g, &hdr, 2), sizes[i]);
 		assert_int_equal(hdr.num_buffers, n);
@@ -636,7 +644,7 @@ static void sends_into_chain_of_descriptors(void **state)
 					    {gpa + 612, 900, VRING_DESC_F_WRITE}};
 
 		vguest_add(g, p, 3, way == 0 ? 0 : g->buffers - 8192);
-		assert_int_equal(dp_vring_enqueue(&g->ring, &m, 1), 1);
+		assert_int_equal(enqueue(g, &m, 1, 0), 1);
 		assert_int_equal(take(g, &hdr, 4), 1000);
 	}
 	rte_pktmbuf_free(m);
@@ -648,19 +656,34 @@ static void refuses_frame_that_finds_no_room(void **state)
 	struct vguest *g = *state;
 	struct rte_mbuf *pkts[3] = {frame(64, 1), frame(4000, 2), frame(64, 3)};
 
-	assert_int_equal(dp_vring_enqueue(&g->ring, pkts, 3), 0);
+	assert_int_equal(enqueue(g, pkts, 3, 0), 0);
 	post(g, 3, 1526); /* The second needs three of its own. */
-	assert_int_equal(dp_vring_enqueue(&g->ring, pkts, 3), 1);
+	assert_int_equal(enqueue(g, pkts, 3, 0), 1);
 	assert_int_equal(take(g, &hdr, 1), 64);
 	assert_int_equal(used_count(g), 0);
 	post(g, 1, 1526);
-	assert_int_equal(dp_vring_enqueue(&g->ring, pkts + 1, 2), 1);
+	assert_int_equal(enqueue(g, pkts + 1, 2, 0), 1);
 	assert_int_equal(take(g, &hdr, 2), 4000);
-	g->ring.mergeable = false;
-	post(g, 3, 1526);
-	assert_int_equal(dp_vring_enqueue(&g->ring, pkts + 1, 2), 0);
-	assert_int_equal(g->ring.fault, DP_VRING_NONE);
 	rte_pktmbuf_free_bulk(pkts, 3);
+}
+
+static void moves_frame_that_never_fits_behind_the_others(void **state)
+{
+	struct rte_mbuf *pkts[4] = {frame(64, 1), frame(4000, 2), frame(64, 3), frame(64, 4)};
+	struct rte_mbuf *big = pkts[1], *last = pkts[3];
+	struct virtio_net_hdr_mrg_rxbuf hdr;
+	struct vguest *g = *state;
+
+	g->ring.mergeable = false;
+	post(g, 2, 1526); /* No room for the last one. */
+	assert_int_equal(enqueue(g, pkts, 4, 1), 2);
+	assert_int_equal(take(g, &hdr, 1), 64);
+	assert_int_equal(take(g, &hdr, 3), 64);
+	assert_int_equal(used_count(g), 0);
+	assert_ptr_equal(pkts[2], last);
+	assert_ptr_equal(pkts[3], big);
+	assert_int_equal(g->ring.fault, DP_VRING_NONE);
+	rte_pktmbuf_free_bulk(pkts, 4);
 }
 
 static void stops_sending_into_readable_buffer(void **state)
@@ -669,7 +692,7 @@ static void stops_sending_into_readable_buffer(void **state)
 	struct rte_mbuf *m = frame(64, 1);
 
 	vguest_add(g, &(struct vguest_piece){.gpa = g->buffers, .size = 1526}, 1, 0);
-	assert_int_equal(dp_vring_enqueue(&g->ring, &m, 1), 0);
+	assert_int_equal(enqueue(g, &m, 1, 0), 0);
 	assert_int_equal(g->ring.fault, DP_VRING_DIRECTION);
 	rte_pktmbuf_free(m);
 }
@@ -686,7 +709,7 @@ static void tells_guest_of_requests(void **state)
 	m->l3_len = 20;
 	m->l4_len = 32;
 	m->tso_segsz = 1400;
-	assert_int_equal(dp_vring_enqueue(&g->ring, &m, 1), 1);
+	assert_int_equal(enqueue(g, &m, 1, 0), 1);
 	take(g, &hdr, 4);
 	assert_int_equal(hdr.hdr.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
 	assert_int_equal(hdr.hdr.csum_start, 34);
@@ -696,17 +719,17 @@ static void tells_guest_of_requests(void **state)
 	assert_int_equal(hdr.hdr.hdr_len, 66);
 
 	m->ol_flags = RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_UDP_CKSUM;
-	assert_int_equal(dp_vring_enqueue(&g->ring, &m, 1), 1);
+	assert_int_equal(enqueue(g, &m, 1, 0), 1);
 	take(g, &hdr, 4);
 	assert_int_equal(hdr.hdr.csum_offset, 6);
 	assert_int_equal(hdr.hdr.gso_type, 0);
 
 	m->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-	assert_int_equal(dp_vring_enqueue(&g->ring, &m, 1), 1);
+	assert_int_equal(enqueue(g, &m, 1, 0), 1);
 	take(g, &hdr, 4);
 	assert_int_equal(hdr.hdr.flags, 0);
 	g->ring.data_valid = true;
-	assert_int_equal(dp_vring_enqueue(&g->ring, &m, 1), 1);
+	assert_int_equal(enqueue(g, &m, 1, 0), 1);
 	take(g, &hdr, 4);
 	assert_int_equal(hdr.hdr.flags, VIRTIO_NET_HDR_F_DATA_VALID);
 	rte_pktmbuf_free(m);
@@ -728,7 +751,7 @@ static void tells_guest_of_congestion_if_it_understands(void **state)
 		m->l4_len = 20;
 		m->tso_segsz = 1400;
 		post(g, 2, 1526);
-		assert_int_equal(dp_vring_enqueue(&g->ring, &m, 1), 1);
+		assert_int_equal(enqueue(g, &m, 1, 0), 1);
 		take(g, &hdr, seed);
 		assert_int_equal(hdr.hdr.gso_type, VIRTIO_NET_HDR_GSO_TCPV6 |
 							   (way == 3 ? VIRTIO_NET_HDR_GSO_ECN : 0));
@@ -746,7 +769,7 @@ static void header_of_old_guest_is_ten_bytes(void **state)
 	g->ring.hdr_size = 10;
 	g->ring.mergeable = false;
 	post(g, 1, 1526);
-	assert_int_equal(dp_vring_enqueue(&g->ring, &m, 1), 1);
+	assert_int_equal(enqueue(g, &m, 1, 0), 1);
 	assert_true(vguest_used(g, &id, &size));
 	assert_int_equal(size, 110);
 	assert_memory_equal(vguest_at(g, g->buffers + 10), rte_pktmbuf_mtod(m, void *), 100);
@@ -845,7 +868,7 @@ static void logs_what_it_writes_during_migration(void **state)
 	g->ring.log = log_fn;
 	g->ring.log_ctx = &l;
 	post(g, 8, 1526);
-	assert_int_equal(dp_vring_enqueue(&g->ring, pkts, 2), 2);
+	assert_int_equal(enqueue(g, pkts, 2, 0), 2);
 	assert_int_equal(l.bytes, 64 + 4000 + 2 * HDR);
 	assert_true(l.used >= 4 * 8);
 	rte_pktmbuf_free_bulk(pkts, 2);
@@ -892,6 +915,7 @@ int main(void)
 		BOTH(sends_long_frame_into_several_buffers),
 		BOTH(sends_into_chain_of_descriptors),
 		BOTH(refuses_frame_that_finds_no_room),
+		BOTH(moves_frame_that_never_fits_behind_the_others),
 		BOTH(stops_sending_into_readable_buffer),
 		BOTH(tells_guest_of_requests),
 		BOTH(tells_guest_of_congestion_if_it_understands),

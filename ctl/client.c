@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The blocking client.  While it sends it also reads: a daemon that has much to say to us takes no call before we
- * have taken some of it.  Notifications that come while an answer is awaited are kept for ctl_client_next().
+ * The blocking client.  While it sends it also reads: a daemon that has much to say to us takes no
+ * call before we have taken some of it.  Notifications that come while an answer is awaited are
+ * kept for ctl_client_next().
  */
 #include "ctl/client.h"
 
@@ -196,7 +197,8 @@ static int read_some(struct ctl_client *client)
 	return 0;
 }
 
-/* The next message that is here, or NULL.  Its text is a daemon's, so its size and depth are not our worry. */
+/* The next message that is here, or NULL.  Its text is a daemon's, so its size and depth are not
+ * our worry. */
 static json_t *next_message(struct ctl_client *client)
 {
 	char *newline = client->size > client->scanned ? memchr(client->in + client->scanned, '\n',
@@ -289,7 +291,8 @@ static ssize_t send_some(int fd, const char *bytes, size_t n, const struct ctl_c
 	return sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* A daemon that closed may have said why before: then reading finds it, so a broken pipe is no error here. */
+/* A daemon that closed may have said why before: then reading finds it, so a broken pipe is no
+ * error here. */
 static int send_all(struct ctl_client *client, const char *bytes, size_t size,
 		    const struct ctl_client_opts *opts, const struct deadline *deadline,
 		    struct err *err)
@@ -385,7 +388,8 @@ int ctl_client_call(struct ctl_client *client, const char *method, const json_t 
 
 /* Streams */
 
-/* The next notification, or an error about the connection; late answers to calls that timed out are passed over. */
+/* The next notification, or an error about the connection; late answers to calls that timed out are
+ * passed over. */
 static int receive_notification(struct ctl_client *client, int timeout_ms, json_t **ret_message,
 				struct err *err)
 {

@@ -71,36 +71,6 @@ static int commit_call(struct conf *conf, struct ctl_call *call, const json_t *p
 	return rc;
 }
 
-static const struct conf_binding *find_binding(const struct conf *conf, const struct ctl_spec *spec)
-{
-	const struct conf_binding *b = conf != NULL ? conf->bindings : NULL;
-
-	for (; b != NULL && b->noun != NULL; b++) {
-		if (strcmp(b->noun, spec->noun) == 0 && strcmp(b->verb, spec->verb) == 0)
-			return b;
-	}
-	return NULL;
-}
-
-bool conf_knows(const struct conf *conf, const struct ctl_spec *spec)
-{
-	return (spec->flags & CTL_CHANGES) &&
-	       (find_binding(conf, spec) != NULL || conf_edit_knows(spec));
-}
-
-int conf_change(struct conf *conf, const struct ctl_spec *spec, json_t *state, const json_t *params,
-		json_t **ret_result, struct err *err)
-{
-	const struct conf_binding *binding = find_binding(conf, spec);
-
-	if (binding != NULL && binding->fn != NULL)
-		return binding->fn(conf->ctx, state, params, ret_result, err);
-	if (conf_edit_knows(spec))
-		return conf_edit(state, spec, params, err);
-	return err_set(err, -ENOTSUP, "not-supported", "%s %s is not supported here", spec->noun,
-		       spec->verb);
-}
-
 static int on_change_call(void *ctx, struct ctl_call *call, const json_t *params,
 			  json_t **ret_result, struct err *err)
 {

@@ -3,6 +3,7 @@
  * Edits of a state, by the command table: 'add' keeps what was given as the object's body, 'set' merges into it,
  * 'remove' drops it.  What was not given is not in the body: defaults belong to who runs the object, and 'config show'
  * stays short.  An object there is always one of (kind without a key) is set from nothing and goes when nothing is set.
+ * A binding with a function of its own goes before these.
  */
 #include "ctl/conf_priv.h"
 
@@ -297,6 +298,36 @@ int conf_edit(json_t *state, const struct ctl_spec *spec, const json_t *params, 
 		rc = edit_set(state, adds, name, params, err);
 	free(name);
 	return rc;
+}
+
+static const struct conf_binding *find_binding(const struct conf *conf, const struct ctl_spec *spec)
+{
+	const struct conf_binding *b = conf != NULL ? conf->bindings : NULL;
+
+	for (; b != NULL && b->noun != NULL; b++) {
+		if (strcmp(b->noun, spec->noun) == 0 && strcmp(b->verb, spec->verb) == 0)
+			return b;
+	}
+	return NULL;
+}
+
+bool conf_knows(const struct conf *conf, const struct ctl_spec *spec)
+{
+	return (spec->flags & CTL_CHANGES) &&
+	       (find_binding(conf, spec) != NULL || conf_edit_knows(spec));
+}
+
+int conf_change(struct conf *conf, const struct ctl_spec *spec, json_t *state, const json_t *params,
+		json_t **ret_result, struct err *err)
+{
+	const struct conf_binding *binding = find_binding(conf, spec);
+
+	if (binding != NULL && binding->fn != NULL)
+		return binding->fn(conf->ctx, state, params, ret_result, err);
+	if (conf_edit_knows(spec))
+		return conf_edit(state, spec, params, err);
+	return err_set(err, -ENOTSUP, "not-supported", "%s %s is not supported here", spec->noun,
+		       spec->verb);
 }
 
 static int in_object(const char *kind, const char *name, struct err *err, int code)

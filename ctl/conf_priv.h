@@ -85,6 +85,10 @@ const struct ctl_spec *conf_adds(const struct ctl_spec *spec);
 bool conf_edit_knows(const struct ctl_spec *spec);
 /* Generic add, set or remove, by the verb of 'spec'.  'params' were checked. */
 int conf_edit(json_t *state, const struct ctl_spec *spec, const json_t *params, struct err *err);
+/* The change of one command to 'state': the binding's function or the generic one. */
+bool conf_knows(const struct conf *conf, const struct ctl_spec *spec); /* can there be one? */
+int conf_change(struct conf *conf, const struct ctl_spec *spec, json_t *state, const json_t *params,
+		json_t **ret_result, struct err *err);
 /* Every object of a kind that is known, with a body and a name as its command makes them; normalises. */
 int conf_edit_check_state(json_t *state, struct err *err);
 
@@ -102,9 +106,5 @@ int conf_sort_objects(const json_t *state, struct conf_object **ret_objects, siz
 /* conf_cmd.c */
 
 int conf_bind_commands(struct conf *conf, struct ctl_server *server, struct err *err);
-/* The change of one command to 'state': the binding's function or the generic one. */
-bool conf_knows(const struct conf *conf, const struct ctl_spec *spec); /* can there be one? */
-int conf_change(struct conf *conf, const struct ctl_spec *spec, json_t *state, const json_t *params,
-		json_t **ret_result, struct err *err);
 
 #endif

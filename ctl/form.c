@@ -160,7 +160,7 @@ int ctl_ring_parse(const char *text, unsigned *ret_n_files, uint64_t *ret_size, 
 	const char *p = take_number(text, CTL_MAX_RING, &n_files);
 
 	if (p == NULL || *p != 'x' || ctl_size_parse(p + 1, &size) != 0 || n_files < 2 ||
-	    size < 4096)
+	    size < 65536)
 		return err_set(err, -EINVAL, "usage",
 			       "'%.64s' is no ring of files: say \"10x100M\" (2 to 64 files of at "
 			       "least 4 KiB)",
@@ -266,7 +266,7 @@ static bool has_form(enum ctl_form form, const char *text, const char **ret_form
 		*ret_form = "ADDRESS:PORT, such as 127.0.0.1:9464 or [::1]:9464, or off";
 		return strcmp(text, "off") == 0 || is_endpoint(text);
 	case CTL_FORM_RING:
-		*ret_form = "NxSIZE, such as 10x100M (2 to 64 files of at least 4 KiB)";
+		*ret_form = "NxSIZE, such as 10x100M (2 to 10000 files of at least 64 KiB)";
 		return ctl_ring_parse(text, &(unsigned){0}, &(uint64_t){0}, NULL) == 0;
 	}
 	return false;

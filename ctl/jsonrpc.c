@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Reading messages.  jansson refuses what is no JSON, invalid UTF-8, NUL and two members of one name; depth and
- * number of values are counted before it runs, because it bounds neither as tightly as a daemon wants.
+ * Reading messages.  jansson refuses what is no JSON, invalid UTF-8, NUL and two members of one
+ * name; depth and number of values are counted before it runs, because it bounds neither as tightly
+ * as a daemon wants.
  */
 #include "ctl/jsonrpc.h"
 
@@ -69,7 +70,8 @@ json_t *jsonrpc_load(const char *text, size_t size, struct err *err)
 	return root;
 }
 
-/* A member nobody knows may be an option that was mistyped: to run without it could do what was not meant. */
+/* A member nobody knows may be an option that was mistyped: to run without it could do what was not
+ * meant. */
 static int check_members(const json_t *object, const char *const *names, struct err *err)
 {
 	const char *key;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The control socket's messages (docs/control.md): bytes <-> requests, answers, errors, notifications.  Both ends use
- * it.  Knows bytes only: no state, no I/O, any thread.  Source: JSON-RPC 2.0 (jsonrpc.org/specification), with one
- * more member, "vswitch", for what goes with any command:
+ * The control socket's messages (docs/control.md): bytes <-> requests, answers, errors,
+ * notifications.  Both ends use it.  Knows bytes only: no state, no I/O, any thread.  Source:
+ * JSON-RPC 2.0 (jsonrpc.org/specification), with one more member, "vswitch", for what goes with any
+ * command:
  *
- *	request       {"jsonrpc", "id", "method", "params", "vswitch": {"check", "confirm_ms", "fds"}}
- *	answer        {"jsonrpc", "id", "result"} or {"jsonrpc", "id", "error": {"code", "message", "data"}}
+ *	request       {"jsonrpc", "id", "method", "params",
+ *	               "vswitch": {"check", "confirm_ms", "fds"}}
+ *	answer        {"jsonrpc", "id", "result"}
+ *	error         {"jsonrpc", "id", "error": {"code", "message", "data"}}
  *	notification  {"jsonrpc", "method", "params", "vswitch": {"call", "lost", "end"}}
  */
 #ifndef CTL_JSONRPC_H
@@ -46,23 +49,27 @@ struct jsonrpc_request {
 	unsigned n_fds;
 };
 
-/* Reads one message, without its newline.  0, -EBADMSG (no JSON: the sender is not one of ours) or -EPROTO (JSON, but no
- * request).  '*ret' is set in every case, as far as the message was understood; end it with jsonrpc_request_fini(). */
+/* Reads one message, without its newline.  0, -EBADMSG (no JSON: the sender is not one of ours) or
+ * -EPROTO (JSON, but no request).  '*ret' is set in every case, as far as the message was
+ * understood; end it with jsonrpc_request_fini(). */
 int jsonrpc_request_parse(const char *text, size_t size, struct jsonrpc_request *ret,
 			  struct err *err);
 void jsonrpc_request_fini(struct jsonrpc_request *request);
 
-/* Reads any JSON within the limits of depth and number of values, or NULL with 'err' set.  New reference. */
+/* Reads any JSON within the limits of depth and number of values, or NULL with 'err' set.  New
+ * reference. */
 json_t *jsonrpc_load(const char *text, size_t size, struct err *err);
 
-/* Messages, new references, NULL when out of memory.  'id' is borrowed, NULL: null.  'result' is taken. */
+/* Messages, new references, NULL when out of memory.  'id' is borrowed, NULL: null.  'result' is
+ * taken. */
 json_t *jsonrpc_answer(const json_t *id, json_t *result);
 json_t *jsonrpc_error(const json_t *id, enum jsonrpc_code code, const struct err *err);
 /* 'params' is borrowed and may be NULL; 'lost' and 'end' stand there only when they are not 0. */
 json_t *jsonrpc_notification(const char *noun, const char *verb, const json_t *params,
 			     const json_t *call, uint64_t lost, bool end);
 
-/* The "error" member of an answer as the error its handler set.  Returns its errno, always negative. */
+/* The "error" member of an answer as the error its handler set.  Returns its errno, always
+ * negative. */
 int jsonrpc_error_read(const json_t *error, struct err *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Building messages, and errors there and back.  An errno travels by its name, since numbers differ between machines.
+ * Building messages, and errors there and back.  An errno travels by its name, since numbers differ
+ * between machines.
  */
 #include "ctl/jsonrpc.h"
 

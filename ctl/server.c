@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The server as a whole: start and end, bindings, counters, accepting.  See server_priv.h for the other files.
+ * The server as a whole: start and end, bindings, counters, accepting.  See server_priv.h for the
+ * other files.
  */
 #include "ctl/server_priv.h"
 
@@ -94,7 +95,8 @@ static void take(struct ctl_server *server, int fd)
 	}
 }
 
-/* Without a descriptor to spare the listening socket stays readable: to look again at once would spin. */
+/* Without a descriptor to spare the listening socket stays readable: to look again at once would
+ * spin. */
 static void pause_accepting(struct ctl_server *server)
 {
 	struct timeval tv = {.tv_usec = ACCEPT_PAUSE_MS * 1000};

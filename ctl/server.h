@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The control socket's daemon end: JSON-RPC 2.0, one message a line, on a unix socket (docs/control.md).  Runs on the
- * control thread's event loop, and everything here is called on that thread only.  A client may send garbage, half a message, 10 MB, or connect a thousand times: each
- * is bounded here and answered with an error or a close, and counted.
+ * The control socket's daemon end: JSON-RPC 2.0, one message a line, on a unix socket
+ * (docs/control.md).  Runs on the control thread's event loop, and everything here is called on
+ * that thread only.  A client may send garbage, half a message, 10 MB, or connect a thousand times:
+ * each is bounded here and answered with an error or a close, and counted.
  *
- * A method is "noun.verb"; its parameters were checked against the command table before a handler sees them.
+ * A method is "noun.verb"; its parameters were checked against the command table before a handler
+ * sees them.
  */
 #ifndef CTL_SERVER_H
 #define CTL_SERVER_H
@@ -23,8 +25,8 @@ struct event_base;
 struct ctl_server;
 struct ctl_call;
 
-/* Handles one call.  Sets *ret_result (a new reference) and returns 0, or returns a negative errno with 'err' set.
- * 'params' is borrowed.  For a CTL_STREAM command see ctl_stream_open(). */
+/* Handles one call.  Sets *ret_result (a new reference) and returns 0, or returns a negative errno
+ * with 'err' set.  'params' is borrowed.  For a CTL_STREAM command see ctl_stream_open(). */
 typedef int (*ctl_handler_fn)(void *ctx, struct ctl_call *call, const json_t *params,
 			      json_t **ret_result, struct err *err);
 
@@ -36,7 +38,8 @@ struct ctl_binding {
 /* A 0 means the default that stands beside it. */
 struct ctl_server_opts {
 	const char *path; /* "/run/vswitch/control.sock" */
-	/* Name or number.  Its members may use the socket besides root and the daemon's own user; NULL: nobody. */
+	/* Name or number.  Its members may use the socket besides root and the daemon's own user;
+	 * NULL: nobody. */
 	const char *group;
 	const struct ctl_spec *specs; /* NULL: ctl_specs(); borrowed until ctl_server_destroy() */
 	unsigned max_clients;	      /* 256, of which a sixteenth is for root */
@@ -47,15 +50,17 @@ struct ctl_server_opts {
 	unsigned evict_after_ms; /* 10 s; who idles longer makes room when all places are taken */
 };
 
-/* Listens.  -EADDRINUSE (slug "already-running") when another daemon has the path; a stale socket is replaced, anything
- * else there is not (-EEXIST, "not-a-socket").  -ENOENT ("no-group") when there is no such group.  'base' is borrowed
- * until ctl_server_destroy(), 'opts' until this returns. */
+/* Listens.  -EADDRINUSE (slug "already-running") when another daemon has the path; a stale socket
+ * is replaced, anything else there is not (-EEXIST, "not-a-socket").  -ENOENT ("no-group") when
+ * there is no such group.  'base' is borrowed until ctl_server_destroy(), 'opts' until this
+ * returns. */
 int ctl_server_create(struct event_base *base, const struct ctl_server_opts *opts,
 		      struct ctl_server **ret_server, struct err *err);
 /* Closes every client and ends every stream.  Not from a handler or 'on_close'. */
 void ctl_server_destroy(struct ctl_server *server);
 
-/* Binds handlers (table ended by .noun == NULL, borrowed) to commands; -ENOENT when the table has no such command. */
+/* Binds handlers (table ended by .noun == NULL, borrowed) to commands; -ENOENT when the table has
+ * no such command. */
 int ctl_server_bind(struct ctl_server *server, const struct ctl_binding *bindings, void *ctx,
 		    struct err *err);
 
@@ -68,25 +73,27 @@ pid_t ctl_call_pid(const struct ctl_call *call);
 bool ctl_call_check(const struct ctl_call *call);
 /* "--confirm": milliseconds after which an unconfirmed change rolls back; 0: none. */
 uint64_t ctl_call_confirm_ms(const struct ctl_call *call);
-/* The first descriptor of the message that was not taken; the caller owns it then.  -1: none.  What a handler does not
- * take is closed. */
+/* The first descriptor of the message that was not taken; the caller owns it then.  -1: none.  What
+ * a handler does not take is closed. */
 int ctl_call_take_fd(struct ctl_call *call);
 /* The n-th descriptor of the message (0 is the first). */
 int ctl_call_take_fd_at(struct ctl_call *call, unsigned index);
 
-/* A stream: notifications {"method": "noun.verb", "params": ...} after the call's own answer, until either side closes.
- * 'on_close' runs once, on the control thread, whoever closes, also when the handler fails after it opened the stream;
- * the stream is gone after it.  A client that does not read loses notifications beyond a bound (they are counted
- * and the count is sent), never memory. */
+/* A stream: notifications {"method": "noun.verb", "params": ...} after the call's own answer, until
+ * either side closes.  'on_close' runs once, on the control thread, whoever closes, also when the
+ * handler fails after it opened the stream; the stream is gone after it.  A client that does not
+ * read loses notifications beyond a bound (they are counted and the count is sent), no memory. */
 struct ctl_stream;
-/* NULL: the command is no CTL_STREAM, the client has too many, or out of memory.  'on_close' did not run then. */
+/* NULL: the command is no CTL_STREAM, the client has too many, or out of memory.  'on_close' did
+ * not run then. */
 struct ctl_stream *ctl_stream_open(struct ctl_call *call, void (*on_close)(void *arg), void *arg);
 /* Never closes the stream and never blocks; 'params' (an object) is borrowed. */
 void ctl_stream_send(struct ctl_stream *stream, const json_t *params);
 /* Tells the client that the stream has ended.  Runs 'on_close'.  Takes NULL. */
 void ctl_stream_close(struct ctl_stream *stream);
 
-/* Counters of the socket itself, new reference: {"clients", "streams", "accepted", "calls", "errors", "refused", ..}. */
+/* Counters of the socket itself, new reference: {"clients", "streams", "accepted", "calls",
+ * "errors", "refused", ..}. */
 json_t *ctl_server_stats(const struct ctl_server *server);
 
 #endif

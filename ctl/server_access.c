@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Who may use the socket: root, the user the daemon runs as, and members of one group.  The file's mode says the same;
- * this is what holds when somebody changes it.  Who asks is what the kernel recorded when the client connected
- * (SO_PEERCRED, SO_PEERGROUPS): nothing the client sends, and nothing that is looked up later by a process number
- * which may be another's by then.
+ * Who may use the socket: root, the user the daemon runs as, and members of one group.  The file's
+ * mode says the same; this is what holds when somebody changes it.  Who asks is what the kernel
+ * recorded when the client connected (SO_PEERCRED, SO_PEERGROUPS): nothing the client sends, and
+ * nothing that is looked up later by a process number which may be another's by then.
  */
 #include "ctl/server_priv.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * One message: parse, find the command, check its parameters, run its handler, answer.  Every message is answered,
- * once.  What is no JSON at all ends the connection: its sender does not speak our language, and where its next
- * message would begin is a guess.
+ * One message: parse, find the command, check its parameters, run its handler, answer.  Every
+ * message is answered, once.  What is no JSON at all ends the connection: its sender does not speak
+ * our language, and where its next message would begin is a guess.
  */
 #include "ctl/server_priv.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A connection: when it reads, works, writes and ends.  Each event does its part and then settles, which looks at the
- * state as it is and decides what is waited for next:
+ * A connection: when it reads, works, writes and ends.  Each event does its part and then settles,
+ * which looks at the state as it is and decides what is waited for next:
  *
  *	reads      nothing is pending, not at its end
  *	works      takes lines, some a turn, while little is unsent
@@ -89,7 +89,8 @@ static void wait_for_output(struct ctl_conn *conn)
 /* The last thing an event does: 'conn' may be gone after it. */
 static void settle(struct ctl_conn *conn)
 {
-	/* Who sends no more has no use for a stream: it could not be ended but by a write that fails. */
+	/* Who sends no more has no use for a stream: it could not be ended but by a write that
+	 * fails. */
 	if (conn->eof || conn->closing)
 		ctl_stream_drop(conn);
 	if (!conn->dead)

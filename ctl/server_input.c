@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Bytes and descriptors into messages.  A message ends with a newline.  Descriptors come in order and a message says
- * how many are its own ("vswitch": {"fds": N}), because where they stand among the bytes is lost on the way.
- * They cannot belong to anything that comes after the bytes they came with: whatever is left when the last byte
- * received is the end of a message was sent by mistake or in malice, and is closed.
+ * Bytes and descriptors into messages.  A message ends with a newline.  Descriptors come in order
+ * and a message says how many are its own ("vswitch": {"fds": N}), because where they stand among
+ * the bytes is lost on the way.  They cannot belong to anything that comes after the bytes they
+ * came with: whatever is left when the last byte received is the end of a message was sent by
+ * mistake or in malice, and is closed.
  */
 #include "ctl/server_priv.h"
 

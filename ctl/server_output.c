@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Messages into bytes.  What waits for a client is bounded from both sides: no further call of a client is taken while
- * much of its answers is unsent, and one answer is not longer than a limit.
+ * Messages into bytes.  What waits for a client is bounded from both sides: no further call of a
+ * client is taken while much of its answers is unsent, and one answer is not longer than a limit.
  */
 #include "ctl/server_priv.h"
 

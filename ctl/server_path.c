@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The socket in the file system.  A lock beside it (PATH.lock, flock) says whose the path is: the kernel drops it with the
- * process, so what a killed daemon left behind is replaced without a race, and two daemons that start at once
- * cannot both win.  The lock's file stays: to remove it would let a third one in.
+ * The socket in the file system.  A lock beside it (PATH.lock, flock) says whose the path is: the
+ * kernel drops it with the process, so what a killed daemon left behind is replaced without a race,
+ * and two daemons that start at once cannot both win.  The lock's file stays: to remove it would
+ * let a third one in.
  */
 #include "ctl/server_priv.h"
 
@@ -79,7 +80,7 @@ static int take_lock(struct ctl_server *server, struct err *err)
 	return rc;
 }
 
-/* A server without our lock may answer there: one of another kind, or one whose lock was deleted. */
+/* One without our lock may answer there: of another kind, or one whose lock was deleted. */
 static bool answers(const struct sockaddr_un *addr)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -114,8 +115,8 @@ static int remove_stale(const struct sockaddr_un *addr, struct err *err)
 	return 0;
 }
 
-/* Nobody can connect before listen(), so the steps between leave no gap; the mode before bind() keeps the file closed
- * from its first moment, without a change of the whole process's umask. */
+/* Nobody can connect before listen(), so the steps between leave no gap; the mode before bind()
+ * keeps the file closed from its first moment, without a change of the whole process's umask. */
 static int bind_and_listen(struct ctl_server *server, const struct sockaddr_un *addr,
 			   struct err *err)
 {

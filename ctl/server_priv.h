@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What the files of the control server share.  The server owns its connections, a connection its streams and its two
- * buffers.  Only a connection's own events destroy it (and the server's end), so that a handler, which runs inside
- * one, may do to any stream whatever server.h allows.
+ * What the files of the control server share.  The server owns its connections, a connection its
+ * streams and its two buffers.  Only a connection's own events destroy it (and the server's end),
+ * so that a handler, which runs inside one, may do to any stream whatever server.h allows.
  *
  *	server.c         start and end, bindings, counters, accepting
  *	server_path.c    the socket in the file system: one daemon a path

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Notifications.  A client that does not read has its losses counted; the count goes out at the place of the gap, so
- * once something was lost, everything is until there is room to say so.
+ * Notifications.  A client that does not read has its losses counted; the count goes out at the
+ * place of the gap, so once something was lost, everything is until there is room to say so.
  */
 #include "ctl/server_priv.h"
 

@@ -67,7 +67,7 @@ struct ctl_arg {
 	const char *help;     /* half a sentence, no full stop */
 	const char *choices;  /* "external|internal|private"; of each item for CTL_LIST */
 	const char *complete; /* what live names complete it: "switch" "port" "tenant" "core"
-				 "capture" "revision" "netns" "interface" "file" */
+				 "cpu" "capture" "revision" "netns" "interface" "file" */
 	int64_t min, max;     /* of a number; of the number of items of a CTL_LIST; 0, 0: none */
 	const char *def;      /* the default in words, for help; NULL: none */
 	enum ctl_form form;
@@ -180,7 +180,7 @@ const char *ctl_did_you_mean(const char *word, const char *const *names);
 int ctl_vlans_parse(const char *text, uint64_t ret_set[CTL_VLAN_WORDS], struct err *err);
 char *ctl_vlans_format(const uint64_t set[CTL_VLAN_WORDS]); /* the caller frees */
 int ctl_mac_parse(const char *text, uint8_t ret_mac[6], struct err *err);
-#define CTL_MAX_RING 64 /* files; each is a descriptor of the message that starts the capture */
+#define CTL_MAX_RING 10000 /* files */
 int ctl_ring_parse(const char *text, unsigned *ret_n_files, uint64_t *ret_size, struct err *err);
 
 #endif

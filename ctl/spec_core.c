@@ -4,16 +4,15 @@
  */
 #include "ctl/spec_priv.h"
 
-static const struct ctl_arg cpu_args[] = {
-	{.name = "cpu",
-	 .type = CTL_UINT,
-	 .flags = CTL_POS | CTL_REQUIRED,
-	 .min = 0,
-	 .max = 1023,
-	 .complete = "core",
-	 .help = "number of the processor, as in /proc/cpuinfo"},
-	{0},
-};
+#define CPU_ARG(names)                                                                             \
+	{                                                                                          \
+		.name = "cpu", .type = CTL_UINT, .flags = CTL_POS | CTL_REQUIRED, .min = 0,        \
+		.max = 1023, .complete = (names),                                                  \
+		.help = "number of the processor, as in /proc/cpuinfo"                             \
+	}
+
+static const struct ctl_arg add_args[] = {CPU_ARG("cpu"), {0}};
+static const struct ctl_arg remove_args[] = {CPU_ARG("core"), {0}};
 
 static const struct ctl_arg core_set_args[] = {
 	{.name = "max-sleep",
@@ -69,7 +68,7 @@ const struct ctl_spec ctl_spec_cores[] = {
 			       "queues, without a "
 			       "restart.",
 		.examples = (const char *const[]){"vswitchctl core add 2", NULL},
-		.args = cpu_args,
+		.args = add_args,
 		.kind = "core",
 		.key = "cpu",
 		.flags = CTL_CHANGES,
@@ -79,7 +78,7 @@ const struct ctl_spec ctl_spec_cores[] = {
 		.verb = "remove",
 		.summary = "Take a core away from forwarding",
 		.examples = (const char *const[]){"vswitchctl core remove 2", NULL},
-		.args = cpu_args,
+		.args = remove_args,
 		.flags = CTL_CHANGES,
 	},
 	{

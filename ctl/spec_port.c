@@ -423,7 +423,7 @@ const struct ctl_spec ctl_spec_ports[] = {
 		.verb = "list",
 		.summary = "List the ports",
 		.description = "A port that is configured but whose device is away has the state "
-			       "'absent' and the "
+			       "'waiting' and the "
 			       "reason in the last column; it comes up when the device returns.",
 		.examples = (const char *const[]){"vswitchctl port list",
 						  "vswitchctl port list lan0 -w", NULL},
@@ -433,7 +433,8 @@ const struct ctl_spec ctl_spec_ports[] = {
 		.flags = CTL_WATCH | CTL_DEFAULT,
 		.answer = "{\"ports\": [{\"name\", \"switch\", \"kind\", \"tenant\", \"vlan\": "
 			  "text such as "
-			  "\"access 10\", \"state\": up, down, held or absent, \"link\", \"mtu\", "
+			  "\"access 10\", \"state\": up, down, disabled, held or waiting, "
+			  "\"link\", \"mtu\", "
 			  "\"mac\", "
 			  "\"driver\", \"rx_packets\", \"tx_packets\", \"drops\", \"note\"}]}",
 	},
@@ -443,12 +444,12 @@ const struct ctl_spec ctl_spec_ports[] = {
 		.summary = "Show one port: what was asked for and what the driver says",
 		.examples = (const char *const[]){"vswitchctl port show web1", NULL},
 		.args = name_args,
-		.answer = "as a row of port list, with \"queues\": [{\"queue\", \"cpu\", \"load\", "
-			  "\"packets\", "
-			  "\"bytes\"}], \"config\": the parameters of port add, \"device\": {what "
-			  "the driver "
-			  "says}, \"counters\": as a row of port stats, \"drops_by_reason\": "
-			  "{reason: n}",
+		.answer =
+			"as a row of port stats and port list, with \"drops_by_reason\": {reason: "
+			"n}, "
+			"\"queue_list\": [{\"queue\", \"cpu\", \"load\", \"packets\", \"bytes\"}], "
+			"\"configured\": the parameters of port add, \"device\": {what the driver "
+			"says}",
 	},
 	{
 		.noun = "port",

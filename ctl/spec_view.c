@@ -155,7 +155,8 @@ const struct ctl_spec ctl_spec_views[] = {
 		.cols = drop_cols,
 		.rows = "drops",
 		.flags = CTL_DEFAULT | CTL_WATCH,
-		.answer = "{\"drops\": [{\"port\", \"side\": in or out, \"reason\", \"packets\", "
+		.answer = "{\"drops\": [{\"port\", \"side\": ingress or egress, \"reason\", "
+			  "\"packets\", "
 			  "\"text\"}]}",
 	},
 	{
@@ -180,7 +181,7 @@ const struct ctl_spec ctl_spec_views[] = {
 		.cols = event_cols,
 		.rows = "events",
 		.flags = CTL_DEFAULT,
-		.answer = "{\"events\": [{\"seq\", \"time\": RFC 3339 text, \"type\", "
+		.answer = "{\"events\": [{\"seq\", \"time\": nanoseconds since 1970, \"type\", "
 			  "\"switch\", "
 			  "\"port\", \"text\"}]}, oldest first",
 	},

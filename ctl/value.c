@@ -24,7 +24,12 @@ const char *ctl_arg_key(const struct ctl_arg *arg, char key[CTL_KEY_SIZE])
 
 const char *ctl_arg_metavar(const struct ctl_arg *arg, char buf[CTL_LABEL_SIZE])
 {
-	snprintf(buf, CTL_LABEL_SIZE, "%s", arg->metavar != NULL ? arg->metavar : arg->name);
+	const char *unit = arg->type == CTL_DURATION || arg->type == CTL_MICROS ? "DURATION"
+			   : arg->type == CTL_RATE				? "RATE"
+			   : arg->type == CTL_SIZE				? "SIZE"
+										: arg->name;
+
+	snprintf(buf, CTL_LABEL_SIZE, "%s", arg->metavar != NULL ? arg->metavar : unit);
 	for (char *p = buf; arg->metavar == NULL && *p != '\0'; p++) {
 		if (*p >= 'a' && *p <= 'z')
 			*p = (char)(*p - 'a' + 'A');

@@ -1,6 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * See af_xdp.h.
+ * See af_xdp.h.  What Linux 6.18 and net_af_xdp (DPDK 22.11) do, by experiment:
+ *
+ *	veth	The program runs in the driver ("native").  The kernel takes segmentation from the peer's features and holds
+ *		its MTU under 3506 while it is attached, and refuses to attach when the peer's MTU is larger already: "Peer
+ *		MTU is too large".  Our own MTU does not matter to it.  Frames come with checksums that were never filled in.
+ *	queues	Frames of a queue without a socket go to the host's stack, so every queue must have one.  The driver counts
+ *		"combined" channels only: a veth with two receive queues would lose half of its frames.
+ *	tap	refused by the driver (no combined channels); bridge: no native mode, and the driver tries no other.
+ *	close	The program goes with the last socket.  Buffers in the fill ring never come back to their pool (port_eth.c).
+ *	wait	With busy polling (the driver's default) each poll of an empty queue is a system call; without it, a queue of a
+ *		zero-copy NIC that is empty blocks for up to a second.  So software interfaces are opened with busy_budget=0, where
+ *		neither happens, and NICs with the default.
  */
 #include "dataplane/af_xdp.h"
 
@@ -21,8 +32,10 @@
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 
+#include <rte_common.h>
+
 /* A frame, the buffer's own header, DPDK's headroom and the kernel's 256 bytes share a page. */
-#define AF_XDP_MAX_MTU 2768
+#define AF_XDP_MAX_MTU 3400
 
 #ifndef AF_XDP
 #define AF_XDP 44
@@ -63,6 +76,29 @@ static void driver_of(const char *ifname, char ret[32])
 	ret[0] = '\0';
 	if (ioctl_on(ifname, SIOCETHTOOL, &ifr))
 		snprintf(ret, 32, "%.31s", info.driver);
+}
+
+uint16_t dp_eth_if_mtu(const char *ifname)
+{
+	struct ifreq ifr = {0};
+
+	if (!ioctl_on(ifname, SIOCGIFMTU, &ifr) || ifr.ifr_mtu < 0 || ifr.ifr_mtu > UINT16_MAX)
+		return 0;
+	return (uint16_t)ifr.ifr_mtu;
+}
+
+/* DPDK's driver knows queues that receive and transmit ("combined") only, and takes an interface without a number for one
+ * with one. */
+uint16_t dp_eth_if_queues(const char *ifname)
+{
+	struct ethtool_channels ch = {.cmd = ETHTOOL_GCHANNELS};
+	struct ifreq ifr = {.ifr_data = (char *)&ch};
+
+	if (!ioctl_on(ifname, SIOCETHTOOL, &ifr))
+		return 1;
+	if (ch.rx_count > 1 || (ch.combined_count > 0 && ch.rx_count > 0))
+		return 0;
+	return ch.combined_count > 1 ? (uint16_t)RTE_MIN(ch.combined_count, UINT16_MAX) : 1;
 }
 
 bool dp_eth_is_software(const char *ifname)
@@ -159,6 +195,7 @@ static int check_kernel(char *ret_reason, size_t size)
 static int check_interface(const char *ifname, uint16_t mtu, char *ret_reason, size_t size)
 {
 	struct ifreq ifr = {0};
+	char driver[32];
 	uint32_t id;
 
 	if (!ioctl_on(ifname, SIOCGIFHWADDR, &ifr))
@@ -170,6 +207,16 @@ static int check_interface(const char *ifname, uint16_t mtu, char *ret_reason, s
 	if (ioctl_on(ifname, SIOCGIFMTU, &ifr) && ifr.ifr_mtu > AF_XDP_MAX_MTU)
 		return no(ret_reason, size, "%s has mtu %d: XDP frames end at %u", ifname,
 			  ifr.ifr_mtu, AF_XDP_MAX_MTU);
+	if (dp_eth_if_queues(ifname) == 0)
+		return no(ret_reason, size,
+			  "%s has receive queues that DPDK's driver cannot serve (ethtool -L %s rx "
+			  "1)",
+			  ifname, ifname);
+	driver_of(ifname, driver);
+	if (strcmp(driver, "tun") == 0)
+		return no(ret_reason, size, "DPDK's AF_XDP driver does not take tap interfaces");
+	if (strcmp(driver, "bridge") == 0 || strcmp(driver, "bonding") == 0)
+		return no(ret_reason, size, "the kernel's '%s' driver has no XDP", driver);
 	if (has_foreign_program(if_nametoindex(ifname), &id))
 		return no(ret_reason, size, "XDP program %u is attached to %s", id, ifname);
 	return 1;

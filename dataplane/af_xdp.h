@@ -19,6 +19,11 @@ int dp_eth_af_xdp_ok(const char *ifname, uint16_t mtu, char *ret_reason, size_t 
 /* No NIC behind the interface: veth, tap, bridge, a virtual NIC. */
 bool dp_eth_is_software(const char *ifname);
 
+/* The interface's MTU; 0 when it cannot be had. */
+uint16_t dp_eth_if_mtu(const char *ifname);
+/* Queues that AF_XDP must serve for every frame to arrive; 0 when it cannot serve all of them. */
+uint16_t dp_eth_if_queues(const char *ifname);
+
 enum dp_if_state { DP_IF_UP, DP_IF_NO_CARRIER, DP_IF_DOWN, DP_IF_GONE };
 /* '*fd' is a socket kept between calls, -1 at first.  Never blocks. */
 enum dp_if_state dp_eth_if_state(int *fd, const char *ifname, unsigned ifindex);

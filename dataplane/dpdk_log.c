@@ -13,6 +13,9 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <bpf/libbpf.h>
+
+#include <rte_common.h>
 #include <rte_log.h>
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -39,6 +42,20 @@ static ssize_t take(void *cookie, const char *buf, size_t size)
 	return (ssize_t)size;
 }
 
+/* What the kernel said to an XDP program; libbpf would put it on stderr. */
+static int take_bpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char line[256];
+	int n;
+
+	if (level == LIBBPF_DEBUG || strstr(fmt, "unrecognized data section") != NULL)
+		return 0;
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	if (n > 0)
+		take(NULL, line, RTE_MIN((size_t)n, sizeof(line) - 1));
+	return n;
+}
+
 void dpdk_log_record(void)
 {
 	static FILE *stream;
@@ -50,6 +67,7 @@ void dpdk_log_record(void)
 		setvbuf(stream, NULL, _IOLBF, 1024);
 	}
 	rte_openlog_stream(stream);
+	libbpf_set_print(take_bpf);
 	pthread_mutex_lock(&mutex);
 	recorder = pthread_self();
 	recording = true;
@@ -86,7 +104,11 @@ void dpdk_log_end(char *ret, size_t size)
 
 		if (says_nothing(line))
 			continue;
-		line = colon != NULL && colon - line < 40 ? colon + 2 : line;
+		/* "EAL: ", "libbpf: Kernel error message: " */
+		while (colon != NULL && colon - line < 40 && colon[2] != '\0') {
+			line = colon + 2;
+			colon = strstr(line, "message: ") != NULL ? strstr(line, ": ") : NULL;
+		}
 		snprintf(ret, size, "%s", line);
 		return;
 	}

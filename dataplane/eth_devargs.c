@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include <rte_eal.h>
+
 #define SLUG	   "bad-device"
 #define SECRET_MAX 24
 
@@ -152,8 +154,12 @@ int dp_eth_af_xdp_devargs(const char *ifname, uint16_t n_queues, bool software, 
 	rc = check_word("interface", ifname, ",=:", err);
 	if (rc != 0)
 		return rc;
+	/* A NIC that writes to our buffers itself needs those that cross pages to be contiguous. */
 	n = snprintf(ret, size, "net_af_xdp_%s,iface=%s,start_queue=0,queue_count=%u%s", ifname,
-		     ifname, n_queues != 0 ? n_queues : 1, software ? ",busy_budget=0" : "");
+		     ifname, n_queues != 0 ? n_queues : 1,
+		     software		       ? ",busy_budget=0"
+		     : rte_eal_has_hugepages() ? ""
+					       : ",force_copy=1");
 	if (n < 0 || (size_t)n >= size)
 		return err_set(err, -ENAMETOOLONG, SLUG, "AF_XDP arguments are too long");
 	return 0;

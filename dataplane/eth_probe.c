@@ -49,7 +49,7 @@ static int explain(const struct eth_devargs *d, int rc, const char *reason, stru
 {
 	char driver[64];
 
-	if (rc >= 0)
+	if (rc >= -1) /* Most drivers say -1, which is not -EPERM. */
 		rc = -EIO;
 	err_set(err, rc, SLUG, "DPDK cannot open device '%s': %s", d->name, strerror(-rc));
 	if (reason[0] != '\0') {

@@ -125,6 +125,13 @@ static uint64_t mac_of(const struct rte_ether_addr *addr)
 	return mac;
 }
 
+static uint16_t find(const struct dp_fdb *fdb, const struct dp_fdb_table *t, uint64_t mac,
+		     uint32_t where, struct dp_fdb_bucket **ret_bucket, int *ret_slot)
+{
+	return dp_fdb_find(fdb, t, dp_fdb_first(t, dp_fdb_hash(fdb, mac, where)), mac, where,
+			   ret_bucket, ret_slot);
+}
+
 static void event_add(struct dp_fdb *fdb, const struct dp_fdb_event *event)
 {
 	uint32_t head = atomic_load_explicit(&fdb->events_head, memory_order_relaxed);
@@ -269,7 +276,7 @@ void dp_fdb_learn(struct dp_fdb *fdb, uint64_t mac, uint16_t domain, uint16_t vl
 	struct dp_fdb_event event = {.mac = mac, .domain = domain, .vlan = vlan, .to = port};
 	struct dp_fdb_bucket *b;
 	int slot;
-	uint16_t known = dp_fdb_find(t, dp_fdb_hash(fdb, mac, where), mac, where, &b, &slot);
+	uint16_t known = find(fdb, t, mac, where, &b, &slot);
 
 	if (known == port)
 		return;
@@ -302,7 +309,7 @@ int dp_fdb_add_static(struct dp_fdb *fdb, const struct dp_fdb_entry *entry, stru
 
 	writer_begin(fdb);
 	t = atomic_load(&fdb->table);
-	if (dp_fdb_find(t, dp_fdb_hash(fdb, mac, where), mac, where, &b, &slot) != DP_NO_PORT)
+	if (find(fdb, t, mac, where, &b, &slot) != DP_NO_PORT)
 		slot_empty(fdb, b, slot);
 	if (table_insert(fdb, t, mac, where, entry->port, true, fdb->now_s)) {
 		entry_counted(fdb, entry->port, entry->domain, true, 1);
@@ -324,8 +331,7 @@ int dp_fdb_remove(struct dp_fdb *fdb, const struct dp_fdb_entry *entry)
 	bool found;
 
 	writer_begin(fdb);
-	found = dp_fdb_find(atomic_load(&fdb->table), dp_fdb_hash(fdb, mac, where), mac, where, &b,
-			    &slot) != DP_NO_PORT;
+	found = find(fdb, atomic_load(&fdb->table), mac, where, &b, &slot) != DP_NO_PORT;
 	if (found)
 		slot_empty(fdb, b, slot);
 	dp_fdb_writer_end(fdb);

@@ -12,6 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 #define DP_FDB_SLOTS 5
 
 /* Bits of dp_fdb_bucket.bits: slot i used since the last sweep, slot i static, and one for the bucket. */
@@ -85,30 +89,60 @@ static inline struct dp_fdb_bucket *dp_fdb_second(const struct dp_fdb_table *t, 
 	return &t->buckets[(uint32_t)(hash >> 32) & t->mask];
 }
 
-/* The slot of (mac, where) in a bucket, or -1.  Without branches on data: which slot is luck to the predictor. */
-static inline int dp_fdb_slot(const struct dp_fdb_bucket *b, uint64_t mac, uint32_t where)
-{
-	unsigned hits = 0;
+#if defined(__AVX512F__) && defined(__AVX512BW__)
 
+/* One load of the line answers for all slots.  'mac_port' is compared after a shift by 'shift': 16 for any port. */
+static inline uint32_t dp_fdb_hits(const struct dp_fdb_bucket *b, uint64_t mac_port, unsigned shift,
+				   uint32_t where)
+{
+	__m512i line = _mm512_load_si512(b);
+	uint32_t macs =
+		_mm512_cmpeq_epi64_mask(_mm512_srl_epi64(line, _mm_cvtsi32_si128((int)shift)),
+					_mm512_set1_epi64((int64_t)mac_port));
+	uint32_t wheres = _mm512_cmpeq_epi32_mask(line, _mm512_set1_epi32((int)where));
+
+	return macs & (wheres >> (2 * DP_FDB_SLOTS)) & ((1u << DP_FDB_SLOTS) - 1);
+}
+
+#else
+
+static inline uint32_t dp_fdb_hits(const struct dp_fdb_bucket *b, uint64_t mac_port, unsigned shift,
+				   uint32_t where)
+{
+	uint32_t hits = 0;
+
+	/* Without branches on data: which slot it is, is luck to the predictor. */
+#pragma GCC unroll 5
 	for (unsigned i = 0; i < DP_FDB_SLOTS; i++) {
 		uint64_t mp = atomic_load_explicit(&b->mac_port[i], memory_order_acquire);
 		uint32_t wh = atomic_load_explicit(&b->where[i], memory_order_relaxed);
 
-		hits |= (unsigned)((mp >> 16 == mac) & (wh == where)) << i;
+		hits |= (uint32_t)((mp >> shift == mac_port) & (wh == where)) << i;
 	}
+	return hits;
+}
+
+#endif
+
+/* The slot of (mac, where) in a bucket, or -1. */
+static inline int dp_fdb_slot(const struct dp_fdb_bucket *b, uint64_t mac, uint32_t where)
+{
+	uint32_t hits = dp_fdb_hits(b, mac, 16, where);
+
 	return hits == 0 ? -1 : __builtin_ctz(hits);
 }
 
-/* Finds (mac, where): its port, and the bucket and slot for dp_fdb_touch(); DP_NO_PORT when unknown. */
-static inline uint16_t dp_fdb_find(const struct dp_fdb_table *t, uint64_t hash, uint64_t mac,
-				   uint32_t where, struct dp_fdb_bucket **ret_bucket, int *ret_slot)
+/* Finds (mac, where) given its first bucket: its port, and where it is; DP_NO_PORT when unknown. */
+static inline uint16_t dp_fdb_find(const struct dp_fdb *fdb, const struct dp_fdb_table *t,
+				   struct dp_fdb_bucket *first, uint64_t mac, uint32_t where,
+				   struct dp_fdb_bucket **ret_bucket, int *ret_slot)
 {
-	struct dp_fdb_bucket *b = dp_fdb_first(t, hash);
+	struct dp_fdb_bucket *b = first;
 	int slot = dp_fdb_slot(b, mac, where);
 
 	if (slot < 0 &&
 	    (atomic_load_explicit(&b->bits, memory_order_relaxed) & DP_FDB_SPILLED) != 0) {
-		b = dp_fdb_second(t, hash);
+		b = dp_fdb_second(t, dp_fdb_hash(fdb, mac, where));
 		slot = dp_fdb_slot(b, mac, where);
 	}
 	*ret_bucket = b;
@@ -118,11 +152,25 @@ static inline uint16_t dp_fdb_find(const struct dp_fdb_table *t, uint64_t hash, 
 	return (uint16_t)atomic_load_explicit(&b->mac_port[slot], memory_order_relaxed);
 }
 
-/* Marks a slot as in use: a shared write only when it was not marked since the last sweep. */
-static inline void dp_fdb_touch(struct dp_fdb_bucket *b, int slot)
+/* Is (mac, where) known to live behind 'port'?  Marks it as in use: a shared write only when it was not marked since the last
+ * sweep.  False sends the caller to dp_fdb_learn(), which looks again with care. */
+static inline bool dp_fdb_confirm(const struct dp_fdb *fdb, const struct dp_fdb_table *t,
+				  struct dp_fdb_bucket *first, uint64_t mac, uint32_t where,
+				  uint16_t port)
 {
-	if ((atomic_load_explicit(&b->bits, memory_order_relaxed) & DP_FDB_USED(slot)) == 0)
-		atomic_fetch_or_explicit(&b->bits, DP_FDB_USED(slot), memory_order_relaxed);
+	struct dp_fdb_bucket *b = first;
+	uint64_t want = mac << 16 | port;
+	uint32_t hits = dp_fdb_hits(b, want, 0, where);
+	uint32_t bits = atomic_load_explicit(&b->bits, memory_order_relaxed);
+
+	if (hits == 0 && (bits & DP_FDB_SPILLED) != 0) {
+		b = dp_fdb_second(t, dp_fdb_hash(fdb, mac, where));
+		hits = dp_fdb_hits(b, want, 0, where);
+		bits = atomic_load_explicit(&b->bits, memory_order_relaxed);
+	}
+	if ((bits & hits) == 0 && hits != 0)
+		atomic_fetch_or_explicit(&b->bits, hits, memory_order_relaxed);
+	return hits != 0;
 }
 
 /* A worker's request to learn; limits 0: none.  Does nothing when another writes.  'mac' as in the table: the six bytes as

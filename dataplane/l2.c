@@ -31,8 +31,9 @@ static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN, "addresses are compared as li
 struct l2_frame {
 	struct rte_mbuf *m;
 	uint64_t dst, src; /* 48 bits, as in the table */
-	uint64_t dst_hash, src_hash;
-	uint16_t domain, cvlan, fdb_vlan;
+	struct dp_fdb_bucket *dst_bucket, *src_bucket;
+	uint32_t where; /* domain and VLAN that addresses are learned on, as in the table */
+	uint16_t domain, cvlan;
 	bool tagged;
 };
 
@@ -131,21 +132,20 @@ static inline enum dp_drop classify(const struct dp_vport *in, struct l2_frame *
 	return (in->flags & DP_VP_UNTAGGED_IN) != 0 ? DP_N_DROPS : DP_DROP_UNTAGGED;
 }
 
-/* The VLAN that addresses are learned on, and both hashes. */
+/* Where the table has both addresses. */
 static inline void locate(struct dp_worker *w, const struct dp_fdb *fdb,
 			  const struct dp_fdb_table *t, struct l2_frame *f)
 {
 	const struct dp_domain *domain = w->view->domains[f->domain];
-	uint32_t where;
+	uint16_t vlan = f->cvlan;
 
-	f->fdb_vlan = f->cvlan;
 	if (unlikely(domain->fdb_vlan != NULL))
-		f->fdb_vlan = domain->fdb_vlan[f->cvlan];
-	where = (uint32_t)f->domain << 16 | f->fdb_vlan;
-	f->src_hash = dp_fdb_hash(fdb, f->src, where);
-	f->dst_hash = dp_fdb_hash(fdb, f->dst, where);
-	rte_prefetch0(dp_fdb_first(t, f->src_hash));
-	rte_prefetch0(dp_fdb_first(t, f->dst_hash));
+		vlan = domain->fdb_vlan[f->cvlan];
+	f->where = (uint32_t)f->domain << 16 | vlan;
+	f->src_bucket = dp_fdb_first(t, dp_fdb_hash(fdb, f->src, f->where));
+	f->dst_bucket = dp_fdb_first(t, dp_fdb_hash(fdb, f->dst, f->where));
+	rte_prefetch0(f->src_bucket);
+	rte_prefetch0(f->dst_bucket);
 }
 
 static void learn_all(struct dp_worker *w, const struct dp_vport *in, const struct l2_learn *learn,
@@ -182,6 +182,12 @@ static inline bool may_leave(const struct dp_vport *out, uint16_t domain, uint16
 	return true;
 }
 
+static inline bool needs_tag_work(const struct dp_vport *out, const struct l2_frame *f)
+{
+	return f->tagged || out->wire != NULL ||
+	       ((out->flags & DP_VP_TAG_OUT) != 0 && f->cvlan != out->native_out);
+}
+
 static inline void forward_known(struct dp_worker *w, const struct dp_vport *in,
 				 const struct dp_vport *out, const struct l2_frame *f,
 				 struct dp_count *count)
@@ -201,7 +207,7 @@ static inline void forward_known(struct dp_worker *w, const struct dp_vport *in,
 		dp_drop(w, in->id, m, reason);
 		return;
 	}
-	if (unlikely(f->tagged || (out->flags & DP_VP_TAG_OUT) != 0 || out->wire != NULL)) {
+	if (unlikely(needs_tag_work(out, f))) {
 		m = dp_vlan_egress(w, out, m, f->domain, f->cvlan, f->tagged);
 		if (m == NULL) {
 			count->drops_rx[DP_DROP_NO_MBUF]++;
@@ -248,20 +254,15 @@ static uint16_t classify_all(struct dp_worker *w, const struct dp_vport *in, str
 static void learn_sources(struct dp_worker *w, const struct dp_vport *in,
 			  const struct l2_frame *frames, uint16_t n, const struct dp_fdb_table *t)
 {
+	const struct dp_fdb *fdb = w->dp->fdb;
 	struct l2_learn learn[DP_BURST];
 	uint16_t n_learn = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		const struct l2_frame *f = &frames[i];
-		uint32_t where = (uint32_t)f->domain << 16 | f->fdb_vlan;
-		struct dp_fdb_bucket *b;
-		int slot;
-		uint16_t port = dp_fdb_find(t, f->src_hash, f->src, where, &b, &slot);
 
-		if (likely(port == in->id))
-			dp_fdb_touch(b, slot);
-		else
-			learn[n_learn++] = (struct l2_learn){f->src, f->domain, f->fdb_vlan};
+		if (unlikely(!dp_fdb_confirm(fdb, t, f->src_bucket, f->src, f->where, in->id)))
+			learn[n_learn++] = (struct l2_learn){f->src, f->domain, (uint16_t)f->where};
 	}
 	if (unlikely(n_learn != 0))
 		learn_all(w, in, learn, n_learn);
@@ -298,6 +299,7 @@ void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf
 	struct dp_capture_point *point =
 		atomic_load_explicit(&in->port->capture, memory_order_acquire);
 	struct dp_count *count = w->count->ports[in->id];
+	const struct dp_fdb *fdb = w->dp->fdb;
 	struct l2_frame frames[DP_BURST];
 	uint16_t n_frames;
 
@@ -310,14 +312,13 @@ void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf
 		learn_sources(w, in, frames, n_frames, t);
 	for (uint16_t i = 0; i < n_frames; i++) {
 		const struct l2_frame *f = &frames[i];
-		uint32_t where = (uint32_t)f->domain << 16 | f->fdb_vlan;
 		struct dp_fdb_bucket *b;
 		int slot;
 		bool group = (f->dst & GROUP_BIT) != 0;
-		uint16_t id = unlikely(group)
-				      ? DP_NO_PORT
-				      : dp_fdb_find(t, f->dst_hash, f->dst, where, &b, &slot);
+		uint16_t id = DP_NO_PORT;
 
+		if (likely(!group))
+			id = dp_fdb_find(fdb, t, f->dst_bucket, f->dst, f->where, &b, &slot);
 		count->rx_multicast += group;
 		if (likely(id != DP_NO_PORT))
 			forward_known(w, in, w->view->vports[id], f, count);

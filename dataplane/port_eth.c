@@ -15,6 +15,7 @@
 #include "dataplane/af_xdp.h"
 #include "dataplane/csum.h"
 #include "dataplane/dp.h"
+#include "dataplane/dpdk_log.h"
 #include "dataplane/eth_probe.h"
 
 #include <errno.h>
@@ -25,7 +26,13 @@
 #include <rte_dev.h>
 #include <rte_ip.h>
 #include <rte_malloc.h>
+#include <rte_mbuf_pool_ops.h>
 #include <rte_mempool.h>
+
+/* What net_af_xdp takes of a pool for each queue: its fill ring, what it sends, what is on the way. */
+#define XDP_FILL      2048u
+#define XDP_SLACK     512u
+#define XDP_MIN_FRAME 2048u
 
 #define REQUESTS (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)
 
@@ -40,13 +47,46 @@ static uint16_t eth_rx(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n)
 	return rte_eth_rx_burst(eq->port_id, eq->queue, pkts, n);
 }
 
-/* AF_XDP on an interface without hardware: the kernel left checksums to a NIC that there is none of. */
-static uint16_t eth_rx_partial(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n)
+/* AF_XDP.  Its buffers are the interface's: when the port is closed, those that the kernel holds are lost.  So frames are
+ * copied out, and the pool goes with the port.  On an interface without hardware the kernel left checksums to a NIC
+ * that there is none of. */
+static __rte_always_inline uint16_t xdp_rx(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n,
+					   bool partial)
 {
-	n = eth_rx(q, pkts, n);
-	for (uint16_t i = 0; i < n; i++)
-		dp_csum_detect_partial(pkts[i]);
-	return n;
+	struct eth_queue *eq = q->priv;
+	struct rte_mbuf *from[DP_BURST];
+	uint16_t got, missing;
+
+	if (unlikely(atomic_load_explicit(&eq->off, memory_order_relaxed)))
+		return 0;
+	missing = DP_BURST - eq->n_spare;
+	if (missing > 0 && rte_pktmbuf_alloc_bulk(eq->pool, eq->spare + eq->n_spare, missing) == 0)
+		eq->n_spare = DP_BURST;
+	got = rte_eth_rx_burst(eq->port_id, eq->queue, from, RTE_MIN(n, eq->n_spare));
+	for (uint16_t i = 0; i < got; i++) {
+		struct rte_mbuf *m = eq->spare[--eq->n_spare];
+
+		/* xdp_pool() sees to it that it fits. */
+		rte_memcpy(rte_pktmbuf_mtod(m, void *), rte_pktmbuf_mtod(from[i], const void *),
+			   from[i]->data_len);
+		m->data_len = from[i]->data_len;
+		m->pkt_len = from[i]->data_len;
+		if (partial)
+			dp_csum_detect_partial(m);
+		pkts[i] = m;
+	}
+	rte_pktmbuf_free_bulk(from, got);
+	return got;
+}
+
+static uint16_t eth_rx_xdp(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n)
+{
+	return xdp_rx(q, pkts, n, false);
+}
+
+static uint16_t eth_rx_xdp_partial(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n)
+{
+	return xdp_rx(q, pkts, n, true);
 }
 
 static uint16_t eth_tx(struct dp_txq *q, struct rte_mbuf **pkts, uint16_t n)
@@ -168,20 +208,71 @@ static int refused(const struct eth_port *ep, int rc, const char *what, struct e
 		       what, rte_strerror(-rc));
 }
 
+/* A pool whose objects lie side by side.  By default DPDK lets none cross a page, and net_af_xdp, which registers
+ * 'objects times size' bytes with the kernel, leaves out the end. */
+static struct rte_mempool *tight_pool(const char *name, unsigned n, uint32_t room)
+{
+	struct rte_pktmbuf_pool_private priv = {.mbuf_data_room_size = (uint16_t)room};
+	struct rte_mempool *pool =
+		rte_mempool_create_empty(name, n, (unsigned)sizeof(struct rte_mbuf) + room, 256,
+					 sizeof(priv), (int)rte_socket_id(),
+					 RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+
+	if (pool == NULL)
+		return NULL;
+	rte_pktmbuf_pool_init(pool, &priv);
+	if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) != 0 ||
+	    rte_mempool_populate_default(pool) < 0 || pool->nb_mem_chunks != 1) {
+		rte_mempool_free(pool);
+		return NULL;
+	}
+	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+	return pool;
+}
+
+/* Buffers of an AF_XDP device: one piece of memory, each at most a page with all that is around it. */
+static struct rte_mempool *xdp_pool(struct eth_port *ep, struct err *err)
+{
+	unsigned n = ep->conf.n_rxq * (XDP_FILL + ep->conf.n_tx_desc + XDP_SLACK);
+	uint32_t room = RTE_MAX(ep->conf.frame, XDP_MIN_FRAME) + RTE_PKTMBUF_HEADROOM;
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	snprintf(name, sizeof(name), "xdp%u_%s", ep->port_id, ep->ifname);
+	ep->umem = tight_pool(name, n, room);
+	if (ep->umem == NULL)
+		err_set(err, -ENOMEM, "no-memory", "no memory for %u XDP buffers", n);
+	return ep->umem;
+}
+
+static struct rte_mempool *rx_pool(struct eth_port *ep, struct err *err)
+{
+	struct rte_mempool *pool;
+
+	if (ep->ifname[0] != '\0')
+		return xdp_pool(ep, err);
+	pool = dp_pool(ep->port->dp, ep->conf.frame, ep->conf.single);
+	if (pool == NULL)
+		err_set(err, -ENOMEM, "no-memory", "no packet buffers of %u bytes", ep->conf.frame);
+	return pool;
+}
+
 static int setup_queues(struct eth_port *ep, struct err *err)
 {
-	struct rte_mempool *pool = dp_pool(ep->port->dp, ep->conf.frame, ep->conf.single);
+	struct rte_mempool *pool = rx_pool(ep, err), *copies = dp_pool(ep->port->dp, 0, false);
 	int socket = rte_eth_dev_socket_id(ep->port_id), rc;
 
 	if (pool == NULL)
-		return err_set(err, -ENOMEM, "no-memory", "no packet buffers of %u bytes",
-			       ep->conf.frame);
+		return -ENOMEM;
+	if (pool == ep->umem)
+		copies = dp_pool(ep->port->dp, rte_pktmbuf_data_room_size(pool), true);
+	if (copies == NULL)
+		return err_set(err, -ENOMEM, "no-memory", "no packet buffers");
 	for (uint16_t i = 0; i < ep->conf.n_rxq; i++) {
 		rc = rte_eth_rx_queue_setup(ep->port_id, i, ep->conf.n_rx_desc, (unsigned)socket,
 					    NULL, pool);
 		if (rc != 0)
 			return refused(ep, rc, "to set up a receive queue", err);
-		ep->rxq[i].pool = pool;
+		ep->rxq[i].pool = copies;
 		ep->port->rxq[i].pool = pool;
 	}
 	for (uint16_t i = 0; i < ep->conf.n_txq; i++) {
@@ -189,13 +280,13 @@ static int setup_queues(struct eth_port *ep, struct err *err)
 					    NULL);
 		if (rc != 0)
 			return refused(ep, rc, "to set up a transmit queue", err);
-		ep->txq[i].pool = dp_pool(ep->port->dp, 0, false);
+		ep->txq[i].pool = copies;
 	}
 	return 0;
 }
 
 /* Configures and starts.  The queues of the port exist and stay. */
-static int device_start(struct eth_port *ep, struct err *err)
+static int configure_and_start(struct eth_port *ep, struct err *err)
 {
 	struct eth_conf *c = &ep->conf;
 	int rc = rte_eth_dev_configure(ep->port_id, c->n_rxq, c->n_txq, &c->dev);
@@ -221,11 +312,29 @@ static int device_start(struct eth_port *ep, struct err *err)
 	return 0;
 }
 
+static int device_start(struct eth_port *ep, struct err *err)
+{
+	char reason[200];
+	int rc;
+
+	dpdk_log_record();
+	rc = configure_and_start(ep, err);
+	dpdk_log_end(reason, sizeof(reason));
+	if (rc != 0 && err != NULL && err->why[0] == '\0')
+		err_why(err, "%s", reason);
+	return rc;
+}
+
+/* No worker is inside. */
 static void device_stop(struct eth_port *ep)
 {
 	if (ep->started)
 		rte_eth_dev_stop(ep->port_id);
 	ep->started = false;
+	for (uint16_t i = 0; ep->rxq != NULL && i < ep->conf.n_rxq; i++) {
+		rte_pktmbuf_free_bulk(ep->rxq[i].spare, ep->rxq[i].n_spare);
+		ep->rxq[i].n_spare = 0;
+	}
 }
 
 static int alloc_queues(struct eth_port *ep, struct err *err)
@@ -241,7 +350,8 @@ static int alloc_queues(struct eth_port *ep, struct err *err)
 	for (uint16_t i = 0; i < ep->conf.n_rxq; i++) {
 		ep->rxq[i] = (struct eth_queue){.port_id = ep->port_id, .queue = i};
 		port->rxq[i].priv = &ep->rxq[i];
-		port->rxq[i].rx = ep->partial ? eth_rx_partial : eth_rx;
+		if (ep->ifname[0] != '\0')
+			port->rxq[i].rx = ep->partial ? eth_rx_xdp_partial : eth_rx_xdp;
 	}
 	for (uint16_t i = 0; i < ep->conf.n_txq; i++) {
 		ep->txq[i] = (struct eth_queue){.port_id = ep->port_id, .queue = i};
@@ -266,6 +376,10 @@ static void look_at_interface(struct eth_port *ep)
 	if (if_indextoname(ep->ifindex, ep->ifname) == NULL)
 		ep->ifname[0] = '\0';
 	ep->partial = dp_eth_is_software(ep->ifname);
+	/* The rings need not be as long as the driver's default; its buffers are ours to pay. */
+	ep->wish.n_desc = ep->wish.n_desc != 0 ? ep->wish.n_desc : 1024;
+	if (ep->wish.mtu == 0)
+		ep->wish.mtu = dp_eth_if_mtu(ep->ifname);
 }
 
 static uint32_t buffer_size(struct dp *dp)
@@ -300,6 +414,7 @@ static int bring_up(struct eth_port *ep, const struct dp_port_opts *opts, struct
 	if (rc != 0)
 		return refused(ep, rc, "to describe itself", err);
 	look_at_interface(ep);
+	ep->wish.mtu = ep->wish.mtu != 0 ? ep->wish.mtu : RTE_ETHER_MTU;
 	rc = eth_conf_make(&ep->info, &ep->wish, &ep->conf, err);
 	if (rc == 0)
 		rc = alloc_queues(ep, err);
@@ -309,6 +424,8 @@ static int bring_up(struct eth_port *ep, const struct dp_port_opts *opts, struct
 		rc = set_mac(ep, &opts->mac, err);
 	if (rc != 0)
 		return rc;
+	if (ep->ifname[0] != '\0')
+		rte_eth_dev_set_mtu(ep->port_id, ep->wish.mtu); /* the interface's */
 	rte_eth_macaddr_get(ep->port_id, &port->mac);
 	snprintf(port->driver, sizeof(port->driver), "%s", ep->info.driver_name);
 	apply_mtu(ep, ep->wish.mtu);
@@ -337,7 +454,7 @@ static int eth_open(struct dp_port *port, const struct dp_port_opts *opts, struc
 	ep->ioctl_fd = -1;
 	ep->wish = (struct eth_wish){.n_queues = opts->n_queues,
 				     .n_desc = opts->n_desc,
-				     .mtu = opts->mtu != 0 ? opts->mtu : RTE_ETHER_MTU,
+				     .mtu = opts->mtu,
 				     .offloads = opts->offloads,
 				     .n_workers = (uint16_t)dp_n_workers(port->dp),
 				     .n_cpus = (uint16_t)sysconf(_SC_NPROCESSORS_ONLN),
@@ -354,6 +471,7 @@ static int eth_open(struct dp_port *port, const struct dp_port_opts *opts, struc
 	if (rc != 0) {
 		device_stop(ep);
 		eth_remove(ep->port_id);
+		rte_mempool_free(ep->umem);
 		port_free(ep);
 	}
 	return rc;
@@ -368,6 +486,7 @@ static void eth_close(struct dp_port *port)
 	unwatch(ep);
 	device_stop(ep);
 	eth_remove(ep->port_id);
+	rte_mempool_free(ep->umem);
 	port_free(ep);
 }
 
@@ -422,6 +541,10 @@ static int eth_set_mtu(struct dp_port *port, uint16_t mtu, struct err *err)
 			return 0;
 		}
 	}
+	if (ep->umem != NULL) /* Its driver cannot set up a queue twice. */
+		return err_set(err, -EBUSY, "mtu-range",
+			       "mtu %u: the port was made for %u; remove it and add it again", mtu,
+			       ep->wish.mtu);
 	rc = restart(ep, &next, err);
 	if (rc == 0)
 		apply_mtu(ep, mtu);

@@ -249,7 +249,7 @@ static void hand_off(struct dp_worker *w, const struct dp_port *port, struct rte
 		dp_worker_kick(owner);
 }
 
-static void flush_port(struct dp_worker *w, uint16_t id)
+void dp_tx_flush(struct dp_worker *w, uint16_t id)
 {
 	struct dp_txbuf *buf = w->tx[id];
 	const struct dp_vport *vp = w->view->vports[id];
@@ -273,23 +273,10 @@ static void flush_port(struct dp_worker *w, uint16_t id)
 		hand_off(w, vp->port, buf->pkts, n);
 }
 
-void dp_tx(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf *m)
-{
-	struct dp_txbuf *buf = w->tx[out->id];
-
-	if (!buf->touched) {
-		buf->touched = true;
-		w->touched[w->n_touched++] = out->id;
-	}
-	buf->pkts[buf->n++] = m;
-	if (unlikely(buf->n == DP_TX_GATHER))
-		flush_port(w, out->id);
-}
-
 void dp_tx_flush_all(struct dp_worker *w)
 {
 	for (uint16_t i = 0; i < w->n_touched; i++) {
-		flush_port(w, w->touched[i]);
+		dp_tx_flush(w, w->touched[i]);
 		w->tx[w->touched[i]]->touched = false;
 	}
 	w->n_touched = 0;

@@ -98,8 +98,23 @@ void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf
 void dp_flood(struct dp_worker *w, const struct dp_vport *in, const struct dp_domain *domain,
 	      struct rte_mbuf *m, uint16_t cvlan, bool tagged, bool group);
 
-/* tx.c: gathers 'm' for 'out'; takes it. */
-void dp_tx(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf *m);
+/* tx.c: sends what was gathered for one port. */
+void dp_tx_flush(struct dp_worker *w, uint16_t port);
+
+/* Gathers 'm' for 'out'; takes it. */
+static inline void dp_tx(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf *m)
+{
+	struct dp_txbuf *buf = w->tx[out->id];
+
+	if (!buf->touched) {
+		buf->touched = true;
+		w->touched[w->n_touched++] = out->id;
+	}
+	buf->pkts[buf->n++] = m;
+	if (unlikely(buf->n == DP_TX_GATHER))
+		dp_tx_flush(w, out->id);
+}
+
 /* Sends what was gathered. */
 void dp_tx_flush_all(struct dp_worker *w);
 /* Takes frames that other workers handed to this one.  Returns how many. */

@@ -46,13 +46,27 @@ static size_t transport_size(const uint8_t *ip, size_t room, size_t l3, bool v6)
 	return total > l3 && total <= room ? total - l3 : room - l3;
 }
 
+/* CRC32c of bytes that need not be aligned. */
+static uint32_t crc32c(const uint8_t *p, size_t size)
+{
+	uint32_t crc = UINT32_MAX;
+	uint64_t word;
+
+	for (; size >= sizeof(word); p += sizeof(word), size -= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		crc = rte_hash_crc_8byte(word, crc);
+	}
+	for (; size != 0; p++, size--)
+		crc = rte_hash_crc_1byte(*p, crc);
+	return ~crc;
+}
+
 static void finish_sctp(uint8_t *l4, size_t size)
 {
 	uint32_t crc;
 
 	memset(l4 + 8, 0, 4);
-	crc = ~rte_hash_crc(l4, (uint32_t)size,
-			    UINT32_MAX); /* CRC32c, least significant byte first. */
+	crc = crc32c(l4, size); /* Least significant byte first. */
 	for (unsigned i = 0; i < 4; i++)
 		l4[8 + i] = (uint8_t)(crc >> (8 * i));
 }

@@ -125,15 +125,24 @@ int filter_capture_port_add(struct filter_capture *c, uint16_t port_id, const ch
 	return 0;
 }
 
-void filter_capture_port_remove(struct filter_capture *c, uint16_t port_id)
+/* Returns the port's iface, or FILTER_NO_IFACE when it was not watched. */
+static uint16_t unwatch(struct filter_capture *c, uint16_t port_id)
 {
 	uint16_t id = port_id < DP_MAX_PORTS ? c->iface_of_port[port_id] : FILTER_NO_IFACE;
 
-	if (id == FILTER_NO_IFACE)
-		return;
-	c->iface_of_port[port_id] = FILTER_NO_IFACE;
-	rebuild_or_clear(c->set, port_id);
-	atomic_store_explicit(&c->ifaces[id]->gone, true, memory_order_relaxed);
+	if (id != FILTER_NO_IFACE) {
+		c->iface_of_port[port_id] = FILTER_NO_IFACE;
+		rebuild_or_clear(c->set, port_id);
+	}
+	return id;
+}
+
+void filter_capture_port_remove(struct filter_capture *c, uint16_t port_id)
+{
+	uint16_t id = unwatch(c, port_id);
+
+	if (id != FILTER_NO_IFACE)
+		atomic_store_explicit(&c->ifaces[id]->gone, true, memory_order_relaxed);
 }
 
 void filter_captures_port_gone(struct filter_captures *set, uint16_t port_id)
@@ -142,8 +151,9 @@ void filter_captures_port_gone(struct filter_captures *set, uint16_t port_id)
 		filter_capture_port_remove(set->running[i], port_id);
 }
 
+/* Its ports are not gone: the writer may yet have to name them. */
 void filter_capture_detach(struct filter_capture *c)
 {
 	for (uint16_t port_id = 0; port_id < DP_MAX_PORTS; port_id++)
-		filter_capture_port_remove(c, port_id);
+		unwatch(c, port_id);
 }

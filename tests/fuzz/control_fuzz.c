@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Any line on the control socket: the request is understood or refused with words, its parameters are checked as the
- * daemon checks them, and what is answered can be sent.  What was taken is taken again when it is written out.
+ * Any line on the control socket: the request is understood or refused with words, its parameters
+ * are checked as the daemon checks them, and what is answered can be sent.  What was taken is taken
+ * again when it is written out.
  */
 #include "tests/fuzz/fuzz.h"
 

@@ -133,7 +133,8 @@ static void big_call_and_big_answer_pass(void **state)
 	fix_stop(&fix);
 }
 
-/* The daemon takes no call while much waits for us: a client that only sends would wait for ever. */
+/* The daemon takes no call while much waits for us: a client that only sends would wait for ever.
+ */
 static void call_passes_on_a_connection_full_of_notifications(void **state)
 {
 	json_t *params = json_pack("{s:i, s:i}", "number", 900, "size", 1000), *big, *notification;

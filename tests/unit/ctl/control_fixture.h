@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A control server with a small command table of its own, on a thread as in the daemon, and a raw socket to be rude with.
- * What a test wants to know of the server it asks as a client, so that nothing is shared between threads.
+ * A control server with a small command table of its own, on a thread as in the daemon, and a raw
+ * socket to be rude with. What a test wants to know of the server it asks as a client, so that
+ * nothing is shared between threads.
  */
 #ifndef TESTS_UNIT_CTL_CONTROL_FIXTURE_H
 #define TESTS_UNIT_CTL_CONTROL_FIXTURE_H
@@ -19,9 +20,10 @@
 
 #define FIX_WAIT_MS 10000 /* How long a test waits for what must come. */
 
-/* The commands: thing.add NAME [--kind tap|host] (changes), thing.list, thing.fail, blob.get SIZE, nap.take MS,
- * out.write TEXT, out.ignore, who.show, tick.watch N SIZE (stream), tick.later N SIZE (stream, one a turn of the loop),
- * tick.refuse (stream that fails), tick.end (stream that ends), tick.closed, server.stats; local.only has no handler. */
+/* The commands: thing.add NAME [--kind tap|host] (changes), thing.list, thing.fail, blob.get SIZE,
+ * nap.take MS, out.write TEXT, out.ignore, who.show, tick.watch N SIZE (stream), tick.later N SIZE
+ * (stream, one a turn of the loop), tick.refuse (stream that fails), tick.end (stream that ends),
+ * tick.closed, server.stats; local.only has no handler. */
 extern const struct ctl_spec fix_specs[];
 extern const struct ctl_binding fix_bindings[];
 
@@ -35,8 +37,8 @@ struct fix {
 	unsigned n_closed; /* Streams; the server's thread only. */
 };
 
-/* Starts a server; a limit that is 0 in 'opts' (may be NULL) is the default.  fix_stop() fails the test when a descriptor
- * was leaked. */
+/* Starts a server; a limit that is 0 in 'opts' (may be NULL) is the default.  fix_stop() fails the
+ * test when a descriptor was leaked. */
 void fix_start(struct fix *fix, const struct ctl_server_opts *opts);
 void fix_stop(struct fix *fix);
 /* A directory of its own, and a path in it, without a server. */
@@ -62,7 +64,8 @@ void raw_close(struct raw *raw);
 bool raw_send(struct raw *raw, const void *bytes, size_t size);
 bool raw_text(struct raw *raw, const char *text);
 bool raw_send_fds(struct raw *raw, const char *text, const int *fds, unsigned n_fds);
-/* The next line as JSON (new reference); NULL at the end of the connection.  Fails the test when nothing comes. */
+/* The next line as JSON (new reference); NULL at the end of the connection.  Fails the test when
+ * nothing comes. */
 json_t *raw_line(struct raw *raw);
 /* As raw_line(), but NULL when nothing comes within 'ms' either. */
 json_t *raw_line_within(struct raw *raw, int ms);

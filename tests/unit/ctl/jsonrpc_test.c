@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Messages of the control socket.  What must be refused is in server_hostile_test.c, where the refusal is seen; here is
- * where the limits lie, and what comes back of what was written.
+ * Messages of the control socket.  What must be refused is in server_hostile_test.c, where the
+ * refusal is seen; here is where the limits lie, and what comes back of what was written.
  */
 #include "ctl/jsonrpc.h"
 
@@ -148,7 +148,8 @@ static void number_of_values_is_limited(void **state)
 	for (int over = 0; over < 2; over++) {
 		n = 0;
 		text[n++] = '[';
-		/* The array is a value of its own, and so is what its first item is counted with. */
+		/* The array is a value of its own, and so is what its first item is counted with.
+		 */
 		for (int i = 0; i < JSONRPC_MAX_VALUES - 2 + over; i++) {
 			text[n++] = '0';
 			text[n++] = ',';

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The control server with clients that mean harm, or do not know what they do.  After each the server still answers
- * another client, has counted what happened and has leaked no descriptor (fix_stop() looks).
+ * The control server with clients that mean harm, or do not know what they do.  After each the
+ * server still answers another client, has counted what happened and has leaked no descriptor
+ * (fix_stop() looks).
  */
 #include "tests/unit/ctl/control_fixture.h"
 
@@ -279,7 +280,8 @@ static void message_of_the_greatest_size_is_taken_and_one_byte_more_is_not(void 
 	}
 }
 
-/* Twenty clients with 4 MB each of a message that has not ended: the first have room, and the rest are told. */
+/* Twenty clients with 4 MB each of a message that has not ended: the first have room, and the rest
+ * are told. */
 static void unfinished_messages_are_limited_together(void **state)
 {
 	enum { N = 20 };
@@ -443,12 +445,12 @@ static void calls_wait_while_answers_are_not_read(void **state)
 
 	fix_start(&fix, NULL);
 	raw_open(&raw, fix.path);
-	ask_for_blobs(&raw, 200, MIB);
+	ask_for_blobs(&raw, 40, MIB);
 	expect_sane(&fix);
 	usleep(100000);
 	/* The first answer already is more than may wait. */
 	assert_in_range(fix_stat(&fix, "calls"), 2, 6);
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 40; i++) {
 		json_t *line = raw_line(&raw);
 
 		assert_int_equal(json_integer_value(json_object_get(line, "id")), i);
@@ -516,7 +518,7 @@ static void answer_that_is_too_big_becomes_an_error(void **state)
 
 static void unread_answers_are_limited_together(void **state)
 {
-	enum { N = 8 };
+	enum { N = 5 };
 	const json_int_t size = 40 * MIB;
 	struct raw raws[N];
 	unsigned n_sent = 0, n_busy = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The control socket in the file system, one daemon a path, and who may use it.  What needs other users is tried
- * when the test runs as root and skipped otherwise.
+ * The control socket in the file system, one daemon a path, and who may use it.  What needs other
+ * users is tried when the test runs as root and skipped otherwise.
  */
 #include "tests/unit/ctl/control_fixture.h"
 

@@ -217,8 +217,8 @@ static void strings_keep_their_form(void **state)
 	forms_hold(CTL_FORM_IFNAME, WORDS("eth0", "a", "br-lan.100", "123456789012345"),
 		   WORDS("1234567890123456", "a/b", "a b", ".", "..", "a:b"));
 	forms_hold(CTL_FORM_PATH, WORDS("/run/x.sock"), WORDS("run/x", ""));
-	forms_hold(CTL_FORM_RING, WORDS("10x100M", "2x4096", "64x1G"),
-		   WORDS("1x1M", "65x1M", "x1M", "10x", "10", "10x1", "10x-1"));
+	forms_hold(CTL_FORM_RING, WORDS("10x100M", "2x65536", "10000x1G"),
+		   WORDS("1x1M", "10001x1M", "x1M", "10x", "10", "10x65535", "10x-1"));
 	forms_hold(CTL_FORM_VLAN, WORDS("1", "4094"), WORDS("0", "4095", "", "1,2", "a"));
 }
 

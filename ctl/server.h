@@ -84,8 +84,9 @@ int ctl_call_take_fd_at(struct ctl_call *call, unsigned index);
  * handler fails after it opened the stream; the stream is gone after it.  A client that does not
  * read loses notifications beyond a bound (they are counted and the count is sent), no memory. */
 struct ctl_stream;
-/* NULL: the command is no CTL_STREAM, the client has too many, or out of memory.  'on_close' did
- * not run then. */
+/* From a handler, for its own call; a command that is no CTL_STREAM may open one too, where its
+ * parameters ask for it.  NULL: the client has too many, or out of memory; then 'on_close' did not
+ * run. */
 struct ctl_stream *ctl_stream_open(struct ctl_call *call, void (*on_close)(void *arg), void *arg);
 /* Never closes the stream and never blocks; 'params' (an object) is borrowed. */
 void ctl_stream_send(struct ctl_stream *stream, const json_t *params);

@@ -16,7 +16,7 @@ struct ctl_stream *ctl_stream_open(struct ctl_call *call, void (*on_close)(void 
 	struct ctl_conn *conn = call->conn;
 	struct ctl_stream *stream;
 
-	if (!(call->spec->flags & CTL_STREAM) || conn->n_streams == CTL_MAX_STREAMS)
+	if (conn->n_streams == CTL_MAX_STREAMS)
 		return NULL;
 	stream = calloc(1, sizeof(*stream));
 	if (stream == NULL)

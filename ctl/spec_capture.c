@@ -119,6 +119,7 @@ const struct ctl_spec ctl_spec_captures[] = {
 				NULL,
 			},
 		.args = start_args,
+		.flags = CTL_STREAM,
 		.answer = "{\"id\", \"files\": n}; with attach then a stream with one notification "
 			  "when the capture "
 			  "ends: {\"id\", \"packets\", \"lost\", \"reason\"}",

@@ -2,15 +2,17 @@
  *
  * The ledger.  Every frame has a fate, and both halves of a port balance at every read:
  *
- *	ingress   rx + copies         = forwarded + sum(drops_rx)
- *	egress    offered + segments  = tx + sum(drops_tx)
- *	switch    sum(forwarded)      = sum(offered) + handed off and not yet taken
+ * 	ingress   rx + copies         = forwarded + sum(drops_rx)
+ * 	egress    offered + segments  = tx + sum(drops_tx)
+ * 	switch    sum(forwarded)      = sum(offered) + handed off and not yet taken
  *
- * 'copies' are the extra frames that flooding makes, 'segments' the extra frames that software segmentation makes.
+ * 'copies' are the extra frames that flooding makes, 'segments' the extra frames that software
+ * segmentation makes.
  *
- * Each worker owns two sets of counters and writes one of them with plain stores.  A reader (control thread only)
- * asks each worker to change sets at its next quiescent point, then reads the set left behind at leisure and adds
- * it to the totals: the snapshot is exact, and the packet path pays nothing for it.
+ * Each worker owns two sets of counters and writes one of them with plain stores.  A reader
+ * (control thread only) asks each worker to change sets at its next quiescent point, then reads the
+ * set left behind at leisure and adds it to the totals: the snapshot is exact, and the packet path
+ * pays nothing for it.
  */
 #ifndef DATAPLANE_COUNTER_H
 #define DATAPLANE_COUNTER_H
@@ -34,7 +36,8 @@ struct dp_count {
 	uint64_t drops_tx[DP_N_DROPS];
 };
 
-/* Per tenant on a switch (struct dp_domain): what its machines sent, and what came for it by an uplink it shares. */
+/* Per tenant on a switch (struct dp_domain): what its machines sent, and what came for it by an
+ * uplink it shares. */
 struct dp_domain_count {
 	uint64_t rx_packets;
 	uint64_t rx_bytes;

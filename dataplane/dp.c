@@ -153,7 +153,8 @@ void dp_synchronize(struct dp *dp)
 		sched_yield();
 }
 
-/* Numbers the workers 0..n-1: who has which transmit queue.  Nobody may be inside a burst meanwhile. */
+/* Numbers the workers 0..n-1: who has which transmit queue.  Nobody may be inside a burst
+ * meanwhile. */
 static void rank_all(struct dp *dp, const struct dp_worker *leaving)
 {
 	uint16_t rank = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The dataplane: workers, ports, the forwarding database, and the view that says how they fit.  Policy comes from
- * above as a view (view.h) and by callback; nothing here knows a configuration.
+ * The dataplane: workers, ports, the forwarding database, and the view that says how they fit.
+ * Policy comes from above as a view (view.h) and by callback; nothing here knows a configuration.
  *
  * Threads: every function here belongs to the control thread, unless it says otherwise.
  */
@@ -24,8 +24,8 @@ struct dp_capture_point;
 /* Where a capture sees a frame. */
 enum dp_stage { DP_STAGE_INGRESS, DP_STAGE_EGRESS, DP_STAGE_DROP };
 
-/* Called on the worker for a port whose capture point is set.  Frames are borrowed and must not be changed.  'reason' is an
- * enum dp_drop for DP_STAGE_DROP. */
+/* Called on the worker for a port whose capture point is set.  Frames are borrowed and must not be
+ * changed.  'reason' is an enum dp_drop for DP_STAGE_DROP. */
 typedef void (*dp_capture_fn)(struct dp_capture_point *point, unsigned worker, enum dp_stage stage,
 			      enum dp_drop reason, struct rte_mbuf *const *pkts, uint16_t n);
 
@@ -46,18 +46,19 @@ struct dp_event {
 };
 
 struct dp_opts {
-	uint32_t n_mbufs;   /* in the shared pool; 0: 32768 */
-	uint32_t fdb_size;  /* learned and static addresses; 0: 1 Mi */
-	uint32_t mac_age_s; /* 0: 300 */
-	uint32_t
-		max_sleep_us; /* longest sleep of an idle worker on queues that must be polled; 0: never sleep */
-	dp_capture_fn capture;					/* may be NULL */
+	uint32_t n_mbufs;      /* in the shared pool; 0: 32768 */
+	uint32_t fdb_size;     /* learned and static addresses; 0: 1 Mi */
+	uint32_t mac_age_s;    /* 0: 300 */
+	uint32_t max_sleep_us; /* longest sleep of an idle worker on queues that must be polled; 0:
+				  never sleep */
+	dp_capture_fn capture; /* may be NULL */
 	void (*event)(void *ctx, const struct dp_event *event); /* may be NULL */
 	void *ctx;
 };
 
-/* EAL, once a process.  'argv' are extra EAL arguments.  Asks the kernel for huge pages ('huge_mb', 0: what the pools
- * need); when it does not grant them, runs with --no-huge and says so in 'ret_note' (size bytes). */
+/* EAL, once a process.  'argv' are extra EAL arguments.  Asks the kernel for huge pages ('huge_mb',
+ * 0: what the pools need); when it does not grant them, runs with --no-huge and says so in
+ * 'ret_note' (size bytes). */
 int dp_eal_init(unsigned control_cpu, bool no_huge, unsigned huge_mb, int argc, char *const argv[],
 		char *ret_note, size_t note_size, struct err *err);
 void dp_eal_fini(void);
@@ -65,8 +66,9 @@ void dp_eal_fini(void);
 int dp_create(const struct dp_opts *opts, struct dp **ret_dp, struct err *err);
 void dp_destroy(struct dp *dp);
 
-/* The packet pool that drivers receive into: data room for 'frame' bytes in one segment if 'single', else 2 KB
- * segments to chain.  Shared, never freed before the dp; NULL when it cannot be had.  Drivers, in open(). */
+/* The packet pool that drivers receive into: data room for 'frame' bytes in one segment if
+ * 'single', else 2 KB segments to chain.  Shared, never freed before the dp; NULL when it cannot be
+ * had.  Drivers, in open(). */
 struct rte_mempool *dp_pool(struct dp *dp, uint32_t frame, bool single);
 
 /* Workers, one per core, added and removed while traffic flows. */
@@ -76,8 +78,9 @@ unsigned dp_n_workers(const struct dp *dp);
 void dp_set_max_sleep(struct dp *dp, uint32_t us);
 void dp_set_rebalance(struct dp *dp, bool on);
 
-/* Publishes 'view' (takes it), moves queues of ports that came to workers and of ports that left off them, waits
- * for a grace period and destroys the old view.  After it, ports that left may be closed. */
+/* Publishes 'view' (takes it), moves queues of ports that came to workers and of ports that left
+ * off them, waits for a grace period and destroys the old view.  After it, ports that left may be
+ * closed. */
 int dp_view_publish(struct dp *dp, struct dp_view *view, struct err *err);
 const struct dp_view *dp_view(const struct dp *dp);
 
@@ -87,10 +90,12 @@ void dp_synchronize(struct dp *dp);
 /* About ten times a second: links, queue placement, ageing, loop guard, events. */
 void dp_tick(struct dp *dp);
 
-/* Hangs a capture point on a port or takes it off (NULL); after it returns no worker uses the old one. */
+/* Hangs a capture point on a port or takes it off (NULL); after it returns no worker uses the old
+ * one. */
 void dp_port_set_capture(struct dp *dp, uint16_t port_id, struct dp_capture_point *point);
 
-/* Brings the totals up to date: an exact snapshot of every worker.  Then dp_port_count() and the others read it. */
+/* Brings the totals up to date: an exact snapshot of every worker.  Then dp_port_count() and the
+ * others read it. */
 void dp_count_refresh(struct dp *dp);
 /* Since the port was attached; zeros for no such port.  Borrowed until the next refresh. */
 const struct dp_count *dp_port_count(const struct dp *dp, uint16_t port_id);

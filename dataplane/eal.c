@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Bringing DPDK's environment up and down.  No device is probed here: the PCI bus is told to allow one that does not exist, so
- * a device is touched only when a port names it.  Huge pages are asked of the kernel; without them the switch runs all the
- * same on ordinary pages, slower, and says so.  Main thread, once a process.
+ * Bringing DPDK's environment up and down.  No device is probed here: the PCI bus is told to allow
+ * one that does not exist, so a device is touched only when a port names it.  Huge pages are asked
+ * of the kernel; without them the switch runs all the same on ordinary pages, slower, and says so.
+ * Main thread, once a process.
  */
 #include "dataplane/dp.h"
 
@@ -47,7 +48,8 @@ static bool write_number(const char *path, long n)
 	return fclose(f) == 0 && ok;
 }
 
-/* Sees to it that 'mb' of huge pages are free: asks the kernel for what is missing.  Returns how many MB are. */
+/* Sees to it that 'mb' of huge pages are free: asks the kernel for what is missing.  Returns how
+ * many MB are. */
 static unsigned huge_pages_get(unsigned mb)
 {
 	long want = ((long)mb * 1024 + HUGE_KB - 1) / HUGE_KB;

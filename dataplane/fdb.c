@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The forwarding database: writers.  See fdb.h for the idea and fdb_priv.h for the table and its readers.
+ * The forwarding database: writers.  See fdb.h for the idea and fdb_priv.h for the table and its
+ * readers.
  *
- * 'writing' is a flag, not a lock: workers try it and go on without; the control thread yields until it has it.  Growing
- * copies into a new table under the flag, publishes, waits until no reader has the old one, and unmaps it.  Ageing is a
- * sweep over a share of the buckets at each tick: a slot that was marked in use gets the clock and loses the mark.
+ * 'writing' is a flag, not a lock: workers try it and go on without; the control thread yields
+ * until it has it.  Growing copies into a new table under the flag, publishes, waits until no
+ * reader has the old one, and unmaps it.  Ageing is a sweep over a share of the buckets at each
+ * tick: a slot that was marked in use gets the clock and loses the mark.
  */
 #include "dataplane/fdb_priv.h"
 
@@ -457,7 +459,8 @@ static bool table_copy(const struct dp_fdb *fdb, const struct dp_fdb_table *old,
 	return true;
 }
 
-/* Replaces the table by one of 'n_buckets'.  False when the entries do not fit, or there is no memory. */
+/* Replaces the table by one of 'n_buckets'.  False when the entries do not fit, or there is no
+ * memory. */
 static bool replace_table(struct dp_fdb *fdb, uint32_t n_buckets, void (*synchronize)(void *arg),
 			  void *arg)
 {
@@ -480,8 +483,8 @@ static bool replace_table(struct dp_fdb *fdb, uint32_t n_buckets, void (*synchro
 	return done;
 }
 
-/* Twice as large, no more: caches like a dense table, and the next tick is a tenth of a second away.  Where chance fills
- * two buckets of the new table as well, twice that. */
+/* Twice as large, no more: caches like a dense table, and the next tick is a tenth of a second
+ * away.  Where chance fills two buckets of the new table as well, twice that. */
 static void grow(struct dp_fdb *fdb, void (*synchronize)(void *arg), void *arg)
 {
 	uint64_t n_buckets = (uint64_t)atomic_load(&fdb->table)->mask + 1;
@@ -526,7 +529,8 @@ static void sweep_bucket(struct dp_fdb *fdb, struct dp_fdb_table *t, struct dp_f
 	}
 }
 
-/* Sweeps the table once in a tenth of the ageing time, at most once a second, a share at each call. */
+/* Sweeps the table once in a tenth of the ageing time, at most once a second, a share at each call.
+ */
 static void sweep(struct dp_fdb *fdb, uint64_t elapsed_ns)
 {
 	struct dp_fdb_table *t = atomic_load(&fdb->table);

@@ -2,14 +2,15 @@
  *
  * The forwarding database: (domain, VLAN, MAC) -> port, for up to 1 M addresses.
  *
- * Buckets are one cache line of five entries, two candidate buckets an address; the table grows as it fills, so a
- * thousand stations stay in the first-level caches and a million cost one or two cache lines a look-up.  Readers take
- * no lock.  Writers (a worker that learns, the control thread) take a flag; a worker never waits for it: who does not get it
- * learns from the station's next frame.  A reader may see an entry while it is being replaced; the egress check (domain and
- * VLAN of the port, l2.c) makes that a frame to a port of the same tenant at worst.
+ * Buckets are one cache line of five entries, two candidate buckets an address; the table grows as
+ * it fills, so a thousand stations stay in the first-level caches and a million cost one or two
+ * cache lines a look-up.  Readers take no lock.  Writers (a worker that learns, the control thread)
+ * take a flag; a worker never waits for it: who does not get it learns from the station's next
+ * frame.  A reader may see an entry while it is being replaced; the egress check (domain and VLAN
+ * of the port, l2.c) makes that a frame to a port of the same tenant at worst.
  *
- * "In use" is one bit an entry, set by workers when it was clear, cleared by the ageing sweep: ageing costs the packet path
- * no shared write but one per address and sweep.
+ * "In use" is one bit an entry, set by workers when it was clear, cleared by the ageing sweep:
+ * ageing costs the packet path no shared write but one per address and sweep.
  */
 #ifndef DATAPLANE_FDB_H
 #define DATAPLANE_FDB_H
@@ -30,16 +31,18 @@ struct dp_fdb_entry {
 	uint32_t age_s; /* since last seen; exact to a sweep */
 };
 
-/* Static entries: never age, never move, not counted against limits.  -EEXIST for another port, -ENOSPC. */
+/* Static entries: never age, never move, not counted against limits.  -EEXIST for another port,
+ * -ENOSPC. */
 int dp_fdb_add_static(struct dp_fdb *fdb, const struct dp_fdb_entry *entry, struct err *err);
 int dp_fdb_remove(struct dp_fdb *fdb, const struct dp_fdb_entry *entry);
 
-/* Removes learned entries that match: DP_NO_PORT, DP_NO_DOMAIN, DP_NO_VLAN are wildcards.  'statics' too if asked.
- * Returns how many. */
+/* Removes learned entries that match: DP_NO_PORT, DP_NO_DOMAIN, DP_NO_VLAN are wildcards. 'statics'
+ * too if asked. Returns how many. */
 uint32_t dp_fdb_flush(struct dp_fdb *fdb, uint16_t domain, uint16_t vlan, uint16_t port,
 		      bool statics);
 
-/* Calls 'fn' for each entry until it returns false.  Not a snapshot: addresses may come and go meanwhile. */
+/* Calls 'fn' for each entry until it returns false.  Not a snapshot: addresses may come and go
+ * meanwhile. */
 void dp_fdb_walk(struct dp_fdb *fdb, bool (*fn)(void *arg, const struct dp_fdb_entry *entry),
 		 void *arg);
 

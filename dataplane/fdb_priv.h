@@ -18,12 +18,14 @@
 
 #define DP_FDB_SLOTS 5
 
-/* Bits of dp_fdb_bucket.bits: slot i used since the last sweep, slot i static, and one for the bucket. */
+/* Bits of dp_fdb_bucket.bits: slot i used since the last sweep, slot i static, and one for the
+ * bucket. */
 #define DP_FDB_USED(i)	 (1u << (i))
 #define DP_FDB_STATIC(i) (1u << (8 + (i)))
 #define DP_FDB_SPILLED	 (1u << 31) /* an address whose first bucket this is lives in its second */
 
-/* One cache line.  An empty slot has mac_port 0.  A writer empties mac_port before it changes 'where', and fills it last. */
+/* One cache line.  An empty slot has mac_port 0.  A writer empties mac_port before it changes
+ * 'where', and fills it last. */
 struct dp_fdb_bucket {
 	_Atomic uint64_t
 		mac_port[DP_FDB_SLOTS];	      /* MAC in the upper 48 bits, port in the lower 16 */
@@ -71,7 +73,8 @@ struct dp_fdb {
 	uint64_t last_sweep_ns;
 };
 
-/* Keyed and non-linear (multiply and fold), so that a guest who knows the code still cannot aim at a bucket. */
+/* Keyed and non-linear (multiply and fold), so that a guest who knows the code still cannot aim at
+ * a bucket. */
 static inline uint64_t dp_fdb_hash(const struct dp_fdb *fdb, uint64_t mac, uint32_t where)
 {
 	__uint128_t product = (__uint128_t)(mac ^ fdb->seed[0]) * ((uint64_t)where ^ fdb->seed[1]);
@@ -91,7 +94,8 @@ static inline struct dp_fdb_bucket *dp_fdb_second(const struct dp_fdb_table *t, 
 
 #if defined(__AVX512F__) && defined(__AVX512BW__)
 
-/* One load of the line answers for all slots.  'mac_port' is compared after a shift by 'shift': 16 for any port. */
+/* One load of the line answers for all slots.  'mac_port' is compared after a shift by 'shift': 16
+ * for any port. */
 static inline uint32_t dp_fdb_hits(const struct dp_fdb_bucket *b, uint64_t mac_port, unsigned shift,
 				   uint32_t where)
 {
@@ -152,8 +156,9 @@ static inline uint16_t dp_fdb_find(const struct dp_fdb *fdb, const struct dp_fdb
 	return (uint16_t)atomic_load_explicit(&b->mac_port[slot], memory_order_relaxed);
 }
 
-/* Is (mac, where) known to live behind 'port'?  Marks it as in use: a shared write only when it was not marked since the last
- * sweep.  False sends the caller to dp_fdb_learn(), which looks again with care. */
+/* Is (mac, where) known to live behind 'port'?  Marks it as in use: a shared write only when it was
+ * not marked since the last sweep.  False sends the caller to dp_fdb_learn(), which looks again
+ * with care. */
 static inline bool dp_fdb_confirm(const struct dp_fdb *fdb, const struct dp_fdb_table *t,
 				  struct dp_fdb_bucket *first, uint64_t mac, uint32_t where,
 				  uint16_t port)
@@ -173,8 +178,8 @@ static inline bool dp_fdb_confirm(const struct dp_fdb *fdb, const struct dp_fdb_
 	return hits != 0;
 }
 
-/* A worker's request to learn; limits 0: none.  Does nothing when another writes.  'mac' as in the table: the six bytes as
- * the low 48 bits of a little-endian word. */
+/* A worker's request to learn; limits 0: none.  Does nothing when another writes.  'mac' as in the
+ * table: the six bytes as the low 48 bits of a little-endian word. */
 void dp_fdb_learn(struct dp_fdb *fdb, uint64_t mac, uint16_t domain, uint16_t vlan, uint16_t port,
 		  uint32_t port_limit, uint32_t domain_limit);
 bool dp_fdb_writer_try(struct dp_fdb *fdb);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Flooding: broadcast, multicast and unknown destinations go to every port of the domain that accepts the VLAN.  The last
- * receiver gets the original, the others clones; a port that wants another tag gets a copy of the bytes (vlan.c).
- * A tenant's flooding bandwidth is a token bucket shared by the workers; each borrows a chunk at a time, so that the shared word
- * is touched once in many frames.  Workers.
+ * Flooding: broadcast, multicast and unknown destinations go to every port of the domain that
+ * accepts the VLAN.  The last receiver gets the original, the others clones; a port that wants
+ * another tag gets a copy of the bytes (vlan.c). A tenant's flooding bandwidth is a token bucket
+ * shared by the workers; each borrows a chunk at a time, so that the shared word is touched once in
+ * many frames.  Workers.
  */
 #include "dataplane/flood.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A tenant's flooding bandwidth: a token bucket that workers borrow chunks from (flood.c).  Lives as long as the tenant,
- * across views, so a change elsewhere does not refill it.
+ * A tenant's flooding bandwidth: a token bucket that workers borrow chunks from (flood.c).  Lives
+ * as long as the tenant, across views, so a change elsewhere does not refill it.
  */
 #ifndef DATAPLANE_FLOOD_H
 #define DATAPLANE_FLOOD_H

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The learning switch: what a frame's addresses and tag decide.  It looks at nothing behind the tag, so its cost does not
- * depend on how many flows there are; a switch with rules goes through the flow engine instead.
+ * The learning switch: what a frame's addresses and tag decide.  It looks at nothing behind the
+ * tag, so its cost does not depend on how many flows there are; a switch with rules goes through
+ * the flow engine instead.
  *
  * A burst is treated in passes, so that the memory accesses of its frames overlap:
  *
- *	1  addresses, tag -> cvlan, domain; both hashes; both buckets prefetched
- *	2  source known on this port?  destination -> egress port
- *	3  checks that hold whatever the table says (tenant, VLAN of the egress port), tag, gather
+ * 	1  addresses, tag -> cvlan, domain; both hashes; both buckets prefetched
+ * 	2  source known on this port?  destination -> egress port
+ * 	3  checks that hold whatever the table says (tenant, VLAN of the egress port), tag, gather
  *
  * Workers.  Source: IEEE 802.1Q-2018 8.6 to 8.8.
  */
@@ -161,7 +162,8 @@ static void learn_all(struct dp_worker *w, const struct dp_vport *in, const stru
 	dp_fdb_writer_end(fdb);
 }
 
-/* May a frame of this domain and VLAN leave by 'out'?  The last word on isolation: it does not trust the table. */
+/* May a frame of this domain and VLAN leave by 'out'?  The last word on isolation: it does not
+ * trust the table. */
 static inline bool may_leave(const struct dp_vport *out, uint16_t domain, uint16_t cvlan,
 			     enum dp_drop *ret_reason)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Placement: which worker polls which receive queue.  A new queue goes to the worker with the least load; every quarter of a
- * second the measured loads are compared, and a queue moves when that takes a real share off the busiest worker.  A queue
- * is taken off one worker, a grace period passes, and it is given to another, so no frame is lost or overtakes another.
- * Control thread.
+ * Placement: which worker polls which receive queue.  A new queue goes to the worker with the least
+ * load; every quarter of a second the measured loads are compared, and a queue moves when that
+ * takes a real share off the busiest worker.  A queue is taken off one worker, a grace period
+ * passes, and it is given to another, so no frame is lost or overtakes another. Control thread.
  */
 #include "dataplane/dp_priv.h"
 
@@ -190,7 +190,8 @@ static struct dp_worker *busiest(const struct dp *dp)
 	return most;
 }
 
-/* The queue of 'from' whose move to 'to' leaves the busier of the two least busy; NULL when none is worth it. */
+/* The queue of 'from' whose move to 'to' leaves the busier of the two least busy; NULL when none is
+ * worth it. */
 static struct dp_placed *best_move(const struct dp *dp, const struct dp_worker *from,
 				   const struct dp_worker *to)
 {

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A port: something that frames come from and go to.  This is the live half, made of a driver ('struct dp_port_ops',
- * one file port_*.c for each) and its queues; what the switch thinks of the port (tenant, VLANs, state) is the
- * immutable 'struct dp_vport' of view.h.
+ * A port: something that frames come from and go to.  This is the live half, made of a driver
+ * ('struct dp_port_ops', one file port_*.c for each) and its queues; what the switch thinks of the
+ * port (tenant, VLANs, state) is the immutable 'struct dp_vport' of view.h.
  *
- * Life: the control thread opens a port, publishes it in a view, and hands its receive queues to workers (rxq.h).
- * To remove it: out of the view, queues off the workers, wait for a grace period, close.  So the control thread may
- * rely on no worker being inside a driver's rx or tx when 'close' runs.
+ * Life: the control thread opens a port, publishes it in a view, and hands its receive queues to
+ * workers (rxq.h). To remove it: out of the view, queues off the workers, wait for a grace period,
+ * close.  So the control thread may rely on no worker being inside a driver's rx or tx when 'close'
+ * runs.
  *
- * Frames are mbufs, possibly chained.  What a driver must do for offloads, so that every pair of kinds works:
+ * Frames are mbufs, possibly chained.  What a driver must do for offloads, so that every pair of
+ * kinds works:
  *
- *	rx   A frame whose L4 checksum is not filled in (virtio NEEDS_CSUM, kernel CHECKSUM_PARTIAL) carries
- *	     RTE_MBUF_F_TX_IPV4 or _IPV6 (and _IP_CKSUM never), RTE_MBUF_F_TX_{TCP,UDP,SCTP}_CKSUM and
- *	     l2_len, l3_len (l4_len for TSO); the checksum field then holds the pseudo-header sum.  A super-frame adds
- *	     RTE_MBUF_F_TX_TCP_SEG or _UDP_SEG and tso_segsz.  This is what DPDK calls a transmit request: the
- *	     frame can be transmitted as it is by a port that has the offload.
- *	tx   dp_tx() gives a driver only what its 'tx_caps' says it can do; the rest was done in software before
- *	     (csum.h, gso.h).  The driver takes every mbuf it accepts; the others stay the caller's.  It may
- *	     move frames that it cannot send behind those it took, so that one bad frame holds up no others,
- *	     and leaves the reason in txq->refused.
+ * 	rx   A frame whose L4 checksum is not filled in (virtio NEEDS_CSUM, kernel CHECKSUM_PARTIAL)
+ * carries RTE_MBUF_F_TX_IPV4 or _IPV6 (and _IP_CKSUM never), RTE_MBUF_F_TX_{TCP,UDP,SCTP}_CKSUM and
+ * 	     l2_len, l3_len (l4_len for TSO); the checksum field then holds the pseudo-header sum.
+ * A super-frame adds RTE_MBUF_F_TX_TCP_SEG or _UDP_SEG and tso_segsz.  This is what DPDK calls a
+ * transmit request: the frame can be transmitted as it is by a port that has the offload. tx
+ * dp_tx() gives a driver only what its 'tx_caps' says it can do; the rest was done in software
+ * before (csum.h, gso.h).  The driver takes every mbuf it accepts; the others stay the caller's. It
+ * may move frames that it cannot send behind those it took, so that one bad frame holds up no
+ * others, and leaves the reason in txq->refused.
  *
  * m->port holds the switch's port id of the ingress port (not DPDK's) from receive to transmit.
  */
@@ -52,7 +54,8 @@ struct rte_mempool;
 /* Receives up to 'n' frames; the caller owns them.  Worker that owns the queue only. */
 typedef uint16_t (*dp_rx_fn)(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n);
 
-/* Transmits; takes the first 'return value' frames, the rest stay the caller's.  One worker at a time per queue. */
+/* Transmits; takes the first 'return value' frames, the rest stay the caller's.  One worker at a
+ * time per queue. */
 typedef uint16_t (*dp_tx_fn)(struct dp_txq *q, struct rte_mbuf **pkts, uint16_t n);
 
 /* Bits of tx_caps: what may reach the driver's tx unfinished. */
@@ -64,15 +67,16 @@ typedef uint16_t (*dp_tx_fn)(struct dp_txq *q, struct rte_mbuf **pkts, uint16_t 
 #define DP_TX_USO	(1u << 5) /* RTE_MBUF_F_TX_UDP_SEG */
 #define DP_TX_CHAIN	(1u << 6) /* frames of several segments */
 
-/* A receive queue, as its worker sees it.  Cache line of its own: only its worker writes the counters. */
+/* A receive queue, as its worker sees it.  Cache line of its own: only its worker writes the
+ * counters. */
 struct dp_rxq {
 	dp_rx_fn rx;
 	struct dp_port *port;
 	void *priv; /* the driver's */
 	struct rte_mempool *pool;
-	uint16_t index; /* queue number on the port */
-	bool ready;	/* the worker's: epoll said that 'wake_fd' is readable */
-	int wake_fd;	/* readable when frames wait (level); -1: the queue must be polled */
+	uint16_t index;	    /* queue number on the port */
+	bool ready;	    /* the worker's: epoll said that 'wake_fd' is readable */
+	int wake_fd;	    /* readable when frames wait (level); -1: the queue must be polled */
 	uint32_t malformed; /* not yet in the ledger; dp_rx_malformed() */
 	/* Written by the owning worker, read by anyone relaxed. */
 	_Atomic uint64_t packets, bytes, polls, busy_cycles;
@@ -82,19 +86,21 @@ struct dp_txq {
 	struct dp_port *port;
 	void *priv;
 	uint16_t index;
-	uint8_t refused; /* enum dp_drop: why the last tx left frames behind; the driver sets it when it does */
+	uint8_t refused; /* enum dp_drop: why the last tx left frames behind; the driver sets it
+			    when it does */
 	_Atomic uint64_t packets, bytes;
 } __attribute__((aligned(64)));
 
-/* What an administrator asked of a port.  Strings are borrowed during the call only.  Absent: NULL, 0, -1. */
+/* What an administrator asked of a port.  Strings are borrowed during the call only.  Absent: NULL,
+ * 0, -1. */
 struct dp_port_opts {
 	const char *name;    /* the port's name, unique on the host */
-	const char *kind;    /* "tap" "packet" "eth" "vhost" "mem": which ops */
-	const char *ifname;  /* tap, packet: Linux interface */
+	const char *kind;    /* "tap" "packet" "xdp" "eth" "vhost" "mem": which ops */
+	const char *ifname;  /* tap, packet, xdp: Linux interface */
 	const char *devargs; /* eth: DPDK device arguments, "0000:03:00.0" or "net_memif0,..." */
 	const char *socket;  /* vhost: path */
 	bool server;	     /* vhost: the switch listens; else it connects and reconnects */
-	int netns_fd;	   /* tap, packet: open the device in this network namespace; -1: our own */
+	int netns_fd;	   /* tap, packet, xdp: open the device in this network namespace; -1: our own */
 	uint16_t n_queues; /* asked for; 0: the driver's choice, at most the number of workers */
 	uint16_t n_desc;   /* ring size; 0: driver's choice */
 	uint16_t mtu;	   /* 0: 1500 */
@@ -112,8 +118,8 @@ struct dp_link {
 
 struct dp_port_ops {
 	const char *kind;
-	/* Opens the device: sets priv, n_rxq, n_txq, rxq[].priv/wake_fd, txq[].priv, tx_caps, mtu, mac, driver.
-	 * On failure nothing is left behind.  Control thread. */
+	/* Opens the device: sets priv, n_rxq, n_txq, rxq[].priv/wake_fd, txq[].priv, tx_caps, mtu,
+	 * mac, driver. On failure nothing is left behind.  Control thread. */
 	int (*open)(struct dp_port *port, const struct dp_port_opts *opts, struct err *err);
 	/* Control thread, no worker inside.  Frees everything open made. */
 	void (*close)(struct dp_port *port);
@@ -122,7 +128,8 @@ struct dp_port_ops {
 	int (*set_mac)(struct dp_port *port, const struct rte_ether_addr *mac, struct err *err);
 	/* Called about ten times a second by the control thread; must not block. */
 	void (*link)(struct dp_port *port, struct dp_link *ret_link);
-	/* Optional: the driver's own view (driver, queues, peers, counters), as a JSON object, new reference. */
+	/* Optional: the driver's own view (driver, queues, peers, counters), as a JSON object, new
+	 * reference. */
 	json_t *(*show)(struct dp_port *port);
 	dp_rx_fn rx;
 	dp_tx_fn tx;
@@ -149,25 +156,26 @@ struct dp_port {
 	bool link_told;	 /* the tick: the state of the last event */
 	char name[DP_PORT_NAME_SIZE];
 	char driver[32]; /* "net_af_xdp", "tap", for people */
-	char note
-		[160]; /* why it is not what was asked for ("AF_PACKET: the driver has no XDP"); may be empty */
+	char note[160];	 /* why it is not what was asked for ("AF_PACKET: the driver has no XDP");
+			    may be empty */
 } __attribute__((aligned(64)));
 
-extern const struct dp_port_ops dp_port_tap_ops, dp_port_packet_ops, dp_port_eth_ops,
-	dp_port_vhost_ops, dp_port_mem_ops;
+extern const struct dp_port_ops dp_port_tap_ops, dp_port_packet_ops, dp_port_xdp_ops,
+	dp_port_eth_ops, dp_port_vhost_ops, dp_port_mem_ops;
 
-/* Opens a port of opts->kind: finds the ops, allocates, opens.  The port is not published yet: see dp_port_attach()
- * in dp.h.  Returns 0, -EINVAL, or what the driver says. */
+/* Opens a port of opts->kind: finds the ops, allocates, opens.  The port is not published yet: see
+ * dp_port_attach() in dp.h.  Returns 0, -EINVAL, or what the driver says. */
 int dp_port_open(struct dp *dp, const struct dp_port_opts *opts, struct dp_port **ret_port,
 		 struct err *err);
 /* Takes NULL.  The port must be detached. */
 void dp_port_close(struct dp_port *port);
 
-/* For drivers: allocate the queue arrays (rxq[i].rx, .port, .index, .wake_fd = -1 set).  -ENOMEM or 0. */
+/* For drivers: allocate the queue arrays (rxq[i].rx, .port, .index, .wake_fd = -1 set).  -ENOMEM or
+ * 0. */
 int dp_port_alloc_queues(struct dp_port *port, uint16_t n_rxq, uint16_t n_txq);
 
-/* For drivers that find a malformed frame or descriptor while receiving: counts it in the port's ledger as received
- * and dropped (RX_MALFORMED).  Worker that owns 'q' only. */
+/* For drivers that find a malformed frame or descriptor while receiving: counts it in the port's
+ * ledger as received and dropped (RX_MALFORMED).  Worker that owns 'q' only. */
 void dp_rx_malformed(struct dp_rxq *q, uint16_t n);
 
 #endif

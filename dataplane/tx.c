@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Transmit: frames are gathered per egress port during a burst and go to the driver together.  On the way each gets what
- * its port cannot do itself: checksums, segmentation, one segment.  A worker whose rank has no transmit queue on the port
- * hands its frames to the worker that owns one.
+ * Transmit: frames are gathered per egress port during a burst and go to the driver together.  On
+ * the way each gets what its port cannot do itself: checksums, segmentation, one segment.  A worker
+ * whose rank has no transmit queue on the port hands its frames to the worker that owns one.
  */
 #include "dataplane/csum.h"
 #include "dataplane/dp_priv.h"
@@ -104,7 +104,8 @@ static void send_counted(struct dp_worker *w, struct dp_txq *txq, uint16_t id,
 	atomic_store_explicit(&txq->bytes, txq->bytes + bytes - rest, memory_order_relaxed);
 }
 
-/* One segment, as a driver without DP_TX_CHAIN needs it.  Takes 'm'; NULL when there is no buffer. */
+/* One segment, as a driver without DP_TX_CHAIN needs it.  Takes 'm'; NULL when there is no buffer.
+ */
 static struct rte_mbuf *flatten(struct dp_worker *w, struct rte_mbuf *m)
 {
 	struct rte_mbuf *flat;
@@ -181,7 +182,8 @@ static bool is_super(const struct rte_mbuf *m)
 	return (m->ol_flags & (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG)) != 0;
 }
 
-/* A burst in which some frame needs something.  Order is kept: what is ready goes before a super-frame's pieces. */
+/* A burst in which some frame needs something.  Order is kept: what is ready goes before a
+ * super-frame's pieces. */
 static void send_mixed(struct dp_worker *w, struct dp_txq *txq, struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct dp_port *port = txq->port;

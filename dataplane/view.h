@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The view: the switch as the packet path sees it.  One immutable object, compiled by vswitch/ from the configuration,
- * published by RCU.  A worker loads it once per burst, so a change of any size (a tenant moved, a VLAN renumbered on
- * forty ports) is seen whole or not at all.
+ * The view: the switch as the packet path sees it.  One immutable object, compiled by vswitch/ from
+ * the configuration, published by RCU.  A worker loads it once per burst, so a change of any size
+ * (a tenant moved, a VLAN renumbered on forty ports) is seen whole or not at all.
  *
- * VLANs: a frame is 'carried' on a VLAN inside the switch (cvlan; 0 is "untagged").  Ingress decides it from tag and port;
- * each port has the set of cvlans it accepts on egress.  Private VLANs are the same mechanism: an isolated port (P,S)
- * sends on S and accepts P; a community port (P,S) sends on S and accepts P and S; a promiscuous port sends on P and
- * accepts P and its secondaries; addresses are learned on P for all of them (fdb_vlan).
+ * VLANs: a frame is 'carried' on a VLAN inside the switch (cvlan; 0 is "untagged").  Ingress
+ * decides it from tag and port; each port has the set of cvlans it accepts on egress.  Private
+ * VLANs are the same mechanism: an isolated port (P,S) sends on S and accepts P; a community port
+ * (P,S) sends on S and accepts P and S; a promiscuous port sends on P and accepts P and its
+ * secondaries; addresses are learned on P for all of them (fdb_vlan).
  */
 #ifndef DATAPLANE_VIEW_H
 #define DATAPLANE_VIEW_H
@@ -32,8 +33,11 @@
 	(1u << 4) /* takes tagged frames whose VID is in vlan_in (trunk); else they are dropped */
 #define DP_VP_UNTAGGED_IN (1u << 5) /* takes untagged frames, on pvid */
 #define DP_VP_TUNNEL                                                                               \
-	(1u << 6) /* 802.1ad tunnel: any frame is payload, carried on pvid, tag pushed at trunks */
-#define DP_VP_TAG_OUT	   (1u << 7) /* egress tagged unless cvlan == native_out; else always untagged */
+	(1u << 6) /* 802.1ad tunnel: any frame is payload, carried on pvid, tag pushed at trunks   \
+		   */
+#define DP_VP_TAG_OUT                                                                              \
+	(1u << 7) /* egress tagged unless cvlan == native_out; else always untagged                \
+		   */
 #define DP_VP_BPDU	   (1u << 8)  /* forwards bridge-local group addresses */
 #define DP_VP_HELD	   (1u << 9)  /* loop guard: everything in and out is dropped */
 #define DP_VP_REACHES_HOST (1u << 10) /* for the proof: frames sent here reach the host's stack */
@@ -48,14 +52,14 @@ struct dp_wire_map {
 struct dp_vport {
 	struct dp_port *port; /* NULL: configured, but its device is away */
 	uint16_t id;
-	uint16_t domain; /* frames stay inside it, whatever else is configured */
-	uint16_t flags;	 /* DP_VP_* */
-	uint16_t pvid;	 /* cvlan of untagged frames */
-	uint16_t
-		native_out; /* cvlan that leaves untagged on a DP_VP_TAG_OUT port; DP_NO_VLAN: none */
-	uint16_t tpid_out;		/* big-endian TPID to push: 0x8100 or 0x88a8 */
-	uint16_t max_frame;		/* longest frame to send here, tags not counted */
-	uint16_t mac_limit;		/* learned addresses, 0: no limit of its own */
+	uint16_t domain;     /* frames stay inside it, whatever else is configured */
+	uint16_t flags;	     /* DP_VP_* */
+	uint16_t pvid;	     /* cvlan of untagged frames */
+	uint16_t native_out; /* cvlan that leaves untagged on a DP_VP_TAG_OUT port; DP_NO_VLAN: none
+			      */
+	uint16_t tpid_out;   /* big-endian TPID to push: 0x8100 or 0x88a8 */
+	uint16_t max_frame;  /* longest frame to send here, tags not counted */
+	uint16_t mac_limit;  /* learned addresses, 0: no limit of its own */
 	const struct dp_wire_map *wire; /* external uplink shared by tenants, or NULL */
 	uint64_t vlan_in[DP_VLAN_WORDS];
 	uint64_t vlan_out[DP_VLAN_WORDS];

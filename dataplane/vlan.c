@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * VLAN tags on egress: push, pop or rename the outer tag as the egress port wants it (IEEE 802.1Q-2018 6.9).  Bytes that a
- * frame shares with another (a clone made by flooding) are copied before they are written.  Workers.
+ * VLAN tags on egress: push, pop or rename the outer tag as the egress port wants it (IEEE
+ * 802.1Q-2018 6.9).  Bytes that a frame shares with another (a clone made by flooding) are copied
+ * before they are written.  Workers.
  */
 #include "dataplane/dp_priv.h"
 
@@ -17,7 +18,8 @@ static bool is_shared(const struct rte_mbuf *m)
 	return !RTE_MBUF_DIRECT(m) || rte_mbuf_refcnt_read(m) != 1;
 }
 
-/* A private copy of a frame that shares its bytes; NULL (and the frame freed) when there is no buffer. */
+/* A private copy of a frame that shares its bytes; NULL (and the frame freed) when there is no
+ * buffer. */
 static struct rte_mbuf *own_bytes(struct dp_worker *w, struct rte_mbuf *m)
 {
 	struct rte_mbuf *copy = rte_pktmbuf_copy(m, dp_pool(w->dp, 0, false), 0, UINT32_MAX);

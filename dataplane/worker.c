@@ -2,10 +2,11 @@
  *
  * The worker's loop, its start and stop, and how it sleeps.
  *
- * Sleep: after IDLE_LOOPS loops without a frame a worker waits in epoll on its queues' descriptors and its own kick. Queues that
- * have no descriptor bound the wait: it doubles from 20 us to 'max_sleep_us' (500 unless set), so that is the longest a
- * frame waits for an idle worker, plus the kernel's wake-up.  Where looking at all queues costs c, a worker sleeps at
- * least 50 c (and at most 10 ms): idle costs 2 % of a core however many ports there are.
+ * Sleep: after IDLE_LOOPS loops without a frame a worker waits in epoll on its queues' descriptors
+ * and its own kick. Queues that have no descriptor bound the wait: it doubles from 20 us to
+ * 'max_sleep_us' (500 unless set), so that is the longest a frame waits for an idle worker, plus
+ * the kernel's wake-up.  Where looking at all queues costs c, a worker sleeps at least 50 c (and at
+ * most 10 ms): idle costs 2 % of a core however many ports there are.
  */
 #include "dataplane/dp_priv.h"
 
@@ -116,7 +117,8 @@ static bool must_wake(const struct dp_worker *w)
 	       atomic_load(&w->pause_wanted) != atomic_load(&w->pause_done);
 }
 
-/* Nothing to do: sleeps if it has been so for a while.  Holds nothing of the dataplane's meanwhile. */
+/* Nothing to do: sleeps if it has been so for a while.  Holds nothing of the dataplane's meanwhile.
+ */
 static void rest(struct loop *l, uint64_t loop_cycles)
 {
 	struct dp_worker *w = l->w;

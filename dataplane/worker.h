@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A worker: one thread on one core that polls its receive queues and carries each burst to the transmit call.
+ * A worker: one thread on one core that polls its receive queues and carries each burst to the
+ * transmit call.
  *
- *	queue list ─► rx ─► l2.c (classify, learn, look up) ─► tx.c (gather per port) ─► driver
- *	inbox (frames from workers that own no queue of the egress port) ───────────────┘
+ * 	queue list ─► rx ─► l2.c (classify, learn, look up) ─► tx.c (gather per port) ─► driver
+ * 	inbox (frames from workers that own no queue of the egress port) ───────────────┘
  *
- * Once per loop it reports quiescence: it holds no pointer to a view, a queue list, a counter set or a port then.
- * Everything here belongs to the worker, but for the fields marked otherwise.  dataplane/ only.
+ * Once per loop it reports quiescence: it holds no pointer to a view, a queue list, a counter set
+ * or a port then. Everything here belongs to the worker, but for the fields marked otherwise.
+ * dataplane/ only.
  */
 #ifndef DATAPLANE_WORKER_H
 #define DATAPLANE_WORKER_H
@@ -93,8 +95,8 @@ void dp_worker_kick(struct dp_worker *w);
 void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 		 uint16_t n);
 
-/* flood.c: to every port of the domain that accepts 'cvlan', but the ingress port.  Takes 'm'.  'tagged': the frame wears
- * an outer tag that carries 'cvlan'. */
+/* flood.c: to every port of the domain that accepts 'cvlan', but the ingress port.  Takes 'm'.
+ * 'tagged': the frame wears an outer tag that carries 'cvlan'. */
 void dp_flood(struct dp_worker *w, const struct dp_vport *in, const struct dp_domain *domain,
 	      struct rte_mbuf *m, uint16_t cvlan, bool tagged, bool group);
 
@@ -120,8 +122,9 @@ void dp_tx_flush_all(struct dp_worker *w);
 /* Takes frames that other workers handed to this one.  Returns how many. */
 unsigned dp_handoff_drain(struct dp_worker *w);
 
-/* vlan.c: makes the outer tag as 'out' wants it for a frame carried on 'cvlan'.  Returns the frame (perhaps another one, when the
- * given one shares its bytes) or NULL after freeing it when no buffer could be had. */
+/* vlan.c: makes the outer tag as 'out' wants it for a frame carried on 'cvlan'.  Returns the frame
+ * (perhaps another one, when the given one shares its bytes) or NULL after freeing it when no
+ * buffer could be had. */
 struct rte_mbuf *dp_vlan_egress(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf *m,
 				uint16_t domain, uint16_t cvlan, bool tagged);
 

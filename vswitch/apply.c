@@ -2,14 +2,14 @@
  *
  * From one configuration to the next, all or nothing.
  *
- *	1  cores and ids: workers and domains that the new state needs
- *	2  devices that are new are opened (but for those whose place an old one still holds)
- *	3  the new view is published: from here on every worker runs the new state, whole
- *	4  devices that left are closed; the held-back ones are opened and published
- *	5  what is no longer needed goes: domains, addresses, workers
+ * 	1  cores and ids: workers and domains that the new state needs
+ * 	2  devices that are new are opened (but for those whose place an old one still holds)
+ * 	3  the new view is published: from here on every worker runs the new state, whole
+ * 	4  devices that left are closed; the held-back ones are opened and published
+ * 	5  what is no longer needed goes: domains, addresses, workers
  *
- * A failure in 1 to 4 undoes what was done, in reverse, and publishes the old state again.  At start-up a device that cannot be
- * opened is no failure: the port waits for it, with the reason.
+ * A failure in 1 to 4 undoes what was done, in reverse, and publishes the old state again.  At
+ * start-up a device that cannot be opened is no failure: the port waits for it, with the reason.
  */
 #include "vswitch/vs.h"
 

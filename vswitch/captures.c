@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * 'capture start | stop | list': names of ports, switches and tenants become the ports that a capture watches (filters/capture.h does
- * the rest), and stay so while ports come and go.
+ * 'capture start | stop | list': names of ports, switches and tenants become the ports that a
+ * capture watches (filters/capture.h does the rest), and stay so while ports come and go.
  */
 #include "vswitch/captures.h"
 

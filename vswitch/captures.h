@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Captures and ports: which running capture watches which port, as ports come and go.  Control thread.
+ * Captures and ports: which running capture watches which port, as ports come and go.  Control
+ * thread.
  */
 #ifndef VSWITCH_CAPTURES_H
 #define VSWITCH_CAPTURES_H
@@ -13,7 +14,8 @@ struct vs_daemon;
 int vs_captures_create(struct vs_daemon *daemon, struct vs_captures **ret_captures,
 		       struct err *err);
 void vs_captures_destroy(struct vs_captures *captures);
-/* The configuration changed: ports that came join the captures of their switch or tenant, ports that went leave. */
+/* The configuration changed: ports that came join the captures of their switch or tenant, ports
+ * that went leave. */
 void vs_captures_sync(struct vs_captures *captures);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Changes of the configuration that are more than the generic add, set and remove; see changes.h.  Each edits the state;
- * whether the result can run is the model's to say (model.c).
+ * Changes of the configuration that are more than the generic add, set and remove; see changes.h.
+ * Each edits the state; whether the result can run is the model's to say (model.c).
  */
 #include "vswitch/changes.h"
 

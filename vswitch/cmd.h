@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The switch's commands: what the control socket calls.  Changes go through conf.h; everything here reads, or acts on what is
- * not configuration (captures, learned addresses).  Control thread.
+ * The switch's commands: what the control socket calls.  Changes go through conf.h; everything here
+ * reads, or acts on what is not configuration (captures, learned addresses).  Control thread.
  */
 #ifndef VSWITCH_CMD_H
 #define VSWITCH_CMD_H
@@ -35,7 +35,8 @@ extern const struct ctl_binding
 extern const struct ctl_binding vs_cmd_capture[]; /* cmd_capture.c */
 extern const struct ctl_binding vs_cmd_doctor[];  /* doctor.c */
 
-/* A port by the parameter 'key', or an error with did-you-mean.  Returns its id or a negative errno. */
+/* A port by the parameter 'key', or an error with did-you-mean.  Returns its id or a negative
+ * errno. */
 int vs_cmd_port(const struct vs_daemon *d, const json_t *params, const char *key, struct err *err);
 
 /* {"rx_packets": .., "drops": ..}, new reference. */

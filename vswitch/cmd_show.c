@@ -364,7 +364,8 @@ static int switch_list(void *ctx, struct ctl_call *call, const json_t *params, j
 	return 0;
 }
 
-/* The order of decisions, as the code takes them: one table, printed by 'switch show --pipeline'. */
+/* The order of decisions, as the code takes them: one table, printed by 'switch show --pipeline'.
+ */
 static const struct {
 	const char *direction, *step, *does, *drops;
 } pipeline[] = {

@@ -20,7 +20,8 @@ static const char *param(const json_t *params, const char *key)
 	return json_string_value(json_object_get(params, key));
 }
 
-/* in = out + drops + in flight, over the whole switch; every part exact at the moment of the read. */
+/* in = out + drops + in flight, over the whole switch; every part exact at the moment of the read.
+ */
 static json_t *ledger_json(struct vs_daemon *d)
 {
 	const struct dp_count *t = dp_total_count(d->vs->dp);

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * From a configured port to an open device: which driver, with what arguments, and why another one than asked.  Control thread.
+ * From a configured port to an open device: which driver, with what arguments, and why another one
+ * than asked.  Control thread.
  *
- *	phys   a PCI address or vdev arguments -> DPDK; a Linux interface -> AF_XDP, or a packet socket with the reason noted
- *	host   a tap in the host with the port's addresses
- *	tap    a tap in the network namespace of a machine, by name or process
- *	vhost  a vhost-user socket
- *	memif  a shared-memory interface, through DPDK
- *	mem    in memory, for tests
+ * 	phys   a PCI address or vdev arguments -> DPDK; a Linux interface -> AF_XDP, or a packet
+ * socket with the reason noted host   a tap in the host with the port's addresses tap    a tap in
+ * the network namespace of a machine, by name or process vhost  a vhost-user socket memif  a
+ * shared-memory interface, through DPDK mem    in memory, for tests
  */
 #include "vswitch/vs.h"
 
-#include "dataplane/af_xdp.h"
 #include "dataplane/eth_devargs.h"
 #include "dataplane/netns.h"
+#include "dataplane/xdp_check.h"
 #include "vswitch/link.h"
 
 #include <errno.h>
@@ -145,16 +144,11 @@ static int open_af_xdp(struct vs *vs, const struct vs_port *p, const char *ifnam
 {
 	struct dp_port_opts o;
 	struct dp_port *port;
-	char devargs[ETH_DEVARGS_SIZE];
 	int rc;
 
 	base_opts(p, &o);
-	rc = dp_eth_af_xdp_devargs(ifname, o.n_queues != 0 ? o.n_queues : 1,
-				   dp_eth_is_software(ifname), devargs, sizeof(devargs), err);
-	if (rc != 0)
-		return rc;
-	o.kind = "eth";
-	o.devargs = devargs;
+	o.kind = "xdp";
+	o.ifname = ifname;
 	rc = dp_port_open(vs->dp, &o, &port, err);
 	return rc != 0 ? rc : opened(vs, live, p, port);
 }
@@ -181,7 +175,7 @@ static int open_interface(struct vs *vs, const struct vs_port *p, const char *if
 	}
 	if (driver != NULL && strcmp(driver, "af_packet") == 0)
 		return open_packet(vs, p, ifname, "", live, err);
-	if (dp_eth_af_xdp_ok(ifname, p->mtu, reason, sizeof(reason)) == 1) {
+	if (dp_xdp_check(ifname, p->mtu, reason, sizeof(reason)) == 0) {
 		rc = open_af_xdp(vs, p, ifname, live, &local);
 		if (rc == 0)
 			return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * 'doctor', the daemon's half: what makes this host slow or broken, and how to mend it.  Each check is one function in a table.
- * Control thread.
+ * 'doctor', the daemon's half: what makes this host slow or broken, and how to mend it.  Each check
+ * is one function in a table. Control thread.
  */
 #include "vswitch/cmd.h"
 

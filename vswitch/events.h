@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The event log: what happened lately, for people.  The last 4096 events in memory; the same one over and over is one with a
- * count.  Control thread.
+ * The event log: what happened lately, for people.  The last 4096 events in memory; the same one
+ * over and over is one with a count.  Control thread.
  */
 #ifndef VSWITCH_EVENTS_H
 #define VSWITCH_EVENTS_H
@@ -20,7 +20,8 @@ void vs_events_destroy(struct vs_events *events);
 /* 'type' is a slug ("link"), 'port' may be NULL. */
 void vs_events_add(struct vs_events *events, const char *type, const char *port, const char *text);
 
-/* The newest 'limit', oldest first, of one port if 'port' is not NULL: [{"seq","time","type","port","text","repeated"}]. */
+/* The newest 'limit', oldest first, of one port if 'port' is not NULL:
+ * [{"seq","time","type","port","text","repeated"}]. */
 json_t *vs_events_list(const struct vs_events *events, unsigned limit, const char *port);
 
 /* Calls 'fn' for each event from now on (borrowed; {"seq", ..}) until the subscription ends. */

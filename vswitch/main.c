@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * vswitchd: wires the parts together.  One table of modules, started top to bottom and undone bottom to top; after that the
- * control thread is an event loop, and the workers are the dataplane's.
+ * vswitchd: wires the parts together.  One table of modules, started top to bottom and undone
+ * bottom to top; after that the control thread is an event loop, and the workers are the
+ * dataplane's.
  */
 #include "ctl/base/clock.h"
 #include "ctl/base/log.h"

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The model: the configuration state (conf.h, JSON) as typed objects that refer to each other, all checked.  Immutable once made;
- * it borrows strings from the state it was made of and holds a reference to that.  No thread of its own.
+ * The model: the configuration state (conf.h, JSON) as typed objects that refer to each other, all
+ * checked.  Immutable once made; it borrows strings from the state it was made of and holds a
+ * reference to that.  No thread of its own.
  *
- *	state (JSON, what was asked) -> model (typed, checked) -> view (compiled, what workers run; view.c)
+ * 	state (JSON, what was asked) -> model (typed, checked) -> view (compiled, what workers run;
+ * view.c)
  */
 #ifndef VSWITCH_MODEL_H
 #define VSWITCH_MODEL_H
@@ -90,7 +92,8 @@ struct vs_model {
 	const char *metrics; /* address:port, or NULL */
 };
 
-/* Makes and checks.  'state' is borrowed; the model takes a reference.  Errors name the object, why, and a fix. */
+/* Makes and checks.  'state' is borrowed; the model takes a reference.  Errors name the object,
+ * why, and a fix. */
 int vs_model_create(json_t *state, struct vs_model **ret_model, struct err *err);
 void vs_model_destroy(struct vs_model *model);
 

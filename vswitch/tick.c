@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What the switch does by itself: devices that went and came back, and the loop guard.  Control thread, from the tick and
- * from the interface monitor.
+ * What the switch does by itself: devices that went and came back, and the loop guard.  Control
+ * thread, from the tick and from the interface monitor.
  */
 #include "vswitch/vs.h"
 
@@ -92,8 +92,8 @@ void vs_interface_changed(struct vs *vs, const char *ifname)
 	look_at_devices(vs, true);
 }
 
-/* A port that keeps gaining addresses which another takes back is one end of a loop.  Of the two the wire is held, not a machine;
- * of two alike the one with the higher id. */
+/* A port that keeps gaining addresses which another takes back is one end of a loop.  Of the two
+ * the wire is held, not a machine; of two alike the one with the higher id. */
 static void loop_guard(struct vs *vs)
 {
 	bool changed = false;

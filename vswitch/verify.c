@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * 'switch verify'.  What a frame may do is decided by two things alone when it leaves (l2.c may_leave, flood.c receives): the
- * domain and the VLAN that carries it.  Both are fixed at ingress from the port and the tag.  So the set of (domain, VLAN) that
- * a port can produce, met with the set that another accepts, is every path there can be: if the meeting is empty, no
- * address table, whatever is in it, leads from one to the other.  The proof reads the view that workers are running, not
- * the configuration it was compiled from.
+ * 'switch verify'.  What a frame may do is decided by two things alone when it leaves (l2.c
+ * may_leave, flood.c receives): the domain and the VLAN that carries it.  Both are fixed at ingress
+ * from the port and the tag.  So the set of (domain, VLAN) that a port can produce, met with the
+ * set that another accepts, is every path there can be: if the meeting is empty, no address table,
+ * whatever is in it, leads from one to the other.  The proof reads the view that workers are
+ * running, not the configuration it was compiled from.
  */
 #include "vswitch/verify.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Compiles the model into the view that workers run.  Everything that isolates (tenants, VLANs, private VLANs, switches) becomes two
- * things here: a domain number and a set of VLANs per port; verify.c proves the result, not this code.
+ * Compiles the model into the view that workers run.  Everything that isolates (tenants, VLANs,
+ * private VLANs, switches) becomes two things here: a domain number and a set of VLANs per port;
+ * verify.c proves the result, not this code.
  */
 #include "vswitch/vs.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The switch as it runs: live ports, domains, and the view they are compiled into.  One per daemon (tests may have two).
- * Control thread only.
+ * The switch as it runs: live ports, domains, and the view they are compiled into.  One per daemon
+ * (tests may have two). Control thread only.
  */
 #ifndef VSWITCH_VS_H
 #define VSWITCH_VS_H

@@ -2,8 +2,9 @@
  *
  * Why something was refused, in words for the person who asked.
  *
- * A control entry point returns 0 or a negative errno and fills a 'struct err' if it was given one.  The tool
- * draws it as three lines (what, why, fix); see docs/control.md.  No thread owns it: it lives on the caller's stack.
+ * A control entry point returns 0 or a negative errno and fills a 'struct err' if it was given one.
+ * The tool draws it as three lines (what, why, fix); see docs/control.md.  No thread owns it: it
+ * lives on the caller's stack.
  */
 #ifndef CTL_BASE_ERR_H
 #define CTL_BASE_ERR_H
@@ -11,14 +12,15 @@
 #include <stdarg.h>
 
 struct err {
-	int code;       /* negative errno, 0 when nothing was refused */
-	char slug[32];  /* stable machine-readable name, such as "port-busy" */
+	int code;	/* negative errno, 0 when nothing was refused */
+	char slug[32];	/* stable machine-readable name, such as "port-busy" */
 	char what[320]; /* "cannot add port eth1: the interface has address 10.0.0.5/24" */
-	char why[320];  /* may be empty */
-	char fix[320];  /* a command to type, may be empty */
+	char why[320];	/* may be empty */
+	char fix[320];	/* a command to type, may be empty */
 };
 
-/* Sets slug and 'what', clears 'why' and 'fix'.  'code' is a negative errno; returns it.  'err' may be NULL. */
+/* Sets slug and 'what', clears 'why' and 'fix'.  'code' is a negative errno; returns it.  'err' may
+ * be NULL. */
 int err_set(struct err *err, int code, const char *slug, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -4,6 +4,7 @@
  * without the switch between them.
  *
  *	portloop [-m MTU] [-q QUEUES] [-O] KIND:IFNAME[@NETNS] KIND:IFNAME[@NETNS]
+ *	portloop ... eth:DEVARGS ...
  *
  * -O takes the ports without offloads: what a port cannot do is done in software, as dp_tx() does.  Prints one line for each
  * change of link, and at SIGTERM or SIGINT one line of JSON for each port.  Every frame is accounted for: it exits 1 if not,
@@ -57,7 +58,7 @@ static void die(const char *what, const struct err *err)
 static struct dp_port *open_end(struct dp *dp, char *spec, const struct dp_port_opts *common)
 {
 	struct dp_port_opts opts = *common;
-	char *ifname = strchr(spec, ':'), *netns, path[256];
+	char *ifname = strchr(spec, ':'), *netns, path[256], name[DP_PORT_NAME_SIZE] = {0};
 	struct dp_port *port;
 	struct err err = {0};
 
@@ -74,7 +75,8 @@ static struct dp_port *open_end(struct dp *dp, char *spec, const struct dp_port_
 			die(path, NULL);
 	}
 	opts.kind = spec;
-	opts.name = opts.ifname = ifname;
+	opts.ifname = opts.devargs = ifname;
+	opts.name = strncpy(name, ifname, sizeof(name) - 1);
 	if (dp_port_open(dp, &opts, &port, &err) != 0)
 		die("open", &err);
 	if (opts.netns_fd >= 0)
@@ -179,12 +181,16 @@ static void check_link(struct end *end)
 static void wait_for_frames(struct end *ends)
 {
 	struct pollfd pfds[2 * DP_MAX_QUEUES];
+	int timeout_ms = 50;
 	nfds_t n = 0;
 
 	for (unsigned e = 0; e < 2; e++)
 		for (uint16_t i = 0; i < ends[e].port->n_rxq; i++)
 			pfds[n++] = (struct pollfd){ends[e].port->rxq[i].wake_fd, POLLIN, 0};
-	poll(pfds, n, 50);
+	for (nfds_t i = 0; i < n; i++)
+		if (pfds[i].fd < 0)
+			timeout_ms = 1;
+	poll(pfds, n, timeout_ms);
 }
 
 static void run(struct end *ends)

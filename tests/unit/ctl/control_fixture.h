@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#define FIX_WAIT_MS 10000 /* How long a test waits for what must come. */
+#define FIX_WAIT_MS 60000 /* How long a test waits for what must come. */
 
 /* The commands: thing.add NAME [--kind tap|host] (changes), thing.list, thing.fail, blob.get SIZE,
  * nap.take MS, out.write TEXT, out.ignore, who.show, tick.watch N SIZE (stream), tick.later N SIZE

@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <event2/event.h>
+
 static void expect_text(const json_t *object, const char *key, const char *value)
 {
 	assert_non_null(json_object_get(object, key));
@@ -508,14 +510,23 @@ static void binding_is_refused_when_it_cannot_work(void **state)
 {
 	static const struct ctl_binding twice[] = {{"thing", "list", NULL}, {NULL, NULL, NULL}},
 					unknown[] = {{"thing", "paint", NULL}, {NULL, NULL, NULL}};
+	struct ctl_server_opts opts = {.specs = fix_specs};
+	struct event_base *base;
+	struct ctl_server *server;
 	struct fix fix;
 	struct err err;
 
-	fix_start(&fix, NULL);
-	assert_int_equal(ctl_server_bind(fix.server, twice, NULL, &err), -EEXIST);
-	assert_int_equal(ctl_server_bind(fix.server, unknown, NULL, &err), -ENOENT);
+	fix_dir_create(&fix);
+	opts.path = fix.path;
+	base = event_base_new();
+	assert_int_equal(ctl_server_create(base, &opts, &server, &err), 0);
+	assert_int_equal(ctl_server_bind(server, fix_bindings, NULL, &err), 0);
+	assert_int_equal(ctl_server_bind(server, twice, NULL, &err), -EEXIST);
+	assert_int_equal(ctl_server_bind(server, unknown, NULL, &err), -ENOENT);
 	assert_string_equal(err.what, "the command table has no 'thing paint'");
-	fix_stop(&fix);
+	ctl_server_destroy(server);
+	event_base_free(base);
+	fix_dir_destroy(&fix);
 }
 
 int main(void)

@@ -52,7 +52,7 @@ static int read_file(const char *path, json_t **ret_text, struct err *err)
 static int read_files(const struct ctl_spec *spec, json_t *params, struct err *err)
 {
 	char key[CTL_KEY_SIZE];
-	json_t *text;
+	json_t *text = NULL;
 	int rc;
 
 	for (const struct ctl_arg *arg = spec->args; arg->name != NULL; arg++) {

@@ -83,7 +83,7 @@ packages_missing()
 # Installs what is missing: packages_install LOG NEED...  Says what it does; returns 1, having said why, when it cannot.
 packages_install()
 {
-	local log=$1 missing
+	local apt_log=$1 missing
 	shift
 
 	mapfile -t missing < <(packages_missing "$@")
@@ -103,11 +103,11 @@ packages_install()
 	echo "installing ${missing[*]}"
 	export DEBIAN_FRONTEND=noninteractive
 	# A fresh image has no lists, an old one stale lists; that they cannot be had matters only if the install fails.
-	apt-get -q update >"$log" 2>&1 </dev/null || true
-	if ! apt-get -q -y --no-install-recommends install "${missing[@]}" >>"$log" 2>&1 </dev/null; then
+	apt-get -q update >"$apt_log" 2>&1 </dev/null || true
+	if ! apt-get -q -y --no-install-recommends install "${missing[@]}" >>"$apt_log" 2>&1 </dev/null; then
 		echo "apt-get cannot install them:"
-		grep -E '^[EW]: ' "$log" | tail -n 5 | sed 's/^/  /'
-		echo "  fix: check the network and the sources of apt; its output is in $log"
+		grep -E '^[EW]: ' "$apt_log" | tail -n 5 | sed 's/^/  /'
+		echo "  fix: check the network and the sources of apt; its output is in $apt_log"
 		return 1
 	fi
 	mapfile -t missing < <(packages_missing "$@")

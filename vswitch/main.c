@@ -15,6 +15,7 @@
 #include "vswitch/changes.h"
 #include "vswitch/cmd.h"
 #include "vswitch/events.h"
+#include "vswitch/notify.h"
 #include "vswitch/vs.h"
 
 #include <errno.h>
@@ -550,8 +551,10 @@ int main(int argc, char **argv)
 		say(&err);
 	} else {
 		log_info("ready: %s", s.opt.socket);
+		(void)vs_notify("READY=1");
 		event_base_dispatch(s.base);
 		log_info("stopping");
+		(void)vs_notify("STOPPING=1");
 	}
 	while (started-- > 0)
 		modules[started].stop(&s);

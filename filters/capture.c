@@ -36,9 +36,13 @@ static void describe_host(struct filter_captures *set)
 int filter_captures_create(const char *application, filter_set_point_fn set_point, void *ctx,
 			   struct filter_captures **ret_set, struct err *err)
 {
-	struct filter_captures *set = calloc(1, sizeof(*set));
+	struct filter_captures *set;
 	pthread_condattr_t attr;
 
+	if (rte_get_tsc_hz() == 0)
+		return err_set(err, -EINVAL, "no-eal",
+			       "captures need the dataplane's clock: EAL does not run");
+	set = calloc(1, sizeof(*set));
 	if (set == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for captures");
 	set->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -96,7 +96,8 @@ struct filter_capture_opts {
  * dp_port_set_capture().  A port that is not there is no error. */
 typedef void (*filter_set_point_fn)(void *ctx, uint16_t port_id, struct dp_capture_point *point);
 
-/* 'application' and 'set_point' are borrowed until filter_captures_destroy().  -ENOMEM. */
+/* 'application' and 'set_point' are borrowed until filter_captures_destroy().  After dp_eal_init().
+ * -ENOMEM. */
 int filter_captures_create(const char *application, filter_set_point_fn set_point, void *ctx,
 			   struct filter_captures **ret_set, struct err *err);
 /* Stops all captures, writes what they hold (waiting at most a second for a pipe that nobody reads), without on_end. */

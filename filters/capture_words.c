@@ -62,10 +62,10 @@ static bool is_word_char(char c)
 	       c == ':';
 }
 
-/* "80", "0x88cc", "10.0.0", "1-2000" */
+/* "80", "0x88cc", "10.0.0" */
 static bool is_number(const char *w, size_t size)
 {
-	unsigned dots = 0, dashes = 0;
+	unsigned dots = 0;
 
 	if (size > 2 && w[0] == '0' && (w[1] == 'x' || w[1] == 'X')) {
 		for (size_t i = 2; i < size; i++)
@@ -74,16 +74,13 @@ static bool is_number(const char *w, size_t size)
 		return true;
 	}
 	for (size_t i = 0; i < size; i++) {
-		bool inside = i != 0 && i + 1 < size && w[i - 1] != '.' && w[i - 1] != '-';
-
 		if (isdigit((unsigned char)w[i]))
 			continue;
-		dots += w[i] == '.';
-		dashes += w[i] == '-';
-		if (!inside || (w[i] != '.' && w[i] != '-'))
+		if (w[i] != '.' || i == 0 || i + 1 == size || w[i - 1] == '.')
 			return false;
+		dots++;
 	}
-	return dots <= 3 && dashes <= 1 && (dots == 0 || dashes == 0);
+	return dots <= 3;
 }
 
 /* 'n_groups' groups of one to 'max_digits' hexadecimal digits with 'sep' between. */

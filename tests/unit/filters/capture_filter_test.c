@@ -352,6 +352,8 @@ static void name_of_a_host_is_refused_before_anybody_is_asked(void **state)
 		{"host \\tcp", 5, 4},
 		{"TCP", 0, 3},
 		{"net loopback", 4, 8},
+		{"host 0-2", 5, 3},
+		{"host 1.2.3.4.5", 5, 9},
 	};
 	static const char *const fine[] = {
 		"port http or ssh",

@@ -50,8 +50,8 @@ static int check_kernel(struct answer *a)
 	return no(a, rc, "this kernel has no AF_XDP sockets (CONFIG_XDP_SOCKETS)");
 }
 
-/* Other virtual kinds have frames of their own making, whose checksums and segments AF_XDP cannot express; a packet socket
- * can.  A veth is worth it because of the other end. */
+/* Other virtual kinds have frames of their own making, whose checksums and segments AF_XDP cannot
+ * express; a packet socket can.  A veth is worth it because of the other end. */
 static int check_kind(const struct dp_netdev *dev, struct answer *a)
 {
 	if (dev->arptype != ARPHRD_ETHER || (dev->flags & IFF_LOOPBACK) != 0)

@@ -2,8 +2,9 @@
  *
  * Taking a Linux interface with AF_XDP sockets, and giving it back; see port_xdp.c for the whole.
  *
- * What is done to the interface, in this order, and undone in the other: it is brought up, gets the MTU and the address asked
- * for, the XDP program is attached, a socket is bound to each of its queues, and it becomes promiscuous.
+ * What is done to the interface, in this order, and undone in the other: it is brought up, gets the
+ * MTU and the address asked for, the XDP program is attached, a socket is bound to each of its
+ * queues, and it becomes promiscuous.
  */
 #include "dataplane/xdp_check.h"
 #include "dataplane/xdp_priv.h"
@@ -131,7 +132,8 @@ static int open_queues(struct xdp *xdp, struct err *err)
 	return rc;
 }
 
-/* The mode ends with the socket, so also when the daemon dies.  Bound to no protocol: it receives nothing. */
+/* The mode ends with the socket, so also when the daemon dies.  Bound to no protocol: it receives
+ * nothing. */
 static int set_promiscuous(struct xdp *xdp, struct err *err)
 {
 	struct packet_mreq mreq = {.mr_ifindex = xdp->before.ifindex, .mr_type = PACKET_MR_PROMISC};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What the two halves of the AF_XDP driver share: port_xdp.c (frames, link) and xdp_open.c (taking an interface and giving it
- * back).
+ * What the two halves of the AF_XDP driver share: port_xdp.c (frames, link) and xdp_open.c (taking
+ * an interface and giving it back).
  */
 #ifndef DATAPLANE_XDP_PRIV_H
 #define DATAPLANE_XDP_PRIV_H

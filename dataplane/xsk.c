@@ -124,7 +124,8 @@ static int bind_once(const struct dp_xsk *xsk, const struct dp_xsk_opts *opts, u
 	return bind(xsk->fd, (const struct sockaddr *)&addr, sizeof(addr)) != 0 ? -errno : 0;
 }
 
-/* The kernel falls back to copying when the driver has no zero-copy, but not when the driver tries and fails. */
+/* The kernel falls back to copying when the driver has no zero-copy, but not when the driver tries
+ * and fails. */
 static int bind_queue(const struct dp_xsk *xsk, const struct dp_xsk_opts *opts)
 {
 	const struct timespec pause = {.tv_nsec = BIND_PAUSE_NS};

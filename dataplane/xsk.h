@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * An AF_XDP socket: frames of one receive queue and one transmit queue of a Linux interface, by four rings in memory shared
- * with the kernel.
+ * An AF_XDP socket: frames of one receive queue and one transmit queue of a Linux interface, by
+ *four rings in memory shared with the kernel.
  *
  *	kernel ── rx ──────────► worker that owns the port's receive queue
  *	kernel ◄─ fill ───────── the same: empty frames for the kernel
  *	kernel ◄─ tx ─────────── worker that owns the port's transmit queue
  *	kernel ── completion ──► the same: frames that were sent
  *
- * The frame memory (umem) is the socket's own, half for either direction, so that the two workers share nothing.  Frames are
- * copied between it and mbufs: a frame of ours may stay in another port's ring for as long as it likes, and when the port
- * is closed everything is given back.
+ * The frame memory (umem) is the socket's own, half for either direction, so that the two workers
+ *share nothing.  Frames are copied between it and mbufs: a frame of ours may stay in another port's
+ *ring for as long as it likes, and when the port is closed everything is given back.
  *
  * Source: Documentation/networking/af_xdp.rst, linux/if_xdp.h.
  */
@@ -29,7 +29,8 @@ struct rte_mempool;
 /* What the kernel keeps free before a received frame. */
 #define DP_XSK_HEADROOM 256u
 
-/* One ring.  'mine' is how far this side has come, 'theirs' how far the other had come when last looked at. */
+/* One ring.  'mine' is how far this side has come, 'theirs' how far the other had come when last
+ * looked at. */
 struct dp_xsk_ring {
 	uint32_t *producer, *consumer, *flags;
 	void *entries;
@@ -62,8 +63,8 @@ struct dp_xsk {
 	uint64_t *free_frames; /* stack of addresses in the umem */
 };
 
-/* Opens a socket and binds it; the calling thread is in the interface's network namespace.  0 or a negative errno, and
- * nothing is left behind.  Control thread. */
+/* Opens a socket and binds it; the calling thread is in the interface's network namespace.  0 or a
+ * negative errno, and nothing is left behind.  Control thread. */
 int dp_xsk_open(struct dp_xsk *xsk, const struct dp_xsk_opts *opts);
 /* Control thread, no worker inside.  Takes one that is all zeros or failed to open. */
 void dp_xsk_close(struct dp_xsk *xsk);
@@ -72,11 +73,12 @@ void dp_xsk_close(struct dp_xsk *xsk);
 uint16_t dp_xsk_receive(struct dp_xsk *xsk, struct rte_mempool *pool, struct rte_mbuf **pkts,
 			uint16_t n);
 
-/* Sends the first frames of 'pkts' and frees them; returns how many.  Frames of any number of segments, not longer than
- * the umem's.  Transmitting worker. */
+/* Sends the first frames of 'pkts' and frees them; returns how many.  Frames of any number of
+ * segments, not longer than the umem's.  Transmitting worker. */
 uint16_t dp_xsk_send(struct dp_xsk *xsk, struct rte_mbuf **pkts, uint16_t n);
 
-/* Tells the kernel once more about frames that it has not taken off the transmit ring.  Any thread. */
+/* Tells the kernel once more about frames that it has not taken off the transmit ring.  Any thread.
+ */
 void dp_xsk_push(const struct dp_xsk *xsk);
 
 /* Does the driver read and write the umem itself? */

@@ -12,10 +12,12 @@
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
-/* In copy mode a call sends 32 frames at most, and ends at the first that the driver has no room for. */
+/* In copy mode a call sends 32 frames at most, and ends at the first that the driver has no room
+ * for. */
 #define PUSHES 8
 
-/* Puts 'size' bytes into 'm', which is empty, and more buffers behind it.  False when there are none. */
+/* Puts 'size' bytes into 'm', which is empty, and more buffers behind it.  False when there are
+ * none. */
 static bool fill_chain(struct rte_mbuf *m, struct rte_mempool *pool, const uint8_t *data,
 		       uint32_t size)
 {
@@ -65,7 +67,8 @@ uint16_t dp_xsk_receive(struct dp_xsk *xsk, struct rte_mempool *pool, struct rte
 	if (ready == 0)
 		return 0;
 	n = (uint16_t)RTE_MIN(ready, n);
-	/* Without buffers the frames wait in the ring, and the kernel drops and counts when it is full. */
+	/* Without buffers the frames wait in the ring, and the kernel drops and counts when it is
+	 * full. */
 	if (rte_pktmbuf_alloc_bulk(pool, pkts, n) != 0)
 		return 0;
 	for (got = 0; got < n; got++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The rings of an AF_XDP socket, as user space sees them.  An index runs freely and is masked at use.  Each side stores its
- * own index with release order after it is done with the entries, and loads the other's with acquire order.
+ * The rings of an AF_XDP socket, as user space sees them.  An index runs freely and is masked at
+ * use.  Each side stores its own index with release order after it is done with the entries, and
+ * loads the other's with acquire order.
  */
 #ifndef DATAPLANE_XSK_PRIV_H
 #define DATAPLANE_XSK_PRIV_H

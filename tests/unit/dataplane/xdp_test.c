@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * AF_XDP ports as far as they go without permission: what is refused, and in which words.  integration/xdp_ports.py has the
- * rest.
+ * AF_XDP ports as far as they go without permission: what is refused, and in which words.
+ * integration/xdp_ports.py has the rest.
  */
 #include "dataplane/xdp_check.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Moving frames through an AF_XDP socket's rings, whose other end is the test: it plays the kernel by the rules of
- * linux/if_xdp.h.  No socket is needed.
+ * Moving frames through an AF_XDP socket's rings, whose other end is the test: it plays the kernel
+ * by the rules of linux/if_xdp.h.  No socket is needed.
  */
 #include "dataplane/xsk_priv.h"
 
@@ -60,7 +60,8 @@ static void ring_init(struct dp_xsk_ring *r, struct kernel_ring *k, uint32_t siz
 				  .theirs = start};
 }
 
-/* A socket as xsk.c leaves it: receive frames with the kernel, transmit frames on the stack.  Indexes start at 'start'. */
+/* A socket as xsk.c leaves it: receive frames with the kernel, transmit frames on the stack.
+ * Indexes start at 'start'. */
 static void socket_init(uint32_t start)
 {
 	f.xsk = (struct dp_xsk){.fd = -1,
@@ -121,7 +122,8 @@ static bool kernel_receives(uint32_t size, uint8_t seed)
 	return true;
 }
 
-/* The kernel sends a frame and gives its memory back; it is checked to be 'size' bytes from 'seed' on. */
+/* The kernel sends a frame and gives its memory back; it is checked to be 'size' bytes from 'seed'
+ * on. */
 static void kernel_sends(uint32_t size, uint8_t seed)
 {
 	struct xdp_desc desc = f.tx.descs[f.tx.consumer % N_TX];

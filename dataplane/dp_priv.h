@@ -43,6 +43,7 @@ struct dp {
 	unsigned n_pools;
 	struct dp_placed *placed;
 	unsigned n_placed, max_placed;
+	uint64_t list_serial; /* of the last dp_rxq_list made */
 	bool rebalance;
 	uint64_t last_balance_ns, last_age_ns;
 	struct dp_count *totals[DP_MAX_PORTS];

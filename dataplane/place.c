@@ -64,6 +64,7 @@ static int publish_list(struct dp *dp, struct dp_worker *w)
 
 	if (list == NULL)
 		return -ENOMEM;
+	list->serial = ++dp->list_serial;
 	for (unsigned i = 0; i < dp->n_placed; i++) {
 		if (dp->placed[i].worker != w)
 			continue;

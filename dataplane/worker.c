@@ -40,7 +40,7 @@
 struct loop {
 	struct dp_worker *w;
 	const struct dp_rxq_list *list;
-	const struct dp_rxq_list *armed; /* whose descriptors are in epoll */
+	uint64_t armed; /* serial of the list whose descriptors are in epoll */
 	uint64_t now, last_look;
 	uint64_t sleep_ns;
 	uint32_t idle;
@@ -54,21 +54,31 @@ void dp_worker_kick(struct dp_worker *w)
 	(void)n; /* A full counter is a kick already. */
 }
 
-/* Marks queues whose descriptor is readable; waits at most 'timeout_ns'. */
-static void look(struct loop *l, uint64_t timeout_ns)
+/* Waits at most 'timeout_ns' for a descriptor to become readable; touches no queue. */
+static int wait_readable(struct loop *l, struct epoll_event *events, uint64_t timeout_ns)
 {
-	struct epoll_event events[EPOLL_EVENTS];
 	struct timespec ts = {(time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u)};
-	int n = epoll_pwait2(l->w->epoll_fd, events, EPOLL_EVENTS, &ts, NULL);
+
+	return epoll_pwait2(l->w->epoll_fd, events, EPOLL_EVENTS, &ts, NULL);
+}
+
+/* Marks the queues that events tell of.  After a sleep the armed list may be gone, and its queues
+ * with it; then the new list is armed next, which marks all of its queues. */
+static void mark_ready(struct loop *l, const struct epoll_event *events, int n)
+{
+	const struct dp_rxq_list *list = atomic_load_explicit(&l->w->rxqs, memory_order_acquire);
+	bool current = list->serial == l->armed;
 
 	for (int i = 0; i < n; i++) {
 		struct dp_rxq *q = events[i].data.ptr;
 		uint64_t count;
 
-		if (q != NULL)
+		if (q == NULL) {
+			if (read(l->w->kick_fd, &count, sizeof(count)) < 0)
+				continue;
+		} else if (current) {
 			q->ready = true;
-		else if (read(l->w->kick_fd, &count, sizeof(count)) < 0)
-			continue;
+		}
 	}
 }
 
@@ -89,7 +99,7 @@ static void arm(struct loop *l)
 		if (q->wake_fd >= 0)
 			epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, q->wake_fd, &event);
 	}
-	l->armed = l->list;
+	l->armed = l->list->serial;
 }
 
 static uint64_t choose_sleep_ns(struct loop *l, uint64_t loop_cycles)
@@ -122,7 +132,9 @@ static bool must_wake(const struct dp_worker *w)
 static void rest(struct loop *l, uint64_t loop_cycles)
 {
 	struct dp_worker *w = l->w;
+	struct epoll_event events[EPOLL_EVENTS];
 	uint64_t before = l->now, ns;
+	int n = 0;
 
 	if (++l->idle < IDLE_LOOPS) {
 		rte_pause();
@@ -134,9 +146,10 @@ static void rest(struct loop *l, uint64_t loop_cycles)
 	rte_rcu_qsbr_thread_offline(w->rcu, w->index);
 	atomic_store_explicit(&w->asleep, true, memory_order_seq_cst);
 	if (!must_wake(w))
-		look(l, ns);
+		n = wait_readable(l, events, ns);
 	atomic_store_explicit(&w->asleep, false, memory_order_relaxed);
 	rte_rcu_qsbr_thread_online(w->rcu, w->index);
+	mark_ready(l, events, n);
 	l->now = rte_rdtsc();
 	l->last_look = l->now;
 	atomic_store_explicit(&w->sleep_cycles, w->sleep_cycles + (l->now - before),
@@ -233,7 +246,8 @@ static uint32_t poll_all(struct loop *l)
 
 static void run(struct dp_worker *w)
 {
-	struct loop l = {.w = w, .now = rte_rdtsc()};
+	struct loop l = {.w = w, .now = rte_rdtsc(), .armed = UINT64_MAX};
+	struct epoll_event events[EPOLL_EVENTS];
 	uint64_t look_cycles = w->dp->tsc_hz / 1000000 * LOOK_INTERVAL_US;
 
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
@@ -244,10 +258,10 @@ static void run(struct dp_worker *w)
 		serve_control(w);
 		l.list = atomic_load_explicit(&w->rxqs, memory_order_acquire);
 		w->view = atomic_load_explicit(&w->dp->view, memory_order_acquire);
-		if (unlikely(l.list != l.armed))
+		if (unlikely(l.list->serial != l.armed))
 			arm(&l);
 		else if (start - l.last_look > look_cycles) {
-			look(&l, 0);
+			mark_ready(&l, events, wait_readable(&l, events, 0));
 			l.last_look = start;
 		}
 		n = poll_all(&l);

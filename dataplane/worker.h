@@ -31,6 +31,7 @@ struct rte_rcu_qsbr;
 
 /* Queues of one worker.  Immutable; replaced by RCU. */
 struct dp_rxq_list {
+	uint64_t serial; /* tells lists apart: an address is used again */
 	uint16_t n;
 	bool polled; /* some queue has no wake_fd */
 	struct dp_rxq *q[];

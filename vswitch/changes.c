@@ -82,6 +82,13 @@ static int vlan_set(void *ctx, json_t *state, const json_t *params, json_t **ret
 	return 0;
 }
 
+/* A kind without objects is not in a configuration. */
+static void drop_empty(json_t *state, const char *kind)
+{
+	if (json_object_size(json_object_get(state, kind)) == 0)
+		json_object_del(state, kind);
+}
+
 /* Drops every object of 'kind' whose body says "key": value. */
 static unsigned remove_where(json_t *state, const char *kind, const char *key, const char *value)
 {
@@ -97,6 +104,7 @@ static unsigned remove_where(json_t *state, const char *kind, const char *key, c
 		json_object_del(objects, name);
 		n++;
 	}
+	drop_empty(state, kind);
 	return n;
 }
 
@@ -151,6 +159,7 @@ static int tenant_remove(void *ctx, json_t *state, const json_t *params, json_t 
 	if (n != 0) {
 		err_set(err, -EBUSY, "tenant-in-use", "cannot remove tenant %s: %u port%s", name, n,
 			n == 1 ? " belongs to it" : "s belong to it");
+		err_why(err, "without their tenant they would meet the ports of none");
 		err_fix(err,
 			"vswitchctl port list --tenant %s; port set PORT --tenant OTHER, or port "
 			"remove",
@@ -189,6 +198,7 @@ static int mac_remove(void *ctx, json_t *state, const json_t *params, json_t **r
 		json_object_del(objects, name);
 		n++;
 	}
+	drop_empty(state, "mac");
 	if (n != 0)
 		return 0;
 	err_set(err, -ENOENT, "not-found", "there is no static address %s on switch %s",

@@ -225,9 +225,12 @@ static void dp_event_told(void *ctx, const struct dp_event *e)
 	struct main_state *s = ctx;
 	const char *port = s->d.vs != NULL ? vs_port_name(s->d.vs, e->port) : NULL;
 	const char *other = s->d.vs != NULL ? vs_port_name(s->d.vs, e->other_port) : NULL;
+	const uint8_t *b = e->mac.addr_bytes;
 	char text[400], mac[RTE_ETHER_ADDR_FMT_SIZE];
 
-	rte_ether_format_addr(mac, sizeof(mac), &e->mac);
+	/* In small letters, as everywhere else here; DPDK's are capitals. */
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4],
+		 b[5]);
 	if (e->type == DP_EVENT_MAC_MOVED)
 		snprintf(text, sizeof(text), "%s moved from %s to %s (VLAN %u)", mac,
 			 other != NULL ? other : "?", port != NULL ? port : "?", e->vlan);

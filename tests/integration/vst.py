@@ -150,7 +150,7 @@ class Ns:
     """A network namespace with a Linux stack of its own."""
 
     def __init__(self, test, name):
-        self.test, self.name = test, f'{test.prefix}-{name}'
+        self.test, self.name = test, f'{test.prefix}-{len(test.namespaces)}{name}'
         subprocess.run(['ip', 'netns', 'add', self.name], check=True)
         test.namespaces.append(self)
         self.run('ip link set lo up')

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every kind of port with every other, each with a Linux stack behind it.
+
+    tap      the stack of a namespace
+    host     the stack of the daemon's own namespace
+    packet   a veth driven by AF_PACKET, its other end in a namespace
+    xdp      a veth driven by AF_XDP, its other end in a namespace
+    memif    a second daemon, joined by memif, with a tap in a namespace
+    vhost    dpdk-testpmd: a virtio-user device, joined to a tap in a namespace
+
+    tap ---+------+--- xdp                                        +-------+
+    host --+ lan  +--- memif ===[socket]=== memif (far daemon) ---+ ftap  |
+  packet --+------+--- vhost ===[socket]=== virtio-user (testpmd) --- vtap
+"""
+import hashlib
+import itertools
+import os
+import shutil
+import socket
+import threading
+
+import vst
+
+PAYLOAD = os.urandom(3 << 20)
+DIGEST = hashlib.sha256(PAYLOAD).hexdigest()
+
+
+class Bench:
+    def __init__(self, t, mtu):
+        self.t, self.mtu, self.tag = t, mtu, f'm{mtu}'
+        self.sw = t.daemon(f'sw{mtu}')
+        self.sw.ctl('switch add lan --type external')
+        self.at = {}  # kind: (namespace, address)
+
+    def address(self):
+        return f'10.0.0.{len(self.at) + 1}'
+
+    def add_tap(self):
+        self.at['tap'] = (self.sw.tap('lan', 'tap', f'{self.address()}/24', mtu=self.mtu), self.address())
+
+    def add_host(self):
+        self.sw.ctl(f'port add lan host --kind host --mtu {self.mtu} --address {self.address()}/24')
+        self.at['host'] = (self.sw.ns, self.address())
+
+    def add_veth(self, kind, driver):
+        far = self.t.ns(f'{kind}{self.mtu}')
+        self.sw.ns.run(f'ip link add name {kind} mtu {self.mtu} type veth peer name e0 mtu {self.mtu} netns {far.name}')
+        far.run(f'ip addr add {self.address()}/24 dev e0')
+        far.run('ip link set dev e0 up')
+        self.sw.ctl(f'port add lan {kind} --kind phys --driver {driver} --mtu {self.mtu}')
+        self.at[kind] = (far, self.address())
+
+    def add_packet(self):
+        self.add_veth('packet', 'af_packet')
+
+    def add_xdp(self):
+        self.add_veth('xdp', 'af_xdp')
+
+    def add_memif(self):
+        path = os.path.join(self.t.dir, f'memif{self.mtu}.sock')
+        self.sw.ctl(f'port add lan memif --kind memif --socket {path} --mtu {self.mtu}')
+        far = self.t.daemon(f'far{self.mtu}')
+        far.ctl('switch add net --type external')
+        far.ctl(f'port add net up --kind memif --mode client --socket {path} --mtu {self.mtu}')
+        ns = far.tap('net', 'ftap', f'{self.address()}/24', mtu=self.mtu)
+        self.t.check(self.sw.up('memif', 10) and far.up('up', 10), f'memif of MTU {self.mtu}: two daemons are joined',
+                     (self.sw.port('memif'), far.port('up')))
+        self.at['memif'] = (ns, self.address())
+        self.far = far
+
+    def add_vhost(self):
+        path = os.path.join(self.t.dir, f'vhost{self.mtu}.sock')
+        ns = self.t.ns(f'vhost{self.mtu}')
+        self.sw.ctl(f'port add lan vhost --kind vhost --socket {path} --mtu {self.mtu}')
+        log = open(self.t.file(f'testpmd{self.mtu}.log'), 'w')
+        # Server here, as QEMU is; the tap is made in the namespace that testpmd runs in.
+        # Frames of one buffer: testpmd takes no segments from the guest's side without scattered reception.
+        ns.popen(['dpdk-testpmd', '--in-memory', '--no-pci', '--no-telemetry', '--single-file-segments', '-m', '192',
+                  '--lcores', f'0@{self.t.control_cpu},1@{self.t.control_cpu}',
+                  '--vdev', f'net_virtio_user0,path={path},server=1,queues=1', '--vdev', 'net_tap0,iface=vtap', '--',
+                  '--forward-mode=io', '--auto-start', '--total-num-mbufs=8192', f'--mbuf-size={self.mtu + 700}',
+                  f'--max-pkt-len={self.mtu + 18}', '--nb-cores=1', '--stats-period=3600'], stdout=log, stderr=log)
+        if not vst.wait_for(lambda: self.sw.up('vhost', 1) and 'vtap' in ns.run('ip -o link').stdout, 20):
+            self.t.check(False, 'vhost: virtio-user is joined', open(log.name).read()[-1500:])
+            return
+        ns.run(f'ip addr add {self.address()}/24 dev vtap')
+        ns.run(f'ip link set dev vtap mtu {self.mtu} up')
+        self.at['vhost'] = (ns, self.address())
+
+
+def transfer(src, src_address, dst):
+    """The digest of what arrives when 'src' serves the payload and 'dst' fetches it."""
+    server = src.socket(socket.AF_INET, socket.SOCK_STREAM)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.settimeout(10)
+    server.bind((src_address, 0))
+    server.listen(1)
+
+    def serve():
+        try:
+            conn, _ = server.accept()
+            with conn:
+                conn.settimeout(20)
+                conn.sendall(PAYLOAD)
+        except OSError:
+            pass
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    digest = hashlib.sha256()
+    try:
+        with dst.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
+            client.settimeout(10)
+            client.connect((src_address, server.getsockname()[1]))
+            while chunk := client.recv(1 << 16):
+                digest.update(chunk)
+        return digest.hexdigest()
+    except OSError as e:
+        return str(e)
+    finally:
+        server.close()
+        thread.join(1)
+
+
+def pair(t, b, one, two):
+    (ns1, ip1), (ns2, ip2) = b.at[one], b.at[two]
+    name = f'MTU {b.mtu}, {one} with {two}'
+    if not t.check(ns1.reaches(ip2, 8), f'{name}: ping', b.sw.tool('drop list')[1]):
+        return
+    t.check(ns1.ping(ip2, size=b.mtu - 28, whole=True, count=5) and ns2.ping(ip1, size=b.mtu - 28, whole=True, count=5),
+            f'{name}: packets of the whole MTU, both ways', b.sw.tool('drop list')[1])
+    there, back = transfer(ns1, ip1, ns2), transfer(ns2, ip2, ns1)
+    t.check(there == DIGEST and back == DIGEST, f'{name}: TCP payload arrives as it was, both ways',
+            (there, back, b.sw.tool('drop list')[1]))
+
+
+def matrix(t, mtu, kinds):
+    b = Bench(t, mtu)
+    for kind in kinds:
+        getattr(b, 'add_' + kind)()
+    for one, two in itertools.combinations(b.at, 2):
+        pair(t, b, one, two)
+    bad = {kind: ns.snmp('Tcp', 'InCsumErrors') + ns.snmp('Udp', 'InCsumErrors') for kind, (ns, _) in b.at.items()}
+    t.check(not any(bad.values()), f'MTU {mtu}: no stack saw a wrong checksum', bad)
+    t.check(b.sw.balanced(), f'MTU {mtu}: the ledger is balanced', b.sw.ledger())
+    b.sw.stop()
+    for d in t.daemons:
+        if d.proc.poll() is None:
+            d.stop()
+    for proc in t.children:
+        if proc.poll() is None:
+            proc.terminate()
+
+
+def test(t):
+    kinds = ['tap', 'host', 'packet', 'xdp', 'memif']
+    if shutil.which('dpdk-testpmd') and t.huge_free() >= 800:
+        kinds.append('vhost')
+    else:
+        t.note('no vhost: needs dpdk-testpmd and 800 MB of free huge pages')
+    matrix(t, 1500, kinds)
+    matrix(t, 9000, [k for k in kinds if k not in ('xdp', 'vhost')])  # One page a frame; testpmd.
+
+
+vst.main(test)

@@ -4,7 +4,7 @@
  *
  *	ethloop EAL-ARGS -- [-m MTU] [-q QUEUES] [-O] [-b] SPEC SPEC
  *
- * SPEC is eth:DEVARGS, vhost:PATH or vhost-server:PATH.  -O: no offloads.  -b: never sleep.  Prints changes of link;
+ * SPEC is eth:DEVARGS, vhost:PATH, vhost-server:PATH or tap:IFNAME.  -O: no offloads.  -b: never sleep.  Prints changes of link;
  * commands on stdin, one a line: 'show', 'mtu N'; at the end of stdin or SIGTERM one JSON line a port.  Exits 1 when frames
  * or buffers are unaccounted for.
  */
@@ -51,7 +51,7 @@ static void open_end(struct dp *dp, struct end *end, char *spec, struct dp_port_
 		exit(2);
 	*arg++ = '\0';
 	opts.name = arg;
-	opts.devargs = opts.socket = arg;
+	opts.devargs = opts.socket = opts.ifname = arg;
 	opts.server = strcmp(spec, "vhost-server") == 0;
 	opts.kind = opts.server ? "vhost" : spec;
 	if (dp_port_open(dp, &opts, &end->port, &err) != 0) {

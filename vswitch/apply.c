@@ -515,6 +515,17 @@ static int engage(struct plan *plan, struct err *err)
 	return rc;
 }
 
+static int serve_metrics(struct vs *vs, const struct vs_model *from, const struct vs_model *to,
+			 struct err *err)
+{
+	const char *was = from->metrics, *will = to->metrics;
+
+	if (vs->opts.serve_metrics == NULL ||
+	    (was == NULL ? will == NULL : will != NULL && strcmp(was, will) == 0))
+		return 0;
+	return vs->opts.serve_metrics(vs->opts.ctx, will, err);
+}
+
 static int run_plan(struct plan *plan, struct err *err)
 {
 	int rc = domains_need(plan->vs, plan->after, err);
@@ -533,6 +544,8 @@ static int run_plan(struct plan *plan, struct err *err)
 		rc = replace_devices(plan, err);
 	if (rc == 0 || plan->starting)
 		rc = engage(plan, err);
+	if (rc == 0)
+		rc = serve_metrics(plan->vs, plan->before, plan->after, err);
 	return rc;
 }
 

@@ -15,6 +15,8 @@
 #include "vswitch/changes.h"
 #include "vswitch/cmd.h"
 #include "vswitch/events.h"
+#include "vswitch/metrics.h"
+#include "vswitch/metrics_data.h"
 #include "vswitch/notify.h"
 #include "vswitch/vs.h"
 
@@ -53,6 +55,7 @@ struct main_state {
 	struct event *tick, *sigterm, *sigint;
 	struct dp *dp;
 	struct store *store;
+	struct vs_metrics *metrics;
 	struct vs_daemon d;
 	char *initial;
 };
@@ -426,11 +429,32 @@ static void dp_stop(struct main_state *s)
 	dp_destroy(s->dp);
 }
 
+/* A failure leaves the metrics where they were. */
+static int serve_metrics(void *ctx, const char *address, struct err *err)
+{
+	struct main_state *s = ctx;
+	struct vs_metrics_opts opts = {.address = address};
+	struct vs_metrics *next = NULL;
+	int rc = 0;
+
+	if (address != NULL)
+		rc = vs_metrics_create(s->base, &opts, vs_metrics_fill, &s->d, &next, err);
+	if (rc != 0)
+		return rc;
+	vs_metrics_destroy(s->metrics);
+	s->metrics = next;
+	return 0;
+}
+
 static int vs_start(struct main_state *s, struct err *err)
 {
 	char path[300];
-	struct vs_opts opts = {
-		.base = s->base, .dp = s->dp, .takeover_path = path, .event = event_told, .ctx = s};
+	struct vs_opts opts = {.base = s->base,
+			       .dp = s->dp,
+			       .takeover_path = path,
+			       .serve_metrics = serve_metrics,
+			       .event = event_told,
+			       .ctx = s};
 	int rc;
 
 	snprintf(path, sizeof(path), "%s.takeover", s->opt.socket);
@@ -449,6 +473,8 @@ static int vs_start(struct main_state *s, struct err *err)
 static void vs_stop(struct main_state *s)
 {
 	vs_captures_destroy(s->d.captures);
+	vs_metrics_destroy(s->metrics);
+	s->metrics = NULL;
 	vs_destroy(s->d.vs);
 	s->d.vs = NULL;
 }
@@ -486,6 +512,7 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 
 	dp_tick(s->dp);
 	vs_tick(s->d.vs);
+	vs_events_tick(s->d.events);
 }
 
 static void quit(evutil_socket_t fd, short what, void *arg)

@@ -4,6 +4,8 @@
  */
 #include "vswitch/model.h"
 
+#include "vswitch/metrics.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -468,6 +470,10 @@ static int read_all(struct vs_model *m, struct err *err)
 	m->max_sleep_us = (uint32_t)number(cores, "max_sleep", 500);
 	m->rebalance = flag(cores, "rebalance", true);
 	m->metrics = str(settings, "metrics");
+	if (m->metrics != NULL && strcmp(m->metrics, "off") == 0)
+		m->metrics = NULL;
+	if (rc == 0 && m->metrics != NULL)
+		rc = vs_metrics_check(m->metrics, false, err);
 	return rc;
 }
 

@@ -45,6 +45,8 @@ struct vs_opts {
 	struct event_base *base;
 	struct dp *dp;
 	const char *takeover_path; /* takeover.h; NULL: interfaces with addresses cannot be taken */
+	/* Serves metrics at this address and no other (NULL: nowhere).  May be NULL. */
+	int (*serve_metrics)(void *ctx, const char *address, struct err *err);
 	void (*event)(void *ctx, const char *type, const char *port, const char *text);
 	void *ctx;
 };

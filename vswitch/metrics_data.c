@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What GET /metrics says: the ledger of every port with its drops by reason, queues, workers,
+ * tenants, the address table.  One snapshot serves all, so the numbers of a scrape balance.
+ */
+#include "vswitch/metrics_data.h"
+
+#include "ctl/base/clock.h"
+#include "dataplane/fdb.h"
+#include "vswitch/cmd.h"
+#include "vswitch/openmetrics.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Counters of a port, by their place in struct dp_count. */
+static const struct {
+	const char *name, *help;
+	size_t offset;
+} port_counters[] = {
+#define C(field, text)                                                                             \
+	{                                                                                          \
+		"vswitch_port_" #field, text, offsetof(struct dp_count, field)                     \
+	}
+	C(rx_packets, "Frames received."),
+	C(rx_bytes, "Bytes received."),
+	C(rx_multicast, "Frames received to group addresses."),
+	C(copies, "Copies that flooding made of received frames."),
+	C(forwarded, "Frames handed to egress."),
+	C(flooded, "Of the forwarded: by flooding."),
+	C(offered, "Frames that were to leave here."),
+	C(segments, "Frames that software segmentation added."),
+	C(tx_packets, "Frames sent."),
+	C(tx_bytes, "Bytes sent."),
+#undef C
+};
+
+static void drops(struct vs_metric_sink *sink, const struct vs_port *p,
+		  const struct dp_count *count)
+{
+	for (int i = 0; i < DP_N_DROPS; i++) {
+		const char *reason = dp_drop_slug((enum dp_drop)i);
+
+		if (count->drops_rx[i] != 0)
+			vs_metric_counter(sink, "vswitch_port_drops", "Frames dropped.",
+					  VS_LABELS({"switch", p->sw->name}, {"port", p->name},
+						    {"side", "ingress"}, {"reason", reason}),
+					  count->drops_rx[i]);
+		if (count->drops_tx[i] != 0)
+			vs_metric_counter(sink, "vswitch_port_drops", "Frames dropped.",
+					  VS_LABELS({"switch", p->sw->name}, {"port", p->name},
+						    {"side", "egress"}, {"reason", reason}),
+					  count->drops_tx[i]);
+	}
+}
+
+static void ports(const struct vs_daemon *d, struct vs_metric_sink *sink)
+{
+	const struct vs_model *m = d->vs->model;
+
+	for (unsigned i = 0; i < m->n_ports; i++) {
+		const struct vs_port *p = &m->ports[i];
+		uint16_t id = vs_port_id(d->vs, p->name);
+		const struct dp_port *port = d->vs->live[id].port;
+		const struct dp_count *count = dp_port_count(d->vs->dp, id);
+
+		for (size_t k = 0; k < sizeof(port_counters) / sizeof(port_counters[0]); k++) {
+			uint64_t value;
+
+			memcpy(&value, (const char *)count + port_counters[k].offset,
+			       sizeof(value));
+			vs_metric_counter(sink, port_counters[k].name, port_counters[k].help,
+					  VS_LABELS({"switch", p->sw->name}, {"port", p->name}),
+					  value);
+		}
+		drops(sink, p, count);
+		vs_metric_gauge(sink, "vswitch_port_up",
+				"1 when the port has its device and a link.",
+				VS_LABELS({"switch", p->sw->name}, {"port", p->name}),
+				port != NULL && atomic_load(&port->link_up));
+		vs_metric_gauge(sink, "vswitch_port_macs", "Addresses learned on the port.",
+				VS_LABELS({"switch", p->sw->name}, {"port", p->name}),
+				dp_fdb_port_count(dp_fdb(d->vs->dp), id));
+		vs_metric_info(sink, "vswitch_port", "What the port is.",
+			       VS_LABELS({"switch", p->sw->name}, {"port", p->name},
+					 {"kind", vs_port_kind_name(p->kind)},
+					 {"tenant", p->tenant != NULL ? p->tenant->name : ""},
+					 {"driver", port != NULL ? port->driver : ""}));
+	}
+}
+
+static void tenants(const struct vs_daemon *d, struct vs_metric_sink *sink)
+{
+	for (uint16_t i = 0; i < DP_MAX_DOMAINS; i++) {
+		const struct vs_domain_live *dom = &d->vs->domains[i];
+		const struct dp_domain_count *count = dp_domain_count(d->vs->dp, i);
+
+		if (!dom->used)
+			continue;
+		vs_metric_counter(sink, "vswitch_tenant_rx_packets", "Frames received of a tenant.",
+				  VS_LABELS({"switch", dom->sw}, {"tenant", dom->tenant}),
+				  count->rx_packets);
+		vs_metric_counter(sink, "vswitch_tenant_rx_bytes", "Bytes received of a tenant.",
+				  VS_LABELS({"switch", dom->sw}, {"tenant", dom->tenant}),
+				  count->rx_bytes);
+		vs_metric_gauge(sink, "vswitch_tenant_macs", "Addresses learned of a tenant.",
+				VS_LABELS({"switch", dom->sw}, {"tenant", dom->tenant}),
+				dp_fdb_domain_count(dp_fdb(d->vs->dp), i));
+	}
+}
+
+static void workers(const struct vs_daemon *d, struct vs_metric_sink *sink)
+{
+	struct dp_worker_info info[64];
+	unsigned n = dp_worker_info(d->vs->dp, info, 64);
+
+	for (unsigned i = 0; i < n; i++) {
+		char cpu[16];
+
+		snprintf(cpu, sizeof(cpu), "%u", info[i].cpu);
+		vs_metric_counter(sink, "vswitch_worker_packets", "Frames a worker received.",
+				  VS_LABELS({"core", cpu}), info[i].packets);
+		vs_metric_counter(sink, "vswitch_worker_wakeups", "Times a worker slept and woke.",
+				  VS_LABELS({"core", cpu}), info[i].wakeups);
+		vs_metric_gauge(sink, "vswitch_worker_busy_ratio", "Share of time spent on frames.",
+				VS_LABELS({"core", cpu}), info[i].busy);
+		vs_metric_gauge(sink, "vswitch_worker_asleep_ratio", "Share of time asleep.",
+				VS_LABELS({"core", cpu}), info[i].asleep);
+	}
+}
+
+static void queues(const struct vs_daemon *d, struct vs_metric_sink *sink)
+{
+	const unsigned max = DP_MAX_PORTS * 4;
+	struct dp_queue_info *info = calloc(max, sizeof(*info));
+	unsigned n = info != NULL ? dp_queue_info(d->vs->dp, info, max) : 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const char *port = vs_port_name(d->vs, info[i].port);
+		char queue[16], cpu[16];
+
+		snprintf(queue, sizeof(queue), "%u", info[i].queue);
+		snprintf(cpu, sizeof(cpu), "%d", info[i].cpu);
+		vs_metric_counter(sink, "vswitch_queue_rx_packets", "Frames of a receive queue.",
+				  VS_LABELS({"port", port != NULL ? port : ""}, {"queue", queue}),
+				  info[i].packets);
+		vs_metric_gauge(sink, "vswitch_queue_core",
+				"Core that polls the queue, -1 for none.",
+				VS_LABELS({"port", port != NULL ? port : ""}, {"queue", queue}),
+				info[i].cpu);
+		vs_metric_gauge(sink, "vswitch_queue_load_ratio",
+				"Share of a core the queue takes.",
+				VS_LABELS({"port", port != NULL ? port : ""}, {"queue", queue}),
+				info[i].load);
+	}
+	free(info);
+}
+
+void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
+{
+	const struct vs_daemon *d = ctx;
+	struct dp_fdb_stats fdb;
+
+	dp_count_refresh(d->vs->dp);
+	dp_fdb_stats(dp_fdb(d->vs->dp), &fdb);
+	vs_metric_info(sink, "vswitch_build", "Version of the daemon.",
+		       VS_LABELS({"version", VSWITCH_VERSION}));
+	vs_metric_gauge(sink, "vswitch_uptime_seconds", "Since the daemon started.", VS_NO_LABELS,
+			(double)(clock_mono_ns() - d->started_ns) / 1e9);
+	vs_metric_gauge(sink, "vswitch_macs", "Addresses in the table.", VS_NO_LABELS,
+			fdb.n_entries);
+	vs_metric_counter(sink, "vswitch_macs_learned", "Addresses learned.", VS_NO_LABELS,
+			  fdb.learned);
+	vs_metric_counter(sink, "vswitch_macs_moved", "Addresses that changed their port.",
+			  VS_NO_LABELS, fdb.moved);
+	vs_metric_gauge(sink, "vswitch_in_flight", "Frames between two workers.", VS_NO_LABELS,
+			(double)dp_in_flight(d->vs->dp));
+	ports(d, sink);
+	tenants(d, sink);
+	workers(d, sink);
+	queues(d, sink);
+}

@@ -8,7 +8,7 @@
  * the kernel's wake-up.  Where looking at all queues costs c, a worker sleeps at least 50 c (and at
  * most 10 ms): idle costs 2 % of a core however many ports there are.
  */
-#include "dataplane/dp_priv.h"
+#include "dataplane/worker.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -27,6 +27,8 @@
 #include <rte_pause.h>
 #include <rte_rcu_qsbr.h>
 #include <rte_ring.h>
+
+#include "dataplane/dp_priv.h"
 
 #define IDLE_LOOPS	 256u
 #define FIRST_SLEEP_NS	 20000u

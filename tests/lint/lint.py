@@ -43,6 +43,10 @@ LIBS = {
 EXCEPTIONS = {
     'dataplane/netdev.c': {'libnl'},  # Ports on Linux interfaces: the driver sets the interface up,
     'dataplane/ingress_block.c': {'libnl', 'libbpf'},  # and keeps the host's stack off its frames.
+    'dataplane/xdp_check.c': {'libbpf'},  # AF_XDP: can the kernel, may we,
+    'dataplane/xdp_redirect.c': {'libbpf'},  # the program that hands frames to our sockets,
+    'dataplane/af_xdp.c': {'libbpf'},  # and the same for a net_af_xdp that somebody names by hand,
+    'dataplane/dpdk_log.c': {'libbpf'},  # whose library must not write to our standard error.
 }
 MAINS = {'ctl/main.c', 'hv/main.c', 'vswitch/main.c'}  # They wire, and may look anywhere (but into tests).
 TOP = {name.split('/')[0] for name in FOLDERS} | {'tests'}

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
 # vswitch under the switch benchmark: an adapter as its README describes.  Sourced by the benchmark, never run.
 # VSWITCHD names the daemon (default: build/vswitchd/... of this checkout).  Variants: none.
 VSWITCH_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)

@@ -5,7 +5,7 @@
 #include "filters/capture.h"
 #include "tests/support/mbufs.h"
 #include "tests/support/packet.h"
-#include "tshark.h"
+#include "tests/unit/filters/tshark.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * pcapng blocks, read back by Wireshark's tools, and against every buffer that is too small.
  */
 #include "filters/pcapng.h"
-#include "tshark.h"
+#include "tests/unit/filters/tshark.h"
 
 #include "tests/support/packet.h"
 

@@ -93,8 +93,11 @@ static int call(struct ctl_tool *tool, const struct ctl_spec *spec, const json_t
 	struct err err;
 	int rc = ctl_tool_call(tool, spec, params, -1, &answer, &err);
 
-	if (rc != 0)
-		return ctl_tool_fail(tool, &err);
+	if (rc != 0) {
+		rc = ctl_tool_fail(tool, &err);
+		/* These words were well formed: what the daemon calls wrong use is in a file. */
+		return rc == 2 ? 5 : rc;
+	}
 	print_answer(tool, spec, answer);
 	/* "ok": false is a finding, such as of 'switch verify'. */
 	if (json_is_false(json_object_get(answer, "ok")))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * vswitchctl: words -> command -> one call -> its answer drawn.  All it knows of commands is the table (spec.h); what is
- * more than one call stands in files of its own (watch.c, capture_start.c, doctor.c).
+ * vswitchctl: words -> command -> one call -> its answer drawn.  All it knows of commands is the
+ * table (spec.h); what is more than one call stands in files of its own (watch.c, capture_start.c,
+ * doctor.c).
  */
 #include "ctl/render.h"
 #include "ctl/spec_priv.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Commands that go on until ^C: -w repeats a call and draws rates over what stood there, a stream prints what comes;
- * see tool.h.
+ * Commands that go on until ^C: -w repeats a call and draws rates over what stood there, a stream
+ * prints what comes; see tool.h.
  */
 #include "ctl/tool.h"
 
@@ -129,7 +129,8 @@ static void print_notification(const struct ctl_tool *tool, const struct ctl_spe
 	fflush(stdout);
 }
 
-/* Waits for the daemon, ^C, or the end of whoever reads our output.  False when there is nobody to print for. */
+/* Waits for the daemon, ^C, or the end of whoever reads our output.  False when there is nobody to
+ * print for. */
 static bool wait_more(struct ctl_tool *tool)
 {
 	struct pollfd p[2] = {

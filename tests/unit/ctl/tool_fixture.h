@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A daemon of paper: the real command table and the real control server, with handlers that answer what a test needs, in a
- * process of its own; and vswitchctl itself, run against it.
+ * A daemon of paper: the real command table and the real control server, with handlers that answer
+ * what a test needs, in a process of its own; and vswitchctl itself, run against it.
  */
 #ifndef TESTS_UNIT_CTL_TOOL_FIXTURE_H
 #define TESTS_UNIT_CTL_TOOL_FIXTURE_H
@@ -28,7 +28,8 @@ struct run {
 /* The tool under test; set by main from its argument. */
 extern const char *tool_path;
 
-/* Runs "vswitchctl --socket SOCKET WORDS.." by a shell in the daemon's folder ("$T" is the tool) and waits. */
+/* Runs "vswitchctl --socket SOCKET WORDS.." by a shell in the daemon's folder ("$T" is the tool)
+ * and waits. */
 void run_tool(const struct daemon *daemon, const char *words, struct run *ret_run);
 void run_shell(const struct daemon *daemon, const char *script, struct run *ret_run);
 void run_free(struct run *run);

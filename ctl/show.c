@@ -22,7 +22,8 @@ json_t *ctl_row_get(const json_t *row, const char *key)
 	return ctl_row_get(json_object_get(row, part), dot + 1);
 }
 
-/* Control characters of ASCII and of Latin-1 (which UTF-8 writes as 0xc2 0x80 to 0x9f) become '?'. */
+/* Control characters of ASCII and of Latin-1 (which UTF-8 writes as 0xc2 0x80 to 0x9f) become '?'.
+ */
 static void clean(char *text)
 {
 	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {

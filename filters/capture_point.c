@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Which captures watch which ports.  Control thread.  A port's point is made anew for each change and hung on the port in
- * place of the old one, which is freed when no worker can see it any more; see capture.h.
+ * Which captures watch which ports.  Control thread.  A port's point is made anew for each change
+ * and hung on the port in place of the old one, which is freed when no worker can see it any
+ * more; see capture.h.
  */
 #include "filters/capture_priv.h"
 
@@ -44,8 +45,8 @@ static int rebuild(struct filter_captures *set, uint16_t port_id)
 	return 0;
 }
 
-/* Rebuilding without a capture must not fail: without memory the port loses its other captures as well, which is
- * better than a worker that follows a pointer to a capture that is gone. */
+/* Rebuilding without a capture must not fail: without memory the port loses its other captures as
+ * well, which is better than a worker that follows a pointer to a capture that is gone. */
 static void rebuild_or_clear(struct filter_captures *set, uint16_t port_id)
 {
 	struct dp_capture_point *old = set->points[port_id];

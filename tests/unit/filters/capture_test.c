@@ -24,8 +24,8 @@ static char dir[] = "/tmp/vswitch-capture-XXXXXX";
 static struct rte_mempool *pool;
 static struct pkt pkt;
 
-/* A dataplane of one lock: workers hold it to read while they are in the hook, so that when a point was replaced
- * nobody uses the old one. */
+/* A dataplane of one lock: workers hold it to read while they are in the hook, so that when a
+ * point was replaced nobody uses the old one. */
 static struct plane {
 	pthread_rwlock_t lock;
 	struct dp_capture_point *points[DP_MAX_PORTS];
@@ -627,7 +627,8 @@ static uint64_t capture_for_a_moment(struct filter_captures *set, unsigned i)
 	return info.stats.captured;
 }
 
-/* Captures come and go while two workers run: nothing crashes, every capture's sums are exact, every file is right. */
+/* Captures come and go while two workers run: nothing crashes, every capture's sums are exact,
+ * every file is right. */
 static void captures_start_and_stop_under_traffic(void **state)
 {
 	struct filter_captures *set = make_set();

@@ -99,7 +99,7 @@ def cores_come_and_go(t, sw, stream):
     t.check(sw.balanced(), 'the ledger is balanced', sw.ledger())
 
 
-def idle_cost(t, sw, what='switch'):
+def idle_cost(t, sw, what='switch', most=3):
     """The least of three: a busy machine can only make it look worse."""
     best = 100.0
     for _ in range(3):
@@ -107,9 +107,9 @@ def idle_cost(t, sw, what='switch'):
         start, at = sw.cpu_seconds(), time.monotonic()
         time.sleep(3)
         best = min(best, 100 * (sw.cpu_seconds() - start) / (time.monotonic() - at))
-        if best < 3:
+        if best < most:
             break
-    t.check(best < 3, f'an idle {what} costs {best:.1f} % of a core', best)
+    t.check(best < most, f'an idle {what} costs {best:.1f} % of a core', best)
 
 
 def test(t):
@@ -130,7 +130,7 @@ def test(t):
     idle_cost(t, sw)
     sw.ctl('switch add ext --type external')
     sw.ctl('port add ext r0 --kind phys --driver dpdk --device net_ring0')
-    idle_cost(t, sw, 'switch with a queue that must be polled')
+    idle_cost(t, sw, 'switch with a queue that must be polled', 6)
 
 
 vst.main(test)

@@ -127,6 +127,10 @@ void filter_capture_port_remove(struct filter_capture *capture, uint16_t port_id
 /* The port is being removed: no capture watches it after this. */
 void filter_captures_port_gone(struct filter_captures *set, uint16_t port_id);
 
+/* The port's device was opened anew (a new 'struct dp_port' under the same id): hangs the captures
+ * that watch it on again. */
+void filter_captures_port_renew(struct filter_captures *set, uint16_t port_id);
+
 /* Takes the capture off its ports and lets the writer finish; on_end tells when it has.  'reason'
  * is for people. */
 void filter_capture_stop(struct filter_capture *capture, const char *reason);

@@ -152,6 +152,12 @@ void filter_captures_port_gone(struct filter_captures *set, uint16_t port_id)
 		filter_capture_port_remove(set->running[i], port_id);
 }
 
+void filter_captures_port_renew(struct filter_captures *set, uint16_t port_id)
+{
+	if (port_id < DP_MAX_PORTS && set->points[port_id] != NULL)
+		set->set_point(set->ctx, port_id, set->points[port_id]);
+}
+
 /* Its ports are not gone: the writer may yet have to name them. */
 void filter_capture_detach(struct filter_capture *c)
 {

@@ -297,6 +297,24 @@ static void port_that_joins_later_gets_its_interface_and_one_that_left_keeps_it(
 	filter_captures_destroy(set);
 }
 
+static void port_whose_device_is_opened_anew_is_watched_again(void **state)
+{
+	struct filter_captures *set = make_set();
+	struct filter_capture_opts opts = to_file("renew");
+	struct rte_mbuf *m = make(false, 53, 10, 1);
+
+	watch(start(set, &opts), 1, "p1");
+	plane.points[1] = NULL; /* A new struct dp_port knows of no capture. */
+	hook(0, 1, DP_STAGE_INGRESS, DP_N_DROPS, &m, 1);
+	filter_captures_port_renew(set, 1);
+	filter_captures_port_renew(set, 2); /* Nobody watches it. */
+	assert_null(plane.points[2]);
+	hook(0, 1, DP_STAGE_INGRESS, DP_N_DROPS, &m, 1);
+	assert_int_equal(stop(set, "renew").stats.captured, 1);
+	rte_pktmbuf_free(m);
+	filter_captures_destroy(set);
+}
+
 static void several_captures_watch_one_port_and_one_may_end(void **state)
 {
 	struct filter_captures *set = make_set();
@@ -825,6 +843,7 @@ int main(void)
 		cmocka_unit_test(unfinished_checksum_is_finished_in_the_copy_only),
 		cmocka_unit_test(
 			port_that_joins_later_gets_its_interface_and_one_that_left_keeps_it),
+		cmocka_unit_test(port_whose_device_is_opened_anew_is_watched_again),
 		cmocka_unit_test(several_captures_watch_one_port_and_one_may_end),
 		cmocka_unit_test(packet_count_ends_the_capture_by_itself),
 		cmocka_unit_test(full_ring_counts_every_frame_that_it_lost),

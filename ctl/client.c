@@ -369,6 +369,7 @@ int ctl_client_call(struct ctl_client *client, const char *method, const json_t 
 		    const struct ctl_client_opts *opts, json_t **ret_result, struct err *err)
 {
 	struct deadline deadline = deadline_in(client->timeout_ms);
+	size_t size;
 	char *text;
 	int rc;
 
@@ -378,7 +379,8 @@ int ctl_client_call(struct ctl_client *client, const char *method, const json_t 
 	text = request_text(client, method, params, opts);
 	if (text == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "out of memory");
-	rc = send_all(client, text, strcspn(text, "\n") + 1, opts, &deadline, err);
+	size = (size_t)((const char *)rawmemchr(text, '\n') - text) + 1;
+	rc = send_all(client, text, size, opts, &deadline, err);
 	free(text);
 	/* What follows half a message would be read as its rest. */
 	if (rc != 0)

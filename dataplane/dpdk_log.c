@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * See dpdk_log.h.  DPDK writes its log to a FILE that any of its threads may be using at any time, so the one installed
- * here is never closed.  Lines that come while nobody records go to stderr as before.
+ * See dpdk_log.h.  DPDK writes its log to a FILE that any of its threads may be using at any time,
+ * so the one installed here is never closed.  Lines that come while nobody records go to stderr as
+ * before.
  */
 #include "dataplane/dpdk_log.h"
 
@@ -43,7 +44,8 @@ static ssize_t take(void *cookie, const char *buf, size_t size)
 }
 
 /* What the kernel said to an XDP program; libbpf would put it on stderr. */
-static int take_bpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static int take_bpf(enum libbpf_print_level level,
+							  const char *fmt, va_list ap)
 {
 	char line[256];
 	int n;

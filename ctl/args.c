@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A command's arguments as a whole: words -> parameters, the check of parameters, parameters -> words.  Words become
- * unchecked JSON first; one check then serves the command line, the socket and the store.
+ * A command's arguments as a whole: words -> parameters, the check of parameters, parameters ->
+ * words.  Words become unchecked JSON first; one check then serves the command line, the socket and
+ * the store.
  */
 #include "ctl/spec.h"
 #include "ctl/spec_priv.h"
@@ -205,7 +206,8 @@ int ctl_args_parse(const struct ctl_spec *spec, int argc, char *const argv[], js
 
 /* The check */
 
-/* 'only' is "name=a|b".  Returns whether 'params' allow the argument; sets the other argument's name for the error. */
+/* 'only' is "name=a|b".  Returns whether 'params' allow the argument; sets the other argument's
+ * name for the error. */
 static bool is_allowed(const struct ctl_spec *spec, const struct ctl_arg *arg, const json_t *params,
 		       const struct ctl_arg **ret_other)
 {
@@ -355,7 +357,8 @@ static bool starts_with_dash(const json_t *value)
 	return text != NULL && text[0] == '-';
 }
 
-/* A positional stands as a bare word when all before it do, and nothing could take it for an option. */
+/* A positional stands as a bare word when all before it do, and nothing could take it for an
+ * option. */
 static bool goes_by_name(const struct ctl_spec *spec, const struct ctl_arg *arg,
 			 const json_t *params)
 {

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * 'capture start', the tool's half.  The tool opens what is written to, as the person who asked, and the daemon gets a
- * descriptor: it opens no file for anybody.
+ * 'capture start', the tool's half.  The tool opens what is written to, as the person who asked,
+ *and the daemon gets a descriptor: it opens no file for anybody.
  *
  *	-w FILE         the file, new unless --force; the capture goes on when the tool ends
- *	-w FILE --ring  the folder; the daemon makes FILE_00001.pcapng and on in it, as the one who asked
- *	-w -            standard output; the capture ends with the tool
- *	(none)          a pipe to tcpdump, which prints the frames; the same
+ *	-w FILE --ring  the folder; the daemon makes FILE_00001.pcapng and on in it, as the one who
+ *asked -w -            standard output; the capture ends with the tool (none)          a pipe to
+ *tcpdump, which prints the frames; the same
  */
 #include "ctl/tool.h"
 
+#include "ctl/base/clock.h"
 #include "ctl/client.h"
 
 #include <errno.h>
@@ -20,6 +21,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define STOP_NS 5000000000u /* For the daemon to write what it holds, once asked to stop. */
 
 struct capture {
 	struct ctl_tool *tool;
@@ -131,7 +134,8 @@ static int start_printer(struct capture *c, struct err *err)
 	fflush(stdout);
 	c->printer = fork();
 	if (c->printer == 0) {
-		/* Its own group: ^C is for the tool, and tcpdump prints what is left until the pipe ends. */
+		/* Its own group: ^C is for the tool, and tcpdump prints what is left until the pipe
+		 * ends. */
 		setpgid(0, 0);
 		dup2(c->pipe, STDIN_FILENO);
 		execlp("tcpdump", "tcpdump", "-nn", "-l", "-r", "-", (char *)NULL);
@@ -177,31 +181,45 @@ static void stop(const struct capture *c, const json_t *answer)
 	json_decref(params);
 }
 
+/* The last notification with parameters; 0 when there was one, and what ctl_client_next() says. */
+static int take_last(struct ctl_client *client, json_t **ret_last, struct err *err)
+{
+	json_t *notification, *params;
+	int rc = ctl_client_next(client, 0, &notification, err);
+
+	if (rc != 0)
+		return rc;
+	params = json_object_get(notification, "params");
+	if (params != NULL) {
+		json_decref(*ret_last);
+		*ret_last = json_incref(params);
+	}
+	json_decref(notification);
+	return 0;
+}
+
 /* Until the capture ends, which ^C asks for.  Sets what it said last, or nothing. */
 static int follow(struct capture *c, const json_t *answer, json_t **ret_last, struct err *err)
 {
 	struct pollfd p = {.fd = ctl_client_fd(c->tool->client), .events = POLLIN};
-	json_t *notification;
-	bool asked = false;
+	uint64_t asked_ns = 0;
 	int rc;
 
 	for (;;) {
-		if (ctl_tool_stopped() && !asked) {
+		if (ctl_tool_stopped() && asked_ns == 0) {
 			stop(c, answer);
-			asked = true;
+			asked_ns = clock_mono_ns();
 		}
-		rc = ctl_client_next(c->tool->client, 0, &notification, err);
-		if (rc == -ETIMEDOUT) {
-			/* Once asked to stop, the daemon has this long to write what it holds. */
-			if (poll(&p, 1, asked ? 5000 : -1) == 0)
-				return rc;
-			continue;
-		}
-		if (rc != 0)
-			return rc == -ENODATA ? 0 : rc;
-		json_decref(*ret_last);
-		*ret_last = json_incref(json_object_get(notification, "params"));
-		json_decref(notification);
+		rc = take_last(c->tool->client, ret_last, err);
+		if (rc == -ENODATA)
+			return 0;
+		if (rc != 0 && rc != -ETIMEDOUT)
+			return rc;
+		if (asked_ns != 0 && clock_mono_ns() - asked_ns > STOP_NS)
+			return rc;
+		/* Not for ever: ^C may have come just before. */
+		if (rc == -ETIMEDOUT)
+			(void)poll(&p, 1, 500);
 	}
 }
 

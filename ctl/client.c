@@ -246,7 +246,7 @@ static int receive(struct ctl_client *client, const struct deadline *deadline, j
 /* Calling */
 
 static char *request_text(struct ctl_client *client, const char *method, const json_t *params,
-			  const struct ctl_client_opts *opts)
+			  const struct ctl_client_opts *opts, size_t *ret_size)
 {
 	json_t *options = json_object(), *request;
 	char *text;
@@ -262,9 +262,11 @@ static char *request_text(struct ctl_client *client, const char *method, const j
 			    "method", method, "params", params, "vswitch", options);
 	text = json_dumps(request, JSON_COMPACT);
 	json_decref(request);
+	if (text == NULL)
+		return NULL;
 	/* No text ends with NUL on the wire: its place takes the newline. */
-	if (text != NULL)
-		text[strlen(text)] = '\n';
+	*ret_size = strlen(text) + 1;
+	text[*ret_size - 1] = '\n';
 	return text;
 }
 
@@ -369,17 +371,16 @@ int ctl_client_call(struct ctl_client *client, const char *method, const json_t 
 		    const struct ctl_client_opts *opts, json_t **ret_result, struct err *err)
 {
 	struct deadline deadline = deadline_in(client->timeout_ms);
-	size_t size;
+	size_t size = 0;
 	char *text;
 	int rc;
 
 	if (opts != NULL && opts->n_fds > JSONRPC_MAX_FDS)
 		return err_set(err, -EINVAL, "too-many-descriptors",
 			       "at most %d descriptors go with a call", JSONRPC_MAX_FDS);
-	text = request_text(client, method, params, opts);
+	text = request_text(client, method, params, opts, &size);
 	if (text == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "out of memory");
-	size = (size_t)((const char *)rawmemchr(text, '\n') - text) + 1;
 	rc = send_all(client, text, size, opts, &deadline, err);
 	free(text);
 	/* What follows half a message would be read as its rest. */

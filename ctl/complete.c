@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What could come next on the command line: nouns, verbs, options, choices from the table, live names from a callback;
- * see tool.h.  The shell filters nothing: what is put starts with what was typed.
+ * What could come next on the command line: nouns, verbs, options, choices from the table, live
+ * names from a callback; see tool.h.  The shell filters nothing: what is put starts with what was
+ * typed.
  */
 #include "ctl/tool.h"
 
@@ -36,7 +37,8 @@ static void offer_choices(const struct completion *k, const char *before, const 
 		offer(k, before, word);
 }
 
-/* Values of an argument; 'before' is what stands in front of the value within the word ("--kind="). */
+/* Values of an argument; 'before' is what stands in front of the value within the word ("--kind=").
+ */
 static void offer_values(const struct completion *k, const struct ctl_arg *arg, const char *before)
 {
 	char prefix[300];

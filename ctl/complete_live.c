@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * 'vswitchctl complete': live names for completion, from the daemon and from the host; see tool.h.  Whatever fails,
- * there are no candidates: an error in the middle of a line that someone is typing helps nobody.
+ * 'vswitchctl complete': live names for completion, from the daemon and from the host; see tool.h.
+ * Whatever fails, there are no candidates: an error in the middle of a line that someone is typing
+ * helps nobody.
  */
 #include "ctl/tool.h"
 
@@ -104,7 +105,8 @@ static void print(struct ctl_completer *c, const char *candidate)
 	puts(candidate);
 }
 
-/* The words of a line up to the cursor; when it ends in a space, a new word begins.  NULL: a quote is open. */
+/* The words of a line up to the cursor; when it ends in a space, a new word begins.  NULL: a quote
+ * is open. */
 static char **split(const char *line, int *ret_n)
 {
 	size_t n = strlen(line);

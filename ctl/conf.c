@@ -250,38 +250,54 @@ static int commit_changes(struct conf *conf, const struct conf_change *change, u
 	return 0;
 }
 
-int conf_commit(struct conf *conf, const json_t *next, const char *who, const char *command,
-		bool check, uint64_t confirm_ms, json_t **ret_result, struct err *err)
+/* 'next' is tidy. */
+static int commit_tidy(struct conf *conf, const struct conf_change *change, bool check,
+		       uint64_t confirm_ms, json_t **ret_result, struct err *err)
 {
-	struct conf_change change = {.next = next, .who = who, .command = command};
-	json_t *changes, *ignored = NULL;
+	json_t *changes = conf_diff(conf->state, change->next);
 	bool differs;
 	int rc = 0;
 
-	if (state_check_form(next) != 0)
-		return err_set(err, -EINVAL, "bad-state",
-			       "a configuration is {\"kind\": {\"name\": {..}}}");
-	changes = conf_diff(conf->state, next);
 	if (changes == NULL)
 		return err_set(err, -ENOMEM, "no-memory",
 			       "cannot change the configuration: out of memory");
-	if (ret_result == NULL)
-		ret_result = &ignored;
 	differs = json_array_size(changes) > 0;
 	step(conf, CONF_STEP_CHECK);
 	if (differs)
-		rc = conf->ops->check(conf->ctx, next, err);
+		rc = conf->ops->check(conf->ctx, change->next, err);
 	if (rc == 0 && !check)
 		rc = conf_confirm_refuse(conf, err);
 	if (rc == 0 && !check && differs)
-		rc = commit_changes(conf, &change, confirm_ms, err);
+		rc = commit_changes(conf, change, confirm_ms, err);
 	if (rc == 0) {
 		set_result(ret_result, conf, differs && !check, changes);
 		if (check)
 			json_object_set_new(*ret_result, "would_change", json_boolean(differs));
 	}
 	json_decref(changes);
+	return rc;
+}
+
+int conf_commit(struct conf *conf, const json_t *next, const char *who, const char *command,
+		bool check, uint64_t confirm_ms, json_t **ret_result, struct err *err)
+{
+	json_t *tidy = json_deep_copy(next), *ignored = NULL;
+	struct conf_change change = {.next = tidy, .who = who, .command = command};
+	int rc;
+
+	if (tidy == NULL)
+		return err_set(err, -ENOMEM, "no-memory",
+			       "cannot change the configuration: out of memory");
+	/* A change that takes the last object of a kind may leave the kind behind. */
+	state_tidy(tidy);
+	if (state_check_form(tidy) != 0)
+		rc = err_set(err, -EINVAL, "bad-state",
+			     "a configuration is {\"kind\": {\"name\": {..}}}");
+	else
+		rc = commit_tidy(conf, &change, check, confirm_ms,
+				 ret_result != NULL ? ret_result : &ignored, err);
 	json_decref(ignored);
+	json_decref(tidy);
 	return rc;
 }
 

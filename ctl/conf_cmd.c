@@ -113,6 +113,12 @@ static bool get_revision(const json_t *params, uint64_t *ret_revision)
 	return true;
 }
 
+/* What 'the one before' is to a command that is given no revision. */
+static uint64_t revision_before(const struct conf *conf)
+{
+	return conf->revision > 0 ? conf->revision - 1 : 0;
+}
+
 static int on_show(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret_result,
 		   struct err *err)
 {
@@ -199,7 +205,7 @@ static int on_diff(void *ctx, struct ctl_call *call, const json_t *params, json_
 {
 	struct conf *conf = ctx;
 	json_t *before = NULL, *after = NULL, *changes;
-	uint64_t revision = conf->revision > 0 ? conf->revision - 1 : 0;
+	uint64_t revision = revision_before(conf);
 	int rc = 0;
 
 	if (json_object_get(params, "file") != NULL) {
@@ -271,7 +277,8 @@ static int on_rollback(void *ctx, struct ctl_call *call, const json_t *params, j
 	uint64_t revision = 0;
 	int rc;
 
-	get_revision(params, &revision);
+	if (!get_revision(params, &revision))
+		revision = conf->pending.on ? conf->pending.base : revision_before(conf);
 	if (conf->pending.on)
 		return rollback_pending(conf, call, revision, params, ret_result, err);
 	rc = state_of(conf, revision, &state, err);

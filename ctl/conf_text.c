@@ -258,6 +258,7 @@ int conf_text_parse(struct conf *conf, const char *text, const json_t *base, jso
 		json_decref(reader.state);
 		return rc;
 	}
+	state_tidy(reader.state);
 	*ret_state = reader.state;
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * 'doctor', the tool's half: whether the daemon answers and is of our version, and, when it does not answer, what can be
- * seen of the host without it.  The daemon's half is vswitch/doctor.c.
+ * 'doctor', the tool's half: whether the daemon answers and is of our version, and, when it does
+ * not answer, what can be seen of the host without it.  The daemon's half is vswitch/doctor.c.
  */
 #include "ctl/tool.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Strings of a form: names, MAC addresses, VLAN sets, addresses with a prefix, endpoints, capture rings.
+ * Strings of a form: names, MAC addresses, VLAN sets, addresses with a prefix, endpoints, capture
+ * rings.
  */
 #include "ctl/spec_priv.h"
 

@@ -28,7 +28,8 @@ static unsigned width_of(FILE *f)
 					 : size.ws_col;
 }
 
-/* Text in words of lines that are 'indent' in, the first being 'at' in already; a blank line stands for "\n\n". */
+/* Text in words of lines that are 'indent' in, the first being 'at' in already; a blank line stands
+ * for "\n\n". */
 static void wrap(FILE *f, const char *text, unsigned indent, unsigned at)
 {
 	unsigned width = width_of(f) - 1;

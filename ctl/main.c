@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * vswitchctl: words -> command -> one call -> its answer drawn.  All it knows of commands is the table (spec.h); what is
- * more than one call stands in files of its own (watch.c, capture_start.c, doctor.c).
+ * vswitchctl: words -> command -> one call -> its answer drawn.  All it knows of commands is the
+ * table (spec.h); what is more than one call stands in files of its own (watch.c, capture_start.c,
+ * doctor.c).
  */
 #include "ctl/render.h"
 #include "ctl/spec_priv.h"
@@ -93,8 +94,11 @@ static int call(struct ctl_tool *tool, const struct ctl_spec *spec, const json_t
 	struct err err;
 	int rc = ctl_tool_call(tool, spec, params, -1, &answer, &err);
 
-	if (rc != 0)
-		return ctl_tool_fail(tool, &err);
+	if (rc != 0) {
+		rc = ctl_tool_fail(tool, &err);
+		/* These words were well formed: what the daemon calls wrong use is in a file. */
+		return rc == 2 ? 5 : rc;
+	}
 	print_answer(tool, spec, answer);
 	/* "ok": false is a finding, such as of 'switch verify'. */
 	if (json_is_false(json_object_get(answer, "ok")))

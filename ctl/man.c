@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The manual page (roff, man(7) macros) and the list of methods for docs (Markdown), from the command table; see tool.h.
+ * The manual page (roff, man(7) macros) and the list of methods for docs (Markdown), from the
+ * command table; see tool.h.
  */
 #include "ctl/tool.h"
 
@@ -9,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Text as roff wants it: no line starts with a control character, '-' is the one of the keyboard. */
+/* Text as roff wants it: no line starts with a control character, '-' is the one of the keyboard.
+ */
 static void roff(FILE *f, const char *text)
 {
 	bool line_start = true;

@@ -316,7 +316,8 @@ static void draw_rows(struct ctl_render *r, const json_t *rows)
 	draw_table(r, cols, rows);
 }
 
-/* Plain values first, then what is inside others: an object's fields are indented below its name. */
+/* Plain values first, then what is inside others: an object's fields are indented below its name.
+ */
 static void draw_fields(struct ctl_render *r, const json_t *object, unsigned indent)
 {
 	const char *key;

@@ -48,9 +48,9 @@ json_t *ctl_error_json(const struct err *err)
 {
 	const char *name = strerrorname_np(-err->code);
 
-	return json_pack("{s:{s:s, s:s, s:s, s:s, s:i, s:s}}", "error", "slug", err->slug, "what",
-			 err->what, "why", err->why, "fix", err->fix, "errno", -err->code, "name",
-			 name != NULL ? name : "");
+	return json_pack("{s:{s:s, s:s, s:s, s:s, s:s}}", "error", "errno",
+			 name != NULL ? name : "", "slug", err->slug, "what", err->what, "why",
+			 err->why, "fix", err->fix);
 }
 
 int ctl_exit_code(const struct err *err)

@@ -22,7 +22,19 @@ json_t *ctl_row_get(const json_t *row, const char *key)
 	return ctl_row_get(json_object_get(row, part), dot + 1);
 }
 
-/* Control characters of ASCII and of Latin-1 (which UTF-8 writes as 0xc2 0x80 to 0x9f) become '?'. */
+/* Characters that make a terminal show the rest of a line in another order: U+200E, U+200F, U+202A
+ * to U+202E, U+2066 to U+2069. */
+static bool turns_text(const unsigned char *p)
+{
+	if (p[0] != 0xe2)
+		return false;
+	if (p[1] == 0x80)
+		return p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xaa && p[2] <= 0xae);
+	return p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9;
+}
+
+/* Control characters of ASCII and of Latin-1 (which UTF-8 writes as 0xc2 0x80 to 0x9f) become '?'.
+ */
 static void clean(char *text)
 {
 	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {
@@ -30,6 +42,8 @@ static void clean(char *text)
 			*p = '?';
 		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
 			p[0] = p[1] = '?';
+		else if (turns_text(p))
+			p[0] = p[1] = p[2] = '?';
 	}
 }
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The command table: what 'vswitchctl NOUN VERB' takes and how its answer is drawn.  One table serves the tool's
- * argument parser, --help, the man page, bash completion, the daemon's check of JSON parameters and 'config show'.
- * Tables live in ctl/spec_*.c, one file per group of nouns; ctl/spec.c joins them.  No state, any thread.
+ * The command table: what 'vswitchctl NOUN VERB' takes and how its answer is drawn.  One table
+ * serves the tool's argument parser, --help, the man page, bash completion, the daemon's check of
+ * JSON parameters and 'config show'. Tables live in ctl/spec_*.c, one file per group of nouns;
+ * ctl/spec.c joins them.  No state, any thread.
  *
  * A command's parameters are one flat JSON object whose keys are the argument names with '-' as '_'
- * ({"switch": "lan0", "name": "p1", "vlan_mode": "access"}), the same on the command line, on the socket and in the store.
- * An argument that was not given is absent.
+ * ({"switch": "lan0", "name": "p1", "vlan_mode": "access"}), the same on the command line, on the
+ * socket and in the store. An argument that was not given is absent.
  */
 #ifndef CTL_SPEC_H
 #define CTL_SPEC_H
@@ -109,7 +110,7 @@ struct ctl_part {
  * WATCH: -w repeats it, with rates for CTL_AS_COUNT and CTL_AS_BYTES columns. */
 #define CTL_CHANGES (1u << 0)
 #define CTL_WATCH   (1u << 1)
-#define CTL_STREAM  (1u << 2) /* the answer is a stream of notifications until either side closes */
+#define CTL_STREAM  (1u << 2) /* the answer is a stream of notifications until a side closes */
 #define CTL_LOCAL   (1u << 3) /* done by the tool itself (doctor's client half, completion) */
 #define CTL_DEFAULT (1u << 4) /* what the noun alone means: "doctor", "top", "events" */
 #define CTL_TEXT    (1u << 5) /* the answer's "text" is printed as it is ("config show") */
@@ -147,35 +148,40 @@ const struct ctl_arg *ctl_spec_arg(const struct ctl_spec *spec, const char *json
 /* An argument's JSON key ("take-address" -> "take_address"). */
 #define CTL_KEY_SIZE 48
 const char *ctl_arg_key(const struct ctl_arg *arg, char key[CTL_KEY_SIZE]);
-/* The name in the state of an object with these parameters ("p1"); NULL when a key argument is missing.  The caller frees. */
+/* The name in the state of an object with these parameters ("p1"); NULL when a key argument is
+ * missing.  The caller frees. */
 char *ctl_spec_object_name(const struct ctl_spec *spec, const json_t *params);
 
-/* Words -> parameters.  argv[0..argc) are the words after NOUN VERB.  Checks types, ranges, required and unknown
- * arguments (with did-you-mean).  A CTL_FILE argument holds the path until the caller puts the file's text there.
- * Returns 0, or -EINVAL with slug "usage" for what is not of the command's form. */
+/* Words -> parameters.  argv[0..argc) are the words after NOUN VERB.  Checks types, ranges,
+ * required and unknown arguments (with did-you-mean).  A CTL_FILE argument holds the path until the
+ * caller puts the file's text there. Returns 0, or -EINVAL with slug "usage" for what is not of the
+ * command's form. */
 int ctl_args_parse(const struct ctl_spec *spec, int argc, char *const argv[], json_t **ret_params,
 		   struct err *err);
 
-/* Checks and normalises parameters that came as JSON (another client, the store).  Same rules, same errors. */
+/* Checks and normalises parameters that came as JSON (another client, the store).  Same rules, same
+ * errors. */
 int ctl_args_check(const struct ctl_spec *spec, const json_t *params, json_t **ret_params,
 		   struct err *err);
 
-/* Drops parameters that 'only' forbids beside the others: what is left over when 'port set --vlan-mode' changed a mode. */
+/* Drops parameters that 'only' forbids beside the others: what is left over when 'port set
+ * --vlan-mode' changed a mode. */
 void ctl_args_prune(const struct ctl_spec *spec, json_t *params);
 
-/* Parameters -> the words that produce them, shell-quoted: "port add lan0 p1 --kind tap --netns blue".
- * ctl_args_parse of its result gives 'params' back.  The caller frees. */
+/* Parameters -> the words that produce them, shell-quoted: "port add lan0 p1 --kind tap --netns
+ * blue". ctl_args_parse of its result gives 'params' back.  The caller frees. */
 char *ctl_args_format(const struct ctl_spec *spec, const json_t *params);
 
-/* Splits a line of shell words (quotes, backslash, # comments) in place of a shell.  Returns the number of words or
- * -EINVAL; the caller frees each word and the array (ctl_words_free()). */
+/* Splits a line of shell words (quotes, backslash, # comments) in place of a shell.  Returns the
+ * number of words or -EINVAL; the caller frees each word and the array (ctl_words_free()). */
 int ctl_words_split(const char *line, char ***ret_words, struct err *err);
 void ctl_words_free(char **words);
 
 /* The nearest of 'names' (NULL-ended) to a mistyped word, or NULL when nothing is near. */
 const char *ctl_did_you_mean(const char *word, const char *const *names);
 
-/* Values as the arguments take them.  0, or -EINVAL with 'err' set.  Bit n of the set is VLAN n; "all" is 1 to 4094. */
+/* Values as the arguments take them.  0, or -EINVAL with 'err' set.  Bit n of the set is VLAN n;
+ * "all" is 1 to 4094. */
 #define CTL_VLAN_WORDS 64
 int ctl_vlans_parse(const char *text, uint64_t ret_set[CTL_VLAN_WORDS], struct err *err);
 char *ctl_vlans_format(const uint64_t set[CTL_VLAN_WORDS]); /* the caller frees */

@@ -70,6 +70,19 @@ int state_each_change(const json_t *before, const json_t *after, state_change_fn
 	return 0;
 }
 
+void state_tidy(json_t *state)
+{
+	const char *kind;
+	json_t *objects;
+	void *next;
+
+	json_object_foreach_safe(state, next, kind, objects)
+	{
+		if (json_is_object(objects) && json_object_size(objects) == 0)
+			json_object_del(state, kind);
+	}
+}
+
 int state_check_form(const json_t *state)
 {
 	const char *kind, *name;

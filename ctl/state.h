@@ -36,6 +36,9 @@ typedef int (*state_change_fn)(void *arg, const char *kind, const char *name, co
  * is only in 'after'. */
 int state_each_change(const json_t *before, const json_t *after, state_change_fn fn, void *arg);
 
+/* Takes away kinds that have no objects left. */
+void state_tidy(json_t *state);
+
 /* 0 when 'state' has the form that is described above, else -EINVAL. */
 int state_check_form(const json_t *state);
 

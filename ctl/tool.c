@@ -134,7 +134,8 @@ static int set_option(struct ctl_tool *tool, const struct ctl_arg *arg, const ch
 	return rc;
 }
 
-/* The argument that an option word means, in a table; '*ret_value' behind its '=', or the rest of "-w5". */
+/* The argument that an option word means, in a table; '*ret_value' behind its '=', or the rest of
+ * "-w5". */
 static const struct ctl_arg *match(const struct ctl_arg *args, const char *word,
 				   const char **ret_value)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The parts of vswitchctl: the options that every command takes, help in its forms, completion, and the commands that are
- * more than one call.  One thread; main.c wires.
+ * The parts of vswitchctl: the options that every command takes, help in its forms, completion, and
+ * the commands that are more than one call.  One thread; main.c wires.
  */
 #ifndef CTL_TOOL_H
 #define CTL_TOOL_H
@@ -33,12 +33,14 @@ void ctl_tool_fini(struct ctl_tool *tool);
 /* The options themselves, for help and completion; ended by .name == NULL. */
 const struct ctl_arg *ctl_tool_options(void);
 
-/* Takes the tool's options out of argv[0..argc): up to the first other word when 'spec' is NULL, else all that are not
- * the command's own.  Returns how many words are left (in front), or -EINVAL. */
+/* Takes the tool's options out of argv[0..argc): up to the first other word when 'spec' is NULL,
+ * else all that are not the command's own.  Returns how many words are left (in front), or -EINVAL.
+ */
 int ctl_tool_take_options(struct ctl_tool *tool, const struct ctl_spec *spec, int argc, char **argv,
 			  struct err *err);
 
-/* The command that 'words' name: NOUN VERB, or NOUN alone.  Sets how many words that took.  -EINVAL (slug "usage"). */
+/* The command that 'words' name: NOUN VERB, or NOUN alone.  Sets how many words that took.  -EINVAL
+ * (slug "usage"). */
 int ctl_tool_find(int argc, char *const argv[], const struct ctl_spec **ret_spec, int *ret_n_words,
 		  struct err *err);
 
@@ -67,18 +69,21 @@ void ctl_help_man(FILE *f);
 void ctl_help_markdown(FILE *f);
 /* "port add SWITCH NAME --kind KIND [OPTION]..." */
 void ctl_help_synopsis(FILE *f, const struct ctl_spec *spec);
-/* What there is to say about an argument in one sentence: help, choices, range, default.  The caller frees. */
+/* What there is to say about an argument in one sentence: help, choices, range, default.  The
+ * caller frees. */
 char *ctl_help_details(const struct ctl_arg *arg);
 
-/* Completion: words[0..n) stand behind "vswitchctl", the last is to be completed.  Calls 'live' for names of a kind (see
- * ctl_arg.complete); 'put' gets each candidate, or ":file" when the shell should complete file names. */
+/* Completion: words[0..n) stand behind "vswitchctl", the last is to be completed.  Calls 'live' for
+ * names of a kind (see ctl_arg.complete); 'put' gets each candidate, or ":file" when the shell
+ * should complete file names. */
 struct ctl_completer {
 	void (*live)(struct ctl_completer *c, const char *kind, const char *prefix);
 	void (*put)(struct ctl_completer *c, const char *candidate);
 	void *ctx;
 };
 void ctl_complete(struct ctl_completer *c, int n, char *const words[]);
-/* 'vswitchctl complete LINE', a command line up to the cursor: prints the candidates for its last word, one a line. */
+/* 'vswitchctl complete LINE', a command line up to the cursor: prints the candidates for its last
+ * word, one a line. */
 int ctl_tool_complete(struct ctl_tool *tool, const char *line);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Numbers with units, both ways: "10M" bytes, "1G" bits a second, "250ms".  What is formatted parses to the same number.
- * No floating point: "1.5M" is counted exactly.
+ * Numbers with units, both ways: "10M" bytes, "1G" bits a second, "250ms".  What is formatted
+ * parses to the same number. No floating point: "1.5M" is counted exactly.
  */
 #include "ctl/spec_priv.h"
 
@@ -53,7 +53,8 @@ static const struct unit time_units[] = {
 	{"ms", K},	     {"us", 1},		 {"", K *K},	   {0},
 };
 
-/* The fraction's digits count down from a tenth of the unit; what is below one is not exact and refused. */
+/* The fraction's digits count down from a tenth of the unit; what is below one is not exact and
+ * refused. */
 static int add_fraction(const char **text, int64_t factor, int64_t *value)
 {
 	const char *p = *text + 1;

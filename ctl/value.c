@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * One argument's value: word -> JSON, the check that every value passes wherever it came from, and JSON -> word.
- * Words are converted first and then checked by the same rule as JSON, so that there is one rule.
+ * One argument's value: word -> JSON, the check that every value passes wherever it came from, and
+ * JSON -> word. Words are converted first and then checked by the same rule as JSON, so that there
+ * is one rule.
  */
 #include "ctl/spec_priv.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Commands that go on until ^C: -w repeats a call and draws rates over what stood there, a stream prints what comes;
- * see tool.h.
+ * Commands that go on until ^C: -w repeats a call and draws rates over what stood there, a stream
+ * prints what comes; see tool.h.
  */
 #include "ctl/tool.h"
 
@@ -129,28 +129,39 @@ static void print_notification(const struct ctl_tool *tool, const struct ctl_spe
 	fflush(stdout);
 }
 
+/* Waits for the daemon, ^C, or the end of whoever reads our output.  False when there is nobody to
+ * print for. */
+static bool wait_more(struct ctl_tool *tool)
+{
+	struct pollfd p[2] = {
+		{.fd = ctl_client_fd(tool->client), .events = POLLIN},
+		{.fd = STDOUT_FILENO},
+	};
+
+	/* Not for ever: ^C may have come just before. */
+	(void)poll(p, 2, 500);
+	return (p[1].revents & (POLLERR | POLLHUP | POLLNVAL)) == 0;
+}
+
 int ctl_tool_stream(struct ctl_tool *tool, const struct ctl_spec *spec, const json_t *params)
 {
 	unsigned widths[64] = {0};
 	json_t *notification = NULL;
 	struct err err;
-	int rc = ctl_tool_call(tool, spec, params, -1, NULL, &err);
+	int rc;
 
 	ctl_tool_catch_stop();
+	rc = ctl_tool_call(tool, spec, params, -1, NULL, &err);
 	while (rc == 0 && !ctl_tool_stopped() && ferror(stdout) == 0) {
-		struct pollfd p = {.fd = ctl_client_fd(tool->client), .events = POLLIN};
-
 		rc = ctl_client_next(tool->client, 0, &notification, &err);
 		if (rc == -ETIMEDOUT) {
-			/* Waits here, where ^C is heard. */
-			(void)poll(&p, 1, -1);
+			if (!wait_more(tool))
+				return 0;
 			rc = 0;
-			continue;
+		} else if (rc == 0) {
+			print_notification(tool, spec, notification, widths);
+			json_decref(notification);
 		}
-		if (rc != 0)
-			break;
-		print_notification(tool, spec, notification, widths);
-		json_decref(notification);
 	}
 	if (rc == 0 || rc == -ENODATA || ctl_tool_stopped())
 		return 0;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Lines of words as a shell sees them, for configuration text and for what 'config show' prints; and the nearest word
- * to a mistyped one.  The grammar is the part of sh(1) that people write in such files: white space separates words,
- * 'single' and "double" quotes, backslash, and # comments at the start of a word.  Nothing is expanded.
+ * Lines of words as a shell sees them, for configuration text and for what 'config show' prints;
+ * and the nearest word to a mistyped one.  The grammar is the part of sh(1) that people write in
+ * such files: white space separates words, 'single' and "double" quotes, backslash, and # comments
+ * at the start of a word.  Nothing is expanded.
  */
 #include "ctl/spec.h"
 #include "ctl/spec_priv.h"
@@ -72,7 +73,8 @@ static int take_quoted(const char *line, const char **in, char **out, struct err
 	return 0;
 }
 
-/* Copies one word to 'out', which has room for the rest of the line.  Sets *ret_end to the byte behind the word. */
+/* Copies one word to 'out', which has room for the rest of the line.  Sets *ret_end to the byte
+ * behind the word. */
 static int take_word(const char *line, const char *in, char *out, const char **ret_end,
 		     struct err *err)
 {
@@ -204,7 +206,8 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 	return min < c ? min : c;
 }
 
-/* Edits (insert, delete, replace, swap neighbours) from one word to the other: what fingers do wrong. */
+/* Edits (insert, delete, replace, swap neighbours) from one word to the other: what fingers do
+ * wrong. */
 static unsigned edit_distance(const char *a, size_t n_a, const char *b, size_t n_b)
 {
 	unsigned d[MAX_NEAR + 1][MAX_NEAR + 1];

@@ -65,7 +65,8 @@ int filter_captures_create(const char *application, filter_set_point_fn set_poin
 	return 0;
 }
 
-/* All signals blocked in it: others handle them, and a pipe without a reader is an error, not a SIGPIPE. */
+/* All signals blocked in it: others handle them, and a pipe without a reader is an error, not a
+ * SIGPIPE. */
 int filter_writer_start(struct filter_captures *set)
 {
 	sigset_t all, before;
@@ -129,7 +130,8 @@ static void reap(struct filter_captures *set, struct filter_capture *c)
 
 	filter_capture_detach(c);
 	filter_capture_sum(c, &c->final);
-	/* Beyond a packet count nobody asked for more; else what was kept and is not there was lost. */
+	/* Beyond a packet count nobody asked for more; else what was kept and is not there was
+	 * lost. */
 	if (c->max_packets == 0 || c->final.captured < c->max_packets)
 		c->final.lost_output = c->final.kept - c->final.captured;
 	c->reaped = true;
@@ -156,7 +158,8 @@ void filter_captures_poll(struct filter_captures *set)
 
 		reap(set, c);
 		filter_capture_info(c, &info);
-		/* Copies: 'on_end' may start another of that name, which makes the set forget this one. */
+		/* Copies: 'on_end' may start another of that name, which makes the set forget
+		 * this one. */
 		snprintf(name, sizeof(name), "%s", c->name);
 		snprintf(reason, sizeof(reason), "%s", c->reason);
 		info.name = name;

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Packet captures: which frames pass which ports, as pcapng files that tshark and Wireshark read while they grow.
+ * Packet captures: which frames pass which ports, as pcapng files that tshark and Wireshark read
+ * while they grow.
  *
- *	worker   dp_capture_fn -> filter (machine code) -> copy into its ring for that capture     capture_hook.c
- *	writer   one thread for all captures: rings, merged by time -> pcapng -> file              capture_writer.c
- *	control  makes and ends captures, hangs them on ports                                      capture.c
+ *	worker   capture_hook.c: filter (machine code) -> copy into its ring for that capture
+ *	writer   capture_writer.c: one thread for all captures: rings -> pcapng -> file
+ *	control  capture.c and others: makes and ends captures, hangs them on ports
  *
- * A port's 'struct dp_capture_point' lists the captures that watch it; it is immutable and replaced whole.  A port
- * that nobody watches has none, and then a capture costs nothing.  A worker never waits and calls no kernel: what does not
- * fit into its ring, and what comes when the capture has had its share of the worker's time, is counted as lost.
- * For every capture and port: seen = filtered + kept + lost_ring + lost_budget.
+ * A port's 'struct dp_capture_point' lists the captures that watch it; it is immutable and
+ * replaced whole.  A port that nobody watches has none, and then a capture costs nothing.  A
+ * worker never waits and calls no kernel: what does not fit into its ring, and what comes when
+ * the capture has had its share of the worker's time, is counted as lost.  For every capture and
+ * port: seen = filtered + kept + lost_ring + lost_budget.
  *
  * Life of a capture:
  *
  *	RUNNING --filter_capture_stop()--> STOPPING --rings drained, file closed--> ENDED
  *	RUNNING --packet count reached, disk full, reader gone--------------------> ENDED
  *
- * An ended one is taken off its ports and told to 'on_end' by filter_captures_poll(); it stays in the list with its
- * reason until its name is used again or 32 younger ones have ended.
+ * An ended one is taken off its ports and told to 'on_end' by filter_captures_poll(); it stays in
+ * the list with its reason until its name is used again or 32 younger ones have ended.
  *
- * Threads: control thread only, but for the hook.  The writer thread inherits the control thread's cores.
+ * Threads: control thread only, but for the hook.  The writer thread inherits the control
+ * thread's cores.
  */
 #ifndef FILTERS_CAPTURE_H
 #define FILTERS_CAPTURE_H
@@ -82,12 +85,12 @@ struct filter_capture_opts {
 	gid_t gid;
 	uint64_t max_packets; /* ends after so many; 0: none */
 	unsigned share;	      /* percent of each worker's time, 1 to 100; 0: 10 */
-	unsigned
-		n_workers; /* rings for workers 0..n-1 are made at once; for others when they first need one (the
-				 frames until then are lost and counted) */
+	/* Rings for workers 0..n-1 are made at once; for others when they first need one (the
+	 * frames until then are lost and counted). */
+	unsigned n_workers;
 	size_t ring_size; /* bytes per worker, rounded up to a power of two; 0: 4 Mi */
-	/* Told once, from filter_captures_poll() (which filter_capture_create() calls as well); 'info' is borrowed.  May
-	 * make and stop captures.  May be NULL. */
+	/* Told once, from filter_captures_poll() (which filter_capture_create() calls as well);
+	 * 'info' is borrowed.  May make and stop captures.  May be NULL. */
 	void (*on_end)(void *ctx, const struct filter_capture_info *info);
 	void *ctx;
 };
@@ -100,35 +103,44 @@ typedef void (*filter_set_point_fn)(void *ctx, uint16_t port_id, struct dp_captu
  * -ENOMEM. */
 int filter_captures_create(const char *application, filter_set_point_fn set_point, void *ctx,
 			   struct filter_captures **ret_set, struct err *err);
-/* Stops all captures, writes what they hold (waiting at most a second for a pipe that nobody reads), without on_end. */
+/* Stops all captures, writes what they hold (waiting at most a second for a pipe that nobody
+ * reads), without on_end. */
 void filter_captures_destroy(struct filter_captures *set);
 
 /* Becomes readable when a capture ended; then call filter_captures_poll(). */
 int filter_captures_fd(const struct filter_captures *set);
 void filter_captures_poll(struct filter_captures *set);
 
-/* Starts a capture on no port yet.  Takes opts->fd and opts->dir_fd, on failure too; strings are borrowed during the call.
- * -EINVAL (slug "bad-filter", "bad-output", "bad-capture"), -EEXIST for a name that runs, -ENOSPC beyond
- * FILTER_MAX_CAPTURES, -EACCES and such for a file, -ENOMEM.  *ret_capture is valid until its on_end returned. */
+/* Starts a capture on no port yet.  Takes opts->fd and opts->dir_fd, on failure too; strings are
+ * borrowed during the call. -EINVAL (slug "bad-filter", "bad-output", "bad-capture"), -EEXIST for
+ * a name that runs, -ENOSPC beyond FILTER_MAX_CAPTURES, -EACCES and such for a file, -ENOMEM.
+ * *ret_capture is valid until its on_end returned. */
 int filter_capture_create(struct filter_captures *set, const struct filter_capture_opts *opts,
 			  struct filter_capture **ret_capture, struct err *err);
 
-/* Watch a port, or no longer.  'name' and 'description' ("lan0, tenant blue, tap") name it in the file.  Watching a
- * port that is watched changes nothing.  -ENOMEM, -ENOSPC when too many different ports came and went. */
+/* Watch a port, or no longer.  'name' and 'description' ("lan0, tenant blue, tap") name it in the
+ * file.  Watching a port that is watched changes nothing.  -ENOMEM, -ENOSPC when too many
+ * different ports came and went. */
 int filter_capture_port_add(struct filter_capture *capture, uint16_t port_id, const char *name,
 			    const char *description, struct err *err);
 void filter_capture_port_remove(struct filter_capture *capture, uint16_t port_id);
 /* The port is being removed: no capture watches it after this. */
 void filter_captures_port_gone(struct filter_captures *set, uint16_t port_id);
 
-/* Takes the capture off its ports and lets the writer finish; on_end tells when it has.  'reason' is for people. */
+/* The port's device was opened anew (a new 'struct dp_port' under the same id): hangs the captures
+ * that watch it on again. */
+void filter_captures_port_renew(struct filter_captures *set, uint16_t port_id);
+
+/* Takes the capture off its ports and lets the writer finish; on_end tells when it has.  'reason'
+ * is for people. */
 void filter_capture_stop(struct filter_capture *capture, const char *reason);
 
 struct filter_capture *filter_capture_find(struct filter_captures *set, const char *name);
 /* Strings are borrowed until the capture is gone. */
 void filter_capture_info(const struct filter_capture *capture,
 			 struct filter_capture_info *ret_info);
-/* [{"name","state","reason","filter","engine","stages","ports":[..],"seen",..}], new reference, in order of start. */
+/* [{"name","state","reason","filter","engine","stages","ports":[..],"seen",..}], new reference,
+ * in order of start. */
 json_t *filter_captures_list(const struct filter_captures *set);
 
 /* The dp_capture_fn.  Worker. */

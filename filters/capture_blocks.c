@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What stands in a capture's file: a section, an interface for each port as it comes, packets, and each interface's
- * statistics at the end; the same again in each file of a ring, so that every file is whole.  Writer thread.
+ * What stands in a capture's file: a section, an interface for each port as it comes, packets,
+ * and each interface's statistics at the end; the same again in each file of a ring, so that
+ * every file is whole.  Writer thread.
  *
- * A block that the output cannot take now is written by the next call: each function goes on where it stopped.
+ * A block that the output cannot take now is written by the next call: each function goes on
+ * where it stopped.
  */
 #include "filters/capture_priv.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * How much of a worker's time one capture may take: a bucket of cycles that fills at 'share' percent of the clock
- * and holds ten milliseconds' worth.  A burst is taken while there is credit and pays what it took afterwards, so
- * the last one may overdraw; the debt is bounded, because a worker that the kernel took off its core in the middle
- * of a burst would otherwise be charged for somebody else's time.  Arithmetic only; one worker's own.
+ * How much of a worker's time one capture may take: a bucket of cycles that fills at 'share'
+ * percent of the clock and holds ten milliseconds' worth.  A burst is taken while there is credit
+ * and pays what it took afterwards, so the last one may overdraw; the debt is bounded, because a
+ * worker that the kernel took off its core in the middle of a burst would otherwise be charged
+ * for somebody else's time.  Arithmetic only; one worker's own.
  */
 #ifndef FILTERS_CAPTURE_BUDGET_H
 #define FILTERS_CAPTURE_BUDGET_H

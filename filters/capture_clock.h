@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * When a frame was seen.  Workers note the processor's cycle counter, the one clock that costs no call; the writer
- * thread reads both clocks each round and places a frame between the last two readings.  So times follow the
- * wall clock as it is slewed, and never jump within a round.  Writer thread only.
+ * When a frame was seen.  Workers note the processor's cycle counter, the one clock that costs no
+ * call; the writer thread reads both clocks each round and places a frame between the last two
+ * readings.  So times follow the wall clock as it is slewed, and never jump within a round.
+ * Writer thread only.
  */
 #ifndef FILTERS_CAPTURE_CLOCK_H
 #define FILTERS_CAPTURE_CLOCK_H
@@ -20,8 +21,8 @@ static inline uint64_t filter_clock_cycles_ns(const struct filter_clock *c, uint
 	return (uint64_t)((unsigned __int128)cycles * 1000000000u / c->hz);
 }
 
-/* A new reading of both clocks.  One that does not fit the cycle counter by more than half (somebody set the clock)
- * starts anew. */
+/* A new reading of both clocks.  One that does not fit the cycle counter by more than half
+ * (somebody set the clock) starts anew. */
 static inline void filter_clock_sample(struct filter_clock *c, uint64_t tsc, uint64_t wall)
 {
 	uint64_t passed = filter_clock_cycles_ns(c, tsc - c->tsc);
@@ -40,7 +41,8 @@ static inline void filter_clock_sample(struct filter_clock *c, uint64_t tsc, uin
 	}
 }
 
-/* Wall time of 'tsc'; older ones than the readings are placed on the same line, newer ones at the last reading. */
+/* Wall time of 'tsc'; older ones than the readings are placed on the same line, newer ones at the
+ * last reading. */
 static inline uint64_t filter_clock_wall(const struct filter_clock *c, uint64_t tsc)
 {
 	uint64_t run = c->tsc - c->tsc0, rise = c->wall - c->wall0, back;

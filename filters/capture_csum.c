@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Finishes a checksum in the capture's copy of a frame; see filter_csum_finish() in capture_priv.h.
+ * Finishes a checksum in the capture's copy of a frame; see filter_csum_finish() in
+ * capture_priv.h.
  *
- * A virtual port hands over frames whose transport checksum the receiver will never need; the field then holds a sum
- * of addresses only, and Wireshark would call each such frame damaged.  The copy gets the checksum that the frame
- * would have on a wire.  The pseudo-header is summed from the addresses in the frame rather than taken from the
- * field, because what the field holds differs for super-frames (Linux adds the length, DPDK does not).
- * Sources: RFC 9293 3.1, RFC 768, RFC 8200 8.1, RFC 9260 appendix A.
+ * A virtual port hands over frames whose transport checksum the receiver will never need; the
+ * field then holds a sum of addresses only, and Wireshark would call each such frame damaged.
+ * The copy gets the checksum that the frame would have on a wire.  The pseudo-header is summed
+ * from the addresses in the frame rather than taken from the field, because what the field holds
+ * differs for super-frames (Linux adds the length, DPDK does not).  Sources: RFC 9293 3.1, RFC
+ * 768, RFC 8200 8.1, RFC 9260 appendix A.
  */
 #include "filters/capture_priv.h"
 
@@ -37,8 +39,9 @@ static uint16_t fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
-/* Bytes from the transport header to the end of the IP packet, which may be before the frame's end (padding); what
- * the frame holds when the length field is 0 (super-frames beyond 64 KiB) or lies. */
+/* Bytes from the transport header to the end of the IP packet, which may be before the frame's
+ * end (padding); what the frame holds when the length field is 0 (super-frames beyond 64 KiB) or
+ * lies. */
 static size_t transport_size(const uint8_t *ip, size_t room, size_t l3, bool v6)
 {
 	size_t total = v6 ? (size_t)be16(ip + 4) + IPV6_SIZE : be16(ip + 2);

@@ -20,8 +20,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define PIPE_PAGE                                                                                  \
-	4096u /* poll() says that a pipe takes at least this much without waiting (pipe(7), PIPE_BUF) */
+/* poll() says that a pipe takes at least this much without waiting (pipe(7), PIPE_BUF). */
+#define PIPE_PAGE  4096u
 #define PIPE_SIZE  (1024 * 1024)
 #define MAX_GROUPS 256
 
@@ -42,8 +42,8 @@ struct filter_file {
 	uint8_t buf[FILTER_FILE_BUFFER];
 };
 
-/* The identity a file is opened with belongs to the thread; these are system calls on this thread only, while glibc's
- * setgroups() would change all threads. */
+/* The identity a file is opened with belongs to the thread; these are system calls on this thread
+ * only, while glibc's setgroups() would change all threads. */
 struct identity {
 	uid_t uid;
 	gid_t gid;
@@ -73,8 +73,8 @@ static int identity_take(uid_t uid, gid_t gid, struct identity *ret_before)
 	if (ret_before->n_groups < 0 || syscall(SYS_setgroups, (size_t)0, NULL) != 0)
 		return -EPERM;
 	ret_before->changed = true;
-	setfsgid(
-		gid); /* These two return the old value whether they worked or not: asked again below. */
+	/* These two return the old value whether they worked or not: asked again below. */
+	setfsgid(gid);
 	setfsuid(uid);
 	if ((uid_t)setfsuid((uid_t)-1) == uid && (gid_t)setfsgid((gid_t)-1) == gid)
 		return 0;
@@ -238,7 +238,8 @@ void filter_file_close(struct filter_file *file)
 	free(file);
 }
 
-/* One write of at most 'size' bytes that does not wait for a reader.  Bytes taken, or a negative errno. */
+/* One write of at most 'size' bytes that does not wait for a reader.  Bytes taken, or a negative
+ * errno. */
 static ssize_t write_some(struct filter_file *file, const uint8_t *data, size_t size)
 {
 	struct pollfd pfd = {.fd = file->fd, .events = POLLOUT};

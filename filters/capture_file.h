@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Where a capture's blocks go: a descriptor that somebody opened (a file, a pipe, a socket, a terminal), or a ring of
- * files in a folder.  Buffers whole blocks and writes only whole blocks to a file, so that a reader of a growing one
- * rarely sees half a block.
+ * Where a capture's blocks go: a descriptor that somebody opened (a file, a pipe, a socket, a
+ * terminal), or a ring of files in a folder.  Buffers whole blocks and writes only whole blocks
+ * to a file, so that a reader of a growing one rarely sees half a block.
  *
- * The writer thread must not wait for a reader that does not read: sockets are asked not to block per call, and
- * pipes and terminals are written a page at a time when poll() says that a page fits (their O_NONBLOCK belongs to
- * whoever else holds them and is left alone).  A file's write may wait for the disk.
+ * The writer thread must not wait for a reader that does not read: sockets are asked not to block
+ * per call, and pipes and terminals are written a page at a time when poll() says that a page
+ * fits (their O_NONBLOCK belongs to whoever else holds them and is left alone).  A file's write
+ * may wait for the disk.
  *
  * A full disk: the file is cut back to its last whole block, so what was captured stays readable.
  *
- * Ring files are opened with the file-system identity of the peer who asked, groups dropped: the daemon's root
- * opens nothing for anybody.  One thread at a time: the control thread until the capture runs, then the writer.
+ * Ring files are opened with the file-system identity of the peer who asked, groups dropped: the
+ * daemon's root opens nothing for anybody.  One thread at a time: the control thread until the
+ * capture runs, then the writer.
  */
 #ifndef FILTERS_CAPTURE_FILE_H
 #define FILTERS_CAPTURE_FILE_H
@@ -47,12 +49,14 @@ void filter_file_close(struct filter_file *file);
 /* Gives up what is buffered: its packets count as unwritten. */
 void filter_file_discard(struct filter_file *file);
 
-/* 'size' bytes (at most FILTER_FILE_BUFFER) for a block, or NULL when the buffer is full because the reader does not read or
- * writing failed (filter_file_error()).  Then filter_file_commit() the block's real size, 0 for none. */
+/* 'size' bytes (at most FILTER_FILE_BUFFER) for a block, or NULL when the buffer is full because
+ * the reader does not read or writing failed (filter_file_error()).  Then filter_file_commit()
+ * the block's real size, 0 for none. */
 void *filter_file_reserve(struct filter_file *file, size_t size);
 void filter_file_commit(struct filter_file *file, size_t size);
 
-/* Hands to the kernel what is buffered.  0, -EAGAIN when the reader does not read, or what failed. */
+/* Hands to the kernel what is buffered.  0, -EAGAIN when the reader does not read, or what
+ * failed. */
 int filter_file_flush(struct filter_file *file);
 bool filter_file_is_empty(const struct filter_file *file); /* nothing is buffered */
 uint64_t filter_file_oldest_ns(

@@ -15,10 +15,12 @@
 
 #include "filters/capture_jit.h"
 
-/* The program's answer to "how much to keep" means only yes or no here: captures have their own length. */
+/* The program's answer to "how much to keep" means only yes or no here: captures have their own
+ * length. */
 #define COMPILE_SNAPLEN 262144
 
-/* Offsets from here up name what Linux knows about a packet, not its bytes (SKF_AD_OFF, linux/filter.h). */
+/* Offsets from here up name what Linux knows about a packet, not its bytes (SKF_AD_OFF,
+ * linux/filter.h). */
 #define LINUX_METADATA 0xfffff000u
 
 struct filter_match {
@@ -64,7 +66,8 @@ static bool compiles(const char *expr)
 	return ok;
 }
 
-/* Could the first 'size' bytes of 'expr' be the start of something right?  Tries what may come next. */
+/* Could the first 'size' bytes of 'expr' be the start of something right?  Tries what may come
+ * next. */
 static bool viable(const char *expr, size_t size)
 {
 	static const char *const next[] = {"",	       " tcp",	  " 1",		  " host 1.1.1.1",
@@ -89,8 +92,8 @@ static bool viable(const char *expr, size_t size)
 	return false;
 }
 
-/* libpcap says "syntax error" and not where.  Column (from 1) of the first word with which nothing right can begin;
- * one past the end when only the end is wrong; 0 when not found. */
+/* libpcap says "syntax error" and not where.  Column (from 1) of the first word with which
+ * nothing right can begin; one past the end when only the end is wrong; 0 when not found. */
 static unsigned find_syntax_error(const char *expr)
 {
 	size_t size = strlen(expr), at = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The worker's half of a capture: filter, copy, count.  Runs inside the packet path, so: no lock, no allocation, no
- * call into the kernel, nothing shared written but this worker's own lines.  See capture.h.
+ * The worker's half of a capture: filter, copy, count.  Runs inside the packet path, so: no lock,
+ * no allocation, no call into the kernel, nothing shared written but this worker's own lines.
+ * See capture.h.
  */
 #include "filters/capture_priv.h"
 

@@ -5,8 +5,9 @@
  *	eax  A        rdi  data             r8d  frame's length
  *	ecx  X        esi  bytes of data    r9, r10, edx  scratch
  *
- * M[] lies in the 128 bytes below the stack pointer that the ABI leaves to functions that call none.  The code is a leaf:
- * no prologue.  Two passes over the program: the first finds each instruction's place, the second writes.
+ * M[] lies in the 128 bytes below the stack pointer that the ABI leaves to functions that call
+ * none.  The code is a leaf: no prologue.  Two passes over the program: the first finds each
+ * instruction's place, the second writes.
  */
 #include "filters/capture_jit.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * How a capture begins: options checked, filter compiled, output opened, rings made; then the writer sees it.  And how
- * its memory is given back.  Control thread, but for lanes that the writer makes for late workers.  See capture.h.
+ * How a capture begins: options checked, filter compiled, output opened, rings made; then the
+ * writer sees it.  And how its memory is given back.  Control thread, but for lanes that the
+ * writer makes for late workers.  See capture.h.
  */
 #include "filters/capture_priv.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Which captures watch which ports.  Control thread.  A port's point is made anew for each change and hung on the port in
- * place of the old one, which is freed when no worker can see it any more; see capture.h.
+ * Which captures watch which ports.  Control thread.  A port's point is made anew for each change
+ * and hung on the port in place of the old one, which is freed when no worker can see it any
+ * more; see capture.h.
  */
 #include "filters/capture_priv.h"
 
@@ -44,8 +45,8 @@ static int rebuild(struct filter_captures *set, uint16_t port_id)
 	return 0;
 }
 
-/* Rebuilding without a capture must not fail: without memory the port loses its other captures as well, which is
- * better than a worker that follows a pointer to a capture that is gone. */
+/* Rebuilding without a capture must not fail: without memory the port loses its other captures as
+ * well, which is better than a worker that follows a pointer to a capture that is gone. */
 static void rebuild_or_clear(struct filter_captures *set, uint16_t port_id)
 {
 	struct dp_capture_point *old = set->points[port_id];
@@ -149,6 +150,12 @@ void filter_captures_port_gone(struct filter_captures *set, uint16_t port_id)
 {
 	for (unsigned i = 0; i < set->n_running; i++)
 		filter_capture_port_remove(set->running[i], port_id);
+}
+
+void filter_captures_port_renew(struct filter_captures *set, uint16_t port_id)
+{
+	if (port_id < DP_MAX_PORTS && set->points[port_id] != NULL)
+		set->set_point(set->ctx, port_id, set->points[port_id]);
 }
 
 /* Its ports are not gone: the writer may yet have to name them. */

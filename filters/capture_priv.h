@@ -19,18 +19,21 @@
 #define FILTER_NO_IFACE	   UINT16_MAX
 #define FILTER_SNAPLEN_MAX 262144u
 #define FILTER_KEPT_ENDED  32
-#define FILTER_FLUSH_NS	   50000000u   /* bytes wait at most so long, and one round more */
-#define FILTER_STUCK_NS	   1000000000u /* a stopped capture waits so long for a pipe's reader */
 #define FILTER_TEXT_SIZE   192
+/* Bytes wait at most so long, and one round more. */
+#define FILTER_FLUSH_NS 50000000u
+/* A stopped capture waits so long for a pipe's reader. */
+#define FILTER_STUCK_NS 1000000000u
 
-/* One worker's counters for one port in one capture; a line of its own, plain stores by that worker. */
+/* One worker's counters for one port in one capture; a line of its own, plain stores by that
+ * worker. */
 struct filter_count {
 	alignas(64) _Atomic uint64_t seen;
 	_Atomic uint64_t filtered, kept, lost_ring, lost_budget;
 };
 
-/* A port in a capture.  Outlives the port: frames of it may still be in a ring.  Control thread makes it; immutable
- * but for 'gone' and the counters. */
+/* A port in a capture.  Outlives the port: frames of it may still be in a ring.  Control thread
+ * makes it; immutable but for 'gone' and the counters. */
 struct filter_iface {
 	char name[DP_PORT_NAME_SIZE];
 	char description[FILTER_TEXT_SIZE];
@@ -40,7 +43,8 @@ struct filter_iface {
 	struct filter_count counts[FILTER_MAX_WORKERS];
 };
 
-/* What one worker has of one capture.  Made before the worker can see it; its own but for the ring. */
+/* What one worker has of one capture.  Made before the worker can see it; its own but for the
+ * ring. */
 struct filter_lane {
 	struct filter_budget budget;
 	uint8_t *scratch; /* NULL unless the filter wants it */
@@ -114,8 +118,9 @@ struct filter_captures {
 	pthread_t thread;
 	struct filter_clock clock; /* writer's */
 
-	/* 'lock' guards what is below; held for moments only.  The writer copies the list and works without it: a capture
-	 * leaves the list (control) only after the writer made it ENDED, its last touch. */
+	/* 'lock' guards what is below; held for moments only.  The writer copies the list and
+	 * works without it: a capture leaves the list (control) only after the writer made it
+	 * ENDED, its last touch. */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool quit;
@@ -140,16 +145,18 @@ struct dp_capture_point {
 int filter_writer_start(struct filter_captures *set);
 void *filter_writer_main(void *set);
 
-/* Gives back what only a running capture needs.  On no port, and ENDED or never shown to the writer. */
+/* Gives back what only a running capture needs.  On no port, and ENDED or never shown to the
+ * writer. */
 void filter_capture_release(struct filter_capture *capture);
 /* The rest too.  Takes NULL. */
 void filter_capture_free(struct filter_capture *capture);
 
-/* What stopped a step of the writer: nothing, an output that takes no more now, the packet count, or an error of the
- * output (filter_file_error()). */
+/* What stopped a step of the writer: nothing, an output that takes no more now, the packet count,
+ * or an error of the output (filter_file_error()). */
 enum filter_step { FILTER_STEP_DONE, FILTER_STEP_BLOCKED, FILTER_STEP_LIMIT, FILTER_STEP_FAILED };
 
-/* Blocks for the output (capture_blocks.c).  Writer.  Section and interfaces that are new since the last call: */
+/* Blocks for the output (capture_blocks.c).  Writer.  Section and interfaces that are new since
+ * the last call: */
 enum filter_step filter_blocks_head(struct filter_capture *capture);
 /* A packet, in the next file if the ring's file is full: */
 enum filter_step filter_blocks_packet(struct filter_capture *capture, const struct filter_rec *rec);
@@ -172,8 +179,9 @@ void filter_capture_sum(const struct filter_capture *capture,
 /* Adds up an interface's counters over the workers: seen, filtered, kept, lost_*.  Any thread. */
 void filter_iface_sum(const struct filter_iface *iface, struct filter_capture_stats *sum);
 
-/* Fills in the transport checksum of a whole frame in memory, as FILTER_REC_CSUM_* in 'flags' says.  False when the headers
- * do not lead to one; the frame is then unchanged.  Any bytes, any lengths. */
+/* Fills in the transport checksum of a whole frame in memory, as FILTER_REC_CSUM_* in 'flags'
+ * says.  False when the headers do not lead to one; the frame is then unchanged.  Any bytes, any
+ * lengths. */
 bool filter_csum_finish(uint8_t *frame, size_t size, size_t l2, size_t l3, uint32_t flags);
 
 #endif

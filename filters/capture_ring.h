@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * From a worker to the writer thread: a single-producer, single-consumer ring of bytes, one per worker and capture.
- * A record is a header and the frame's first bytes, contiguous; one that does not fit before the end of the memory
- * leaves a skip record there and starts over.  The producer publishes once per burst.  Nobody waits: a full ring
- * refuses the record, and who asked counts it.
+ * From a worker to the writer thread: a single-producer, single-consumer ring of bytes, one per
+ * worker and capture.  A record is a header and the frame's first bytes, contiguous; one that does
+ * not fit before the end of the memory leaves a skip record there and starts over.  The producer
+ * publishes once per burst.  Nobody waits: a full ring refuses the record, and who asked counts
+ * it.
  *
  *	head  next byte to write     worker     tail <= head <= tail + size, both only grow
  *	tail  next byte to read      writer
@@ -87,7 +88,8 @@ static inline void filter_ring_publish(struct filter_ring *r)
 		atomic_store_explicit(&r->head, r->next, memory_order_release);
 }
 
-/* The oldest record before 'head', or NULL.  'head' was loaded (acquire) before; skip records are passed over. */
+/* The oldest record before 'head', or NULL.  'head' was loaded (acquire) before; skip records are
+ * passed over. */
 static inline struct filter_rec *filter_ring_peek(struct filter_ring *r, uint64_t head)
 {
 	uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
@@ -117,8 +119,8 @@ static inline size_t filter_rec_size(uint32_t cap_len)
 	       ~(size_t)(FILTER_REC_ALIGN - 1);
 }
 
-/* Memory for 'size' bytes (a power of two), present at once so that the worker's first touch costs no page fault.
- * NULL when there is none.  Any thread but a worker. */
+/* Memory for 'size' bytes (a power of two), present at once so that the worker's first touch
+ * costs no page fault.  NULL when there is none.  Any thread but a worker. */
 struct filter_ring *filter_ring_create(size_t size);
 void filter_ring_destroy(struct filter_ring *ring);
 

@@ -2,11 +2,12 @@
  *
  * Names in filter expressions; see filter_words_find_name().
  *
- * libpcap resolves a word that is none of its keywords: after 'port' and 'proto' from files of this host, else as the
- * name of a host or network, by whatever the resolver is set up to ask.  The daemon's control thread must not wait for
- * a name server.  So words are checked first, strictly: a keyword, a number, an address, or a name that follows
- * a qualifier whose names are local.  A keyword that a newer libpcap has and this list has not is refused as a name:
- * wrong, but said.  Source of the words: pcap-filter(7).
+ * libpcap resolves a word that is none of its keywords: after 'port' and 'proto' from files of
+ * this host, else as the name of a host or network, by whatever the resolver is set up to ask.
+ * The daemon's control thread must not wait for a name server.  So words are checked first,
+ * strictly: a keyword, a number, an address, or a name that follows a qualifier whose names are
+ * local.  A keyword that a newer libpcap has and this list has not is refused as a name: wrong,
+ * but said.  Source of the words: pcap-filter(7).
  */
 #include "filters/capture_filter.h"
 
@@ -143,7 +144,8 @@ static int find_in_words(const char *p, size_t n, unsigned *ret_size, bool *loca
 
 		for (end = at; end < n && p[end] != ':';)
 			end++;
-		/* Words begin with a letter or digit, or are escaped; a minus around them is arithmetic. */
+		/* Words begin with a letter or digit, or are escaped; a minus around them is
+		 * arithmetic. */
 		for (to = end; from < to && !isalnum((unsigned char)p[from]) && p[from] != '\\';)
 			from++;
 		while (to > from && (p[to - 1] == '-' || p[to - 1] == '_'))

@@ -2,13 +2,13 @@
  *
  * The writer thread: drains every capture's rings, oldest frame first, into pcapng blocks.
  *
- * One thread for all captures, asleep when there is none.  Each round reads both clocks, then takes from the rings
- * what is older than two milliseconds before that: so frames of several workers come out in order, although each
- * worker publishes its own at its own pace.  An output that cannot take more is skipped and its rings fill up; the
- * other captures do not notice.
+ * One thread for all captures, asleep when there is none.  Each round reads both clocks, then
+ * takes from the rings what is older than two milliseconds before that: so frames of several
+ * workers come out in order, although each worker publishes its own at its own pace.  An output
+ * that cannot take more is skipped and its rings fill up; the other captures do not notice.
  *
- *	PHASE_RUN --stopped and drained, count reached--> PHASE_STATS --written--> PHASE_FLUSH --> ENDED
- *	any phase --output failed, reader gone or stuck----------------------------------------> ENDED
+ *	RUN --stopped and drained, count reached--> STATS --written--> FLUSH --> ENDED
+ *	any phase --output failed, reader gone or stuck--------------------------> ENDED
  */
 #include "filters/capture_priv.h"
 

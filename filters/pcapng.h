@@ -2,12 +2,14 @@
  *
  * Blocks of a pcapng file, written into memory.  Bytes only: no state, no I/O, any thread.
  *
- * rte_pcapng is not used: in 22.11 it describes interfaces by DPDK port id, and most of our ports (tap, vhost-user,
- * VM channels) are no DPDK device; it also has no comment per packet, which is where a drop says its reason.
+ * rte_pcapng is not used: in 22.11 it describes interfaces by DPDK port id, and most of our ports
+ * (tap, vhost-user, VM channels) are no DPDK device; it also has no comment per packet, which is
+ * where a drop says its reason.
  *
- * Each function writes one whole block at 'buf' and returns its size, a multiple of 4, or 0 when 'size' is too small
- * (nothing useful is then in 'buf').  Words are in the host's order; the section header says which that is.  Texts are
- * cut at 255 bytes.  Source: draft-ietf-opsawg-pcapng, sections 3.5 (options) and 4.1 to 4.6.
+ * Each function writes one whole block at 'buf' and returns its size, a multiple of 4, or 0 when
+ * 'size' is too small (nothing useful is then in 'buf').  Words are in the host's order; the
+ * section header says which that is.  Texts are cut at 255 bytes.  Source:
+ * draft-ietf-opsawg-pcapng, sections 3.5 (options) and 4.1 to 4.6.
  */
 #ifndef FILTERS_PCAPNG_H
 #define FILTERS_PCAPNG_H
@@ -53,8 +55,8 @@ struct filter_pcapng_packet {
 	uint32_t cap_len, pkt_len;
 	uint32_t flags;	     /* epb_flags; 0: option left out */
 	const char *comment; /* may be NULL */
-	const char *
-		verdict; /* may be NULL; an epb_verdict of type 0, whose bytes are the decider's own */
+	/* May be NULL; an epb_verdict of type 0, whose bytes are the decider's own. */
+	const char *verdict;
 };
 size_t filter_pcapng_packet(void *buf, size_t size, const struct filter_pcapng_packet *packet);
 
@@ -66,8 +68,8 @@ struct filter_pcapng_stats {
 };
 size_t filter_pcapng_stats(void *buf, size_t size, const struct filter_pcapng_stats *stats);
 
-/* Walks whole blocks: the size of the longest prefix of 'size' bytes that ends at a block's end; *ret_packets is the
- * number of packet blocks in it. */
+/* Walks whole blocks: the size of the longest prefix of 'size' bytes that ends at a block's end;
+ * *ret_packets is the number of packet blocks in it. */
 size_t filter_pcapng_whole_blocks(const void *buf, size_t size, uint64_t *ret_packets);
 
 #endif

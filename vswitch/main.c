@@ -15,6 +15,7 @@
 #include "vswitch/changes.h"
 #include "vswitch/cmd.h"
 #include "vswitch/events.h"
+#include "vswitch/link.h"
 #include "vswitch/metrics.h"
 #include "vswitch/metrics_data.h"
 #include "vswitch/notify.h"
@@ -56,6 +57,7 @@ struct main_state {
 	struct dp *dp;
 	struct store *store;
 	struct vs_metrics *metrics;
+	struct vs_link_monitor *links;
 	struct vs_daemon d;
 	char *initial;
 };
@@ -522,10 +524,22 @@ static void quit(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(s->base);
 }
 
+/* A device may have come back, or gone: the tick would see it too, later. */
+static void link_changed(void *ctx, enum vs_link_event event, const struct vs_link_info *info)
+{
+	struct main_state *s = ctx;
+
+	if (event == VS_LINK_NEW || event == VS_LINK_GONE)
+		vs_interface_changed(s->d.vs, info->name);
+}
+
 static int loop_start(struct main_state *s, struct err *err)
 {
 	const struct timeval every = {0, TICK_MS * 1000};
 
+	/* Without it devices come back all the same, a little later. */
+	if (vs_link_monitor_create(s->base, -1, link_changed, s, &s->links, err) != 0)
+		log_warn("%s", err->what);
 	s->tick = event_new(s->base, -1, EV_PERSIST, tick, s);
 	s->sigterm = evsignal_new(s->base, SIGTERM, quit, s);
 	s->sigint = evsignal_new(s->base, SIGINT, quit, s);
@@ -539,6 +553,7 @@ static int loop_start(struct main_state *s, struct err *err)
 
 static void loop_stop(struct main_state *s)
 {
+	vs_link_monitor_destroy(s->links);
 	event_free(s->tick);
 	event_free(s->sigterm);
 	event_free(s->sigint);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Fuzzes capture filters as people type them.  What is let through to libpcap must never be looked up as the name of a
- * host or network: then libpcap would say that it does not know it.
+ * Fuzzes capture filters as people type them.  What is let through to libpcap must never be
+ * looked up as the name of a host or network: then libpcap would say that it does not know it.
  */
 #include "filters/capture_filter.h"
 

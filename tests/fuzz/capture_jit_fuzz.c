@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Fuzzes the compiler of capture filters, and compares what the code returns with libpcap's interpreter.
+ * Fuzzes the compiler of capture filters, and compares what the code returns with libpcap's
+ * interpreter.
  *
- * Input: one byte, the number of instructions; eight bytes for each (which code, unused, jt, jf, k); the frame.
+ * Input: one byte, the number of instructions; eight bytes for each (which code, unused, jt, jf,
+ * k); the frame.
  */
 #include "filters/capture_jit.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Configuration text, a line: words, then the command's arguments.  What is taken must come back from its own text,
- * as 'config show' and 'config load' rely on.
+ * Configuration text, a line: words, then the command's arguments.  What is taken must come back
+ * from its own text, as 'config show' and 'config load' rely on.
  */
 #include "tests/fuzz/fuzz.h"
 

@@ -323,6 +323,37 @@ static void binding_may_make_the_change_and_say_something(void **unused)
 	assert_string_equal(err.slug, "exists");
 }
 
+/* As a binding of another folder may do it: by hand, leaving the kind behind. */
+static int remove_all(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+		      struct err *err)
+{
+	json_object_clear(json_object_get(state, "port"));
+	json_object_clear(json_object_get(state, "switch"));
+	return 0;
+}
+
+static void kind_that_a_change_left_empty_is_gone(void **unused)
+{
+	static const struct conf_binding clears[] = {{"switch", "remove", remove_all},
+						     {NULL, NULL, NULL}};
+	json_t *state = NULL;
+	struct err err = {0};
+
+	make_two();
+	server.n = 0;
+	assert_int_equal(conf_bind(conf, &server, clears, &err), 0);
+	assert_int_equal(conf_text_parse(conf, "switch remove lan0", conf_state(conf), &state,
+					 &err),
+			 0);
+	assert_int_equal(json_object_size(state), 0);
+	json_decref(state);
+	must("switch remove lan0");
+	assert_text("");
+	assert_int_equal(json_object_size(conf_state(conf)), 0);
+	restart_conf();
+	assert_text("");
+}
+
 static void binding_of_what_is_no_command_is_refused(void **unused)
 {
 	static const struct conf_binding wrong[] = {{"switch", "explode", NULL},
@@ -902,6 +933,7 @@ int main(void)
 		T(dry_run_says_what_would_change_and_changes_nothing),
 		T(change_to_the_same_makes_no_revision),
 		T(binding_may_make_the_change_and_say_something),
+		T(kind_that_a_change_left_empty_is_gone),
 		T(binding_of_what_is_no_command_is_refused),
 		T(object_that_exists_is_not_added_again),
 		T(object_that_is_missing_is_named_with_a_near_one),

@@ -211,7 +211,8 @@ static void every_example_parses(void **state)
 				json_t *params;
 				int n, first = 3;
 
-				/* A pipe's other half is not ours, and global options are the tool's. */
+				/* A pipe's other half is not ours, and global options are the
+				 * tool's. */
 				snprintf(copy, sizeof(copy), "%.*s", (int)strcspn(*line, "|<>"),
 					 *line);
 				n = ctl_words_split(copy, &words, &err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Outputs of captures: files, pipes that are read slowly or not at all, rings, full disks, other people's folders.
+ * Outputs of captures: files, pipes that are read slowly or not at all, rings, full disks, other
+ * people's folders.
  */
 #include "filters/capture_file.h"
 #include "filters/pcapng.h"
@@ -220,7 +221,8 @@ static void device_that_is_full_ends_with_its_reason(void **state)
 	filter_file_close(file);
 }
 
-/* A limit on the size of files stands in for a full disk: the kernel writes a part, then refuses. */
+/* A limit on the size of files stands in for a full disk: the kernel writes a part, then
+ * refuses. */
 static void disk_that_fills_up_leaves_a_file_of_whole_blocks(void **state)
 {
 	struct rlimit old, limit = {.rlim_cur = 100001};

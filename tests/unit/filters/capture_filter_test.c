@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Capture filters against libpcap's own interpreter, on frames that are right, damaged and random, whole and chained.
+ * Capture filters against libpcap's own interpreter, on frames that are right, damaged and
+ * random, whole and chained.
  */
 #include "filters/capture_filter.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Machine code against libpcap's interpreter, on programs of random instructions: all of them, with small, large and
- * wrapping constants, jumps near and far.
+ * Machine code against libpcap's interpreter, on programs of random instructions: all of them,
+ * with small, large and wrapping constants, jumps near and far.
  */
 #include "filters/capture_jit.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Starting a capture when the n-th allocation fails, for every n: it is refused, nothing is left behind, and what ran
- * before runs on.
+ * Starting a capture when the n-th allocation fails, for every n: it is refused, nothing is left
+ * behind, and what ran before runs on.
  */
 #include "filters/capture.h"
 #include "tests/support/mbufs.h"
@@ -149,8 +149,8 @@ static void capture_that_has_no_memory_is_refused_whole(void **state)
 	filter_captures_destroy(set);
 }
 
-/* The point that is left when one of two captures goes cannot be made: the port loses both rather than keep one that is
- * gone. */
+/* The point that is left when one of two captures goes cannot be made: the port loses both rather
+ * than keep one that is gone. */
 static void port_whose_point_cannot_be_remade_has_none(void **state)
 {
 	struct filter_captures *set = NULL;

@@ -24,8 +24,8 @@ static char dir[] = "/tmp/vswitch-capture-XXXXXX";
 static struct rte_mempool *pool;
 static struct pkt pkt;
 
-/* A dataplane of one lock: workers hold it to read while they are in the hook, so that when a point was replaced
- * nobody uses the old one. */
+/* A dataplane of one lock: workers hold it to read while they are in the hook, so that when a
+ * point was replaced nobody uses the old one. */
 static struct plane {
 	pthread_rwlock_t lock;
 	struct dp_capture_point *points[DP_MAX_PORTS];
@@ -293,6 +293,24 @@ static void port_that_joins_later_gets_its_interface_and_one_that_left_keeps_it(
 	stop(set, "join");
 	expect(tshark(in_dir("join"), "-T fields -e frame.interface_id -e frame.interface_name"),
 	       "0\tp1\n1\tp2\n0\tp1\n");
+	rte_pktmbuf_free(m);
+	filter_captures_destroy(set);
+}
+
+static void port_whose_device_is_opened_anew_is_watched_again(void **state)
+{
+	struct filter_captures *set = make_set();
+	struct filter_capture_opts opts = to_file("renew");
+	struct rte_mbuf *m = make(false, 53, 10, 1);
+
+	watch(start(set, &opts), 1, "p1");
+	plane.points[1] = NULL; /* A new struct dp_port knows of no capture. */
+	hook(0, 1, DP_STAGE_INGRESS, DP_N_DROPS, &m, 1);
+	filter_captures_port_renew(set, 1);
+	filter_captures_port_renew(set, 2); /* Nobody watches it. */
+	assert_null(plane.points[2]);
+	hook(0, 1, DP_STAGE_INGRESS, DP_N_DROPS, &m, 1);
+	assert_int_equal(stop(set, "renew").stats.captured, 1);
 	rte_pktmbuf_free(m);
 	filter_captures_destroy(set);
 }
@@ -627,7 +645,8 @@ static uint64_t capture_for_a_moment(struct filter_captures *set, unsigned i)
 	return info.stats.captured;
 }
 
-/* Captures come and go while two workers run: nothing crashes, every capture's sums are exact, every file is right. */
+/* Captures come and go while two workers run: nothing crashes, every capture's sums are exact,
+ * every file is right. */
 static void captures_start_and_stop_under_traffic(void **state)
 {
 	struct filter_captures *set = make_set();
@@ -824,6 +843,7 @@ int main(void)
 		cmocka_unit_test(unfinished_checksum_is_finished_in_the_copy_only),
 		cmocka_unit_test(
 			port_that_joins_later_gets_its_interface_and_one_that_left_keeps_it),
+		cmocka_unit_test(port_whose_device_is_opened_anew_is_watched_again),
 		cmocka_unit_test(several_captures_watch_one_port_and_one_may_end),
 		cmocka_unit_test(packet_count_ends_the_capture_by_itself),
 		cmocka_unit_test(full_ring_counts_every_frame_that_it_lost),

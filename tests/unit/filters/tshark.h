@@ -15,7 +15,8 @@
 
 #include <cmocka.h>
 
-/* Runs a command; its output is borrowed until the next call.  The exit status goes to *ret_status. */
+/* Runs a command; its output is borrowed until the next call.  The exit status goes to
+ * *ret_status. */
 static inline const char *shell(int *ret_status, const char *command)
 {
 	static char out[65536];
@@ -33,7 +34,8 @@ static inline const char *shell(int *ret_status, const char *command)
 	return out;
 }
 
-/* What 'tshark -r path' says with more arguments.  Skips the test, saying why, where there is no tshark. */
+/* What 'tshark -r path' says with more arguments.  Skips the test, saying why, where there is no
+ * tshark. */
 static inline const char *tshark(const char *path, const char *args)
 {
 	char command[1024];

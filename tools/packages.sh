@@ -29,8 +29,9 @@ needs_build=(
 	lib:libbpf:libbpf-dev
 )
 
-# To run the demonstration.
+# To run the switch and its demonstration.  netbase: names of ports and protocols in capture filters.
 needs_demo=(
+	file:/etc/protocols:netbase
 	cmd:ip:iproute2
 	cmd:ping:iputils-ping
 	cmd:tcpdump:tcpdump
@@ -44,8 +45,6 @@ needs_test=(
 	cmd:iperf3:iperf3
 	cmd:ethtool:ethtool
 	cmd:curl:curl
-	cmd:jq:jq
-	cmd:sqlite3:sqlite3
 	cmd:dpdk-testpmd:dpdk-dev
 	cmd:mandoc:mandoc
 	cmd:shellcheck:shellcheck

@@ -89,7 +89,8 @@ static void name_that_is_no_socket_is_refused(void **state)
 		name[0] = '/';
 		name[size] = '\0';
 		setenv("NOTIFY_SOCKET", name, 1);
-		/* The last byte of the address is not for the name, though the kernel would take it. */
+		/* The last byte of the address is not for the name, though the kernel would take
+		 * it. */
 		assert_int_equal(vs_notify("READY=1"), size < sizeof(name) - 1 ? -ENOENT : -EINVAL);
 	}
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * 'capture start', the tool's half.  The tool opens what is written to, as the person who asked,
- *and the daemon gets a descriptor: it opens no file for anybody.
+ * and the daemon gets a descriptor: it opens no file for anybody.
  *
- *	-w FILE         the file, new unless --force; the capture goes on when the tool ends
- *	-w FILE --ring  the folder; the daemon makes FILE_00001.pcapng and on in it, as the one who
- *asked -w -            standard output; the capture ends with the tool (none)          a pipe to
- *tcpdump, which prints the frames; the same
+ * 	-w FILE         the file, new unless --force; the capture goes on when the tool ends
+ * 	-w FILE --ring  the folder; the daemon makes FILE_00001.pcapng and on in it, as the one who
+ * asked -w -            standard output; the capture ends with the tool (none)          a pipe to
+ * tcpdump, which prints the frames; the same
  */
 #include "ctl/tool.h"
 

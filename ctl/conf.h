@@ -5,8 +5,8 @@
  * the store and the control socket all say the same thing.  A change is a function from state to
  * state.  Committing one is:
  *
- *	edit a copy -> ops->check (no side effect) -> BEGIN; write -> ops->apply -> COMMIT
- *	any failure: apply backwards, ROLLBACK; the error names what, why and how to fix
+ * 	edit a copy -> ops->check (no side effect) -> BEGIN; write -> ops->apply -> COMMIT
+ * 	any failure: apply backwards, ROLLBACK; the error names what, why and how to fix
  *
  * A kill at any moment leaves the whole change or none, because the running switch dies with the
  * process and the store's transaction decides.  Control thread only.

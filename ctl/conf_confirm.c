@@ -2,11 +2,11 @@
  *
  * Changes that are taken back unless somebody confirms them: the guard against cutting oneself off.
  *
- *	       commit with --confirm
- *	  idle ----------------------> waiting --- config confirm --------------------> idle
- *	                                  |
- *	                                  +--- time is up, config rollback ---> before, idle
- *	                                  +--- the daemon dies; next start ---> before, idle
+ * 	       commit with --confirm
+ * 	  idle ----------------------> waiting --- config confirm --------------------> idle
+ * 	                                  |
+ * 	                                  +--- time is up, config rollback ---> before, idle
+ * 	                                  +--- the daemon dies; next start ---> before, idle
  *
  * The note in the store is written with the change and deleted with its confirmation or with the
  * roll back, each in one transaction, so that no crash leaves an unconfirmed change behind.

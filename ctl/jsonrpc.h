@@ -5,11 +5,11 @@
  * JSON-RPC 2.0 (jsonrpc.org/specification), with one more member, "vswitch", for what goes with any
  * command:
  *
- *	request       {"jsonrpc", "id", "method", "params",
- *	               "vswitch": {"check", "confirm_ms", "fds"}}
- *	answer        {"jsonrpc", "id", "result"}
- *	error         {"jsonrpc", "id", "error": {"code", "message", "data"}}
- *	notification  {"jsonrpc", "method", "params", "vswitch": {"call", "lost", "end"}}
+ * 	request       {"jsonrpc", "id", "method", "params",
+ * 	               "vswitch": {"check", "confirm_ms", "fds"}}
+ * 	answer        {"jsonrpc", "id", "result"}
+ * 	error         {"jsonrpc", "id", "error": {"code", "message", "data"}}
+ * 	notification  {"jsonrpc", "method", "params", "vswitch": {"call", "lost", "end"}}
  */
 #ifndef CTL_JSONRPC_H
 #define CTL_JSONRPC_H

@@ -3,10 +3,10 @@
  * A connection: when it reads, works, writes and ends.  Each event does its part and then settles,
  * which looks at the state as it is and decides what is waited for next:
  *
- *	reads      nothing is pending, not at its end
- *	works      takes lines, some a turn, while little is unsent
- *	writes     something is unsent
- *	ends       dead; or closing, or at its end with all lines taken, and all is sent
+ * 	reads      nothing is pending, not at its end
+ * 	works      takes lines, some a turn, while little is unsent
+ * 	writes     something is unsent
+ * 	ends       dead; or closing, or at its end with all lines taken, and all is sent
  */
 #include "ctl/server_priv.h"
 

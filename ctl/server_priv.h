@@ -4,14 +4,14 @@
  * streams and its two buffers.  Only a connection's own events destroy it (and the server's end),
  * so that a handler, which runs inside one, may do to any stream whatever server.h allows.
  *
- *	server.c         start and end, bindings, counters, accepting
- *	server_path.c    the socket in the file system: one daemon a path
- *	server_access.c  who may connect
- *	server_conn.c    a connection: when it reads, works, writes and ends
- *	server_input.c   bytes and descriptors into messages
- *	server_output.c  messages into bytes
- *	server_call.c    one message: parse, find, check, run, answer
- *	server_stream.c  notifications
+ * 	server.c         start and end, bindings, counters, accepting
+ * 	server_path.c    the socket in the file system: one daemon a path
+ * 	server_access.c  who may connect
+ * 	server_conn.c    a connection: when it reads, works, writes and ends
+ * 	server_input.c   bytes and descriptors into messages
+ * 	server_output.c  messages into bytes
+ * 	server_call.c    one message: parse, find, check, run, answer
+ * 	server_stream.c  notifications
  */
 #ifndef CTL_SERVER_PRIV_H
 #define CTL_SERVER_PRIV_H

@@ -2,11 +2,11 @@
  *
  * Loading and changing the state that is kept; see store.h.  A change, as SQLite sees it:
  *
- *	store_begin    BEGIN IMMEDIATE
- *	store_replace  object rows, the revision and its change rows, old history out; then a flush
- *	               (what they replace is in the journal by now, so a crash here undoes them)
- *	  the caller applies the change to the running switch
- *	store_commit   sync, journal header zeroed, sync: this is the moment
+ * 	store_begin    BEGIN IMMEDIATE
+ * 	store_replace  object rows, the revision and its change rows, old history out; then a flush
+ * 	               (what they replace is in the journal by now, so a crash here undoes them)
+ * 	  the caller applies the change to the running switch
+ * 	store_commit   sync, journal header zeroed, sync: this is the moment
  */
 #include "ctl/store_priv.h"
 

@@ -2,16 +2,18 @@
  *
  * See af_xdp.h.  What Linux 6.18 and net_af_xdp (DPDK 22.11) do, by experiment:
  *
- *	veth	The program runs in the driver ("native").  The kernel takes segmentation from the peer's features and holds
- *		its MTU under 3506 while it is attached, and refuses to attach when the peer's MTU is larger already: "Peer
- *		MTU is too large".  Our own MTU does not matter to it.  Frames come with checksums that were never filled in.
- *	queues	Frames of a queue without a socket go to the host's stack, so every queue must have one.  The driver counts
- *		"combined" channels only: a veth with two receive queues would lose half of its frames.
- *	tap	refused by the driver (no combined channels); bridge: no native mode, and the driver tries no other.
- *	close	The program goes with the last socket.  Buffers in the fill ring never come back to their pool (port_eth.c).
- *	wait	With busy polling (the driver's default) each poll of an empty queue is a system call; without it, a queue of a
- *		zero-copy NIC that is empty blocks for up to a second.  So software interfaces are opened with busy_budget=0, where
- *		neither happens, and NICs with the default.
+ * 	veth	The program runs in the driver ("native").  The kernel takes segmentation from the
+ * peer's features and holds its MTU under 3506 while it is attached, and refuses to attach when the
+ * peer's MTU is larger already: "Peer MTU is too large".  Our own MTU does not matter to it. Frames
+ * come with checksums that were never filled in. queues	Frames of a queue without a socket
+ * go to the host's stack, so every queue must have one.  The driver counts "combined" channels
+ * only: a
+ * veth with two receive queues would lose half of its frames. tap	refused by the driver (no
+ * combined channels); bridge: no native mode, and the driver tries no other. close	The program
+ * goes with the last socket.  Buffers in the fill ring never come back to their pool (port_eth.c).
+ * wait	With busy polling (the driver's default) each poll of an empty queue is a system call;
+ * without it, a queue of a zero-copy NIC that is empty blocks for up to a second. So software
+ * interfaces are opened with busy_budget=0, where neither happens, and NICs with the default.
  */
 #include "dataplane/af_xdp.h"
 
@@ -87,8 +89,8 @@ uint16_t dp_eth_if_mtu(const char *ifname)
 	return (uint16_t)ifr.ifr_mtu;
 }
 
-/* DPDK's driver knows queues that receive and transmit ("combined") only, and takes an interface without a number for one
- * with one. */
+/* DPDK's driver knows queues that receive and transmit ("combined") only, and takes an interface
+ * without a number for one with one. */
 uint16_t dp_eth_if_queues(const char *ifname)
 {
 	struct ethtool_channels ch = {.cmd = ETHTOOL_GCHANNELS};
@@ -157,7 +159,8 @@ static bool driver_is_loaded(void)
 	return seen.af_xdp || !seen.ethdev;
 }
 
-/* An XDP program of somebody else.  Ours may be left from a daemon that died; libxdp takes it up again. */
+/* An XDP program of somebody else.  Ours may be left from a daemon that died; libxdp takes it up
+ * again. */
 static bool has_foreign_program(unsigned ifindex, uint32_t *ret_id)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);

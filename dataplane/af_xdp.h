@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* 1: AF_XDP can serve interface 'ifname' of this network namespace with frames of 'mtu'.  0: it cannot, and ret_reason says why
- * in words ("AF_PACKET: ..." would be how it ends in port->note).  The last word has the driver: opening may fail all the
- * same. */
+/* 1: AF_XDP can serve interface 'ifname' of this network namespace with frames of 'mtu'.  0: it
+ * cannot, and ret_reason says why in words ("AF_PACKET: ..." would be how it ends in port->note).
+ * The last word has the driver: opening may fail all the same. */
 int dp_eth_af_xdp_ok(const char *ifname, uint16_t mtu, char *ret_reason, size_t size);
 
 /* No NIC behind the interface: veth, tap, bridge, a virtual NIC. */

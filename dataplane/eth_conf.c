@@ -11,7 +11,8 @@
 #define MAX_TXQ	     16
 /* Two VLAN tags and a CRC beyond the MTU and the Ethernet header. */
 #define FRAME_EXTRA (RTE_ETHER_HDR_LEN + 2 * 4 + RTE_ETHER_CRC_LEN)
-/* AF_XDP: the kernel keeps this much of each buffer to itself, and a buffer with all around it is a page at most. */
+/* AF_XDP: the kernel keeps this much of each buffer to itself, and a buffer with all around it is a
+ * page at most. */
 #define AF_XDP_HEADROOM 256
 
 #define RSS_WANTED (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP)
@@ -21,8 +22,8 @@ static bool is_driver(const struct rte_eth_dev_info *info, const char *prefix)
 	return info->driver_name != NULL && strncmp(info->driver_name, prefix, strlen(prefix)) == 0;
 }
 
-/* A real NIC, as far as checksums go.  virtio hands over frames whose checksum was never filled in when it is asked to check
- * them; so it is not asked.  Software devices have nothing to offer. */
+/* A real NIC, as far as checksums go.  virtio hands over frames whose checksum was never filled in
+ * when it is asked to check them; so it is not asked.  Software devices have nothing to offer. */
 static bool checks_frames(const struct rte_eth_dev_info *info)
 {
 	static const char *const not [] = {"net_virtio", "net_vhost", "net_tap",
@@ -34,7 +35,8 @@ static bool checks_frames(const struct rte_eth_dev_info *info)
 	return true;
 }
 
-/* Both ends of a pair must have the same number of queues, or the device's arguments have said how many there are. */
+/* Both ends of a pair must have the same number of queues, or the device's arguments have said how
+ * many there are. */
 static bool has_queue_pairs(const struct rte_eth_dev_info *info)
 {
 	static const char *const names[] = {"net_memif", "net_af_xdp", "net_virtio", "net_pcap",
@@ -81,8 +83,9 @@ static uint16_t choose_desc(uint16_t wish, uint16_t preferred, const struct rte_
 	return (uint16_t)RTE_MAX(n, (uint32_t)lim->nb_min);
 }
 
-/* The same hash for both directions of a connection: the key repeats every 16 bits, so swapping addresses and ports
- * changes nothing (Woo and Park, "Scalable TCP session monitoring with symmetric receive-side scaling"). */
+/* The same hash for both directions of a connection: the key repeats every 16 bits, so swapping
+ * addresses and ports changes nothing (Woo and Park, "Scalable TCP session monitoring with
+ * symmetric receive-side scaling"). */
 static void choose_rss(const struct rte_eth_dev_info *info, struct eth_conf *c)
 {
 	uint64_t functions = info->flow_type_rss_offloads & RSS_WANTED;
@@ -125,7 +128,8 @@ static void choose_tx_offloads(const struct rte_eth_dev_info *info, const struct
 		wanted |= RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM |
 			  RTE_ETH_TX_OFFLOAD_SCTP_CKSUM;
 	have = wanted & info->tx_offload_capa;
-	/* Segments of an IPv4 frame need new header checksums (virtio and few others do without the word). */
+	/* Segments of an IPv4 frame need new header checksums (virtio and few others do without the
+	 * word). */
 	if ((have & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0 &&
 	    (have & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0 &&
 	    (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * How a DPDK device is configured: from what it can do and what was asked for, queues, RSS and offloads.  Pure; control
- * thread.
+ * How a DPDK device is configured: from what it can do and what was asked for, queues, RSS and
+ * offloads.  Pure; control thread.
  */
 #ifndef DATAPLANE_ETH_CONF_H
 #define DATAPLANE_ETH_CONF_H

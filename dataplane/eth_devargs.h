@@ -37,8 +37,8 @@ struct dp_eth_memif {
 /* "net_memif_NAME,role=...".  0, -EINVAL, -ENAMETOOLONG. */
 int dp_eth_memif_devargs(const struct dp_eth_memif *memif, char *ret, size_t size, struct err *err);
 
-/* A Linux interface through AF_XDP: its queues 0 to n_queues - 1.  'software': no NIC behind it (veth, tap), so
- * nothing is gained by driving its interrupts from the poll loop.  0, -EINVAL. */
+/* A Linux interface through AF_XDP: its queues 0 to n_queues - 1.  'software': no NIC behind it
+ * (veth, tap), so nothing is gained by driving its interrupts from the poll loop.  0, -EINVAL. */
 int dp_eth_af_xdp_devargs(const char *ifname, uint16_t n_queues, bool software, char *ret,
 			  size_t size, struct err *err);
 

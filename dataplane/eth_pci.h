@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Why DPDK cannot take a PCI device, read from sysfs: the kernel's driver has it, no IOMMU, the group is shared, no
- * permission.  Control thread.
+ * Why DPDK cannot take a PCI device, read from sysfs: the kernel's driver has it, no IOMMU, the
+ * group is shared, no permission.  Control thread.
  */
 #ifndef DATAPLANE_ETH_PCI_H
 #define DATAPLANE_ETH_PCI_H

@@ -10,7 +10,8 @@
 
 #include <stdint.h>
 
-/* Makes the device and finds its DPDK port.  0, or negative errno with the reason, as far as it can be found out. */
+/* Makes the device and finds its DPDK port.  0, or negative errno with the reason, as far as it can
+ * be found out. */
 int eth_probe(const struct eth_devargs *d, uint16_t *ret_port_id, struct err *err);
 
 /* Closes the DPDK port, which is stopped, and removes its device unless other ports live on it. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What there is to tell of a DPDK device: driver, queues, RSS, offloads and the device's own counters that are not zero.
- * Control thread.
+ * What there is to tell of a DPDK device: driver, queues, RSS, offloads and the device's own
+ * counters that are not zero. Control thread.
  */
 #include "dataplane/eth_priv.h"
 

@@ -8,8 +8,8 @@
  * the frame used are taken away as its chain and only those are replaced, so that a small frame
  * costs one buffer.  A slot pins about 35 buffers.
  *
- *	iov:  | hdr | seg 0 | seg 1 | ... | seg n-1 |
- *	               └ taken: the frame ┘   └ stay for the next one
+ * 	iov:  | hdr | seg 0 | seg 1 | ... | seg n-1 |
+ * 	               └ taken: the frame ┘   └ stay for the next one
  *
  * Transmit: a batch of mbuf chains as iovecs, each behind its header.
  *

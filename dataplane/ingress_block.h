@@ -5,7 +5,7 @@
  * everything at ingress leaves the frame to the socket alone; otherwise the host would answer,
  * forward and learn from frames that belong to the switch.
  *
- *	wire ─► packet socket (a copy: ours) ─► tc ingress: drop ─x─ IP, ARP, bridge ... of the host
+ * 	wire ─► packet socket (a copy: ours) ─► tc ingress: drop ─x─ IP, ARP, bridge ... of the host
  *
  * Two ways.  A bpf_link on the interface (tcx, Linux 6.6) ends with our process, whatever happens
  * to it.  Before that, a filter on a clsact qdisc: it survives 'kill -9', and the next start takes

@@ -4,9 +4,9 @@
  * bytes that are contiguous in memory (the first segment); never past them; a header that does not
  * fit, or lies about its length, ends the walk and says at which layer.  No state; any thread.
  *
- *	Ethernet ─► 0..2 tags ─► [SNAP] ─┬► ARP
- *	                                 ├► IPv4 ──────────────────────┬► transport ─► tunnel
- *	                                 └► IPv6 ─► extension headers ─┘
+ * 	Ethernet ─► 0..2 tags ─► [SNAP] ─┬► ARP
+ * 	                                 ├► IPv4 ──────────────────────┬► transport ─► tunnel
+ * 	                                 └► IPv6 ─► extension headers ─┘
  *
  * What is malformed stays recognisable: a layer that is announced but broken sets its kind (l3, l4)
  * and 'bad', and leaves its size and fields zero.  So whoever guards a protocol can tell "not ARP"

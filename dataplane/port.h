@@ -100,7 +100,7 @@ struct dp_port_opts {
 	const char *devargs; /* eth: DPDK device arguments, "0000:03:00.0" or "net_memif0,..." */
 	const char *socket;  /* vhost: path */
 	bool server;	     /* vhost: the switch listens; else it connects and reconnects */
-	int netns_fd;	   /* tap, packet, xdp: open the device in this network namespace; -1: our own */
+	int netns_fd; /* tap, packet, xdp: open the device in this network namespace; -1: our own */
 	uint16_t n_queues; /* asked for; 0: the driver's choice, at most the number of workers */
 	uint16_t n_desc;   /* ring size; 0: driver's choice */
 	uint16_t mtu;	   /* 0: 1500 */

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Ports on DPDK devices: NICs by PCI address, and DPDK's software devices (memif, AF_XDP, pcap, virtio-user, null).
+ * Ports on DPDK devices: NICs by PCI address, and DPDK's software devices (memif, AF_XDP, pcap,
+ * virtio-user, null).
  *
- *	eth_devargs.c  what a string names       eth_conf.c  queues, RSS, offloads from what the device can do
- *	eth_probe.c    devices come and go       eth_pci.c   why a NIC cannot be had
+ * 	eth_devargs.c  what a string names       eth_conf.c  queues, RSS, offloads from what the
+ * device can do eth_probe.c    devices come and go       eth_pci.c   why a NIC cannot be had
  *
- * A device that must stop for a change (MTU) or that vanished (hot unplug, interface deleted) is taken from the workers
- * first: its queues are marked off, and after a grace period nobody is inside DPDK with it.
+ * A device that must stop for a change (MTU) or that vanished (hot unplug, interface deleted) is
+ * taken from the workers first: its queues are marked off, and after a grace period nobody is
+ * inside DPDK with it.
  *
- * Threads: control thread, but for rx and tx (workers) and device_event() (DPDK's interrupt thread).
+ * Threads: control thread, but for rx and tx (workers) and device_event() (DPDK's interrupt
+ * thread).
  */
 #include "dataplane/eth_priv.h"
 
@@ -31,7 +34,8 @@
 #include <rte_mbuf_pool_ops.h>
 #include <rte_mempool.h>
 
-/* What net_af_xdp takes of a pool for each queue: its fill ring, what it sends, what is on the way. */
+/* What net_af_xdp takes of a pool for each queue: its fill ring, what it sends, what is on the way.
+ */
 #define XDP_FILL      2048u
 #define XDP_SLACK     512u
 #define XDP_MIN_FRAME 2048u
@@ -51,9 +55,9 @@ static uint16_t eth_rx(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n)
 	return rte_eth_rx_burst(eq->port_id, eq->queue, pkts, n);
 }
 
-/* AF_XDP.  Its buffers are the interface's: when the port is closed, those that the kernel holds are lost.  So frames are
- * copied out, and the pool goes with the port.  On an interface without hardware the kernel left checksums to a NIC
- * that there is none of. */
+/* AF_XDP.  Its buffers are the interface's: when the port is closed, those that the kernel holds
+ * are lost.  So frames are copied out, and the pool goes with the port.  On an interface without
+ * hardware the kernel left checksums to a NIC that there is none of. */
 static __rte_always_inline uint16_t xdp_rx(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n,
 					   bool partial)
 {
@@ -126,8 +130,8 @@ static void request_prepare(const struct eth_queue *eq, struct rte_mbuf **m)
 		(*m)->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM; /* of each segment */
 }
 
-/* Has the driver check and complete the requests.  Frames it cannot do go behind the others.  Returns how many can be
- * sent. */
+/* Has the driver check and complete the requests.  Frames it cannot do go behind the others.
+ * Returns how many can be sent. */
 static uint16_t prepare(const struct eth_queue *eq, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t ready = 0;
@@ -216,8 +220,8 @@ static int refused(const struct eth_port *ep, int rc, const char *what, struct e
 		       what, rte_strerror(-rc));
 }
 
-/* A pool whose objects lie side by side.  By default DPDK lets none cross a page, and net_af_xdp, which registers
- * 'objects times size' bytes with the kernel, leaves out the end. */
+/* A pool whose objects lie side by side.  By default DPDK lets none cross a page, and net_af_xdp,
+ * which registers 'objects times size' bytes with the kernel, leaves out the end. */
 static struct rte_mempool *tight_pool(const char *name, unsigned n, uint32_t room)
 {
 	struct rte_pktmbuf_pool_private priv = {.mbuf_data_room_size = (uint16_t)room};
@@ -238,7 +242,8 @@ static struct rte_mempool *tight_pool(const char *name, unsigned n, uint32_t roo
 	return pool;
 }
 
-/* Buffers of an AF_XDP device: one piece of memory, each at most a page with all that is around it. */
+/* Buffers of an AF_XDP device: one piece of memory, each at most a page with all that is around it.
+ */
 static struct rte_mempool *xdp_pool(struct eth_port *ep, struct err *err)
 {
 	unsigned n = ep->conf.n_rxq * (XDP_FILL + ep->conf.n_tx_desc + XDP_SLACK);

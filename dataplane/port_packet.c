@@ -4,8 +4,8 @@
  * that no DPDK driver and no XDP program can take, and for the near end of a veth pair whose far
  * end is a container's.
  *
- *	       stack ─x─ tc ingress ◄── interface ──► packet socket ─► recvmmsg ─► worker
- *	                 (ingress_block)          ◄── packet socket ◄─ sendmmsg ◄─ worker
+ * 	       stack ─x─ tc ingress ◄── interface ──► packet socket ─► recvmmsg ─► worker
+ * 	                 (ingress_block)          ◄── packet socket ◄─ sendmmsg ◄─ worker
  *
  * Why not DPDK's net_af_packet: it maps its rings without a virtio_net_hdr.  A veth hands over
  * frames whose checksum the sender's stack left unfinished (CHECKSUM_PARTIAL) and super-frames of

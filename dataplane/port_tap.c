@@ -13,8 +13,8 @@
  * a container would leave a stack behind that nobody sees.  So instead the kernel takes the device
  * away with its namespace, and the port goes down.
  *
- *	open ─► up ─────────────────► gone (namespace or interface deleted; final)
- *	         └► down ─► up (machine's side: ip link set ... down, up)
+ * 	open ─► up ─────────────────► gone (namespace or interface deleted; final)
+ * 	         └► down ─► up (machine's side: ip link set ... down, up)
  *
  * A descriptor whose device is gone is always "readable" with an error, so link() puts the read end
  * of a quiet pipe in its place (dup2: atomic for the workers that use it); writes to that fail as

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Ports to virtual machines over vhost-user: the guest's virtio-net rings are shared memory, and a worker moves frames
- * between them and mbufs.  The ring code is vring.h, the peer vhost_dev.c; here is the port: queues, frames, link.
+ * Ports to virtual machines over vhost-user: the guest's virtio-net rings are shared memory, and a
+ * worker moves frames between them and mbufs.  The ring code is vring.h, the peer vhost_dev.c; here
+ * is the port: queues, frames, link.
  *
- * Queues: the guest says how many pairs it uses and may change that at any time.  Receive queue i of the port polls the
- * guest's transmit rings i, i + n_rxq, ...; transmit queues (one for each possible worker) share the guest's receive
- * rings round robin.  Two workers may therefore meet at a ring: its lock is theirs too.
+ * Queues: the guest says how many pairs it uses and may change that at any time.  Receive queue i
+ * of the port polls the guest's transmit rings i, i + n_rxq, ...; transmit queues (one for each
+ * possible worker) share the guest's receive rings round robin.  Two workers may therefore meet at
+ * a ring: its lock is theirs too.
  *
- * Why not net_vhost: at most 32 ports a process (RTE_MAX_ETHPORTS), no word on what a guest does wrong, and requests
- * for checksums lost on the way.
+ * Why not net_vhost: at most 32 ports a process (RTE_MAX_ETHPORTS), no word on what a guest does
+ * wrong, and requests for checksums lost on the way.
  */
 #include "dataplane/vhost_priv.h"
 

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Ports of kind "xdp": a Linux interface whose driver hands its frames to AF_XDP sockets, before
- *the kernel's stack makes anything of them.
+ * the kernel's stack makes anything of them.
  *
- *	wire or peer ──► driver ─ XDP program ─► AF_XDP socket of the queue ─► worker
- *		     ◄── driver ◄────────────── the same socket ◄───────────── worker
+ * 	wire or peer ──► driver ─ XDP program ─► AF_XDP socket of the queue ─► worker
+ * 		     ◄── driver ◄────────────── the same socket ◄───────────── worker
  *
  * One socket for each queue of the interface (xsk.h), each a receive and a transmit queue of the
- *port.
+ * port.
  *
  * A veth hands over frames whose checksum its peer's stack left unfinished, and AF_XDP has no place
- *to say so: they are recognised by their checksum being that of the pseudo-header (csum.h).  Its
- *peer stops sending super-frames by itself while an XDP program is attached.  AF_XDP offers no
- *offloads to use for transmission.
+ * to say so: they are recognised by their checksum being that of the pseudo-header (csum.h).  Its
+ * peer stops sending super-frames by itself while an XDP program is attached.  AF_XDP offers no
+ * offloads to use for transmission.
  *
  * Why not DPDK's net_af_xdp (22.11 and 24.11): closing a port loses the buffers in its fill ring,
- *and leaks all sockets but the first, after which the interface cannot be taken again; clones are
- *sent from a wrong address; it says the link is up whatever it is; its program stays attached when
- *the process dies; each port is one of 32 ethdevs.
+ * and leaks all sockets but the first, after which the interface cannot be taken again; clones are
+ * sent from a wrong address; it says the link is up whatever it is; its program stays attached when
+ * the process dies; each port is one of 32 ethdevs.
  *
  * When the interface is deleted or moves away the kernel unbinds the sockets: they fall silent, and
- *the link goes down.
+ * the link goes down.
  */
 #include "dataplane/csum.h"
 #include "dataplane/xdp_priv.h"

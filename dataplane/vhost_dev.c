@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The peer of a vhost-user port: a connection, its memory, its rings.  librte_vhost owns the socket, speaks the
- * protocol and maps the memory; this file takes rings from it, gives them to workers and
- * takes them back.
+ * The peer of a vhost-user port: a connection, its memory, its rings.  librte_vhost owns the
+ * socket, speaks the protocol and maps the memory; this file takes rings from it, gives them to
+ * workers and takes them back.
  *
- *	nothing ─new_connection─► connected ─new_device─► running ─destroy_device─► connected
- *	   ▲                                                                            │
- *	   └───────────────────────────── destroy_connection ───────────────────────────┘
+ * 	nothing ─new_connection─► connected ─new_device─► running ─destroy_device─► connected
+ * 	   ▲                                                                            │
+ * 	   └───────────────────────────── destroy_connection ───────────────────────────┘
  *
  * Threads: callbacks come on librte_vhost's event thread, destroy_device also on the control thread
  * (inside vhost_dev_stop()).  Some come while librte_vhost holds the locks of its virtqueues;
  * workers never call it, so waiting for a worker here cannot deadlock.
  *
- * A ring is a worker's while 'live' is true under the ring's lock, which is held for one burst.  While the peer's
- * message changes what a ring stands on (memory, addresses, features, event fds) no ring is live: message_begins()
- * takes them away, message_ended() gives them back.  Ring positions are handed back to librte_vhost each time, for
- * it must answer GET_VRING_BASE.
+ * A ring is a worker's while 'live' is true under the ring's lock, which is held for one burst.
+ * While the peer's message changes what a ring stands on (memory, addresses, features, event fds)
+ * no ring is live: message_begins() takes them away, message_ended() gives them back.  Ring
+ * positions are handed back to librte_vhost each time, for it must answer GET_VRING_BASE.
  *
  * Source: vhost-user protocol (QEMU docs/interop/vhost-user.rst).
  */
@@ -351,7 +351,8 @@ static enum rte_vhost_msg_result message_begins(int vid, void *msg)
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 
-/* Not called for a message that failed; then the next one gives the rings back, or the connection ends. */
+/* Not called for a message that failed; then the next one gives the rings back, or the connection
+ * ends. */
 static enum rte_vhost_msg_result message_ended(int vid, void *msg)
 {
 	struct vhost_port *vp = port_of(vid);

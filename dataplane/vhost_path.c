@@ -15,7 +15,8 @@
 
 #define SLUG "vhost-socket"
 
-/* 0 when somebody listens there, else negative errno (-ECONNREFUSED: nobody; -EAGAIN: queue full). */
+/* 0 when somebody listens there, else negative errno (-ECONNREFUSED: nobody; -EAGAIN: queue full).
+ */
 static int try_connect(const char *path)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};

@@ -16,8 +16,8 @@
 #define VHOST_MAX_PAIRS 128 /* librte_vhost's limit */
 #define VHOST_MAX_RINGS (2 * VHOST_MAX_PAIRS)
 
-/* A ring of the guest: number 2p is where pair p receives, 2p + 1 where it transmits.  Made when the guest first
- * enables it, kept until the port is closed. */
+/* A ring of the guest: number 2p is where pair p receives, 2p + 1 where it transmits.  Made when
+ * the guest first enables it, kept until the port is closed. */
 struct vhost_ring {
 	struct dp_vring ring;
 	struct vhost_port *port;

@@ -4,8 +4,8 @@
  * each frame of a tap (IFF_VNET_HDR) or packet socket (PACKET_VNET_HDR).  Translated to and from
  * the mbuf fields that port.h prescribes.
  *
- *	NEEDS_CSUM, csum_start, csum_offset  <->  RTE_MBUF_F_TX_{TCP,UDP,SCTP}_CKSUM, l2_len, ...
- *	gso_type, gso_size                   <->  RTE_MBUF_F_TX_{TCP,UDP}_SEG, tso_segsz
+ * 	NEEDS_CSUM, csum_start, csum_offset  <->  RTE_MBUF_F_TX_{TCP,UDP,SCTP}_CKSUM, l2_len, ...
+ * 	gso_type, gso_size                   <->  RTE_MBUF_F_TX_{TCP,UDP}_SEG, tso_segsz
  *
  * Numbers are in the byte order of the host (legacy virtio).  Source: VIRTIO 1.2, 5.1.6;
  * linux/virtio_net.h.  Any thread; no state.

@@ -111,7 +111,8 @@ static int walk_indirect(struct dp_vring *r, const struct vring_packed_desc *hea
 	return 0;
 }
 
-/* Adds the chain at 'p' to 'chain'.  Returns how many descriptors it is, or -1; *ret_id names it. */
+/* Adds the chain at 'p' to 'chain'.  Returns how many descriptors it is, or -1; *ret_id names it.
+ */
 static int walk(struct dp_vring *r, struct place p, bool writable, struct vring_chain *chain,
 		uint16_t *ret_id)
 {
@@ -206,8 +207,8 @@ static inline int dequeue_one(const struct dp_vring *r, const uint8_t *va, uint3
 	return dp_vring_request(m, &hdr);
 }
 
-/* Gives 'n' descriptors from 'p' on back, the first one last: the guest polls it, and when it sees it,
- * sees all of them without asking for the cache line again. */
+/* Gives 'n' descriptors from 'p' on back, the first one last: the guest polls it, and when it sees
+ * it, sees all of them without asking for the cache line again. */
 static __rte_always_inline void use_many(struct dp_vring *r, struct place p, uint16_t n,
 					 const uint16_t *id, const uint32_t *size)
 {
@@ -252,8 +253,8 @@ static uint16_t dequeue_short(struct dp_vring *r, struct dequeue *q, uint16_t n)
 	return fit;
 }
 
-/* Takes one frame that is several descriptors, or too long for one mbuf.  Returns how many descriptors, 0 when
- * the ring is at fault or memory is short. */
+/* Takes one frame that is several descriptors, or too long for one mbuf.  Returns how many
+ * descriptors, 0 when the ring is at fault or memory is short. */
 static __attribute__((noinline)) uint16_t dequeue_long(struct dp_vring *r, struct dequeue *q)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(q->pool);
@@ -328,8 +329,8 @@ struct takes {
 	uint32_t size[VRING_MAX_SEGS];
 };
 
-/* Finds buffers for 'need' bytes from *p on and moves it behind them.  1; 0 when there is no room now,
- * -EMSGSIZE when there will never be. */
+/* Finds buffers for 'need' bytes from *p on and moves it behind them.  1; 0 when there is no room
+ * now, -EMSGSIZE when there will never be. */
 static int reserve(struct dp_vring *r, struct place *p, uint64_t need, struct vring_chain *chain,
 		   struct takes *t)
 {

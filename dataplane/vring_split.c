@@ -227,8 +227,8 @@ uint16_t vring_split_dequeue(struct dp_vring *r, struct rte_mempool *pool, struc
 	return got;
 }
 
-/* Finds buffers for 'need' bytes from available entry 'pos' on and enters them as used.  Returns how
- * many buffers, 0 when there is no room now, -EMSGSIZE when there will never be. */
+/* Finds buffers for 'need' bytes from available entry 'pos' on and enters them as used.  Returns
+ * how many buffers, 0 when there is no room now, -EMSGSIZE when there will never be. */
 static int reserve(struct dp_vring *r, uint16_t pos, uint16_t n_avail, uint64_t need,
 		   struct vring_chain *chain)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * An AF_XDP socket: frames of one receive queue and one transmit queue of a Linux interface, by
- *four rings in memory shared with the kernel.
+ * four rings in memory shared with the kernel.
  *
- *	kernel ── rx ──────────► worker that owns the port's receive queue
- *	kernel ◄─ fill ───────── the same: empty frames for the kernel
- *	kernel ◄─ tx ─────────── worker that owns the port's transmit queue
- *	kernel ── completion ──► the same: frames that were sent
+ * 	kernel ── rx ──────────► worker that owns the port's receive queue
+ * 	kernel ◄─ fill ───────── the same: empty frames for the kernel
+ * 	kernel ◄─ tx ─────────── worker that owns the port's transmit queue
+ * 	kernel ── completion ──► the same: frames that were sent
  *
  * The frame memory (umem) is the socket's own, half for either direction, so that the two workers
- *share nothing.  Frames are copied between it and mbufs: a frame of ours may stay in another port's
- *ring for as long as it likes, and when the port is closed everything is given back.
+ * share nothing.  Frames are copied between it and mbufs: a frame of ours may stay in another
+ * port's ring for as long as it likes, and when the port is closed everything is given back.
  *
  * Source: Documentation/networking/af_xdp.rst, linux/if_xdp.h.
  */

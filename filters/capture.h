@@ -3,9 +3,9 @@
  * Packet captures: which frames pass which ports, as pcapng files that tshark and Wireshark read
  * while they grow.
  *
- *	worker   capture_hook.c: filter (machine code) -> copy into its ring for that capture
- *	writer   capture_writer.c: one thread for all captures: rings -> pcapng -> file
- *	control  capture.c and others: makes and ends captures, hangs them on ports
+ * 	worker   capture_hook.c: filter (machine code) -> copy into its ring for that capture
+ * 	writer   capture_writer.c: one thread for all captures: rings -> pcapng -> file
+ * 	control  capture.c and others: makes and ends captures, hangs them on ports
  *
  * A port's 'struct dp_capture_point' lists the captures that watch it; it is immutable and
  * replaced whole.  A port that nobody watches has none, and then a capture costs nothing.  A
@@ -15,8 +15,8 @@
  *
  * Life of a capture:
  *
- *	RUNNING --filter_capture_stop()--> STOPPING --rings drained, file closed--> ENDED
- *	RUNNING --packet count reached, disk full, reader gone--------------------> ENDED
+ * 	RUNNING --filter_capture_stop()--> STOPPING --rings drained, file closed--> ENDED
+ * 	RUNNING --packet count reached, disk full, reader gone--------------------> ENDED
  *
  * An ended one is taken off its ports and told to 'on_end' by filter_captures_poll(); it stays in
  * the list with its reason until its name is used again or 32 younger ones have ended.

@@ -3,10 +3,10 @@
  * What a capture keeps: an expression of tcpdump's language, made into a program that workers run
  * on a frame.
  *
- *	words     refuse names that only a name server could resolve (capture_words.c)
- *	libpcap   expression -> classic BPF
- *	jit       classic BPF -> machine code (capture_jit.h); where there is none, libpcap
- *interprets
+ * 	words     refuse names that only a name server could resolve (capture_words.c)
+ * 	libpcap   expression -> classic BPF
+ * 	jit       classic BPF -> machine code (capture_jit.h); where there is none, libpcap
+ * interprets
  *
  * Never is a frame kept because its filter could not run.
  *

@@ -2,8 +2,8 @@
  *
  * Classic BPF to x86-64; see capture_jit.h.
  *
- *	eax  A        rdi  data             r8d  frame's length
- *	ecx  X        esi  bytes of data    r9, r10, edx  scratch
+ * 	eax  A        rdi  data             r8d  frame's length
+ * 	ecx  X        esi  bytes of data    r9, r10, edx  scratch
  *
  * M[] lies in the 128 bytes below the stack pointer that the ABI leaves to functions that call
  * none.  The code is a leaf: no prologue.  Two passes over the program: the first finds each

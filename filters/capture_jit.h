@@ -5,13 +5,13 @@
  * Why not rte_bpf, which converts and compiles classic programs too?  Compared with libpcap's
  * interpreter on random filters (22.11), it read wild memory or decided wrongly:
  *
- *	convert   byte and word loads at X + k take register A for X
- *	compile   "jump if a bit of k is set" with a small k is encoded too short:
- *	          "tcp[tcpflags] & tcp-syn != 0" crashes
- *	compile   jump sizes may still change in the last pass: long filters jump into the middle
- *	          of instructions
- *	compile   jumps back over just 127 or 128 bytes miss
- *	read      X + k that wraps 32 bits passes the bounds check
+ * 	convert   byte and word loads at X + k take register A for X
+ * 	compile   "jump if a bit of k is set" with a small k is encoded too short:
+ * 	          "tcp[tcpflags] & tcp-syn != 0" crashes
+ * 	compile   jump sizes may still change in the last pass: long filters jump into the middle
+ * 	          of instructions
+ * 	compile   jumps back over just 127 or 128 bytes miss
+ * 	read      X + k that wraps 32 bits passes the bounds check
  *
  * A worker must not die of a filter.  Classic BPF is small enough to compile rightly: every jump
  * has four bytes of offset, so sizes do not depend on one another, and every load checks its

@@ -6,8 +6,8 @@
  * publishes once per burst.  Nobody waits: a full ring refuses the record, and who asked counts
  * it.
  *
- *	head  next byte to write     worker     tail <= head <= tail + size, both only grow
- *	tail  next byte to read      writer
+ * 	head  next byte to write     worker     tail <= head <= tail + size, both only grow
+ * 	tail  next byte to read      writer
  */
 #ifndef FILTERS_CAPTURE_RING_H
 #define FILTERS_CAPTURE_RING_H

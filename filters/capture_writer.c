@@ -7,8 +7,8 @@
  * workers come out in order, although each worker publishes its own at its own pace.  An output
  * that cannot take more is skipped and its rings fill up; the other captures do not notice.
  *
- *	RUN --stopped and drained, count reached--> STATS --written--> FLUSH --> ENDED
- *	any phase --output failed, reader gone or stuck--------------------------> ENDED
+ * 	RUN --stopped and drained, count reached--> STATS --written--> FLUSH --> ENDED
+ * 	any phase --output failed, reader gone or stuck--------------------------> ENDED
  */
 #include "filters/capture_priv.h"
 

@@ -5,10 +5,10 @@
  *
  * Something that happens again and again is told a few times, then counted:
  *
- *	port p1: link down           seq 17
- *	port p1: link down           counted
- *	   ...                       counted
- *	(a while later)              seq 18: "link down (repeated 37 times)"
+ * 	port p1: link down           seq 17
+ * 	port p1: link down           counted
+ * 	   ...                       counted
+ * 	(a while later)              seq 18: "link down (repeated 37 times)"
  *
  * An event repeats another when severity, type, object and text are the same.  Events of one type
  * and object whose texts differ may be told 5 times in the while, then they are counted too.  The
@@ -66,7 +66,7 @@ uint64_t vs_events_last(const struct vs_events *events);
 /* The youngest 'limit' events, oldest first, of one port if 'port' is not NULL; new reference.  An
  * event is
  *
- *	{"seq", "time", "severity", "type", "port", "kind", "object", "text", "repeated"}
+ * 	{"seq", "time", "severity", "type", "port", "kind", "object", "text", "repeated"}
  *
  * 'time' in nanoseconds since 1970, of the last one where it is repeated; 'port' is "" where the
  * object is none; kind and object are absent for the daemon, 'repeated' where it is 0. */

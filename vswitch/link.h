@@ -61,8 +61,8 @@ int vs_link_remove_address(struct vs_link *link, int ifindex, const char *addres
 /* Addresses but the link-local ones of IPv6, which belong to the interface itself: a new array of
  * objects
  *
- *	{"family": "inet", "address": "10.0.0.5/24", "scope": 0, "flags": 128,
- *	 "peer", "broadcast", "label", "valid_s", "preferred_s": where they apply}
+ * 	{"family": "inet", "address": "10.0.0.5/24", "scope": 0, "flags": 128,
+ * 	 "peer", "broadcast", "label", "valid_s", "preferred_s": where they apply}
  *
  * in the order in which adding them makes the same one primary.  NULL: the kernel did not answer.
  * */
@@ -71,9 +71,9 @@ json_t *vs_link_addresses(struct vs_link *link, int ifindex);
 /* Unicast routes of all tables that use the interface (the local table is the kernel's own
  * business): a new array of
  *
- *	{"family": "inet", "dst": "default", "table": 254, "protocol": 3, "scope": 0,
- *	 "priority": 100, "prefsrc", "src", "tos", "metrics": {"1": 1400}: where they apply,
- *	 "nexthops": [{"gateway": "10.0.0.1", "onlink": true, "weight": 0, "dev": 7}]}
+ * 	{"family": "inet", "dst": "default", "table": 254, "protocol": 3, "scope": 0,
+ * 	 "priority": 100, "prefsrc", "src", "tos", "metrics": {"1": 1400}: where they apply,
+ * 	 "nexthops": [{"gateway": "10.0.0.1", "onlink": true, "weight": 0, "dev": 7}]}
  *
  * "dev" is the number of another interface; a hop without is by this one. */
 json_t *vs_link_routes(struct vs_link *link, int ifindex);

@@ -2,13 +2,13 @@
  *
  * Moving addresses and routes between interfaces without cutting anything off; see link.h.
  *
- *	     'from'   'to'
- *	1    A  r R   A  r      add every address there too: with it comes its subnet's route r
- *	2    A  r     A  r R    replace each route, one atomic request each; the connected ones
- *	                        first, since a gateway is only accepted where it can be reached
- *	3    A        A  r R    remove what is left by the old way: now all leaves by 'to'
- *	4             A  r R    remove the addresses, the last one first: the kernel takes the
- *	                        secondary ones of a subnet along with the primary
+ * 	     'from'   'to'
+ * 	1    A  r R   A  r      add every address there too: with it comes its subnet's route r
+ * 	2    A  r     A  r R    replace each route, one atomic request each; the connected ones
+ * 	                        first, since a gateway is only accepted where it can be reached
+ * 	3    A        A  r R    remove what is left by the old way: now all leaves by 'to'
+ * 	4             A  r R    remove the addresses, the last one first: the kernel takes the
+ * 	                        secondary ones of a subnet along with the primary
  *
  * The address is local at every moment, so sockets and routes that prefer it as a source stay.
  * Going back is the same with the roles swapped; that is also how a failure half-way is undone,

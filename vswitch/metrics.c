@@ -6,8 +6,8 @@
  * own HTTP server bounds neither the number of connections nor how long a slow one takes in all,
  * and tells nobody when one ends; these few lines on its bufferevents do.
  *
- *	reading the request --complete, too long or none--> sending the answer
- *	sending the answer --sent--> lingering --other end closed, or a second later--> gone
+ * 	reading the request --complete, too long or none--> sending the answer
+ * 	sending the answer --sent--> lingering --other end closed, or a second later--> gone
  *
  * Lingering: closing with bytes unread would make the kernel throw away the answer on its way.
  * Source: RFC 9112.

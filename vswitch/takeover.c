@@ -2,8 +2,8 @@
  *
  * An external switch that takes the interface the host itself is reached by must not cut it off:
  *
- *	before   eth1 10.0.0.5/24, routes        after   eth1 (port) ── switch ── host
- *port 10.0.0.5/24, routes
+ * 	before   eth1 10.0.0.5/24, routes        after   eth1 (port) ── switch ── host
+ * port 10.0.0.5/24, routes
  *
  * The host port takes the interface's MAC address as well, so that neighbours' tables stay right.
  * What was moved is written to a file under /run before it is moved: a daemon that is killed takes

@@ -2,11 +2,12 @@
  *
  * A guest that writes anything into its rings and memory, between any two looks at them.
  *
- *	byte 0    bits: packed, mergeable, event index, checksums known, old header
- *	then      records: offset (3 bytes, little-endian, into guest memory), length (1), bytes; after each
- *	          record both directions run once
+ * 	byte 0    bits: packed, mergeable, event index, checksums known, old header
+ * 	then      records: offset (3 bytes, little-endian, into guest memory), length (1), bytes;
+ * after each record both directions run once
  *
- * Whatever it does, frames are well formed, no buffer is lost, and nothing outside of its memory is touched (ASan).
+ * Whatever it does, frames are well formed, no buffer is lost, and nothing outside of its memory is
+ * touched (ASan).
  */
 #include "tests/fuzz/fuzz.h"
 

@@ -3,8 +3,8 @@
  * Interfaces, addresses, routes and namespaces of a real kernel.  Needs root; runs in a network
  * namespace of its own, which ends with it:
  *
- *	 vsl-up0 ──veth── vsl-gw       the uplink with the host's addresses
- *	 vsl-host0 ──veth── vsl-sw0    the host's interface on the switch, to which they move
+ * 	 vsl-up0 ──veth── vsl-gw       the uplink with the host's addresses
+ * 	 vsl-host0 ──veth── vsl-sw0    the host's interface on the switch, to which they move
  */
 #include "vswitch/link.h"
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A wire between two DPDK or vhost ports: what comes in by one goes out by the other, for tests with real peers.
+ * A wire between two DPDK or vhost ports: what comes in by one goes out by the other, for tests
+ * with real peers.
  *
- *	ethloop EAL-ARGS -- [-m MTU] [-q QUEUES] [-O] [-b] SPEC SPEC
+ * 	ethloop EAL-ARGS -- [-m MTU] [-q QUEUES] [-O] [-b] SPEC SPEC
  *
- * SPEC is eth:DEVARGS, vhost:PATH, vhost-server:PATH or tap:IFNAME.  -O: no offloads.  -b: never sleep.  Prints changes of link;
- * commands on stdin, one a line: 'show', 'mtu N'; at the end of stdin or SIGTERM one JSON line a port.  Exits 1 when frames
- * or buffers are unaccounted for.
+ * SPEC is eth:DEVARGS, vhost:PATH, vhost-server:PATH or tap:IFNAME.  -O: no offloads.  -b: never
+ * sleep.  Prints changes of link; commands on stdin, one a line: 'show', 'mtu N'; at the end of
+ * stdin or SIGTERM one JSON line a port.  Exits 1 when frames or buffers are unaccounted for.
  */
 #include <poll.h>
 #include <signal.h>

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * A wire between two Linux stacks with our segmentation and checksums in it, and nothing else of
- *ours:
+ * ours:
  *
- *	gso_wire NETNS_A NETNS_B
+ * 	gso_wire NETNS_A NETNS_B
  *
- *	stack A ──► tap 'wire' with TSO, USO, checksum offload ──► dp_gso, dp_csum_finish ──► plain
- *tap 'wire' ──► stack B
+ * 	stack A ──► tap 'wire' with TSO, USO, checksum offload ──► dp_gso, dp_csum_finish ──► plain
+ * tap 'wire' ──► stack B
  *
  * Creates both taps.  At SIGTERM prints what went over it, as JSON.  Exit status 1 when a frame
- *could not be done.
+ * could not be done.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * A packet builder for tests: bytes only, no DPDK.  Layers are added from the outside in, the frame
- *is finished (lengths and checksums, from the inside out), and then a test may spoil what it likes:
+ * is finished (lengths and checksums, from the inside out), and then a test may spoil what it
+ * likes:
  *
- *	struct pkt p;
+ * 	struct pkt p;
  *
- *	pkt_init(&p);
- *	pkt_eth(&p, "02:00:00:00:00:02", "02:00:00:00:00:01");
- *	pkt_vlan(&p, 0x8100, 10);
- *	pkt_ipv4(&p, "10.0.0.1", "10.0.0.2");
- *	tcp = pkt_tcp(&p, 1000, 80, PKT_SYN);
- *	pkt_fill(&p, 100, 1);
- *	pkt_finish(&p, 0);
- *	p.bytes[tcp + 12] = 0xf0;	// a data offset beyond the end
+ * 	pkt_init(&p);
+ * 	pkt_eth(&p, "02:00:00:00:00:02", "02:00:00:00:00:01");
+ * 	pkt_vlan(&p, 0x8100, 10);
+ * 	pkt_ipv4(&p, "10.0.0.1", "10.0.0.2");
+ * 	tcp = pkt_tcp(&p, 1000, 80, PKT_SYN);
+ * 	pkt_fill(&p, 100, 1);
+ * 	pkt_finish(&p, 0);
+ * 	p.bytes[tcp + 12] = 0xf0;	// a data offset beyond the end
  *
  * Each layer announces itself in the one before (EtherType, protocol, next header) and returns its
- *offset. Nothing here is shared with the code under test: checksums are summed byte by byte.
- *Addresses that do not parse and frames beyond PKT_MAX abort: they are mistakes of the test.
+ * offset. Nothing here is shared with the code under test: checksums are summed byte by byte.
+ * Addresses that do not parse and frames beyond PKT_MAX abort: they are mistakes of the test.
  */
 #ifndef TESTS_SUPPORT_PACKET_H
 #define TESTS_SUPPORT_PACKET_H

@@ -2,8 +2,8 @@
  *
  * The parser at the command line, for comparison with other dissectors:
  *
- *	parse_dump FILE.pcap              one line per frame: fields separated by tabs, named in the
- *first line parse_dump --make N SEED FILE     writes a capture of N random frames
+ * 	parse_dump FILE.pcap              one line per frame: fields separated by tabs, named in the
+ * first line parse_dump --make N SEED FILE     writes a capture of N random frames
  *
  * A field that the frame does not have is empty.
  */

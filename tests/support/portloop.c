@@ -3,8 +3,8 @@
  * A wire made of two ports: what comes in by one goes out by the other.  Drives the port drivers
  * against real Linux stacks without the switch between them.
  *
- *	portloop [-m MTU] [-q QUEUES] [-O] KIND:IFNAME[@NETNS] KIND:IFNAME[@NETNS]
- *	portloop ... eth:DEVARGS ...
+ * 	portloop [-m MTU] [-q QUEUES] [-O] KIND:IFNAME[@NETNS] KIND:IFNAME[@NETNS]
+ * 	portloop ... eth:DEVARGS ...
  *
  * -O takes the ports without offloads: what a port cannot do is done in software, as dp_tx() does.
  * Prints one line for each change of link, and at SIGTERM or SIGINT one line of JSON for each port.

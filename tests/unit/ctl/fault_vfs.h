@@ -4,11 +4,11 @@
  * store under test needs to know nothing of it.  It counts what reaches the disk (create, write,
  * truncate, sync, delete) and at the n-th of these
  *
- *	FAULT_ERROR  fails that one
- *	FAULT_BROKEN fails that one and all after it
- *	FAULT_KILL   kills the process before it is done
- *	FAULT_POWER  the same, and of what was written since each file's last sync only some
- *	             sectors, truncations and deletions are there afterwards, chosen by 'seed'
+ * 	FAULT_ERROR  fails that one
+ * 	FAULT_BROKEN fails that one and all after it
+ * 	FAULT_KILL   kills the process before it is done
+ * 	FAULT_POWER  the same, and of what was written since each file's last sync only some
+ * 	             sectors, truncations and deletions are there afterwards, chosen by 'seed'
  */
 #ifndef TESTS_UNIT_CTL_FAULT_VFS_H
 #define TESTS_UNIT_CTL_FAULT_VFS_H

@@ -42,7 +42,7 @@ static int listen_at(const char *at)
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	strncpy(sa.sun_path, at, sizeof(sa.sun_path) - 1);
+	memcpy(sa.sun_path, at, strnlen(at, sizeof(sa.sun_path) - 1));
 	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	assert_int_equal(listen(fd, 1), 0);
 	return fd;

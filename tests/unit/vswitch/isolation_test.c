@@ -145,10 +145,10 @@ static json_t *port_json(unsigned i)
 
 static json_t *state_json(void)
 {
-	json_t *state = json_pack("{s{s{ss ss} s{ss ss}} s{s{ss si} s{ss si}} s{}}", "switch", "s0",
-				  "name", "s0", "type", "private", "s1", "name", "s1", "type",
-				  "internal", "tenant", "t0", "name", "t0", "id", 10, "t1", "name",
-				  "t1", "id", 11, "port");
+	json_t *state =
+		json_pack("{s{s{ss ss} s{ss ss}} s{s{ss si} s{ss si}} s{}}", "switch", "s0", "name",
+			  "s0", "type", "private", "s1", "name", "s1", "type", "internal", "tenant",
+			  "t0", "name", "t0", "id", 10, "t1", "name", "t1", "id", 11, "port");
 
 	for (unsigned i = 0; i < N_PORTS; i++) {
 		char name[8];
@@ -279,8 +279,8 @@ static void try_frame(unsigned from, uint64_t dst, unsigned vid, int only,
 			    accepts(&ports[to], (unsigned)vlan) && (only < 0 || only == (int)to);
 
 		if (n != must)
-			print_error("from p%u vid %u carried %d to p%u: %u frames\n", from, vid, vlan, to,
-				    n);
+			print_error("from p%u vid %u carried %d to p%u: %u frames\n", from, vid,
+				    vlan, to, n);
 		assert_int_equal(n, must);
 		if (n == 0)
 			continue;
@@ -343,7 +343,8 @@ static void known_address_is_reached_on_its_port_alone(void **state)
 
 			from_vid = (unsigned)(pkt_rand(&rnd) % (N_VLANS + 1));
 			vlan = carried(&ports[from], from_vid);
-			if (from == to || heard < 0 || vlan < 0 || !same_world(&ports[from], &ports[to]))
+			if (from == to || heard < 0 || vlan < 0 ||
+			    !same_world(&ports[from], &ports[to]))
 				continue;
 			d = dp_view(dp)->domains[dp_view(dp)->vports[live(to)->id]->domain];
 			pvlan = d->fdb_vlan != NULL;

@@ -119,17 +119,28 @@ static uint64_t revision_before(const struct conf *conf)
 	return conf->revision > 0 ? conf->revision - 1 : 0;
 }
 
+/* What runs, or what ran at an earlier revision. */
 static int on_show(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret_result,
 		   struct err *err)
 {
 	struct conf *conf = ctx;
-	char *text = conf_text_format(conf->state);
+	uint64_t revision = conf->revision;
+	json_t *state = NULL;
+	char *text;
+	int rc;
 
-	if (text == NULL)
+	get_revision(params, &revision);
+	rc = state_of(conf, revision, &state, err);
+	if (rc != 0)
+		return rc;
+	text = conf_text_format(state);
+	if (text == NULL) {
+		json_decref(state);
 		return err_set(err, -ENOMEM, "no-memory",
 			       "cannot show the configuration: out of memory");
-	*ret_result = json_pack("{s:I, s:s, s:O}", "revision", (json_int_t)conf->revision, "text",
-				text, "state", conf->state);
+	}
+	*ret_result = json_pack("{s:I, s:s, s:o}", "revision", (json_int_t)revision, "text", text,
+				"state", state);
 	free(text);
 	if (conf->pending.on)
 		json_object_set_new(*ret_result, "confirm_left",

@@ -134,7 +134,8 @@ const struct ctl_spec ctl_spec_configs[] = {
 		.args = show_args,
 		.flags = CTL_DEFAULT | CTL_TEXT,
 		.answer = "{\"revision\", \"text\": commands, one a line, \"state\": {kind: {name: "
-			  "parameters}}}",
+			  "parameters}}, \"confirm_left\": milliseconds until a change that waits "
+			  "for its confirmation is undone, if there is one}",
 	},
 	{
 		.noun = "config",

@@ -751,6 +751,25 @@ static void change_without_difference_does_not_wait(void **unused)
 
 /* The noun */
 
+static void an_earlier_revision_can_be_shown(void **unused)
+{
+	json_t *result = NULL;
+	struct err err;
+
+	make_two();
+	must("port set p1 --vlan 5");
+	assert_int_equal(run_line(&server, as_root, "config show 2", NULL, &result, &err), 0);
+	assert_string_equal(json_string_value(json_object_get(result, "text")), TWO);
+	assert_int_equal(json_integer_value(json_object_get(result, "revision")), 2);
+	json_decref(result);
+	result = NULL;
+	assert_int_equal(run_line(&server, as_root, "config show 99", NULL, &result, &err),
+			 -ENOENT);
+	assert_int_equal(run_line(&server, as_root, "config show", NULL, &result, &err), 0);
+	assert_int_equal(json_integer_value(json_object_get(result, "revision")), 3);
+	json_decref(result);
+}
+
 static void rollback_and_history_tell_who_did_what(void **unused)
 {
 	json_t *result = NULL, *history, *row;
@@ -955,6 +974,7 @@ int main(void)
 		T(restart_rolls_an_unconfirmed_change_back),
 		T(confirmation_that_cannot_be_kept_is_refused),
 		T(change_without_difference_does_not_wait),
+		T(an_earlier_revision_can_be_shown),
 		T(rollback_and_history_tell_who_did_what),
 		T(show_prints_what_load_takes),
 		T(load_replaces_or_merges_and_keeps_its_file_out_of_history),

@@ -103,6 +103,15 @@ static int watch_sync(struct watch *w, struct err *err)
 	return rc;
 }
 
+void vs_captures_renew(struct vs_captures *captures, const char *port)
+{
+	uint16_t id = vs_port_id(captures->d->vs, port);
+
+	if (id != DP_NO_PORT)
+		filter_captures_port_renew(captures->set, id);
+	vs_captures_sync(captures);
+}
+
 void vs_captures_sync(struct vs_captures *captures)
 {
 	struct watch *w;

@@ -17,5 +17,7 @@ void vs_captures_destroy(struct vs_captures *captures);
 /* The configuration changed: ports that came join the captures of their switch or tenant, ports
  * that went leave. */
 void vs_captures_sync(struct vs_captures *captures);
+/* A port has another device: what watched it watches the new one. */
+void vs_captures_renew(struct vs_captures *captures, const char *port);
 
 #endif

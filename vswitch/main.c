@@ -207,6 +207,8 @@ static void event_told(void *ctx, const char *type, const char *port, const char
 	struct main_state *s = ctx;
 
 	log_info("%s", text);
+	if (s->d.captures != NULL && port != NULL && strcmp(type, "port-back") == 0)
+		vs_captures_renew(s->d.captures, port);
 	if (s->d.events != NULL)
 		vs_events_add(s->d.events, type, port, text);
 }

@@ -62,13 +62,13 @@ static bool try_again(struct vs *vs, const struct vs_port *p, struct vs_live *li
 		return false;
 	}
 	live->reason[0] = '\0';
-	vs_event(vs, "port-back", p->name, "port %s is back", p->name);
 	return true;
 }
 
 static void look_at_devices(struct vs *vs, bool now)
 {
-	bool changed = false;
+	uint16_t back[DP_MAX_PORTS]; /* of the model, by index */
+	unsigned n_back = 0;
 
 	for (unsigned i = 0; vs->port_ids != NULL && i < vs->model->n_ports; i++) {
 		const struct vs_port *p = &vs->model->ports[i];
@@ -80,11 +80,16 @@ static void look_at_devices(struct vs *vs, bool now)
 		live = &vs->live[id];
 		if (lost(vs, p, live))
 			close_lost(vs, p, live);
-		else if (live->port == NULL && (now || clock_mono_ns() >= live->retry_ns))
-			changed |= try_again(vs, p, live);
+		else if (live->port == NULL && (now || clock_mono_ns() >= live->retry_ns) &&
+			 try_again(vs, p, live))
+			back[n_back++] = (uint16_t)i;
 	}
-	if (changed)
+	if (n_back != 0)
 		(void)republish(vs);
+	/* Told when workers have it: captures hang themselves on then. */
+	for (unsigned i = 0; i < n_back; i++)
+		vs_event(vs, "port-back", vs->model->ports[back[i]].name, "port %s is back",
+			 vs->model->ports[back[i]].name);
 }
 
 void vs_interface_changed(struct vs *vs, const char *ifname)

@@ -68,6 +68,7 @@ static bool classify_wire(const struct dp_vport *in, struct l2_frame *f)
 		return false;
 	memmove(d + 4, d, 12);
 	rte_pktmbuf_adj(f->m, 4);
+	dp_vlan_l2_len_changed(f->m, -4);
 	f->domain = domain;
 	return true;
 }

@@ -30,8 +30,7 @@ static struct rte_mbuf *own_bytes(struct dp_worker *w, struct rte_mbuf *m)
 	return copy;
 }
 
-/* The length of layer 2 is part of an offload request. */
-static void l2_len_changed(struct rte_mbuf *m, int by)
+void dp_vlan_l2_len_changed(struct rte_mbuf *m, int by)
 {
 	if ((m->ol_flags & (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_SEG |
 			    RTE_MBUF_F_TX_UDP_SEG)) != 0)
@@ -49,7 +48,7 @@ static struct rte_mbuf *push(struct rte_mbuf *m, uint16_t tpid, uint16_t tci)
 	}
 	memmove(head, head + TAG_SIZE, MACS_SIZE);
 	memcpy(head + MACS_SIZE, tag, sizeof(tag));
-	l2_len_changed(m, (int)TAG_SIZE);
+	dp_vlan_l2_len_changed(m, (int)TAG_SIZE);
 	return m;
 }
 
@@ -59,7 +58,7 @@ static struct rte_mbuf *pop(struct rte_mbuf *m)
 
 	memmove(head + TAG_SIZE, head, MACS_SIZE);
 	rte_pktmbuf_adj(m, TAG_SIZE);
-	l2_len_changed(m, -(int)TAG_SIZE);
+	dp_vlan_l2_len_changed(m, -(int)TAG_SIZE);
 	return m;
 }
 

@@ -128,6 +128,8 @@ unsigned dp_handoff_drain(struct dp_worker *w);
  * buffer could be had. */
 struct rte_mbuf *dp_vlan_egress(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf *m,
 				uint16_t domain, uint16_t cvlan, bool tagged);
+/* A tag came or went ('by' bytes): the length of layer 2 is part of an offload request. */
+void dp_vlan_l2_len_changed(struct rte_mbuf *m, int by);
 
 /* Ends a frame on the ingress side of 'port': counts and frees. */
 void dp_drop(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_drop reason);

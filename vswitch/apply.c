@@ -204,11 +204,12 @@ static void id_release(struct vs *vs, uint16_t id)
 struct plan {
 	struct vs *vs;
 	const struct vs_model *before, *after;
-	bool starting;
+	bool starting, lifted;
 	bool leaves[DP_MAX_PORTS];	   /* the old device of this id goes */
 	struct vs_live kept[DP_MAX_PORTS]; /* old devices of ids whose device is replaced */
 	bool opened[DP_MAX_PORTS];
 	bool taken[DP_MAX_PORTS]; /* the id is new */
+	bool waits[DP_MAX_PORTS]; /* new, and its place is held by one that leaves */
 	bool adjusted[DP_MAX_PORTS];
 };
 
@@ -236,6 +237,37 @@ static int try_open(struct plan *plan, const struct vs_port *p, uint16_t id, str
 	return rc;
 }
 
+static const char *place_of(const json_t *body)
+{
+	static const char *const keys[] = {"device", "ifname", "socket", "name"};
+	const char *place = NULL;
+
+	for (size_t i = 0; place == NULL && i < sizeof(keys) / sizeof(keys[0]); i++)
+		place = json_string_value(json_object_get(body, keys[i]));
+	return place != NULL ? place : "";
+}
+
+static bool same_value(const json_t *a, const json_t *b, const char *key)
+{
+	const json_t *x = json_object_get(a, key), *y = json_object_get(b, key);
+
+	return x == NULL || y == NULL ? x == y : json_equal(x, y);
+}
+
+/* Does a device that leaves hold what the new port needs: its interface, NIC or socket? */
+static bool place_held(const struct plan *plan, const struct vs_port *p)
+{
+	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
+		const json_t *body = plan->vs->live[id].body;
+
+		if (plan->leaves[id] && plan->vs->live[id].port != NULL &&
+		    strcmp(place_of(body), place_of(p->body)) == 0 &&
+		    same_value(body, p->body, "netns") && same_value(body, p->body, "pid"))
+			return true;
+	}
+	return false;
+}
+
 /* Step 2: new ports whose place is free. */
 static int open_new(struct plan *plan, struct err *err)
 {
@@ -244,18 +276,14 @@ static int open_new(struct plan *plan, struct err *err)
 		uint16_t id = vs_port_id(plan->vs, p->name);
 		int rc;
 
-		if (id != DP_NO_PORT) {
-			struct vs_live *live = &plan->vs->live[id];
-
-			plan->leaves[id] =
-				live->port != NULL && !vs_device_same(live->body, p->body);
+		if (id != DP_NO_PORT)
 			continue;
-		}
 		id = id_take(plan->vs, p->name);
 		if (id == DP_NO_PORT)
 			return err_set(err, -ENOSPC, "limit", "at most %u ports", DP_MAX_PORTS);
 		plan->taken[id] = true;
-		rc = try_open(plan, p, id, err);
+		plan->waits[id] = place_held(plan, p);
+		rc = plan->waits[id] ? 0 : try_open(plan, p, id, err);
 		if (rc != 0)
 			return rc;
 	}
@@ -269,6 +297,13 @@ static void mark_leaving(struct plan *plan)
 
 		if (live->name[0] != '\0' && vs_model_port(plan->after, live->name) == NULL)
 			plan->leaves[id] = true;
+	}
+	for (unsigned i = 0; i < plan->after->n_ports; i++) {
+		const struct vs_port *p = &plan->after->ports[i];
+		uint16_t id = vs_port_id(plan->vs, p->name);
+
+		if (id != DP_NO_PORT && plan->vs->live[id].port != NULL)
+			plan->leaves[id] = !vs_device_same(plan->vs->live[id].body, p->body);
 	}
 }
 
@@ -288,7 +323,7 @@ static int replace_devices(struct plan *plan, struct err *err)
 		uint16_t id = vs_port_id(vs, p->name);
 		int rc;
 
-		if (!plan->leaves[id])
+		if (!plan->leaves[id] && !plan->waits[id])
 			continue;
 		rc = try_open(plan, p, id, err);
 		if (rc != 0)
@@ -301,6 +336,7 @@ static int replace_devices(struct plan *plan, struct err *err)
 /* Takes the devices that leave out of the live table, so that the next view does not have them. */
 static void lift_leaving(struct plan *plan)
 {
+	plan->lifted = true;
 	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
 		struct vs_live *live = &plan->vs->live[id];
 
@@ -344,7 +380,8 @@ static void undo(struct plan *plan)
 			close_later[id] = live->port;
 			live->port = NULL;
 		}
-		if (plan->leaves[id] && plan->kept[id].port != NULL) {
+		/* Also one that was closed already (its port is NULL): what it was comes back. */
+		if (plan->lifted && plan->leaves[id]) {
 			json_decref(live->body);
 			*live = plan->kept[id];
 			plan->kept[id] = (struct vs_live){0};
@@ -532,11 +569,12 @@ static int run_plan(struct plan *plan, struct err *err)
 
 	vs_takeovers_release(plan->vs, plan->after);
 	if (rc == 0)
+		mark_leaving(plan);
+	if (rc == 0)
 		rc = open_new(plan, err);
 	if (rc == 0)
 		rc = adjust_devices(plan, err);
 	if (rc == 0) {
-		mark_leaving(plan);
 		lift_leaving(plan);
 		rc = publish(plan->vs, plan->after, err);
 	}

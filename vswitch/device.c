@@ -99,6 +99,7 @@ static int opened(struct vs *vs, struct vs_live *live, const struct vs_port *p,
 	json_t *old = live->body;
 
 	live->port = port;
+	live->own_mac = (struct rte_ether_addr){0};
 	live->body = json_incref((json_t *)(uintptr_t)p->body);
 	json_decref(old);
 	return 0;
@@ -384,33 +385,106 @@ void vs_device_close(struct vs *vs, struct vs_live *live)
 	live->port = NULL;
 }
 
+static bool in_list(const json_t *list, const json_t *value)
+{
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (json_equal(json_array_get(list, i), value))
+			return true;
+	return false;
+}
+
+/* Adds all of 'to' again: with a primary address the kernel also removes its secondary ones. */
+static int addresses_swap(int netns_fd, const char *ifname, const json_t *from, const json_t *to,
+			  struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < json_array_size(from); i++)
+		if (!in_list(to, json_array_get(from, i)))
+			rc = vs_link_address_remove(netns_fd, ifname,
+						    json_string_value(json_array_get(from, i)),
+						    err);
+	for (size_t i = 0; rc == 0 && i < json_array_size(to); i++)
+		rc = vs_link_address_add(netns_fd, ifname, json_string_value(json_array_get(to, i)),
+					 err);
+	return rc;
+}
+
+/* The interface keeps what its machine gave it: only what was configured comes and goes. */
+static int adjust_addresses(const struct vs_port *p, const json_t *before, struct err *err)
+{
+	const json_t *from = json_object_get(before, "address");
+	const json_t *to = json_object_get(p->body, "address");
+	const char *ifname = str(p->body, "ifname");
+	struct err ignored;
+	int netns_fd, rc;
+
+	if (from == to || (from != NULL && to != NULL && json_equal(from, to)))
+		return 0;
+	if (ifname == NULL)
+		ifname = p->name;
+	rc = netns_of(p, &netns_fd, err);
+	if (rc != 0)
+		return rc;
+	rc = addresses_swap(netns_fd, ifname, from, to, err);
+	if (rc != 0)
+		(void)addresses_swap(netns_fd, ifname, to, from, &ignored);
+	if (netns_fd >= 0)
+		close(netns_fd);
+	return rc;
+}
+
+static int adjust_mtu(const struct vs_port *p, struct dp_port *port, struct err *err)
+{
+	if (p->mtu == port->mtu)
+		return 0;
+	if (port->ops->set_mtu == NULL)
+		return err_set(err, -EOPNOTSUPP, "mtu-fixed",
+			       "port %s: its MTU cannot be changed while it is open", p->name);
+	return port->ops->set_mtu(port, p->mtu, err);
+}
+
+/* Without a configured address it gets back the one it came with, where that is known. */
+static int adjust_mac(const struct vs_port *p, struct vs_live *live, struct err *err)
+{
+	const char *mac = str(p->body, "mac");
+	struct dp_port *port = live->port;
+	struct rte_ether_addr addr;
+
+	if (str(live->body, "mac") == NULL)
+		live->own_mac = port->mac;
+	if (mac == NULL || rte_ether_unformat_addr(mac, &addr) != 0)
+		addr = live->own_mac;
+	if (rte_is_zero_ether_addr(&addr) || rte_is_same_ether_addr(&addr, &port->mac))
+		return 0;
+	if (port->ops->set_mac == NULL)
+		return err_set(err, -EOPNOTSUPP, "mac-fixed",
+			       "port %s: its MAC address cannot be changed while it is open",
+			       p->name);
+	return port->ops->set_mac(port, &addr, err);
+}
+
 int vs_device_adjust(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
 {
 	struct dp_port *port = live->port;
-	const char *mac = str(p->body, "mac");
-	struct rte_ether_addr addr;
-	json_t *old;
-	int rc = 0;
+	const struct rte_ether_addr mac = port->mac;
+	const uint16_t mtu = port->mtu;
+	struct err ignored;
+	json_t *old = live->body;
+	int rc = adjust_mtu(p, port, err);
 
-	if (p->mtu != port->mtu) {
-		if (port->ops->set_mtu == NULL)
-			return err_set(err, -EOPNOTSUPP, "mtu-fixed",
-				       "port %s: its MTU cannot be changed while it is open",
-				       p->name);
-		rc = port->ops->set_mtu(port, p->mtu, err);
-	}
-	if (rc == 0 && mac != NULL && rte_ether_unformat_addr(mac, &addr) == 0 &&
-	    !rte_is_same_ether_addr(&addr, &port->mac)) {
-		if (port->ops->set_mac == NULL)
-			return err_set(
-				err, -EOPNOTSUPP, "mac-fixed",
-				"port %s: its MAC address cannot be changed while it is open",
-				p->name);
-		rc = port->ops->set_mac(port, &addr, err);
-	}
-	if (rc != 0)
+	if (rc == 0)
+		rc = adjust_mac(p, live, err);
+	if (rc == 0)
+		rc = adjust_addresses(p, old, err);
+	if (rc != 0) {
+		/* All or nothing: what did change goes back. */
+		if (port->mtu != mtu)
+			(void)port->ops->set_mtu(port, mtu, &ignored);
+		if (!rte_is_same_ether_addr(&port->mac, &mac))
+			(void)port->ops->set_mac(port, &mac, &ignored);
 		return rc;
-	old = live->body;
+	}
 	live->body = json_incref((json_t *)(uintptr_t)p->body);
 	json_decref(old);
 	return 0;

@@ -22,11 +22,12 @@ struct vs;
 
 /* A port of the model and its device.  Keeps its id while it is configured. */
 struct vs_live {
-	char name[DP_PORT_NAME_SIZE]; /* "": the id is free */
-	struct dp_port *port;	      /* NULL: the device is away */
-	json_t *body;		      /* what the device was opened with */
-	char reason[320];	      /* why it is away */
-	int64_t ifindex;	      /* of its Linux interface, -1: none */
+	char name[DP_PORT_NAME_SIZE];  /* "": the id is free */
+	struct dp_port *port;	       /* NULL: the device is away */
+	json_t *body;		       /* what the device was opened with */
+	char reason[320];	       /* why it is away */
+	struct rte_ether_addr own_mac; /* the device's, while a configured one is set; 0: unknown */
+	int64_t ifindex;	       /* of its Linux interface, -1: none */
 	bool reaches_host;
 	uint64_t retry_ns; /* when to try to open it again */
 };
@@ -90,7 +91,8 @@ int vs_device_open(struct vs *vs, const struct vs_port *p, struct vs_live *live,
 void vs_device_close(struct vs *vs, struct vs_live *live);
 /* Would the device have to be opened anew to go from one body to the other? */
 bool vs_device_same(const json_t *a, const json_t *b);
-/* Changes what a device can change while it runs (MTU, MAC). */
+/* Changes what a device can change while it runs (MTU, MAC, addresses of its interface), all or
+ * nothing. */
 int vs_device_adjust(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err);
 
 __attribute__((format(printf, 4, 5))) void vs_event(struct vs *vs, const char *type,

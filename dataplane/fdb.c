@@ -170,6 +170,33 @@ static void slot_fill(struct dp_fdb_table *t, struct dp_fdb_bucket *b, int slot,
 	atomic_store_explicit(&b->mac_port[slot], mac << 16 | port, memory_order_release);
 }
 
+/* Moves one entry of a full bucket to its other bucket.  Returns the slot that came free, or -1.
+ * For a moment the entry is in both; a reader that just misses it floods one frame. */
+static int make_room(const struct dp_fdb *fdb, struct dp_fdb_table *t, struct dp_fdb_bucket *b)
+{
+	for (int slot = 0; slot < DP_FDB_SLOTS; slot++) {
+		uint64_t mp = atomic_load_explicit(&b->mac_port[slot], memory_order_relaxed);
+		uint32_t where = atomic_load_explicit(&b->where[slot], memory_order_relaxed);
+		uint32_t bits = atomic_load_explicit(&b->bits, memory_order_relaxed);
+		uint64_t hash = dp_fdb_hash(fdb, mp >> 16, where);
+		struct dp_fdb_bucket *first = dp_fdb_first(t, hash);
+		struct dp_fdb_bucket *other = first == b ? dp_fdb_second(t, hash) : first;
+		int to = other == b ? -1 : free_slot(other);
+
+		if (to < 0)
+			continue;
+		if (other != first)
+			atomic_fetch_or_explicit(&first->bits, DP_FDB_SPILLED,
+						 memory_order_relaxed);
+		slot_fill(t, other, to, mp >> 16, where, (uint16_t)mp,
+			  (bits & DP_FDB_STATIC(slot)) != 0,
+			  (bits & DP_FDB_USED(slot)) != 0 ? fdb->now_s : *seen_of(t, b, slot));
+		atomic_store_explicit(&b->mac_port[slot], 0, memory_order_release);
+		return slot;
+	}
+	return -1;
+}
+
 /* Puts an address that is not there into its first or second bucket. */
 static bool table_insert(const struct dp_fdb *fdb, struct dp_fdb_table *t, uint64_t mac,
 			 uint32_t where, uint16_t port, bool is_static, uint32_t seen_s)
@@ -178,6 +205,8 @@ static bool table_insert(const struct dp_fdb *fdb, struct dp_fdb_table *t, uint6
 	struct dp_fdb_bucket *first = dp_fdb_first(t, hash), *second = dp_fdb_second(t, hash);
 	int slot = free_slot(first);
 
+	if (slot < 0 && free_slot(second) < 0)
+		slot = make_room(fdb, t, first);
 	if (slot >= 0) {
 		slot_fill(t, first, slot, mac, where, port, is_static, seen_s);
 		return true;

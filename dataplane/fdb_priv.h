@@ -74,12 +74,14 @@ struct dp_fdb {
 };
 
 /* Keyed and non-linear (multiply and fold), so that a guest who knows the code still cannot aim at
- * a bucket. */
+ * a bucket.  Twice, because one multiplication leaves runs of consecutive addresses a lattice, and
+ * under some seeds that lattice falls on few buckets. */
 static inline uint64_t dp_fdb_hash(const struct dp_fdb *fdb, uint64_t mac, uint32_t where)
 {
-	__uint128_t product = (__uint128_t)(mac ^ fdb->seed[0]) * ((uint64_t)where ^ fdb->seed[1]);
+	__uint128_t p = (__uint128_t)(mac ^ fdb->seed[0]) * ((uint64_t)where ^ fdb->seed[1]);
 
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
+	p = (__uint128_t)((uint64_t)p ^ fdb->seed[1]) * ((uint64_t)(p >> 64) ^ fdb->seed[0]);
+	return (uint64_t)p ^ (uint64_t)(p >> 64);
 }
 
 static inline struct dp_fdb_bucket *dp_fdb_first(const struct dp_fdb_table *t, uint64_t hash)

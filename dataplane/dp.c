@@ -254,7 +254,8 @@ int dp_view_publish(struct dp *dp, struct dp_view *view, struct err *err)
 	struct dp_view *old = atomic_load(&dp->view);
 	int rc = 0;
 
-	for (uint16_t id = 0; id < view->n_vports; id++) {
+	/* The second bound always holds; GCC 14 wants to hear it. */
+	for (uint16_t id = 0; id < view->n_vports && id < DP_MAX_PORTS; id++) {
 		struct dp_port *port = port_in(view, id);
 
 		if (view->vports[id] != NULL && dp_count_alloc_port(dp, id) != 0)

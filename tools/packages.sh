@@ -12,6 +12,9 @@
 
 # shellcheck disable=SC2034
 
+# Where Debian keeps tools that it thinks are root's alone.
+PATH=$PATH:/usr/sbin:/sbin
+
 needs_build=(
 	cmd:gcc:gcc
 	file:/usr/include/stdio.h:libc6-dev
@@ -46,6 +49,7 @@ needs_test=(
 	cmd:ethtool:ethtool
 	cmd:curl:curl
 	cmd:dpdk-testpmd:dpdk-dev
+	file:/usr/lib/python3/dist-packages/prometheus_client/__init__.py:python3-prometheus-client
 	cmd:mandoc:mandoc
 	cmd:shellcheck:shellcheck
 )

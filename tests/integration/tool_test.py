@@ -171,9 +171,8 @@ def bad_clients(t, sw):
     idle = []
     for _ in range(400):
         s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        s.settimeout(1)
         try:
-            s.connect(sw.socket)
+            s.connect(sw.socket)  # blocking: with a full backlog it waits for the daemon to accept
         except OSError:
             s.close()
             continue

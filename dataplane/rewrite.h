@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Changes to a frame's bytes: tags and labels pushed and popped, fields set, TTLs moved, with every
+ * checksum that the change touches kept right by its difference (RFC 1624), or left to the request
+ * that the frame carries (port.h).  What OpenFlow's actions do, and nothing about when.
+ *
+ * The frame must be writable: one owner of its bytes (dp_rw_own()).  All that is changed lies in the
+ * first segment; a frame whose headers do not is refused.  Each function returns 0, or -EBADMSG when
+ * the frame has no such header (the frame is unchanged), -ENOMEM without head room.
+ *
+ * 'h' is what dp_parse_mbuf() says of the frame; functions that move bytes make it true again.
+ * Workers; no state.
+ *
+ * Source: OpenFlow Switch Specification 1.3.5, 5.12 (actions), 7.2.5; RFC 3032, 1624; IEEE 802.1ah.
+ */
+#ifndef DATAPLANE_REWRITE_H
+#define DATAPLANE_REWRITE_H
+
+#include "dataplane/key.h"
+#include "dataplane/parse.h"
+
+#include <stdint.h>
+
+struct rte_mbuf;
+struct rte_mempool;
+
+/* 'm' itself, or a private copy of it when its bytes are shared ('m' is freed then); NULL, and 'm'
+ * freed, when there is no buffer. */
+struct rte_mbuf *dp_rw_own(struct rte_mbuf *m, struct rte_mempool *pool);
+
+/* Outermost tag.  'tpid' 0x8100 or 0x88a8; 'tci' as it stands in the frame. */
+int dp_rw_push_vlan(struct rte_mbuf *m, struct dp_headers *h, uint16_t tpid, uint16_t tci);
+int dp_rw_pop_vlan(struct rte_mbuf *m, struct dp_headers *h);
+/* Replaces the bits of 'mask' in the outermost tag. */
+int dp_rw_set_vlan(struct rte_mbuf *m, struct dp_headers *h, uint16_t tci, uint16_t mask);
+
+/* Before the EtherType's payload, after the tags.  'type' 0x8847 or 0x8848; 'lse' in host order is
+ * the whole entry (label, class, bottom of stack, TTL). */
+int dp_rw_push_mpls(struct rte_mbuf *m, struct dp_headers *h, uint16_t type, uint32_t lse);
+/* The EtherType becomes 'type'. */
+int dp_rw_pop_mpls(struct rte_mbuf *m, struct dp_headers *h, uint16_t type);
+int dp_rw_set_mpls(struct rte_mbuf *m, const struct dp_headers *h, uint32_t lse, uint32_t mask);
+
+/* An I-TAG in front (IEEE 802.1ah 9.7): backbone addresses are copied from the frame's own.
+ * 'itag' in host order: priority, drop eligible, UCA, reserved, 24 bits of I-SID. */
+int dp_rw_push_pbb(struct rte_mbuf *m, struct dp_headers *h, uint32_t itag);
+int dp_rw_pop_pbb(struct rte_mbuf *m, struct dp_headers *h);
+int dp_rw_set_pbb(struct rte_mbuf *m, const struct dp_headers *h, uint32_t itag, uint32_t mask);
+
+/* Of the outermost header that has one: MPLS, else IP. */
+int dp_rw_set_nw_ttl(struct rte_mbuf *m, const struct dp_headers *h, uint8_t ttl);
+/* -ERANGE, and nothing changed, when the TTL is 0 or 1. */
+int dp_rw_dec_nw_ttl(struct rte_mbuf *m, const struct dp_headers *h);
+int dp_rw_set_mpls_ttl(struct rte_mbuf *m, const struct dp_headers *h, uint8_t ttl);
+int dp_rw_dec_mpls_ttl(struct rte_mbuf *m, const struct dp_headers *h);
+/* From the next-to-outermost header with a TTL to the outermost (in: the reverse). */
+int dp_rw_copy_ttl_out(struct rte_mbuf *m, const struct dp_headers *h);
+int dp_rw_copy_ttl_in(struct rte_mbuf *m, const struct dp_headers *h);
+
+/* Sets the bits of 'mask' of a packet header field to those of 'value'; both as in dp_key_get_bytes():
+ * network order, (bits + 7) / 8 bytes.  ETH_DST, ETH_SRC, ETH_TYPE, VLAN_VID (the present bit is
+ * ignored), VLAN_PCP, IP_PROTO, IP_DSCP, IP_ECN, TP_SRC, TP_DST (also ARP operation, ICMP type and
+ * code), IP4_SRC, IP4_DST (also ARP's), IP6_SRC, IP6_DST, IPV6_FLABEL, ARP_SHA, ARP_THA (also ND link
+ * layer options), ND_TARGET, MPLS_*, PBB_*.  -EINVAL for a field that is not in a frame. */
+int dp_rw_set_field(struct rte_mbuf *m, struct dp_headers *h, enum dp_field field,
+		    const uint8_t *value, const uint8_t *mask);
+/* Both addresses at once: the way of most routed frames. */
+void dp_rw_set_macs(struct rte_mbuf *m, const uint8_t dst[6], const uint8_t src[6]);
+
+#endif

@@ -3,6 +3,7 @@
  * The dataplane as a whole: life, workers, publishing a view, the tick.  Control thread.
  */
 #include "dataplane/dp_priv.h"
+#include "dataplane/flow.h"
 
 #include "ctl/base/clock.h"
 #include "dataplane/fdb_priv.h"
@@ -138,6 +139,7 @@ void dp_destroy(struct dp *dp)
 	dp_place_fini(dp);
 	dp_count_fini(dp);
 	dp_fdb_destroy(dp->fdb);
+	dp_flow_fini(dp);
 	for (unsigned i = 0; i < dp->n_pools; i++)
 		rte_mempool_free(dp->pools[i].pool);
 	free(dp->rcu);
@@ -383,6 +385,7 @@ void dp_tick(struct dp *dp)
 	tick_links(dp);
 	tick_fdb_events(dp);
 	dp_fdb_tick(dp->fdb, now_ns, synchronize_cb, dp);
+	dp_flow_tick(dp);
 	dp_place_tick(dp, now_ns);
 	measure_workers(dp);
 }

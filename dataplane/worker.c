@@ -32,6 +32,7 @@
 #include <rte_ring.h>
 
 #include "dataplane/dp_priv.h"
+#include "dataplane/flow.h"
 
 #define IDLE_US		 100u
 #define FIRST_SLEEP_NS	 20000u
@@ -244,6 +245,8 @@ static uint16_t poll_queue(struct loop *l, struct dp_rxq *q)
 	in = w->view->vports[q->port->id];
 	if (unlikely(in == NULL))
 		rte_pktmbuf_free_bulk(pkts, n); /* Left the view; not in anyone's ledger yet. */
+	else if (in->pipeline != NULL)
+		dp_flow_burst(w, in, pkts, n);
 	else
 		dp_l2_burst(w, in, pkts, n);
 	l->now = rte_rdtsc();
@@ -366,6 +369,8 @@ static int spawn(struct dp_worker *w, struct err *err)
 static void worker_free(struct dp *dp, struct dp_worker *w)
 {
 	dp_count_free_worker(dp, w);
+	dp_flow_counters_gone(dp, w->flow);
+	dp_flow_destroy(w->flow);
 	rte_ring_free(w->inbox);
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
@@ -389,6 +394,8 @@ static int worker_prepare(struct dp *dp, struct dp_worker *w)
 	w->inbox = rte_ring_create(name, DP_INBOX_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	if (empty == NULL || w->epoll_fd < 0 || w->kick_fd < 0 || w->inbox == NULL ||
 	    dp_count_alloc_worker(dp, w) != 0)
+		return -ENOMEM;
+	if (dp->n_pipelines != 0 && dp_flow_create(dp, &w->flow) != 0)
 		return -ENOMEM;
 	return 0;
 }

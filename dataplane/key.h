@@ -4,9 +4,9 @@
  * which each field has its place, in network byte order as in the frame, so that extraction is a
  * few loads, a mask is a key, and to compare is to compare words.
  *
- * The first four words (the short key) say all there is to know of a plain IPv4 frame outside of any
- * pipeline; whatever is in the others is zero for such a frame.  Fields that no frame has both share
- * a place (ARP's addresses with IPv4's): rules name the EtherType with them.
+ * The first four words (the short key) say all there is to know of a plain IPv4 frame outside of
+ * any pipeline; whatever is in the others is zero for such a frame.  Fields that no frame has both
+ * share a place (ARP's addresses with IPv4's): rules name the EtherType with them.
  *
  * 	 0 eth_dst 6, eth_type 2       8 eth_src 6, vlan_tci 2
  * 	16 in_port 2, ip_proto 1, ip_tos 1, tp_src 2, tp_dst 2
@@ -139,16 +139,21 @@ void dp_key_set_bytes(struct dp_key *key, enum dp_field field, const uint8_t *va
 /* All ones in a field of a mask. */
 void dp_key_cover(struct dp_key *mask, enum dp_field field);
 
-/* The whole key of a frame of 'frame_size' bytes, of which 'size' lie at 'frame'; 'h' is what
- * dp_parse() says of it.  'in_port' is the OpenFlow port number.  What is not in the frame (metadata,
- * tunnel, connection, registers) is zero.  Any thread. */
+/* The whole key of a frame of which 'size' bytes lie at 'frame'; 'h' is what dp_parse_head() says
+ * of it.  'in_port' is the OpenFlow port number.  What is not in the frame (metadata, tunnel,
+ * connection, registers) is zero, and so is what lies behind an MPLS entry or an I-TAG.  Neighbour
+ * discovery fills ARP's hardware addresses: a solicitation's source link-layer address is ARP_SHA,
+ * an advertisement's target link-layer address is ARP_THA.  Any thread. */
 void dp_key_extract(const uint8_t *frame, uint32_t size, const struct dp_headers *h,
 		    uint16_t in_port, struct dp_key *ret_key);
 
 /* The short key of a plain frame: IPv4 without options or fragmentation, TCP or UDP with lengths
- * that fit, at most one tag of 0x8100.  False for any other: it needs dp_parse().  Reads 64 bytes,
- * which the buffer must have, whatever 'size'. */
-static inline bool dp_key_plain(const uint8_t *d, uint32_t size, uint16_t in_port_be, uint64_t w[4]);
+ * that fit, at most one tag of 0x8100.  False for any other: it needs dp_parse().  'size' bytes are
+ * contiguous; a frame of which more lie elsewhere is not plain.  Reads 64 bytes, which the buffer
+ * must have, whatever 'size'.  VXLAN and Geneve are plain as UDP if the tunnel's header is sound
+ * (Geneve: and has no options): whoever looks inside parses. */
+static inline bool dp_key_plain(const uint8_t *d, uint32_t size, uint16_t in_port_be,
+				uint64_t w[4]);
 
 /* Same in all bits of 'mask'? */
 static inline bool dp_key_equal(const struct dp_key *a, const struct dp_key *b,

@@ -27,6 +27,15 @@ static inline uint64_t dp_key_load64(const uint8_t *p)
 
 #define DP_KEY_BE16(x) ((uint16_t)((uint16_t)(x) << 8 | (uint16_t)(x) >> 8))
 
+/* What dp_parse() has no objection to: 'l4' is the UDP header of a tunnel's port, whose payload the
+ * parser takes for a tunnel header. */
+static inline bool dp_key_tunnel_is_sound(const uint8_t *l4, uint32_t udp_size)
+{
+	if (udp_size < 16)
+		return false;
+	return dp_key_load16(l4 + 2) == DP_KEY_BE16(4789) || (l4[8] & 0x3f) == 0;
+}
+
 static inline bool dp_key_plain(const uint8_t *d, uint32_t size, uint16_t in_port_be, uint64_t w[4])
 {
 	const uint64_t macs = UINT64_C(0xffffffffffff);
@@ -46,13 +55,18 @@ static inline bool dp_key_plain(const uint8_t *d, uint32_t size, uint16_t in_por
 	least = proto == 17 ? 28 : 40;
 	l4_size = ip_size - 20;
 	if (type != DP_KEY_BE16(0x0800) || d[l3] != 0x45 ||
-	    (dp_key_load16(d + l3 + 6) & DP_KEY_BE16(0x3fff)) != 0 ||
-	    (proto != 17 && proto != 6) || ip_size < least || size < l3 + ip_size)
+	    (dp_key_load16(d + l3 + 6) & DP_KEY_BE16(0x3fff)) != 0 || (proto != 17 && proto != 6) ||
+	    ip_size < least || size < l3 + ip_size)
 		return false;
 	if (proto == 17) {
 		uint16_t udp_size = DP_KEY_BE16(dp_key_load16(d + l3 + 24));
 
+		uint16_t dport = dp_key_load16(d + l3 + 22);
+
 		if (udp_size < 8 || udp_size > l4_size)
+			return false;
+		if ((dport == DP_KEY_BE16(4789) || dport == DP_KEY_BE16(6081)) &&
+		    !dp_key_tunnel_is_sound(d + l3 + 20, udp_size))
 			return false;
 	} else {
 		uint32_t offset = (d[l3 + 32] >> 4) * 4u;

@@ -120,6 +120,8 @@ static void announce(struct pkt *p, uint32_t eth_type, uint32_t proto)
 	case PKT_IPV6_EXT:
 		p->bytes[last->off] = proto;
 		break;
+	case PKT_MPLS:
+	case PKT_PBB:
 	case PKT_NVGRE:
 	case PKT_VXLAN:
 	case PKT_ARP:
@@ -189,6 +191,26 @@ uint32_t pkt_snap(struct pkt *p)
 	announce(p, 0, 0); /* a length: pkt_finish() knows it */
 	off = layer(p, PKT_SNAP, 8);
 	memcpy(p->bytes + off, "\xaa\xaa\x03\0\0\0\x88\xb5", 8);
+	return off;
+}
+
+uint32_t pkt_mpls(struct pkt *p, uint16_t type, uint32_t lse)
+{
+	uint32_t off;
+
+	announce(p, type, 0);
+	off = layer(p, PKT_MPLS, 4);
+	pkt_set32(p, off, lse);
+	return off;
+}
+
+uint32_t pkt_pbb(struct pkt *p, uint32_t itag)
+{
+	uint32_t off;
+
+	announce(p, 0x88e7, 0);
+	off = layer(p, PKT_PBB, 4);
+	pkt_set32(p, off, itag);
 	return off;
 }
 

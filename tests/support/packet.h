@@ -54,6 +54,8 @@ enum pkt_kind {
 	PKT_ETH,
 	PKT_VLAN,
 	PKT_SNAP,
+	PKT_MPLS,
+	PKT_PBB,
 	PKT_ARP,
 	PKT_IPV4,
 	PKT_IPV6,
@@ -88,6 +90,11 @@ uint32_t pkt_eth(struct pkt *p, const char *dst, const char *src);
 uint32_t pkt_vlan(struct pkt *p, uint16_t tpid, uint16_t tci);
 /* LLC and SNAP; the EtherType becomes an 802.3 length. */
 uint32_t pkt_snap(struct pkt *p);
+/* One entry of a label stack; 'lse' is all of it, the bottom-of-stack bit too.  'type' is 0x8847 or
+ * 0x8848. */
+uint32_t pkt_mpls(struct pkt *p, uint16_t type, uint32_t lse);
+/* An I-TAG's four bytes; pkt_eth() follows. */
+uint32_t pkt_pbb(struct pkt *p, uint32_t itag);
 uint32_t pkt_arp(struct pkt *p, uint16_t op, const char *sender, const char *target);
 uint32_t pkt_ipv4(struct pkt *p, const char *src, const char *dst);
 /* Directly after pkt_ipv4(): appends to its options; the total must become a multiple of 4. */

@@ -25,6 +25,7 @@
 
 /* The linker puts these in place of the originals (-Wl,--wrap). */
 int __wrap_rte_eal_init(int argc, char **argv);
+int __wrap_rte_eal_cleanup(void);
 FILE *__real_fopen64(const char *path, const char *mode);
 FILE *__wrap_fopen64(const char *path, const char *mode);
 FILE *__wrap_fopen(const char *path, const char *mode);
@@ -52,6 +53,11 @@ int __wrap_rte_eal_init(int argc, char **argv)
 	assert_null(argv[argc]);
 	rte_errno = eal_errno;
 	return eal_rc;
+}
+
+int __wrap_rte_eal_cleanup(void)
+{
+	return 0;
 }
 
 int __wrap_access(const char *path, int mode)
@@ -116,6 +122,12 @@ static int start(void **state)
 	eal_errno = 0;
 	has_pci = true;
 	memset(&err, 0, sizeof(err));
+	return 0;
+}
+
+static int finish(void **state)
+{
+	dp_eal_fini();
 	return 0;
 }
 
@@ -195,6 +207,7 @@ static void no_device_is_probed(void **state)
 	assert_int_equal(init(true, 0, 0, NULL), 0);
 	assert_true(has("--allow=0000:00:00.0"));
 	assert_false(has("--no-pci"));
+	dp_eal_fini();
 	has_pci = false;
 	assert_int_equal(init(true, 0, 0, NULL), 0);
 	assert_true(has("--no-pci"));
@@ -229,12 +242,13 @@ static void dpdk_that_refuses_is_an_error_in_words(void **state)
 	assert_int_equal(init(true, 0, 0, NULL), -ENODEV);
 	assert_string_equal(err.slug, "eal");
 	assert_int_equal(err.code, -ENODEV);
+	dp_eal_fini();
 	eal_errno = 0;
 	assert_int_equal(init(true, 0, 0, NULL), -EIO);
 	assert_int_equal(err.code, -EIO);
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, start)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
 
 int main(void)
 {

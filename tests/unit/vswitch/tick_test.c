@@ -76,7 +76,9 @@ int __wrap_vs_device_open(struct vs *v, const struct vs_port *p, struct vs_live 
 int __wrap_vs_takeovers_engage(struct vs *v, const struct vs_model *m, struct err *err)
 {
 	n_engaged++;
-	return engage_fails ? err_set(err, -EINVAL, "no-host-port", "nowhere to go") : 0;
+	return engage_fails && m->n_ports != 0
+		       ? err_set(err, -EINVAL, "no-host-port", "nowhere to go")
+		       : 0;
 }
 
 static void on_event(void *ctx, const char *type, const char *port, const char *text)

@@ -2,13 +2,13 @@
  *
  * The worker's loop, its start and stop, and how it sleeps.
  *
- * Sleep: IDLE_US after its last frame a worker waits in epoll on its queues' descriptors and its own
- * kick.  Not sooner: a guest that is faster than its own core for a moment would find the switch
- * asleep at its next burst, again and again.  Queues that have no descriptor bound the wait: it
- * doubles from 20 us to 'max_sleep_us' (500 unless set), so that is the longest a frame waits for an
- * idle worker, plus the kernel's wake-up.  Where going to sleep, waking up and looking at all queues
- * costs c of n workers, each sleeps at least 50 n c (and at most 10 ms): idle costs 2 % of a core
- * however many ports and workers there are.
+ * Sleep: IDLE_US after its last frame a worker waits in epoll on its queues' descriptors and its
+ * own kick.  Not sooner: a guest that is faster than its own core for a moment would find the
+ * switch asleep at its next burst, again and again.  Queues that have no descriptor bound the wait:
+ * it doubles from 20 us to 'max_sleep_us' (500 unless set), so that is the longest a frame waits
+ * for an idle worker, plus the kernel's wake-up.  Where going to sleep, waking up and looking at
+ * all queues costs c of n workers, each sleeps at least 50 n c (and at most 10 ms): idle costs 2 %
+ * of a core however many ports and workers there are.
  */
 #include "dataplane/worker.h"
 
@@ -377,6 +377,7 @@ static void worker_free(struct dp *dp, struct dp_worker *w)
 	if (w->kick_fd >= 0)
 		close(w->kick_fd);
 	free(atomic_load(&w->rxqs));
+	free(w->spare);
 	free(w);
 }
 
@@ -390,10 +391,11 @@ static int worker_prepare(struct dp *dp, struct dp_worker *w)
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	atomic_store(&w->rxqs, empty);
+	w->spare = calloc(1, sizeof(*w->spare));
 	snprintf(name, sizeof(name), "inbox-%p-%u", (void *)dp, w->index);
 	w->inbox = rte_ring_create(name, DP_INBOX_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	if (empty == NULL || w->epoll_fd < 0 || w->kick_fd < 0 || w->inbox == NULL ||
-	    dp_count_alloc_worker(dp, w) != 0)
+	if (empty == NULL || w->spare == NULL || w->epoll_fd < 0 || w->kick_fd < 0 ||
+	    w->inbox == NULL || dp_count_alloc_worker(dp, w) != 0)
 		return -ENOMEM;
 	if (dp->n_pipelines != 0 && dp_flow_create(dp, &w->flow) != 0)
 		return -ENOMEM;

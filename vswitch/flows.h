@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The rules of one switch: OpenFlow's tables (1.3.5, 5.1 to 5.4, 6.4), changed in transactions.
+ *
+ * A transaction is any number of flow mods: begin, mods, commit or abort.  Mods go into the classifiers
+ * at once, under a version that no worker asks for yet; commit publishes it, so workers see all of
+ * it or nothing, and abort takes them out again.  Rules that left are freed when no worker can hold them.
+ *
+ * Control thread; workers read rules through vs_xlate() (xlate.c) only.
+ */
+#ifndef VSWITCH_FLOWS_H
+#define VSWITCH_FLOWS_H
+
+#include "dataplane/cls.h"
+#include "dataplane/pipeline.h"
+#include "vswitch/of/flow.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VS_FLOW_TABLES	  254
+#define VS_FLOW_MAX_RULES 2000000u
+
+struct dp;
+struct vs_flows;
+
+struct vs_rule {
+	struct dp_cls_rule cr;
+	struct vs_rule *next; /* in a transaction's list, or waiting to be freed */
+	/* Workers read these. */
+	struct of_instrs instrs;
+	uint32_t counter;
+	uint16_t priority;
+	uint8_t table;
+	bool shares_counter; /* another rule goes on with it: not to be freed */
+	bool took_counter;   /* from the rule that it replaced */
+	uint16_t flags;
+	uint64_t cookie;
+	/* Control thread only. */
+	uint16_t idle_timeout, hard_timeout; /* seconds, 0 never */
+	uint16_t match_size;
+	uint8_t *match; /* as on the wire: small, and what was set is what is read */
+	uint64_t created_ms, modified_ms;
+	uint8_t why; /* enum of_flow_removed_reason, when it goes */
+	bool tell;   /* somebody wants to know */
+};
+
+/* A rule is gone; its counters are final.  Called from vs_flows_reap(). */
+typedef void (*vs_flow_removed_fn)(void *arg, const struct vs_rule *rule,
+				   const struct dp_flow_counts *counts, uint64_t duration_ms);
+
+/* No rules: everything is dropped (5.4).  0 or negative errno. */
+int vs_flows_create(struct dp *dp, vs_flow_removed_fn removed, void *arg,
+		    struct vs_flows **ret_flows);
+/* No view refers to its pipeline any more. */
+void vs_flows_destroy(struct vs_flows *flows);
+struct dp_pipeline *vs_flows_pipeline(const struct vs_flows *flows);
+
+void vs_flows_begin(struct vs_flows *flows);
+/* One flow mod.  Borrows 'mod'.  After an error the transaction can only be aborted. */
+enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod);
+void vs_flows_commit(struct vs_flows *flows);
+void vs_flows_abort(struct vs_flows *flows);
+
+/* Frees what left, tells of what wants telling, and finds rules whose time is over.  Ten times a
+ * second. */
+void vs_flows_reap(struct vs_flows *flows);
+/* Returns when all workers follow what was committed. */
+void vs_flows_barrier(struct vs_flows *flows);
+
+/* Rules that a filter names.  'fn' changes nothing. */
+typedef void (*vs_rule_fn)(const struct vs_rule *rule, void *arg);
+void vs_flows_each(struct vs_flows *flows, const struct of_flow_filter *filter, vs_rule_fn fn,
+		   void *arg);
+void vs_rule_counts(const struct vs_flows *flows, const struct vs_rule *rule,
+		    struct dp_flow_counts *ret_counts);
+/* How long it has been there, milliseconds. */
+uint64_t vs_rule_age_ms(const struct vs_flows *flows, const struct vs_rule *rule);
+
+unsigned vs_flows_n(const struct vs_flows *flows, uint8_t table);
+
+/* Says which of the dataplane's ports has an OpenFlow number; DP_NO_PORT takes it away.  Programs that
+ * name it are made anew. */
+void vs_flows_port(struct vs_flows *flows, uint32_t of_port, uint16_t port_id);
+
+/* For xlate.c.  A worker's. */
+uint16_t vs_flows_port_id(const struct vs_flows *flows, uint32_t of_port);
+const struct dp_cls *vs_flows_table(const struct vs_flows *flows, uint8_t table);
+
+/* xlate.c: a dp_translate_fn over 'struct vs_flows'. */
+void vs_xlate(void *flows, const struct dp_key *key, uint64_t version, struct dp_build *b);
+/* What a rule's instructions ask that the dataplane does not have; OF_OK when all is there. */
+enum of_error vs_xlate_check(const struct of_instrs *instrs);
+
+#endif

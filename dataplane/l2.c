@@ -165,8 +165,8 @@ static void learn_all(struct dp_worker *w, const struct dp_vport *in, const stru
 
 /* May a frame of this domain and VLAN leave by 'out'?  The last word on isolation: it does not
  * trust the table. */
-static inline bool may_leave(const struct dp_vport *out, uint16_t domain, uint16_t cvlan,
-			     enum dp_drop *ret_reason)
+static inline bool may_leave(const struct dp_vport *in, const struct dp_vport *out, uint16_t domain,
+			     uint16_t cvlan, enum dp_drop *ret_reason)
 {
 	if (unlikely(out->domain != domain)) {
 		if (out->wire == NULL || out->wire->vlan_of_domain[domain] == DP_NO_VLAN) {
@@ -178,11 +178,14 @@ static inline bool may_leave(const struct dp_vport *out, uint16_t domain, uint16
 		*ret_reason = DP_DROP_EGRESS_VLAN;
 		return false;
 	}
-	if (unlikely((out->flags & (DP_VP_UP | DP_VP_HELD)) != DP_VP_UP)) {
+	if (likely((out->flags & (DP_VP_UP | DP_VP_HELD | DP_VP_PRIVATE)) == DP_VP_UP))
+		return true;
+	if ((out->flags & (DP_VP_UP | DP_VP_HELD)) != DP_VP_UP) {
 		*ret_reason = (out->flags & DP_VP_HELD) != 0 ? DP_DROP_LOOP : DP_DROP_TX_DOWN;
 		return false;
 	}
-	return true;
+	*ret_reason = DP_DROP_EGRESS_VLAN;
+	return dp_private_takes(out, in);
 }
 
 static inline bool needs_tag_work(const struct dp_vport *out, const struct l2_frame *f)
@@ -206,7 +209,7 @@ static inline void forward_known(struct dp_worker *w, const struct dp_vport *in,
 		dp_drop(w, in->id, m, DP_DROP_HAIRPIN);
 		return;
 	}
-	if (unlikely(!may_leave(out, f->domain, f->cvlan, &reason))) {
+	if (unlikely(!may_leave(in, out, f->domain, f->cvlan, &reason))) {
 		dp_drop(w, in->id, m, reason);
 		return;
 	}

@@ -50,6 +50,8 @@ static int refuse_missing(const json_t *state, const char *kind, const char *nam
 		err_why(err, "did you mean '%s'?", near);
 	else if (n == 0)
 		err_why(err, "there is none");
+	else if (json_object_size(objects) == 1)
+		err_why(err, "there is only '%.200s'", names[0]);
 	else
 		err_why(err, "there are %zu others", json_object_size(objects));
 	err_fix(err, "vswitchctl config show");

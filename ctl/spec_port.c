@@ -21,7 +21,7 @@
 		{.name = "mac",                                                                    \
 		 .type = CTL_MAC,                                                                  \
 		 .help = "address of the port's far end, where the switch sets it",                \
-		 .def = "made from the name, or the device's"},                                    \
+		 .def = "the device's; a tap's is made from host, switch and port"},               \
 		{.name = "mtu",                                                                    \
 		 .type = CTL_UINT,                                                                 \
 		 .min = 68,                                                                        \

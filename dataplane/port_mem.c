@@ -162,10 +162,8 @@ static int mem_open(struct dp_port *port, const struct dp_port_opts *opts, struc
 		return err_set(err, -ENOMEM, "no-memory", "no memory for port '%s'", port->name);
 	}
 	port->tx_caps = DP_TX_CHAIN;
-	if (opts->has_mac)
-		port->mac = opts->mac;
-	else
-		rte_eth_random_addr(port->mac.addr_bytes);
+	rte_eth_random_addr(port->own_mac.addr_bytes);
+	port->mac = opts->has_mac ? opts->mac : port->own_mac;
 	snprintf(port->driver, sizeof(port->driver), "mem");
 	return 0;
 }

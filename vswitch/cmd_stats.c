@@ -209,6 +209,7 @@ static bool mac_row(void *arg, const struct dp_fdb_entry *e)
 	const struct vs_domain_live *dom = &q->d->vs->domains[e->domain];
 	const char *port = vs_port_name(q->d->vs, e->port);
 	char mac[RTE_ETHER_ADDR_FMT_SIZE];
+	json_t *row;
 
 	if (port == NULL || (q->sw != NULL && strcmp(q->sw, dom->sw) != 0) ||
 	    (q->tenant != NULL && strcmp(q->tenant, dom->tenant) != 0) ||
@@ -217,11 +218,12 @@ static bool mac_row(void *arg, const struct dp_fdb_entry *e)
 	if (q->total++ >= q->limit)
 		return true;
 	vs_mac_format(&e->mac, mac, sizeof(mac));
-	json_array_append_new(q->rows,
-			      json_pack("{ss ss ss si ss ss sI}", "mac", mac, "switch", dom->sw,
-					"tenant", dom->tenant, "vlan", e->vlan, "port", port,
-					"type", e->is_static ? "static" : "learned", "age",
-					(json_int_t)e->age_s));
+	row = json_pack("{ss ss ss si ss ss}", "mac", mac, "switch", dom->sw, "tenant", dom->tenant,
+			"vlan", e->vlan, "port", port, "type", e->is_static ? "static" : "learned");
+	/* A static address has none: it was written down, not heard. */
+	if (!e->is_static)
+		json_object_set_new(row, "age", json_integer((json_int_t)e->age_s));
+	json_array_append_new(q->rows, row);
 	return true;
 }
 

@@ -6,7 +6,9 @@
 
 #include "vswitch/metrics.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -276,12 +278,46 @@ static int shared_read(struct vs_model *m, struct vs_port *p, struct err *err)
 	return 0;
 }
 
+static int mac_parse(const char *text, struct rte_ether_addr *ret)
+{
+	return text != NULL && rte_ether_unformat_addr(text, ret) == 0 ? 0 : -EINVAL;
+}
+
+/* A group address, or none at all, is nobody's. */
+static int unicast_check(const char *who, const char *name, const char *text,
+			 struct rte_ether_addr *ret_mac, struct err *err)
+{
+	if (mac_parse(text, ret_mac) != 0)
+		return err_set(err, -EINVAL, "bad-mac", "%s %s: '%s' is not a MAC address", who,
+			       name, text != NULL ? text : "");
+	if (rte_is_zero_ether_addr(ret_mac)) {
+		err_set(err, -EINVAL, "bad-mac", "%s %s: %s is no station's address", who, name,
+			text);
+		err_why(err, "all zeros means that there is none");
+		err_fix(err, "give another, such as 02:00:00:00:00:01");
+		return -EINVAL;
+	}
+	if (rte_is_multicast_ether_addr(ret_mac)) {
+		const uint8_t *b = ret_mac->addr_bytes;
+
+		err_set(err, -EINVAL, "bad-mac", "%s %s: %s is a group address", who, name, text);
+		err_why(err, "the lowest bit of its first byte is set: that is multicast, and "
+			     "nobody sends from it");
+		err_fix(err, "give a station's address, such as %02x:%02x:%02x:%02x:%02x:%02x",
+			(b[0] & 0xfc) | 0x02, b[1] == 0xff ? 0 : b[1], b[2] == 0xff ? 0 : b[2],
+			b[3] == 0xff ? 0 : b[3], b[4] == 0xff ? 0 : b[4], b[5] == 0xff ? 1 : b[5]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int port_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
 {
 	struct vs_port *p = &m->ports[m->n_ports++];
 	const char *sw = str(body, "switch"), *tenant = str(body, "tenant"),
 		   *admin = str(body, "admin");
 	int kind = choice(str(body, "kind"), kind_names, VS_N_KINDS), rc;
+	struct rte_ether_addr mac;
 
 	*p = (struct vs_port){
 		.name = name,
@@ -307,16 +343,13 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 		return err_set(err, -EINVAL, "bad-mtu", "port %s: MTU must be %d to %d", name,
 			       MTU_MIN, MTU_MAX);
 	rc = kind_allowed(p, err);
+	if (rc == 0 && str(body, "mac") != NULL)
+		rc = unicast_check("port", name, str(body, "mac"), &mac, err);
 	if (rc == 0)
 		rc = vlan_read(p, err);
 	if (rc == 0)
 		rc = shared_read(m, p, err);
 	return rc;
-}
-
-static int mac_parse(const char *text, struct rte_ether_addr *ret)
-{
-	return text != NULL && rte_ether_unformat_addr(text, ret) == 0 ? 0 : -EINVAL;
 }
 
 static int static_mac_read(struct vs_model *m, const char *name, const json_t *body,
@@ -340,11 +373,49 @@ static int static_mac_read(struct vs_model *m, const char *name, const json_t *b
 		return err_set(err, -EINVAL, "wrong-switch",
 			       "mac %s: port %s is on switch %s, not %s", str(body, "mac"),
 			       s->port->name, s->port->sw->name, s->sw->name);
-	if (mac_parse(str(body, "mac"), &s->mac) != 0 || rte_is_multicast_ether_addr(&s->mac) ||
-	    rte_is_zero_ether_addr(&s->mac))
-		return err_set(err, -EINVAL, "bad-mac", "'%s' is not a unicast MAC address",
-			       str(body, "mac"));
-	return 0;
+	return unicast_check("mac", name, str(body, "mac"), &s->mac, err);
+}
+
+static int mac_used(const struct vs_static_mac *s, const char *other, char *mac, struct err *err)
+{
+	for (char *p = mac; *p != '\0'; p++)
+		*p = (char)tolower((unsigned char)*p);
+	err_set(err, -EEXIST, "mac-used",
+		"cannot add static address %s to port %s: it is port %s's", mac, s->port->name,
+		other);
+	if (s->vlan != 0)
+		err_why(err, "an address lives behind one port of a switch and VLAN (here %s, %u)",
+			s->sw->name, s->vlan);
+	else
+		err_why(err, "an address lives behind one port of a switch (here %s)", s->sw->name);
+	err_fix(err, "first: vswitchctl mac remove %s %s --port %s", s->sw->name, mac, other);
+	return -EEXIST;
+}
+
+/* An address lives in one place of a tenant on a switch and VLAN. */
+static int macs_check(const struct vs_model *m, struct err *err)
+{
+	json_t *seen = json_object();
+	int rc = seen != NULL ? 0 : -ENOMEM;
+
+	for (unsigned i = 0; rc == 0 && i < m->n_macs; i++) {
+		const struct vs_static_mac *s = &m->macs[i];
+		const struct vs_tenant *t = s->port->tenant;
+		char mac[RTE_ETHER_ADDR_FMT_SIZE], key[256];
+		const char *other;
+
+		rte_ether_format_addr(mac, sizeof(mac), &s->mac);
+		snprintf(key, sizeof(key), "%s %s %u %s", mac, s->sw->name, s->vlan,
+			 t != NULL ? t->name : "");
+		other = str(seen, key);
+		if (other == NULL) {
+			json_object_set_new(seen, key, json_string(s->port->name));
+			continue;
+		}
+		rc = mac_used(s, other, mac, err);
+	}
+	json_decref(seen);
+	return rc;
 }
 
 /* Two ports must not want the same device: the second would fail, or worse, share it. */
@@ -494,6 +565,8 @@ int vs_model_create(json_t *state, struct vs_model **ret_model, struct err *err)
 		rc = devices_check(m, err);
 	if (rc == 0)
 		rc = pvlans_check(m, err);
+	if (rc == 0)
+		rc = macs_check(m, err);
 	if (rc != 0) {
 		vs_model_destroy(m);
 		return rc;

@@ -175,6 +175,12 @@ static int mem_set_mtu(struct dp_port *port, uint16_t mtu, struct err *err)
 	return 0;
 }
 
+static int mem_set_mac(struct dp_port *port, const struct rte_ether_addr *mac, struct err *err)
+{
+	port->mac = *mac;
+	return 0;
+}
+
 static void mem_link(struct dp_port *port, struct dp_link *ret_link)
 {
 	const struct mem *mem = port->priv;
@@ -235,6 +241,7 @@ const struct dp_port_ops dp_port_mem_ops = {
 	.open = mem_open,
 	.close = mem_close,
 	.set_mtu = mem_set_mtu,
+	.set_mac = mem_set_mac,
 	.link = mem_link,
 	.rx = mem_rx,
 	.tx = mem_tx,

@@ -133,6 +133,7 @@ static int try_open(struct plan *plan, const struct vs_port *p, uint16_t id, str
 			 p->name, local.what);
 		return 0;
 	}
+	err_about(&local, "port", p->name);
 	if (err != NULL)
 		*err = local;
 	return rc;
@@ -260,8 +261,10 @@ static int adjust_devices(struct plan *plan, struct err *err)
 		if (plan->leaves[id] || plan->opened[id] || live->port == NULL)
 			continue;
 		rc = vs_device_adjust(plan->vs, p, live, err);
-		if (rc != 0)
+		if (rc != 0) {
+			err_about(err, "port", p->name);
 			return rc;
+		}
 		plan->adjusted[id] = true;
 	}
 	return 0;

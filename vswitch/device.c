@@ -451,13 +451,22 @@ static int adjust_addresses(const struct vs_port *p, const json_t *before, struc
 	return rc;
 }
 
+static int fixed(const struct vs_port *p, const struct dp_port *port, const char *slug,
+		 const char *what, struct err *err)
+{
+	err_set(err, -EOPNOTSUPP, slug, "port %s: its %s cannot be changed while it is open",
+		p->name, what);
+	err_why(err, "the driver (%s) sets it only when it opens the device", port->driver);
+	err_fix(err, "vswitchctl port remove %s, then port add with it", p->name);
+	return -EOPNOTSUPP;
+}
+
 static int adjust_mtu(const struct vs_port *p, struct dp_port *port, struct err *err)
 {
 	if (p->mtu == port->mtu)
 		return 0;
 	if (port->ops->set_mtu == NULL)
-		return err_set(err, -EOPNOTSUPP, "mtu-fixed",
-			       "port %s: its MTU cannot be changed while it is open", p->name);
+		return fixed(p, port, "mtu-fixed", "MTU", err);
 	return port->ops->set_mtu(port, p->mtu, err);
 }
 
@@ -477,9 +486,7 @@ static int adjust_mac(const struct vs_port *p, struct vs_live *live, struct err 
 	    rte_is_same_ether_addr(&addr, &port->mac))
 		return 0;
 	if (port->ops->set_mac == NULL)
-		return err_set(err, -EOPNOTSUPP, "mac-fixed",
-			       "port %s: its MAC address cannot be changed while it is open",
-			       p->name);
+		return fixed(p, port, "mac-fixed", "MAC address", err);
 	return port->ops->set_mac(port, &addr, err);
 }
 

@@ -2,13 +2,11 @@
  *
  * From JSON to typed objects, with every check that needs no device; see model.h.
  */
-#include "vswitch/model.h"
+#include "vswitch/model_priv.h"
 
 #include "vswitch/metrics.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,12 +42,12 @@ static int choice(const char *word, const char *const *names, unsigned n)
 	return -1;
 }
 
-static const char *str(const json_t *body, const char *key)
+const char *vs_body_str(const json_t *body, const char *key)
 {
 	return json_string_value(json_object_get(body, key));
 }
 
-static uint64_t number(const json_t *body, const char *key, uint64_t def)
+uint64_t vs_body_number(const json_t *body, const char *key, uint64_t def)
 {
 	const json_t *v = json_object_get(body, key);
 
@@ -103,9 +101,9 @@ static int tenant_read(struct vs_model *m, const char *name, const json_t *body,
 
 	*t = (struct vs_tenant){
 		.name = name,
-		.id = (uint32_t)number(body, "id", 0),
-		.mac_limit = (uint32_t)number(body, "mac_limit", 0),
-		.flood_rate_bps = number(body, "flood_rate", 0),
+		.id = (uint32_t)vs_body_number(body, "id", 0),
+		.mac_limit = (uint32_t)vs_body_number(body, "mac_limit", 0),
+		.flood_rate_bps = vs_body_number(body, "flood_rate", 0),
 	};
 	if (t->id == 0 || t->id > TENANT_ID_MAX)
 		return err_set(err, -EINVAL, "bad-tenant-id", "tenant %s: id must be 1 to %u", name,
@@ -117,6 +115,7 @@ static int tenant_read(struct vs_model *m, const char *name, const json_t *body,
 			t->id, m->tenants[i].name);
 		err_why(err, "an id is what keeps two tenants apart");
 		err_fix(err, "choose another --id");
+		err_about(err, "tenant", m->tenants[i].name);
 		return -EEXIST;
 	}
 	m->n_tenants++;
@@ -125,7 +124,7 @@ static int tenant_read(struct vs_model *m, const char *name, const json_t *body,
 
 static int switch_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
 {
-	int type = choice(str(body, "type"), type_names, 3);
+	int type = choice(vs_body_str(body, "type"), type_names, 3);
 
 	if (type < 0)
 		return err_set(err, -EINVAL, "bad-type",
@@ -133,8 +132,8 @@ static int switch_read(struct vs_model *m, const char *name, const json_t *body,
 	m->switches[m->n_switches++] = (struct vs_switch){
 		.name = name,
 		.type = (enum vs_switch_type)type,
-		.mac_age_s = (uint32_t)(number(body, "mac_age", 0) / 1000),
-		.mac_limit = (uint32_t)number(body, "mac_limit", 0),
+		.mac_age_s = (uint32_t)(vs_body_number(body, "mac_age", 0) / 1000),
+		.mac_limit = (uint32_t)vs_body_number(body, "mac_limit", 0),
 		.loop_guard = flag(body, "loop_guard", true),
 	};
 	return 0;
@@ -159,8 +158,8 @@ static int kind_allowed(const struct vs_port *p, struct err *err)
 		err_fix(err, "use an internal switch, or kind tap with --netns");
 		return -EINVAL;
 	}
-	if (p->kind == VS_TAP && p->sw->type == VS_PRIVATE && str(p->body, "netns") == NULL &&
-	    json_object_get(p->body, "pid") == NULL) {
+	if (p->kind == VS_TAP && p->sw->type == VS_PRIVATE &&
+	    vs_body_str(p->body, "netns") == NULL && json_object_get(p->body, "pid") == NULL) {
 		err_set(err, -EINVAL, "wrong-switch-type",
 			"cannot add port %s: switch %s is private", p->name, p->sw->name);
 		err_why(err, "a tap without a network namespace is an interface of the host");
@@ -172,7 +171,7 @@ static int kind_allowed(const struct vs_port *p, struct err *err)
 
 static int set_read(const json_t *body, const char *key, uint64_t *ret_set, struct err *err)
 {
-	const char *text = str(body, key);
+	const char *text = vs_body_str(body, key);
 
 	return text == NULL ? 0 : vs_vlans_parse(text, ret_set, err);
 }
@@ -209,9 +208,9 @@ static int pvlan_check(const struct vs_port *p, struct err *err)
 
 static int vlan_read(struct vs_port *p, struct err *err)
 {
-	const char *word = str(p->body, "vlan_mode");
+	const char *word = vs_body_str(p->body, "vlan_mode");
 	int mode = choice(word, mode_names, 6);
-	const char *tpid = str(p->body, "tpid");
+	const char *tpid = vs_body_str(p->body, "tpid");
 	int rc;
 
 	if (word == NULL)
@@ -221,8 +220,8 @@ static int vlan_read(struct vs_port *p, struct err *err)
 		return err_set(err, -EINVAL, "bad-vlan-mode", "port %s: no VLAN mode '%s'", p->name,
 			       word);
 	p->vlan.mode = (enum vs_vlan_mode)mode;
-	p->vlan.vlan = (uint16_t)number(p->body, "vlan", 0);
-	p->vlan.native = (uint16_t)number(p->body, "native", 0);
+	p->vlan.vlan = (uint16_t)vs_body_number(p->body, "vlan", 0);
+	p->vlan.native = (uint16_t)vs_body_number(p->body, "native", 0);
 	p->vlan.tpid = tpid != NULL && strcasecmp(tpid, "0x88a8") == 0 ? 0x88a8 : 0x8100;
 	if (p->vlan.vlan > 4094 || p->vlan.native > 4094)
 		return err_set(err, -EINVAL, "bad-vlan", "port %s: a VLAN is 0 to 4094", p->name);
@@ -314,9 +313,9 @@ static int unicast_check(const char *who, const char *name, const char *text,
 static int port_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
 {
 	struct vs_port *p = &m->ports[m->n_ports++];
-	const char *sw = str(body, "switch"), *tenant = str(body, "tenant"),
-		   *admin = str(body, "admin");
-	int kind = choice(str(body, "kind"), kind_names, VS_N_KINDS), rc;
+	const char *sw = vs_body_str(body, "switch"), *tenant = vs_body_str(body, "tenant"),
+		   *admin = vs_body_str(body, "admin");
+	int kind = choice(vs_body_str(body, "kind"), kind_names, VS_N_KINDS), rc;
 	struct rte_ether_addr mac;
 
 	*p = (struct vs_port){
@@ -327,8 +326,8 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 		.up = admin == NULL || strcmp(admin, "up") == 0,
 		.flood = flag(body, "flood", true),
 		.bpdu = flag(body, "bpdu", false),
-		.mtu = (uint16_t)number(body, "mtu", 1500),
-		.mac_limit = (uint16_t)number(body, "mac_limit", 0),
+		.mtu = (uint16_t)vs_body_number(body, "mtu", 1500),
+		.mac_limit = (uint16_t)vs_body_number(body, "mac_limit", 0),
 	};
 	if (p->sw == NULL)
 		return no_such(err, "port", name, "switch", sw);
@@ -343,8 +342,8 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 		return err_set(err, -EINVAL, "bad-mtu", "port %s: MTU must be %d to %d", name,
 			       MTU_MIN, MTU_MAX);
 	rc = kind_allowed(p, err);
-	if (rc == 0 && str(body, "mac") != NULL)
-		rc = unicast_check("port", name, str(body, "mac"), &mac, err);
+	if (rc == 0 && vs_body_str(body, "mac") != NULL)
+		rc = unicast_check("port", name, vs_body_str(body, "mac"), &mac, err);
 	if (rc == 0)
 		rc = vlan_read(p, err);
 	if (rc == 0)
@@ -358,124 +357,23 @@ static int static_mac_read(struct vs_model *m, const char *name, const json_t *b
 	struct vs_static_mac *s = &m->macs[m->n_macs++];
 
 	*s = (struct vs_static_mac){
-		.sw = vs_model_switch(m, str(body, "switch")),
-		.port = vs_model_port(m, str(body, "port")),
-		.vlan = (uint16_t)number(body, "vlan", 0),
+		.name = name,
+		.sw = vs_model_switch(m, vs_body_str(body, "switch")),
+		.port = vs_model_port(m, vs_body_str(body, "port")),
+		.vlan = (uint16_t)vs_body_number(body, "vlan", 0),
 	};
 	if (s->sw == NULL)
-		return no_such(err, "mac", name, "switch", str(body, "switch"));
+		return no_such(err, "mac", name, "switch", vs_body_str(body, "switch"));
 	if (s->port == NULL)
-		return no_such(err, "mac", name, "port", str(body, "port"));
+		return no_such(err, "mac", name, "port", vs_body_str(body, "port"));
 	if (json_object_get(body, "vlan") == NULL)
 		s->vlan =
 			s->port->vlan.mode == VS_TRUNK ? s->port->vlan.native : s->port->vlan.vlan;
 	if (s->port->sw != s->sw)
 		return err_set(err, -EINVAL, "wrong-switch",
-			       "mac %s: port %s is on switch %s, not %s", str(body, "mac"),
+			       "mac %s: port %s is on switch %s, not %s", vs_body_str(body, "mac"),
 			       s->port->name, s->port->sw->name, s->sw->name);
-	return unicast_check("mac", name, str(body, "mac"), &s->mac, err);
-}
-
-static int mac_used(const struct vs_static_mac *s, const char *other, char *mac, struct err *err)
-{
-	for (char *p = mac; *p != '\0'; p++)
-		*p = (char)tolower((unsigned char)*p);
-	err_set(err, -EEXIST, "mac-used",
-		"cannot add static address %s to port %s: it is port %s's", mac, s->port->name,
-		other);
-	if (s->vlan != 0)
-		err_why(err, "an address lives behind one port of a switch and VLAN (here %s, %u)",
-			s->sw->name, s->vlan);
-	else
-		err_why(err, "an address lives behind one port of a switch (here %s)", s->sw->name);
-	err_fix(err, "first: vswitchctl mac remove %s %s --port %s", s->sw->name, mac, other);
-	return -EEXIST;
-}
-
-/* An address lives in one place of a tenant on a switch and VLAN. */
-static int macs_check(const struct vs_model *m, struct err *err)
-{
-	json_t *seen = json_object();
-	int rc = seen != NULL ? 0 : -ENOMEM;
-
-	for (unsigned i = 0; rc == 0 && i < m->n_macs; i++) {
-		const struct vs_static_mac *s = &m->macs[i];
-		const struct vs_tenant *t = s->port->tenant;
-		char mac[RTE_ETHER_ADDR_FMT_SIZE], key[256];
-		const char *other;
-
-		rte_ether_format_addr(mac, sizeof(mac), &s->mac);
-		snprintf(key, sizeof(key), "%s %s %u %s", mac, s->sw->name, s->vlan,
-			 t != NULL ? t->name : "");
-		other = str(seen, key);
-		if (other == NULL) {
-			json_object_set_new(seen, key, json_string(s->port->name));
-			continue;
-		}
-		rc = mac_used(s, other, mac, err);
-	}
-	json_decref(seen);
-	return rc;
-}
-
-/* Two ports must not want the same device: the second would fail, or worse, share it. */
-static int devices_check(const struct vs_model *m, struct err *err)
-{
-	static const char *const keys[] = {"socket", "device", "ifname"};
-
-	for (unsigned i = 0; i < m->n_ports; i++) {
-		for (unsigned k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
-			const char *mine = str(m->ports[i].body, keys[k]);
-
-			for (unsigned j = 0; mine != NULL && j < i; j++) {
-				const char *other = str(m->ports[j].body, keys[k]);
-				const char *ns1 = str(m->ports[i].body, "netns");
-				const char *ns2 = str(m->ports[j].body, "netns");
-
-				if (other == NULL || strcmp(mine, other) != 0 ||
-				    m->ports[i].kind != m->ports[j].kind ||
-				    (m->ports[i].kind == VS_MEMIF &&
-				     number(m->ports[i].body, "id", 0) !=
-					     number(m->ports[j].body, "id", 0)) ||
-				    strcmp(ns1 != NULL ? ns1 : "", ns2 != NULL ? ns2 : "") != 0)
-					continue;
-				err_set(err, -EEXIST, "device-used", "port %s: %s %s is port %s's",
-					m->ports[i].name, keys[k], mine, m->ports[j].name);
-				err_fix(err, "vswitchctl port remove %s first, or choose another",
-					m->ports[j].name);
-				return -EEXIST;
-			}
-		}
-	}
-	return 0;
-}
-
-/* A secondary VLAN has one primary on a switch. */
-static int pvlans_check(const struct vs_model *m, struct err *err)
-{
-	for (unsigned i = 0; i < m->n_ports; i++) {
-		const struct vs_port *a = &m->ports[i];
-
-		for (unsigned j = 0; a->vlan.mode >= VS_ISOLATED && j < i; j++) {
-			const struct vs_port *b = &m->ports[j];
-
-			if (b->vlan.mode < VS_ISOLATED || b->sw != a->sw ||
-			    b->tenant != a->tenant || b->vlan.vlan == a->vlan.vlan)
-				continue;
-			for (unsigned v = 1; v < 4095; v++) {
-				if (!dp_vlan_test(a->vlan.secondary, (uint16_t)v) ||
-				    !dp_vlan_test(b->vlan.secondary, (uint16_t)v))
-					continue;
-				err_set(err, -EINVAL, "bad-pvlan",
-					"port %s: secondary VLAN %u belongs to primary %u on port "
-					"%s",
-					a->name, v, b->vlan.vlan, b->name);
-				err_fix(err, "use another secondary VLAN");
-				return -EINVAL;
-			}
-		}
-	}
-	return 0;
+	return unicast_check("mac", name, vs_body_str(body, "mac"), &s->mac, err);
 }
 
 typedef int (*read_fn)(struct vs_model *m, const char *name, const json_t *body, struct err *err);
@@ -493,15 +391,17 @@ static int read_kind(struct vs_model *m, const char *kind, unsigned max, read_fn
 	json_object_foreach(objects, name, body) {
 		int rc = fn(m, name, body, err);
 
-		if (rc != 0)
+		if (rc != 0) {
+			err_about(err, kind, name);
 			return rc;
+		}
 	}
 	return 0;
 }
 
 static int core_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
 {
-	m->cores[m->n_cores++] = (unsigned)number(body, "cpu", 0);
+	m->cores[m->n_cores++] = (unsigned)vs_body_number(body, "cpu", 0);
 	return 0;
 }
 
@@ -537,14 +437,16 @@ static int read_all(struct vs_model *m, struct err *err)
 		rc = read_kind(m, "port", DP_MAX_PORTS, port_read, err);
 	if (rc == 0)
 		rc = read_kind(m, "mac", 65536, static_mac_read, err);
-	m->mac_age_s = (uint32_t)(number(settings, "mac_age", 0) / 1000);
-	m->max_sleep_us = (uint32_t)number(cores, "max_sleep", 500);
+	m->mac_age_s = (uint32_t)(vs_body_number(settings, "mac_age", 0) / 1000);
+	m->max_sleep_us = (uint32_t)vs_body_number(cores, "max_sleep", 500);
 	m->rebalance = flag(cores, "rebalance", true);
-	m->metrics = str(settings, "metrics");
+	m->metrics = vs_body_str(settings, "metrics");
 	if (m->metrics != NULL && strcmp(m->metrics, "off") == 0)
 		m->metrics = NULL;
 	if (rc == 0 && m->metrics != NULL)
 		rc = vs_metrics_check(m->metrics, false, err);
+	if (rc != 0 && m->metrics != NULL)
+		err_about(err, "settings", "settings");
 	return rc;
 }
 
@@ -562,11 +464,11 @@ int vs_model_create(json_t *state, struct vs_model **ret_model, struct err *err)
 	else
 		rc = read_all(m, err);
 	if (rc == 0)
-		rc = devices_check(m, err);
+		rc = vs_model_devices_check(m, err);
 	if (rc == 0)
-		rc = pvlans_check(m, err);
+		rc = vs_model_pvlans_check(m, err);
 	if (rc == 0)
-		rc = macs_check(m, err);
+		rc = vs_model_macs_check(m, err);
 	if (rc != 0) {
 		vs_model_destroy(m);
 		return rc;

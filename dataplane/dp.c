@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <rte_cycles.h>
 #include <rte_errno.h>
@@ -109,6 +110,10 @@ int dp_create(const struct dp_opts *opts, struct dp **ret_dp, struct err *err)
 	if (dp == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for the dataplane");
 	memset(dp, 0, sizeof(*dp));
+	if (getrandom(dp->probe_key, sizeof(dp->probe_key), 0) != sizeof(dp->probe_key)) {
+		free(dp);
+		return err_set(err, -EIO, "random", "the kernel gives no random numbers");
+	}
 	rc = create(dp, opts);
 	if (rc != 0) {
 		err_set(err, rc, "no-memory", "cannot make the packet buffers: %s",

@@ -99,6 +99,7 @@ static void id_release(struct vs *vs, uint16_t id)
 	json_decref(vs->live[id].body);
 	vs->live[id] = (struct vs_live){0};
 	vs->held[id] = 0;
+	vs->loops[id] = (struct vs_loop){0};
 }
 
 /* What an apply has done so far, to undo it. */

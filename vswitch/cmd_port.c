@@ -50,6 +50,19 @@ const char *vs_port_state(const struct vs_daemon *d, const struct vs_port *p, ui
 	return atomic_load(&live->port->link_up) ? "up" : "down";
 }
 
+static json_t *note_of(const struct vs_daemon *d, const struct vs_live *live, uint16_t id)
+{
+	const char *partner = vs_port_name(d->vs, d->vs->loops[id].partner);
+
+	if (live->port == NULL)
+		return json_string(live->reason);
+	if (d->vs->held[id] == 0)
+		return json_string(live->port->note);
+	if (d->vs->loops[id].partner == id || partner == NULL)
+		return json_string("held by the loop guard: a loop behind it");
+	return json_sprintf("held by the loop guard: a loop with port %s", partner);
+}
+
 /* Everything about a port that fits a row. */
 json_t *vs_port_row(const struct vs_daemon *d, const struct vs_port *p)
 {
@@ -78,8 +91,7 @@ json_t *vs_port_row(const struct vs_daemon *d, const struct vs_port *p)
 	json_object_set_new(row, "queues",
 			    json_integer(live->port != NULL ? live->port->n_rxq : 0));
 	json_object_set_new(row, "macs", json_integer(dp_fdb_port_count(dp_fdb(d->vs->dp), id)));
-	json_object_set_new(row, "note",
-			    json_string(live->port == NULL ? live->reason : live->port->note));
+	json_object_set_new(row, "note", note_of(d, live, id));
 	free(vlan);
 	return row;
 }

@@ -91,7 +91,8 @@ static const struct {
 	const char *direction, *step, *does, *drops;
 } pipeline[] = {
 	{"ingress", "capture", "copies frames for running captures", ""},
-	{"ingress", "admin", "port up, not held by the loop guard", "port-disabled loop"},
+	{"ingress", "admin", "port up, not held by the loop guard",
+	 "port-disabled loop loop-probe"},
 	{"ingress", "source", "source address is a station's", "runt bad-source"},
 	{"ingress", "reserved", "bridge-local group addresses stay on their link", "reserved-mac"},
 	{"ingress", "tenant", "tenant of the port, or of the tag on a shared uplink", ""},

@@ -148,6 +148,18 @@ static int on_show(void *ctx, struct ctl_call *call, const json_t *params, json_
 	return 0;
 }
 
+/* Anything but blanks and comments? */
+static bool has_words(const char *text)
+{
+	for (const char *p = text; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n') {
+		const char *word = p + strspn(p, " \t\r\f\v");
+
+		if (*word != '\0' && *word != '\n' && *word != '#')
+			return true;
+	}
+	return false;
+}
+
 /* The state that a file's text describes. */
 static int parse_file(struct conf *conf, const json_t *params, bool merge, json_t *places,
 		      json_t **ret_state, struct err *err)
@@ -156,6 +168,13 @@ static int parse_file(struct conf *conf, const json_t *params, bool merge, json_
 
 	if (text == NULL)
 		return err_set(err, -EINVAL, "usage", "no text to load");
+	if (!merge && json_object_size(conf->state) > 0 && !has_words(text)) {
+		err_set(err, -EINVAL, "empty-file", "the file has no commands");
+		err_why(err, "loading it would remove everything; more likely what should have "
+			     "written it failed");
+		err_fix(err, "to remove everything: vswitchctl config rollback 0");
+		return -EINVAL;
+	}
 	return conf_text_read(conf, text, merge ? conf->state : NULL, places, ret_state, err);
 }
 

@@ -193,7 +193,7 @@ static struct dp_worker *worker_on(const struct dp *dp, unsigned cpu)
 
 int dp_worker_add(struct dp *dp, unsigned cpu, struct err *err)
 {
-	struct dp_event event = {.type = DP_EVENT_WORKER};
+	struct dp_event event = {.type = DP_EVENT_WORKER, .port = DP_NO_PORT};
 	struct dp_worker *w;
 	int rc;
 
@@ -215,7 +215,7 @@ int dp_worker_add(struct dp *dp, unsigned cpu, struct err *err)
 
 int dp_worker_remove(struct dp *dp, unsigned cpu, struct err *err)
 {
-	struct dp_event event = {.type = DP_EVENT_WORKER};
+	struct dp_event event = {.type = DP_EVENT_WORKER, .port = DP_NO_PORT};
 	struct dp_worker *w = worker_on(dp, cpu);
 
 	if (w == NULL)

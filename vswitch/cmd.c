@@ -19,12 +19,20 @@ static const char *param(const json_t *params, const char *key)
 int vs_cmd_not_found(struct err *err, const char *noun, const char *name, const char *const *names)
 {
 	const char *near = name != NULL ? ctl_did_you_mean(name, names) : NULL;
+	unsigned n = 0;
 
 	err_set(err, -ENOENT, "not-found", "there is no %s '%s'", noun, name != NULL ? name : "");
+	while (names[n] != NULL)
+		n++;
 	if (near != NULL)
-		err_fix(err, "did you mean '%s'?", near);
+		err_why(err, "did you mean '%s'?", near);
+	else if (n == 0)
+		err_why(err, "there is none");
+	else if (n == 1)
+		err_why(err, "there is only '%s'", names[0]);
 	else
-		err_fix(err, "vswitchctl %s list", noun);
+		err_why(err, "there are %u others", n);
+	err_fix(err, "vswitchctl %s list", noun);
 	return -ENOENT;
 }
 
@@ -56,6 +64,30 @@ const struct vs_switch *vs_cmd_switch(const struct vs_daemon *d, const json_t *p
 	if (sw == NULL)
 		(void)vs_cmd_not_found(err, "switch", name, names);
 	return sw;
+}
+
+const struct vs_tenant *vs_cmd_tenant(const struct vs_daemon *d, const json_t *params,
+				      const char *key, struct err *err)
+{
+	const struct vs_model *m = d->vs->model;
+	const struct vs_tenant *t = vs_model_tenant(m, param(params, key));
+	const char **names = calloc(m->n_tenants + 1, sizeof(*names));
+
+	for (unsigned i = 0; names != NULL && i < m->n_tenants; i++)
+		names[i] = m->tenants[i].name;
+	if (t == NULL && names != NULL)
+		(void)vs_cmd_not_found(err, "tenant", param(params, key), names);
+	free(names);
+	return t;
+}
+
+int vs_cmd_filters(const struct vs_daemon *d, const json_t *params, struct err *err)
+{
+	if ((param(params, "switch") != NULL && vs_cmd_switch(d, params, "switch", err) == NULL) ||
+	    (param(params, "tenant") != NULL && vs_cmd_tenant(d, params, "tenant", err) == NULL) ||
+	    (param(params, "port") != NULL && vs_cmd_port(d, params, "port", err) < 0))
+		return -ENOENT;
+	return 0;
 }
 
 uint64_t vs_drops_rx(const struct dp_count *count)

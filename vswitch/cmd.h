@@ -43,6 +43,10 @@ int vs_cmd_port(const struct vs_daemon *d, const json_t *params, const char *key
 /* A switch in the same way; NULL with the error set. */
 const struct vs_switch *vs_cmd_switch(const struct vs_daemon *d, const json_t *params,
 				      const char *key, struct err *err);
+const struct vs_tenant *vs_cmd_tenant(const struct vs_daemon *d, const json_t *params,
+				      const char *key, struct err *err);
+/* Are 'switch', 'tenant' and 'port', where given, there? */
+int vs_cmd_filters(const struct vs_daemon *d, const json_t *params, struct err *err);
 /* "there is no NOUN 'NAME'", with the nearest of 'names' (ended by NULL).  Returns -ENOENT. */
 int vs_cmd_not_found(struct err *err, const char *noun, const char *name, const char *const *names);
 

@@ -102,15 +102,13 @@ static int port_list(void *ctx, struct ctl_call *call, const json_t *params, jso
 	struct vs_daemon *d = ctx;
 	const char *tenant = param(params, "tenant");
 	const struct vs_switch *only = NULL;
-	json_t *rows = json_array();
+	json_t *rows;
 
-	if (param(params, "switch") != NULL) {
+	if (vs_cmd_filters(d, params, err) != 0)
+		return -ENOENT;
+	if (param(params, "switch") != NULL)
 		only = vs_cmd_switch(d, params, "switch", err);
-		if (only == NULL) {
-			json_decref(rows);
-			return -ENOENT;
-		}
-	}
+	rows = json_array();
 	dp_count_refresh(d->vs->dp);
 	for (unsigned i = 0; i < d->vs->model->n_ports; i++) {
 		const struct vs_port *p = &d->vs->model->ports[i];

@@ -234,7 +234,6 @@ static int mac_list(void *ctx, struct ctl_call *call, const json_t *params, json
 		     *limit = json_object_get(params, "limit");
 	struct mac_query q = {
 		.d = ctx,
-		.rows = json_array(),
 		.sw = param(params, "switch"),
 		.tenant = param(params, "tenant"),
 		.port = param(params, "port"),
@@ -242,6 +241,9 @@ static int mac_list(void *ctx, struct ctl_call *call, const json_t *params, json
 		.limit = json_is_integer(limit) ? json_integer_value(limit) : 1000,
 	};
 
+	if (vs_cmd_filters(q.d, params, err) != 0)
+		return -ENOENT;
+	q.rows = json_array();
 	if (q.limit == 0)
 		q.limit = INT64_MAX;
 	dp_fdb_walk(dp_fdb(q.d->vs->dp), mac_row, &q);
@@ -256,11 +258,12 @@ static int mac_flush(void *ctx, struct ctl_call *call, const json_t *params, jso
 	const char *sw = param(params, "switch"), *tenant = param(params, "tenant");
 	const json_t *vlan = json_object_get(params, "vlan");
 	uint16_t v = json_is_integer(vlan) ? (uint16_t)json_integer_value(vlan) : DP_NO_VLAN;
-	int port = param(params, "port") != NULL ? vs_cmd_port(d, params, "port", err) : DP_NO_PORT;
+	const char *name = param(params, "port");
+	int port = name != NULL ? vs_port_id(d->vs, name) : DP_NO_PORT;
 	uint32_t n = 0;
 
-	if (port < 0)
-		return port;
+	if (vs_cmd_filters(d, params, err) != 0)
+		return -ENOENT;
 	for (uint16_t i = 0; i < DP_MAX_DOMAINS; i++) {
 		const struct vs_domain_live *dom = &d->vs->domains[i];
 

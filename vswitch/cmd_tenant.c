@@ -89,21 +89,6 @@ static void tenant_stat_rows(const struct vs_daemon *d, const struct vs_tenant *
 	}
 }
 
-static const struct vs_tenant *tenant_param(const struct vs_daemon *d, const json_t *params,
-					    struct err *err)
-{
-	const struct vs_model *m = d->vs->model;
-	const struct vs_tenant *t = vs_model_tenant(m, param(params, "name"));
-	const char **names = calloc(m->n_tenants + 1, sizeof(*names));
-
-	for (unsigned i = 0; names != NULL && i < m->n_tenants; i++)
-		names[i] = m->tenants[i].name;
-	if (t == NULL && names != NULL)
-		(void)vs_cmd_not_found(err, "tenant", param(params, "name"), names);
-	free(names);
-	return t;
-}
-
 static int tenant_list(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 		       struct err *err)
 {
@@ -121,7 +106,7 @@ static int tenant_show(void *ctx, struct ctl_call *call, const json_t *params, j
 {
 	struct vs_daemon *d = ctx;
 	const struct vs_model *m = d->vs->model;
-	const struct vs_tenant *t = tenant_param(d, params, err);
+	const struct vs_tenant *t = vs_cmd_tenant(d, params, "name", err);
 	json_t *ports, *switches;
 
 	if (t == NULL)
@@ -147,7 +132,7 @@ static int tenant_stats(void *ctx, struct ctl_call *call, const json_t *params, 
 	json_t *rows;
 
 	if (param(params, "name") != NULL) {
-		only = tenant_param(d, params, err);
+		only = vs_cmd_tenant(d, params, "name", err);
 		if (only == NULL)
 			return -ENOENT;
 	}

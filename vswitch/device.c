@@ -319,6 +319,7 @@ static int socket_check(const struct vs_port *p, struct err *err)
 		return 0;
 	err_set(err, -EINVAL, "no-socket", "port %s: kind %s needs --socket PATH", p->name,
 		vs_port_kind_name(p->kind));
+	err_why(err, "the peer is found by it");
 	err_fix(err, "vswitchctl port add %s %s --kind %s --socket /run/vswitch/%s.sock",
 		p->sw->name, p->name, vs_port_kind_name(p->kind), p->name);
 	return -EINVAL;

@@ -4,9 +4,11 @@
  */
 #include "vswitch/model_priv.h"
 
+#include "ctl/conf.h"
 #include "vswitch/metrics.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,13 +88,13 @@ const struct vs_port *vs_model_port(const struct vs_model *m, const char *name)
 	return NULL;
 }
 
-static int no_such(struct err *err, const char *who, const char *name, const char *what,
-		   const char *missing)
+static int no_such(const struct vs_model *m, struct err *err, const char *who, const char *name,
+		   const char *what, const char *missing)
 {
-	err_set(err, -ENOENT, "not-found", "%s %s: there is no %s '%s'", who, name, what,
-		missing != NULL ? missing : "");
-	err_fix(err, "vswitchctl %s list", what);
-	return -ENOENT;
+	char text[160];
+
+	snprintf(text, sizeof(text), "%s %s", who, name);
+	return conf_refuse_missing(m->state, what, missing, text, err);
 }
 
 static int tenant_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
@@ -185,6 +187,15 @@ static unsigned set_count(const uint64_t *set)
 	return n;
 }
 
+static int primary_and_secondary(const struct vs_port *p, struct err *err)
+{
+	err_set(err, -EINVAL, "bad-pvlan", "port %s: VLAN %u cannot be primary and secondary",
+		p->name, p->vlan.vlan);
+	err_why(err, "what keeps private ports apart is that they send on another VLAN");
+	err_fix(err, "use another secondary VLAN");
+	return -EINVAL;
+}
+
 /* What the modes of private VLANs ask of their numbers. */
 static int pvlan_check(const struct vs_port *p, struct err *err)
 {
@@ -195,14 +206,14 @@ static int pvlan_check(const struct vs_port *p, struct err *err)
 		err_set(err, -EINVAL, "bad-pvlan", "port %s: %s needs a primary VLAN and %s",
 			p->name, vs_vlan_mode_name(p->vlan.mode),
 			one ? "one secondary VLAN" : "secondary VLANs");
+		err_why(err, "the primary is what promiscuous ports send on, a secondary what the "
+			     "others do");
 		err_fix(err, "vswitchctl vlan set %s --%s PRIMARY,SECONDARY%s", p->name,
 			vs_vlan_mode_name(p->vlan.mode), one ? "" : "...");
 		return -EINVAL;
 	}
 	if (dp_vlan_test(p->vlan.secondary, p->vlan.vlan))
-		return err_set(err, -EINVAL, "bad-pvlan",
-			       "port %s: VLAN %u cannot be primary and secondary", p->name,
-			       p->vlan.vlan);
+		return primary_and_secondary(p, err);
 	return 0;
 }
 
@@ -265,7 +276,7 @@ static int shared_read(struct vs_model *m, struct vs_port *p, struct err *err)
 		name[eq - item] = '\0';
 		p->shared[i] = (struct vs_tenant_vlan){vs_model_tenant(m, name), (uint16_t)vlan};
 		if (p->shared[i].tenant == NULL)
-			return no_such(err, "port", p->name, "tenant", name);
+			return no_such(m, err, "port", p->name, "tenant", name);
 		for (size_t k = 0; k < i; k++)
 			if (p->shared[k].vlan == vlan || p->shared[k].tenant == p->shared[i].tenant)
 				return err_set(err, -EINVAL, "bad-tenant-vlan",
@@ -330,9 +341,9 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 		.mac_limit = (uint16_t)vs_body_number(body, "mac_limit", 0),
 	};
 	if (p->sw == NULL)
-		return no_such(err, "port", name, "switch", sw);
+		return no_such(m, err, "port", name, "switch", sw);
 	if (tenant != NULL && p->tenant == NULL)
-		return no_such(err, "port", name, "tenant", tenant);
+		return no_such(m, err, "port", name, "tenant", tenant);
 	if (kind < 0)
 		return err_set(err, -EINVAL, "bad-kind",
 			       "port %s: --kind must be phys, host, tap, vhost, memif or mem",
@@ -363,9 +374,11 @@ static int static_mac_read(struct vs_model *m, const char *name, const json_t *b
 		.vlan = (uint16_t)vs_body_number(body, "vlan", 0),
 	};
 	if (s->sw == NULL)
-		return no_such(err, "mac", name, "switch", vs_body_str(body, "switch"));
+		return no_such(m, err, "static address", vs_body_str(body, "mac"), "switch",
+			       vs_body_str(body, "switch"));
 	if (s->port == NULL)
-		return no_such(err, "mac", name, "port", vs_body_str(body, "port"));
+		return no_such(m, err, "static address", vs_body_str(body, "mac"), "port",
+			       vs_body_str(body, "port"));
 	if (json_object_get(body, "vlan") == NULL)
 		s->vlan =
 			s->port->vlan.mode == VS_TRUNK ? s->port->vlan.native : s->port->vlan.vlan;
@@ -373,7 +386,7 @@ static int static_mac_read(struct vs_model *m, const char *name, const json_t *b
 		return err_set(err, -EINVAL, "wrong-switch",
 			       "mac %s: port %s is on switch %s, not %s", vs_body_str(body, "mac"),
 			       s->port->name, s->port->sw->name, s->sw->name);
-	return unicast_check("mac", name, vs_body_str(body, "mac"), &s->mac, err);
+	return unicast_check("mac", "add", vs_body_str(body, "mac"), &s->mac, err);
 }
 
 typedef int (*read_fn)(struct vs_model *m, const char *name, const json_t *body, struct err *err);

@@ -80,6 +80,7 @@ int vs_model_devices_check(const struct vs_model *m, struct err *err)
 					continue;
 				err_set(err, -EEXIST, "device-used", "port %s: %s %s is port %s's",
 					m->ports[i].name, keys[k], mine, m->ports[j].name);
+				err_why(err, "two ports cannot be served by one device");
 				err_fix(err, "vswitchctl port remove %s first, or choose another",
 					m->ports[j].name);
 				err_about(err, "port", m->ports[i].name);
@@ -111,6 +112,7 @@ int vs_model_pvlans_check(const struct vs_model *m, struct err *err)
 					"port %s: secondary VLAN %u belongs to primary %u on port "
 					"%s",
 					a->name, v, b->vlan.vlan, b->name);
+				err_why(err, "a secondary VLAN has one primary on a switch");
 				err_fix(err, "use another secondary VLAN");
 				err_about(err, "port", a->name);
 				err_about(err, "port", b->name);

@@ -68,6 +68,8 @@ static int unknown(const struct ctl_spec *spec, const char *name, const char *da
 	near = ctl_did_you_mean(name, names);
 	if (near != NULL)
 		err_why(err, "did you mean --%s?", near);
+	else
+		err_why(err, "none of its arguments is called so, or nearly");
 	err_fix(err, "vswitchctl %s %s --help", spec->noun, spec->verb);
 	return rc;
 }

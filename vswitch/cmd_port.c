@@ -72,7 +72,8 @@ json_t *vs_port_row(const struct vs_daemon *d, const struct vs_port *p)
 	char mac[RTE_ETHER_ADDR_FMT_SIZE] = "";
 	char *vlan = vlan_text(&p->vlan);
 
-	if (live->port != NULL)
+	/* A vhost guest brings its own, which nobody tells. */
+	if (live->port != NULL && !rte_is_zero_ether_addr(&live->port->mac))
 		vs_mac_format(&live->port->mac, mac, sizeof(mac));
 	json_object_set_new(row, "id", json_integer(id));
 	json_object_set_new(row, "name", json_string(p->name));

@@ -231,7 +231,7 @@ int dp_worker_remove(struct dp *dp, unsigned cpu, struct err *err)
 
 unsigned dp_n_workers(const struct dp *dp)
 {
-	return dp->n_workers;
+	return atomic_load_explicit(&dp->n_workers, memory_order_relaxed);
 }
 
 void dp_set_max_sleep(struct dp *dp, uint32_t us)

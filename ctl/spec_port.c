@@ -364,7 +364,7 @@ static const struct ctl_arg vlan_set_args[] = {
 	 .min = 2,
 	 .max = 64,
 	 .metavar = "PRIMARY,SECONDARY...",
-	 .help = "private VLAN: reaches all ports of the primary and these secondaries"},
+	 .help = "private VLAN: meets the ports of these secondaries and other promiscuous ones"},
 	{.name = "none", .type = CTL_FLAG, .help = "untagged, on no VLAN: as a new port is"},
 	{0},
 };

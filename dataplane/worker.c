@@ -2,13 +2,13 @@
  *
  * The worker's loop, its start and stop, and how it sleeps.
  *
- * Sleep: IDLE_US after its last frame a worker waits in epoll on its queues' descriptors and its own
- * kick.  Not sooner: a guest that is faster than its own core for a moment would find the switch
- * asleep at its next burst, again and again.  Queues that have no descriptor bound the wait: it
- * doubles from 20 us to 'max_sleep_us' (500 unless set), so that is the longest a frame waits for an
- * idle worker, plus the kernel's wake-up.  Where going to sleep, waking up and looking at all queues
- * costs c of n workers, each sleeps at least 50 n c (and at most 10 ms): idle costs 2 % of a core
- * however many ports and workers there are.
+ * Sleep: IDLE_US after its last frame a worker waits in epoll on its queues' descriptors and its
+ * own kick.  Not sooner: a guest that is faster than its own core for a moment would find the
+ * switch asleep at its next burst, again and again.  Queues that have no descriptor bound the wait:
+ * it doubles from 20 us to 'max_sleep_us' (500 unless set), so that is the longest a frame waits
+ * for an idle worker, plus the kernel's wake-up.  Where going to sleep, waking up and looking at
+ * all queues costs c of n workers, each sleeps at least 50 n c (and at most 10 ms): idle costs 2 %
+ * of a core however many ports and workers there are.
  */
 #include "dataplane/worker.h"
 

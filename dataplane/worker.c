@@ -372,6 +372,7 @@ static void worker_free(struct dp *dp, struct dp_worker *w)
 	if (w->kick_fd >= 0)
 		close(w->kick_fd);
 	free(atomic_load(&w->rxqs));
+	free(w->spare);
 	free(w);
 }
 
@@ -385,10 +386,11 @@ static int worker_prepare(struct dp *dp, struct dp_worker *w)
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	atomic_store(&w->rxqs, empty);
+	w->spare = calloc(1, sizeof(*w->spare));
 	snprintf(name, sizeof(name), "inbox-%p-%u", (void *)dp, w->index);
 	w->inbox = rte_ring_create(name, DP_INBOX_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	if (empty == NULL || w->epoll_fd < 0 || w->kick_fd < 0 || w->inbox == NULL ||
-	    dp_count_alloc_worker(dp, w) != 0)
+	if (empty == NULL || w->spare == NULL || w->epoll_fd < 0 || w->kick_fd < 0 ||
+	    w->inbox == NULL || dp_count_alloc_worker(dp, w) != 0)
 		return -ENOMEM;
 	return 0;
 }

@@ -62,18 +62,18 @@ static void ids_refresh(struct vs *vs)
 
 static int publish(struct vs *vs, const struct vs_model *m, struct err *err)
 {
-	struct dp_flood_limit **old = calloc(DP_MAX_DOMAINS, sizeof(*old));
+	struct vs_kept_limit *old = calloc(DP_MAX_DOMAINS, sizeof(*old));
 	struct dp_view *view = NULL;
-	int rc;
+	int rc = old != NULL ? vs_domains_limit(vs, m, old) : -ENOMEM;
 
-	if (old == NULL)
-		return err_set(err, -ENOMEM, "no-memory", "no memory for the new view");
-	vs_domains_limit(vs, m, old);
-	view = vs_view_compile(vs, m);
+	if (rc == 0)
+		view = vs_view_compile(vs, m);
 	rc = view == NULL ? err_set(err, -ENOMEM, "no-memory", "no memory for the new view")
 			  : dp_view_publish(vs->dp, view, err);
-	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++)
-		free(old[i]);
+	/* It may fail after the view was published: a queue could not be placed. */
+	if (old != NULL)
+		vs_domains_settle(vs, old,
+				  view != NULL && dp_view(vs->dp)->version == vs->view_version);
 	free(old);
 	return rc;
 }
@@ -489,6 +489,7 @@ int vs_create(const struct vs_opts *opts, struct vs **ret_vs, struct err *err)
 	int rc;
 
 	if (vs == NULL || empty == NULL) {
+		json_decref(empty);
 		free(vs);
 		return err_set(err, -ENOMEM, "no-memory", "no memory");
 	}

@@ -90,28 +90,54 @@ void vs_domains_drop(struct vs *vs, const struct vs_model *m)
 	}
 }
 
-/* A tenant's flooding limit keeps its level unless the rate changes.  Returns the one that is not
- * needed any more. */
-static struct dp_flood_limit *domain_limit(const struct vs_model *m, struct vs_domain_live *d)
+/* A tenant's flooding limit keeps its level unless the rate changes.  The old one, which workers
+ * still use, stays the caller's. */
+static int domain_limit(const struct vs_model *m, struct vs_domain_live *d)
 {
 	const struct vs_tenant *t = vs_model_tenant(m, d->tenant);
 	uint64_t rate = t != NULL ? t->flood_rate_bps : 0;
-	struct dp_flood_limit *old = d->flood;
+	struct dp_flood_limit *limit = NULL;
 
 	if (rate == d->flood_rate_bps)
-		return NULL;
+		return 0;
+	if (rate != 0) {
+		limit = aligned_alloc(64, (sizeof(*limit) + 63) / 64 * 64);
+		if (limit == NULL)
+			return -ENOMEM;
+		dp_flood_limit_init(limit, rate, rte_get_tsc_hz());
+	}
 	d->flood_rate_bps = rate;
-	d->flood = NULL;
-	if (rate == 0)
-		return old;
-	d->flood = aligned_alloc(64, (sizeof(*d->flood) + 63) / 64 * 64);
-	if (d->flood != NULL)
-		dp_flood_limit_init(d->flood, rate, rte_get_tsc_hz());
-	return old;
+	d->flood = limit;
+	return 0;
 }
 
-void vs_domains_limit(struct vs *vs, const struct vs_model *m, struct dp_flood_limit **ret_old)
+int vs_domains_limit(struct vs *vs, const struct vs_model *m, struct vs_kept_limit *ret_old)
 {
-	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++)
-		ret_old[i] = vs->domains[i].used ? domain_limit(m, &vs->domains[i]) : NULL;
+	int rc = 0;
+
+	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++) {
+		struct vs_domain_live *d = &vs->domains[i];
+
+		ret_old[i] = (struct vs_kept_limit){d->flood, d->flood_rate_bps};
+		if (rc == 0 && d->used)
+			rc = domain_limit(m, d);
+	}
+	return rc;
+}
+
+void vs_domains_settle(struct vs *vs, const struct vs_kept_limit *old, bool published)
+{
+	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++) {
+		struct vs_domain_live *d = &vs->domains[i];
+
+		if (d->flood == old[i].flood)
+			continue;
+		if (published) {
+			free(old[i].flood);
+			continue;
+		}
+		free(d->flood);
+		d->flood = old[i].flood;
+		d->flood_rate_bps = old[i].rate_bps;
+	}
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define TENANT_ID_MAX 0xffffffu
+#define VLAN_MAX      4094
 #define MTU_MIN	      68
 #define MTU_MAX	      65521
 
@@ -55,6 +56,21 @@ uint64_t vs_body_number(const json_t *body, const char *key, uint64_t def)
 
 	return json_is_integer(v) && json_integer_value(v) >= 0 ? (uint64_t)json_integer_value(v)
 								: def;
+}
+
+/* The same for a field of 16 bits: what does not fit is too much, not a small number. */
+static uint16_t small(const json_t *body, const char *key, uint16_t def)
+{
+	uint64_t n = vs_body_number(body, key, def);
+
+	return n < UINT16_MAX ? (uint16_t)n : UINT16_MAX;
+}
+
+static uint32_t medium(const json_t *body, const char *key, uint32_t def)
+{
+	uint64_t n = vs_body_number(body, key, def);
+
+	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
 static bool flag(const json_t *body, const char *key, bool def)
@@ -103,8 +119,8 @@ static int tenant_read(struct vs_model *m, const char *name, const json_t *body,
 
 	*t = (struct vs_tenant){
 		.name = name,
-		.id = (uint32_t)vs_body_number(body, "id", 0),
-		.mac_limit = (uint32_t)vs_body_number(body, "mac_limit", 0),
+		.id = medium(body, "id", 0),
+		.mac_limit = medium(body, "mac_limit", 0),
 		.flood_rate_bps = vs_body_number(body, "flood_rate", 0),
 	};
 	if (t->id == 0 || t->id > TENANT_ID_MAX)
@@ -135,7 +151,7 @@ static int switch_read(struct vs_model *m, const char *name, const json_t *body,
 		.name = name,
 		.type = (enum vs_switch_type)type,
 		.mac_age_s = (uint32_t)(vs_body_number(body, "mac_age", 0) / 1000),
-		.mac_limit = (uint32_t)vs_body_number(body, "mac_limit", 0),
+		.mac_limit = medium(body, "mac_limit", 0),
 		.loop_guard = flag(body, "loop_guard", true),
 	};
 	return 0;
@@ -231,10 +247,10 @@ static int vlan_read(struct vs_port *p, struct err *err)
 		return err_set(err, -EINVAL, "bad-vlan-mode", "port %s: no VLAN mode '%s'", p->name,
 			       word);
 	p->vlan.mode = (enum vs_vlan_mode)mode;
-	p->vlan.vlan = (uint16_t)vs_body_number(p->body, "vlan", 0);
-	p->vlan.native = (uint16_t)vs_body_number(p->body, "native", 0);
+	p->vlan.vlan = small(p->body, "vlan", 0);
+	p->vlan.native = small(p->body, "native", 0);
 	p->vlan.tpid = tpid != NULL && strcasecmp(tpid, "0x88a8") == 0 ? 0x88a8 : 0x8100;
-	if (p->vlan.vlan > 4094 || p->vlan.native > 4094)
+	if (p->vlan.vlan > VLAN_MAX || p->vlan.native > VLAN_MAX)
 		return err_set(err, -EINVAL, "bad-vlan", "port %s: a VLAN is 0 to 4094", p->name);
 	rc = vs_vlans_parse("all", p->vlan.allowed, err);
 	if (rc == 0)
@@ -244,6 +260,15 @@ static int vlan_read(struct vs_port *p, struct err *err)
 	if (rc == 0 && p->vlan.mode >= VS_ISOLATED)
 		rc = pvlan_check(p, err);
 	return rc;
+}
+
+/* Digits alone, 1 to 4094; else 0. */
+static unsigned vlan_number(const char *text)
+{
+	size_t n = strspn(text, "0123456789");
+	unsigned long vlan = n != 0 && text[n] == '\0' ? strtoul(text, NULL, 10) : 0;
+
+	return vlan <= VLAN_MAX ? (unsigned)vlan : 0;
 }
 
 /* "--tenant-vlan blue=100": the uplink carries blue's frames with tag 100. */
@@ -259,14 +284,14 @@ static int shared_read(struct vs_model *m, struct vs_port *p, struct err *err)
 			       "port %s: only a phys port can be shared by tenants", p->name);
 	p->shared = calloc(n, sizeof(*p->shared));
 	if (p->shared == NULL)
-		return -ENOMEM;
+		return err_set(err, -ENOMEM, "no-memory", "port %s: no memory", p->name);
 	for (size_t i = 0; i < n; i++) {
 		const char *item = json_string_value(json_array_get(list, i));
 		const char *eq = item != NULL ? strchr(item, '=') : NULL;
 		char name[64];
-		unsigned long vlan = eq != NULL ? strtoul(eq + 1, NULL, 10) : 0;
+		unsigned vlan = eq != NULL ? vlan_number(eq + 1) : 0;
 
-		if (eq == NULL || (size_t)(eq - item) >= sizeof(name) || vlan < 1 || vlan > 4094) {
+		if (vlan == 0 || (size_t)(eq - item) >= sizeof(name)) {
 			err_set(err, -EINVAL, "bad-tenant-vlan", "port %s: '%s' is not TENANT=VLAN",
 				p->name, item != NULL ? item : "");
 			err_fix(err, "write it like --tenant-vlan blue=100");
@@ -321,6 +346,26 @@ static int unicast_check(const char *who, const char *name, const char *text,
 	return 0;
 }
 
+/* The key of what a kind of port occupies on the host, which is the port's name where 'named'. */
+const char *vs_model_place_key(enum vs_port_kind kind, bool *ret_named)
+{
+	*ret_named = kind == VS_PHYS || kind == VS_HOST || kind == VS_TAP;
+	if (kind == VS_PHYS)
+		return "device";
+	if (*ret_named)
+		return "ifname";
+	return kind == VS_MEM ? NULL : "socket";
+}
+
+static const char *place_of(const struct vs_port *p)
+{
+	bool named;
+	const char *key = vs_model_place_key(p->kind, &named);
+	const char *place = key != NULL ? vs_body_str(p->body, key) : NULL;
+
+	return place == NULL && named ? p->name : place;
+}
+
 static int port_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
 {
 	struct vs_port *p = &m->ports[m->n_ports++];
@@ -337,8 +382,8 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 		.up = admin == NULL || strcmp(admin, "up") == 0,
 		.flood = flag(body, "flood", true),
 		.bpdu = flag(body, "bpdu", false),
-		.mtu = (uint16_t)vs_body_number(body, "mtu", 1500),
-		.mac_limit = (uint16_t)vs_body_number(body, "mac_limit", 0),
+		.mtu = small(body, "mtu", 1500),
+		.mac_limit = small(body, "mac_limit", 0),
 	};
 	if (p->sw == NULL)
 		return no_such(m, err, "port", name, "switch", sw);
@@ -349,6 +394,7 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 			       "port %s: --kind must be phys, host, tap, vhost, memif or mem",
 			       name);
 	p->kind = (enum vs_port_kind)kind;
+	p->place = place_of(p);
 	if (p->mtu < MTU_MIN || p->mtu > MTU_MAX)
 		return err_set(err, -EINVAL, "bad-mtu", "port %s: MTU must be %d to %d", name,
 			       MTU_MIN, MTU_MAX);
@@ -371,7 +417,7 @@ static int static_mac_read(struct vs_model *m, const char *name, const json_t *b
 		.name = name,
 		.sw = vs_model_switch(m, vs_body_str(body, "switch")),
 		.port = vs_model_port(m, vs_body_str(body, "port")),
-		.vlan = (uint16_t)vs_body_number(body, "vlan", 0),
+		.vlan = small(body, "vlan", 0),
 	};
 	if (s->sw == NULL)
 		return no_such(m, err, "static address", vs_body_str(body, "mac"), "switch",
@@ -382,6 +428,9 @@ static int static_mac_read(struct vs_model *m, const char *name, const json_t *b
 	if (json_object_get(body, "vlan") == NULL)
 		s->vlan =
 			s->port->vlan.mode == VS_TRUNK ? s->port->vlan.native : s->port->vlan.vlan;
+	if (s->vlan > VLAN_MAX)
+		return err_set(err, -EINVAL, "bad-vlan", "mac %s: a VLAN is 0 to %d", name,
+			       VLAN_MAX);
 	if (s->port->sw != s->sw)
 		return err_set(err, -EINVAL, "wrong-switch",
 			       "mac %s: port %s is on switch %s, not %s", vs_body_str(body, "mac"),
@@ -451,7 +500,7 @@ static int read_all(struct vs_model *m, struct err *err)
 	if (rc == 0)
 		rc = read_kind(m, "mac", 65536, static_mac_read, err);
 	m->mac_age_s = (uint32_t)(vs_body_number(settings, "mac_age", 0) / 1000);
-	m->max_sleep_us = (uint32_t)vs_body_number(cores, "max_sleep", 500);
+	m->max_sleep_us = medium(cores, "max_sleep", 500);
 	m->rebalance = flag(cores, "rebalance", true);
 	m->metrics = vs_body_str(settings, "metrics");
 	if (m->metrics != NULL && strcmp(m->metrics, "off") == 0)

@@ -57,36 +57,41 @@ int vs_model_macs_check(const struct vs_model *m, struct err *err)
 	return rc;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Interfaces of one name can be in two namespaces; links of one memif socket have numbers. */
+static bool same_place(const struct vs_port *a, const struct vs_port *b)
+{
+	if (a->kind != b->kind || a->place == NULL || b->place == NULL ||
+	    strcmp(a->place, b->place) != 0)
+		return false;
+	if (a->kind == VS_MEMIF)
+		return vs_body_number(a->body, "id", 0) == vs_body_number(b->body, "id", 0);
+	return same_text(vs_body_str(a->body, "netns"), vs_body_str(b->body, "netns")) &&
+	       vs_body_number(a->body, "pid", 0) == vs_body_number(b->body, "pid", 0);
+}
+
 /* Two ports must not want the same device: the second would fail, or worse, share it. */
 int vs_model_devices_check(const struct vs_model *m, struct err *err)
 {
-	static const char *const keys[] = {"socket", "device", "ifname"};
-
 	for (unsigned i = 0; i < m->n_ports; i++) {
-		for (unsigned k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
-			const char *mine = vs_body_str(m->ports[i].body, keys[k]);
+		const struct vs_port *a = &m->ports[i];
+		bool named;
 
-			for (unsigned j = 0; mine != NULL && j < i; j++) {
-				const char *other = vs_body_str(m->ports[j].body, keys[k]);
-				const char *ns1 = vs_body_str(m->ports[i].body, "netns");
-				const char *ns2 = vs_body_str(m->ports[j].body, "netns");
-
-				if (other == NULL || strcmp(mine, other) != 0 ||
-				    m->ports[i].kind != m->ports[j].kind ||
-				    (m->ports[i].kind == VS_MEMIF &&
-				     vs_body_number(m->ports[i].body, "id", 0) !=
-					     vs_body_number(m->ports[j].body, "id", 0)) ||
-				    strcmp(ns1 != NULL ? ns1 : "", ns2 != NULL ? ns2 : "") != 0)
-					continue;
-				err_set(err, -EEXIST, "device-used", "port %s: %s %s is port %s's",
-					m->ports[i].name, keys[k], mine, m->ports[j].name);
-				err_why(err, "two ports cannot be served by one device");
-				err_fix(err, "vswitchctl port remove %s first, or choose another",
-					m->ports[j].name);
-				err_about(err, "port", m->ports[i].name);
-				err_about(err, "port", m->ports[j].name);
-				return -EEXIST;
-			}
+		for (unsigned j = 0; j < i; j++) {
+			if (!same_place(a, &m->ports[j]))
+				continue;
+			err_set(err, -EEXIST, "device-used", "port %s: %s %s is port %s's", a->name,
+				vs_model_place_key(a->kind, &named), a->place, m->ports[j].name);
+			err_why(err, "two ports cannot be served by one device");
+			err_fix(err, "vswitchctl port remove %s first, or choose another",
+				m->ports[j].name);
+			err_about(err, "port", a->name);
+			err_about(err, "port", m->ports[j].name);
+			return -EEXIST;
 		}
 	}
 	return 0;

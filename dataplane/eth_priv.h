@@ -26,7 +26,6 @@ struct eth_port {
 	struct dp_port *port;
 	uint16_t port_id;
 	bool started;
-	uint64_t tried_ns; /* memif client: last attempt to connect */
 	_Atomic bool gone; /* told by DPDK, on its interrupt thread */
 	struct eth_devargs devargs;
 	struct eth_wish wish; /* as asked for */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Ports on DPDK devices: NICs by PCI address, and DPDK's software devices (memif, AF_XDP, pcap,
+ * Ports on DPDK devices: NICs by PCI address, and DPDK's software devices (AF_XDP, pcap,
  * virtio-user, null).
  *
  * 	eth_devargs.c  what a string names       eth_conf.c  queues, RSS, offloads from what the
@@ -15,7 +15,6 @@
  */
 #include "dataplane/eth_priv.h"
 
-#include "ctl/base/clock.h"
 #include "dataplane/af_xdp.h"
 #include "dataplane/csum.h"
 #include "dataplane/dp.h"
@@ -39,8 +38,6 @@
 #define XDP_FILL      2048u
 #define XDP_SLACK     512u
 #define XDP_MIN_FRAME 2048u
-
-#define RETRY_NS UINT64_C(1000000000)
 
 #define REQUESTS (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)
 
@@ -316,20 +313,12 @@ static int configure(struct eth_port *ep, struct err *err)
 	return 0;
 }
 
-/* A memif client without a server cannot start; it is tried again (try_again()). */
-static bool is_memif_client(const struct eth_port *ep)
-{
-	return strcmp(ep->info.driver_name, "net_memif") == 0 &&
-	       strstr(ep->devargs.full, "role=server") == NULL &&
-	       strstr(ep->devargs.full, "role=master") == NULL;
-}
-
 static int start(struct eth_port *ep, struct err *err)
 {
 	int rc = rte_eth_dev_start(ep->port_id);
 
 	if (rc != 0)
-		return is_memif_client(ep) ? 0 : refused(ep, rc, "to start", err);
+		return refused(ep, rc, "to start", err);
 	ep->started = true;
 	rc = rte_eth_promiscuous_enable(ep->port_id);
 	if (rc != 0 && rc != -ENOTSUP)
@@ -609,34 +598,6 @@ static bool interface_link(struct eth_port *ep, struct dp_link *link)
 	return false;
 }
 
-/* A memif client whose server went away, or was never there, connects when it is started. */
-static void try_again(struct eth_port *ep)
-{
-	char reason[64];
-	uint64_t now = clock_mono_ns();
-
-	if (now - ep->tried_ns < RETRY_NS)
-		return;
-	ep->tried_ns = now;
-	take_from_workers(ep);
-	device_stop(ep);
-	dpdk_log_record();
-	start(ep, NULL);
-	dpdk_log_end(reason, sizeof(reason));
-	set_off(ep, !ep->started);
-}
-
-static void say_why_down(const struct eth_port *ep, struct dp_link *link)
-{
-	if (link->reason[0] != '\0')
-		return;
-	if (strcmp(ep->port->driver, "net_memif") == 0)
-		snprintf(link->reason, sizeof(link->reason),
-			 "no peer at the other end of the memif");
-	else
-		snprintf(link->reason, sizeof(link->reason), "no carrier");
-}
-
 static void eth_link(struct dp_port *port, struct dp_link *ret_link)
 {
 	struct eth_port *ep = port->priv;
@@ -649,14 +610,12 @@ static void eth_link(struct dp_port *port, struct dp_link *ret_link)
 		ret_link->up = link.link_status == RTE_ETH_LINK_UP &&
 			       (ep->ifname[0] == '\0' || interface_link(ep, ret_link));
 	}
-	if (!ret_link->up && !atomic_load(&ep->gone) && is_memif_client(ep))
-		try_again(ep);
 	if (atomic_load(&ep->gone))
 		snprintf(ret_link->reason, sizeof(ret_link->reason), "the device was removed");
-	else if (!ep->started && !is_memif_client(ep))
+	else if (!ep->started)
 		snprintf(ret_link->reason, sizeof(ret_link->reason), "the device does not start");
-	else if (!ret_link->up)
-		say_why_down(ep, ret_link);
+	else if (!ret_link->up && ret_link->reason[0] == '\0')
+		snprintf(ret_link->reason, sizeof(ret_link->reason), "no carrier");
 	atomic_store(&port->link_up, ret_link->up);
 	ret_link->full_duplex = link.link_duplex == RTE_ETH_LINK_FULL_DUPLEX;
 	if (ret_link->up && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)

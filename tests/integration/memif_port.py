@@ -4,7 +4,7 @@
 # A memif port and a peer that comes and goes.
 #
 #	netns vsmemif-a             portloop                 dpdk-testpmd --forward-mode=icmpecho
-#	10.77.0.1 ─ veth ─ a0 ─ [ xdp port │ memif port ] ═ shared memory ═ memif ─ answers any ARP and ping
+#	10.77.0.1 ─ veth ─ a0 ─ [ xdp port │ memif port ] ═ shared memory ═ net_memif ─ answers any ARP and ping
 #
 # Either end may be the server.  The peer is killed, under traffic, and another one takes its place.
 #
@@ -46,7 +46,8 @@ def setup():
 class Loop:
     def __init__(self, role, path):
         self.file = tempfile.NamedTemporaryFile('w')
-        memif = f'eth:net_memif_t,role={role},id=3,socket={path},socket-abstract=no'
+        memif = {'server': 'memif-server:', 'client': 'memif:'}[role] + path + ',id=3'
+        self.name = path
         self.p = subprocess.Popen([PORTLOOP, 'xdp:' + NEAR, memif], stdout=self.file, stderr=subprocess.STDOUT)
         self.wait_for('ready', '', 1)
 
@@ -62,7 +63,7 @@ class Loop:
         raise AssertionError(f'"{start}... {words}" not {times} times in: {self.output()}')
 
     def links(self, state, times):
-        self.wait_for('net_memif_t', 'link ' + state, times)
+        self.wait_for(self.name, 'link ' + state, times)
 
     def end(self):
         self.p.terminate()
@@ -116,7 +117,7 @@ def peers_come_and_go(folder, ours, theirs):
                 time.sleep(0.5)
             finally:
                 peer.kill()
-            loop.links('down: no peer', i)
+            loop.links('down: the peer left', i)
             flood.terminate()
             flood.wait()
             ping('-c', '2', expect=False)

@@ -117,9 +117,9 @@ void dp_guard_install(void)
 	pthread_mutex_unlock(&mutex);
 }
 
-void dp_guard_thread(void)
+void dp_guard_thread(bool on)
 {
-	mend_all = true;
+	mend_all = on;
 }
 
 /* An entry that nobody uses, or a new one. */

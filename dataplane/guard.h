@@ -25,9 +25,9 @@ struct dp_guard *dp_guard_add(const void *va, size_t size, atomic_bool *lost);
 /* Nobody touches the memory any more, and it is not yet unmapped.  Takes NULL. */
 void dp_guard_remove(struct dp_guard *guard);
 
-/* From now on this thread's faults are mended wherever they are: it is in the hands of a library
- * that maps a peer's memory and looks at it before we hear of it. */
-void dp_guard_thread(void);
+/* While 'on', this thread's faults are mended wherever they are: it is in the hands of a library
+ * that maps a peer's memory and looks at it before we hear of it, or without our hearing of it. */
+void dp_guard_thread(bool on);
 
 /* Catches SIGBUS; others go to who caught it before.  dp_guard_add() does it, too: to be the first
  * once more when a library has put itself before us. */

@@ -99,7 +99,7 @@ static void kill_self(uint8_t *va)
 
 static void touch_in_a_library(uint8_t *va)
 {
-	dp_guard_thread();
+	dp_guard_thread(true);
 	touch(va);
 }
 

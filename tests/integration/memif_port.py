@@ -88,7 +88,8 @@ class Peer:
 
 
 def ping(*options, expect=True):
-    out = subprocess.run(['ip', 'netns', 'exec', A, 'ping', '-q', '-i', '0.05', '-W', '1', *options, '10.77.0.2'],
+    wait = '5' if expect else '1'  # An answer may be late where testpmd and we share a core.
+    out = subprocess.run(['ip', 'netns', 'exec', A, 'ping', '-q', '-i', '0.05', '-W', wait, *options, '10.77.0.2'],
                          capture_output=True, text=True).stdout
     assert (', 0% packet loss' in out) == expect, out
 

@@ -97,36 +97,3 @@ int eth_devargs_parse(const char *text, struct eth_devargs *ret, struct err *err
 	*ret = d;
 	return 0;
 }
-
-/* DPDK splits at ',' and '=' and has no quotes; a device's name may not hold ':' either. */
-static int check_word(const char *what, const char *word, const char *forbidden, struct err *err)
-{
-	for (const char *p = word; *p != '\0'; p++)
-		if (!isgraph((unsigned char)*p) || strchr(forbidden, *p) != NULL)
-			return err_set(err, -EINVAL, SLUG,
-				       "%s '%s' holds a character that DPDK cannot take: '%c'",
-				       what, word, isgraph((unsigned char)*p) ? *p : ' ');
-	return 0;
-}
-
-int dp_eth_af_xdp_devargs(const char *ifname, uint16_t n_queues, bool software, char *ret,
-			  size_t size, struct err *err)
-{
-	int rc, n;
-
-	if (ifname == NULL || ifname[0] == '\0' || strlen(ifname) >= IFNAMSIZ)
-		return err_set(err, -EINVAL, SLUG, "an interface name has 1 to %d bytes",
-			       IFNAMSIZ - 1);
-	rc = check_word("interface", ifname, ",=:", err);
-	if (rc != 0)
-		return rc;
-	/* A NIC that writes to our buffers itself needs those that cross pages to be contiguous. */
-	n = snprintf(ret, size, "net_af_xdp_%s,iface=%s,start_queue=0,queue_count=%u%s", ifname,
-		     ifname, n_queues != 0 ? n_queues : 1,
-		     software		       ? ",busy_budget=0"
-		     : rte_eal_has_hugepages() ? ""
-					       : ",force_copy=1");
-	if (n < 0 || (size_t)n >= size)
-		return err_set(err, -ENAMETOOLONG, SLUG, "AF_XDP arguments are too long");
-	return 0;
-}

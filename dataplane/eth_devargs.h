@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * DPDK device arguments: what kind of device a string names, and strings for the devices that are
- * built from an interface or a socket.  Pure; any thread.
+ * DPDK device arguments: what kind of device a string names.  Pure; any thread.
  */
 #ifndef DATAPLANE_ETH_DEVARGS_H
 #define DATAPLANE_ETH_DEVARGS_H
@@ -25,10 +24,5 @@ struct eth_devargs {
 /* Understands "3:00.0", "0000:03:00.0,arg=1", "pci:...", "net_null0,size=64", "vdev:net_null0", and
  * "BUS:NAME" of other buses.  -EINVAL for what cannot be a device. */
 int eth_devargs_parse(const char *text, struct eth_devargs *ret, struct err *err);
-
-/* A Linux interface through AF_XDP: its queues 0 to n_queues - 1.  'software': no NIC behind it
- * (veth, tap), so nothing is gained by driving its interrupts from the poll loop.  0, -EINVAL. */
-int dp_eth_af_xdp_devargs(const char *ifname, uint16_t n_queues, bool software, char *ret,
-			  size_t size, struct err *err);
 
 #endif

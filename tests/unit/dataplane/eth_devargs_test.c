@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What strings name a DPDK device, and the strings built for AF_XDP.
+ * What strings name a DPDK device.
  */
 #include "dataplane/eth_devargs.h"
 
@@ -92,23 +92,6 @@ static void long_text_is_refused_not_cut(void **state)
 	assert_int_equal(strlen(d.full), 300);
 }
 
-static void af_xdp_arguments_follow_the_interface(void **state)
-{
-	char text[ETH_DEVARGS_SIZE];
-
-	assert_int_equal(dp_eth_af_xdp_devargs("veth0", 1, true, text, sizeof(text), NULL), 0);
-	assert_string_equal(text, "net_af_xdp_veth0,iface=veth0,start_queue=0,queue_count=1,"
-				  "busy_budget=0");
-	assert_int_equal(dp_eth_af_xdp_devargs("eth1", 8, false, text, sizeof(text), NULL), 0);
-	assert_string_equal(text, "net_af_xdp_eth1,iface=eth1,start_queue=0,queue_count=8");
-	assert_int_equal(dp_eth_af_xdp_devargs("a,b", 1, true, text, sizeof(text), NULL), -EINVAL);
-	assert_int_equal(dp_eth_af_xdp_devargs("", 1, true, text, sizeof(text), NULL), -EINVAL);
-	assert_int_equal(dp_eth_af_xdp_devargs("sixteen-bytes-xx", 1, true, text, sizeof(text),
-					       NULL),
-			 -EINVAL);
-	assert_int_equal(dp_eth_af_xdp_devargs("eth1", 8, false, text, 20, NULL), -ENAMETOOLONG);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,7 +100,6 @@ int main(void)
 		cmocka_unit_test(what_is_no_device_is_refused_with_the_reason),
 		cmocka_unit_test(linux_interface_gets_a_hint),
 		cmocka_unit_test(long_text_is_refused_not_cut),
-		cmocka_unit_test(af_xdp_arguments_follow_the_interface),
 	};
 
 	return cmocka_run_group_tests_name("eth_devargs", tests, NULL, NULL);

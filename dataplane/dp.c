@@ -149,6 +149,15 @@ void dp_destroy(struct dp *dp)
 	free(dp);
 }
 
+void dp_pool_usage(const struct dp *dp, uint64_t *ret_n, uint64_t *ret_in_use)
+{
+	*ret_n = *ret_in_use = 0;
+	for (unsigned i = 0; i < dp->n_pools; i++) {
+		*ret_n += dp->pools[i].pool->size;
+		*ret_in_use += rte_mempool_in_use_count(dp->pools[i].pool);
+	}
+}
+
 void dp_synchronize(struct dp *dp)
 {
 	uint64_t token = rte_rcu_qsbr_start(dp->rcu);

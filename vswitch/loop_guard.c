@@ -3,13 +3,16 @@
  * The loop guard: a guest that bridges two of its ports, or two cables between the same two
  * switches, send every broadcast round for ever.
  *
- * 	suspect   once a second: a port with 200 group or flooded frames, or 8 addresses that came
- * and went.  An idle switch asks nobody anything probe     a frame of ours goes out by each suspect
- * (dataplane/probe.h) proof     it came in by a port from which the sender can be reached: a loop
- * 	hold      one of the two: a machine's port rather than the host's, that rather than the
- * wire; of two alike the one added later.  Everything to and from it is dropped (loop) release
- * after ten seconds at the earliest, when for three seconds no probe of the two came back: while it
- * is held it is probed on, so a loop that stays costs no second storm
+ * Once a second:
+ *
+ * - Suspect: a port with 200 group or flooded frames, or 8 addresses that came and went.  An idle
+ *   switch asks nobody anything.
+ * - Probe: a frame of ours goes out by each suspect (dataplane/probe.h).
+ * - Proof: it came in by a port from which the sender can be reached: a loop.
+ * - Hold one of the two: a machine's port rather than the host's, that rather than the wire; of two
+ *   alike the one added later.  Everything to and from it is dropped (loop).
+ * - Release after ten seconds at the earliest, when for three seconds no probe came back: a held
+ *   port is probed on, so a loop that stays costs no second storm.
  *
  * Probes are untagged.  A loop that only a tag can go round, between two trunks, shows as addresses
  * that move: a phys port where that goes on for three seconds is held for ten, without proof.
@@ -142,8 +145,7 @@ static bool flaps(struct vs *vs, const struct vs_port *p, uint16_t id, uint32_t 
 	hold(vs, id, id);
 	vs_event(vs, "loop", p->name,
 		 "port %s is held for ten seconds: %u addresses moved to it and %u away in a "
-		 "second, "
-		 "as in a loop",
+		 "second, as in a loop",
 		 p->name, gained, lost);
 	return true;
 }

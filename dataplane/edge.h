@@ -10,6 +10,7 @@
 #define DATAPLANE_EDGE_H
 
 #include "dataplane/dp_priv.h"
+#include "dataplane/probe_priv.h"
 
 #include <string.h>
 
@@ -127,8 +128,8 @@ static inline enum dp_drop dp_edge_classify(const struct dp_vport *in, struct dp
 
 /* May a frame of this domain and VLAN leave by 'out'?  The last word on isolation: it does not
  * trust the table. */
-static inline bool dp_edge_may_leave(const struct dp_vport *out, uint16_t domain, uint16_t cvlan,
-			     enum dp_drop *ret_reason)
+static inline bool dp_edge_may_leave(const struct dp_vport *in, const struct dp_vport *out, uint16_t domain,
+			     uint16_t cvlan, enum dp_drop *ret_reason)
 {
 	if (unlikely(out->domain != domain)) {
 		if (out->wire == NULL || out->wire->vlan_of_domain[domain] == DP_NO_VLAN) {
@@ -140,11 +141,14 @@ static inline bool dp_edge_may_leave(const struct dp_vport *out, uint16_t domain
 		*ret_reason = DP_DROP_EGRESS_VLAN;
 		return false;
 	}
-	if (unlikely((out->flags & (DP_VP_UP | DP_VP_HELD)) != DP_VP_UP)) {
+	if (likely((out->flags & (DP_VP_UP | DP_VP_HELD | DP_VP_PRIVATE)) == DP_VP_UP))
+		return true;
+	if ((out->flags & (DP_VP_UP | DP_VP_HELD)) != DP_VP_UP) {
 		*ret_reason = (out->flags & DP_VP_HELD) != 0 ? DP_DROP_LOOP : DP_DROP_TX_DOWN;
 		return false;
 	}
-	return true;
+	*ret_reason = DP_DROP_EGRESS_VLAN;
+	return dp_private_takes(out, in);
 }
 
 static inline bool dp_edge_needs_tag_work(const struct dp_vport *out, const struct dp_edge_frame *f)
@@ -168,7 +172,7 @@ static inline void dp_edge_forward(struct dp_worker *w, const struct dp_vport *i
 		dp_drop(w, in->id, m, DP_DROP_HAIRPIN);
 		return;
 	}
-	if (unlikely(!dp_edge_may_leave(out, f->domain, f->cvlan, &reason))) {
+	if (unlikely(!dp_edge_may_leave(in, out, f->domain, f->cvlan, &reason))) {
 		dp_drop(w, in->id, m, reason);
 		return;
 	}
@@ -190,6 +194,16 @@ static inline void dp_edge_count_tenant(struct dp_worker *w, uint16_t domain, ui
 	w->count->domains[domain].rx_bytes += bytes;
 }
 
+static inline bool dp_edge_is_probe(struct dp_worker *w, const struct dp_vport *in, const struct rte_mbuf *m)
+{
+	uint64_t first;
+
+	if (m->data_len < RTE_ETHER_HDR_LEN)
+		return false;
+	memcpy(&first, rte_pktmbuf_mtod(m, const char *), sizeof(first));
+	return (first & DP_EDGE_MAC_MASK) == PROBE_DST && dp_probe_is_ours(w, in->id, m);
+}
+
 /* Counts the burst as received; true when the port takes frames at all. */
 static inline bool dp_edge_admit(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 		  uint16_t n)
@@ -208,9 +222,14 @@ static inline bool dp_edge_admit(struct dp_worker *w, const struct dp_vport *in,
 		dp_edge_count_tenant(w, in->domain, n, bytes);
 	if (likely((in->flags & (DP_VP_UP | DP_VP_HELD)) == DP_VP_UP))
 		return true;
-	for (uint16_t i = 0; i < n; i++)
-		dp_drop(w, in->id, pkts[i],
-			(in->flags & DP_VP_UP) != 0 ? DP_DROP_LOOP : DP_DROP_PORT_DISABLED);
+	for (uint16_t i = 0; i < n; i++) {
+		/* A port that is held still tells whether the loop is there. */
+		if ((in->flags & DP_VP_UP) == 0)
+			dp_drop(w, in->id, pkts[i], DP_DROP_PORT_DISABLED);
+		else
+			dp_drop(w, in->id, pkts[i],
+				dp_edge_is_probe(w, in, pkts[i]) ? DP_DROP_LOOP_PROBE : DP_DROP_LOOP);
+	}
 	return false;
 }
 

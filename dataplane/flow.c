@@ -193,6 +193,10 @@ static void prepare(struct dp_worker *w, const struct dp_vport *in, struct rte_m
 		if (unlikely(in->wire != NULL))
 			dp_edge_count_tenant(w, f->domain, 1, f->m->pkt_len);
 		w->count->ports[in->id]->rx_multicast += f->dst & DP_EDGE_GROUP_BIT;
+		if (unlikely(f->dst == PROBE_DST) && dp_probe_is_ours(w, in->id, f->m)) {
+			dp_drop(w, in->id, f->m, DP_DROP_LOOP_PROBE);
+			continue;
+		}
 		b->pkts[b->n] = f->m;
 		make_key(b, b->n);
 		b->n++;

@@ -15,6 +15,7 @@
 #include "dataplane/edge.h"
 #include "dataplane/fdb_priv.h"
 #include "dataplane/flow.h"
+#include "dataplane/probe_priv.h"
 
 #include <string.h>
 
@@ -92,7 +93,8 @@ static void learn_sources(struct dp_worker *w, const struct dp_vport *in,
 	for (uint16_t i = 0; i < n; i++) {
 		const struct dp_edge_frame *f = &frames[i];
 
-		if (unlikely(!dp_fdb_confirm(fdb, t, f->src_bucket, f->src, f->where, in->id)))
+		if (unlikely(!dp_fdb_confirm(fdb, t, f->src_bucket, f->src, f->where, in->id)) &&
+		    f->dst != PROBE_DST)
 			learn[n_learn++] = (struct l2_learn){f->src, f->domain, (uint16_t)f->where};
 	}
 	if (unlikely(n_learn != 0))
@@ -117,6 +119,10 @@ static void forward_all(struct dp_worker *w, const struct dp_vport *in,
 
 		if (likely(!group))
 			id = dp_fdb_find(fdb, t, f->dst_bucket, f->dst, f->where, &b, &slot);
+		if (group && unlikely(f->dst == PROBE_DST) && dp_probe_is_ours(w, in->id, f->m)) {
+			dp_drop(w, in->id, f->m, DP_DROP_LOOP_PROBE);
+			continue;
+		}
 		if (likely(id != DP_NO_PORT))
 			dp_edge_forward(w, in, w->view->vports[id], f, count);
 		else

@@ -274,13 +274,15 @@ static bool is_held(const char *name)
 	return (vport(name)->flags & DP_VP_HELD) != 0;
 }
 
+/* What goes round in tags only is not proved, but guessed when addresses flap for three seconds. */
 static void uplink_of_a_loop_is_held_for_ten_seconds_and_no_machine_is(void **state)
 {
 	apply("on", false);
-	flap(32);
-	ticks(9);
-	assert_false(is_held("up"));
-	ticks(1);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_false(is_held("up"));
+		flap(32);
+		ticks(10);
+	}
 	assert_true(is_held("up"));
 	assert_false(is_held("vm"));
 	assert_true(told("loop up port up is held"));
@@ -325,8 +327,10 @@ static void stations_that_move_one_way_are_no_loop(void **state)
 static void switch_without_loop_guard_holds_nothing(void **state)
 {
 	apply("off", false);
-	flap(100);
-	ticks(20);
+	for (unsigned i = 0; i < 5; i++) {
+		flap(100);
+		ticks(10);
+	}
 	assert_int_equal(n_events, 0);
 	assert_false(is_held("up"));
 }

@@ -25,8 +25,6 @@ struct rte_mbuf *dp_rw_own(struct rte_mbuf *m, struct rte_mempool *pool)
 	if (RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1)
 		return m;
 	copy = rte_pktmbuf_copy(m, pool, 0, UINT32_MAX);
-	if (copy != NULL)
-		copy->port = m->port;
 	rte_pktmbuf_free(m);
 	return copy;
 }

@@ -106,9 +106,10 @@ static inline int dp_rw_pop_vlan(struct rte_mbuf *m, struct dp_headers *h)
 	uint8_t *from = rte_pktmbuf_mtod(m, uint8_t *);
 	uint64_t macs[2];
 
-	/* Behind two tags there may be a third that now counts as one. */
-	if (unlikely(h->n_tags == 0 || h->bad == DP_BAD_VLAN || h->eth_type == 0x8100 ||
-		     h->eth_type == 0x88a8 || (m->ol_flags & DP_RW_REQUESTS) != 0))
+	/* Behind two tags there may be a third that now counts as one, behind one the half of one.
+	 */
+	if (unlikely(h->n_tags == 0 || h->eth_type == 0x8100 || h->eth_type == 0x88a8 ||
+		     (m->ol_flags & DP_RW_REQUESTS) != 0))
 		return dp_rw_pop_vlan_slow(m, h);
 	memcpy(macs, from, 12);
 	memcpy(from + DP_RW_TAG_SIZE, macs, 12);

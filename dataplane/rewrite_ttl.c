@@ -77,7 +77,7 @@ static bool find_inner(struct rte_mbuf *m, const struct dp_headers *h, struct he
 	uint32_t off = h->l2_size + DP_MPLS_SIZE;
 
 	if (outer.kind != IS_MPLS)
-		return h->bad == DP_BAD_NONE && h->frag == 0 &&
+		return h->bad == DP_BAD_NONE && h->frag != DP_FRAG_LATER &&
 		       (h->ip_proto == PROTO_IPV4 || h->ip_proto == PROTO_IPV6) &&
 		       find_ip(m, (uint32_t)h->l2_size + h->l3_size, ret) &&
 		       (ret->kind == IS_IPV4) == (h->ip_proto == PROTO_IPV4);

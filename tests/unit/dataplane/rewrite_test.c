@@ -495,7 +495,86 @@ static void ttl_is_not_copied_without_a_second_header(void **state)
 	done();
 }
 
+static void ttl_is_not_copied_to_what_only_looks_like_ip(void **state)
+{
+	eth(&p);
+	pkt_mpls(&p, 0x8847, 0x11140);
+	pkt_fill(&p, 60, 1);
+	for (unsigned first = 0; first < 256; first++) {
+		p.bytes[18] = (uint8_t)first;
+		load_as_is();
+		if (first >> 4 == 6 || (first >> 4 == 4 && (first & 15) >= 5))
+			assert_int_equal(dp_rw_copy_ttl_in(m, &h), 0);
+		else
+			expect_refused(dp_rw_copy_ttl_in(m, &h), -EBADMSG);
+		done();
+	}
+	for (uint32_t offset = 0; offset < 16; offset += 8) {
+		eth(&p);
+		pkt_ipv4(&p, "10.1.2.3", "192.168.255.254");
+		pkt_fragment(&p, offset, 1, 7);
+		pkt_ip_proto(&p, 4);
+		pkt_fill(&p, 24, 1);
+		p.bytes[34] = 0x45;
+		load();
+		if (offset == 0)
+			assert_int_equal(dp_rw_copy_ttl_in(m, &h), 0);
+		else
+			expect_refused(dp_rw_copy_ttl_in(m, &h), -EBADMSG);
+		done();
+	}
+}
+
+/* The 802.3 length would be wrong. */
+static void nothing_is_popped_behind_snap(void **state)
+{
+	for (unsigned is_pbb = 0; is_pbb < 2; is_pbb++) {
+		eth(&p);
+		pkt_snap(&p);
+		if (is_pbb) {
+			pkt_pbb(&p, 5);
+			pkt_eth(&p, MAC_D, MAC_C);
+		} else {
+			pkt_mpls(&p, 0x8847, 0x11140);
+		}
+		pkt_fill(&p, 30, 1);
+		load();
+		assert_int_equal(h.eth_type, is_pbb ? 0x88e7 : 0x8847);
+		expect_refused(is_pbb ? dp_rw_pop_pbb(m, &h) : dp_rw_pop_mpls(m, &h, 0x800),
+			       -EBADMSG);
+		done();
+	}
+}
+
 /* Requests. */
+
+/* Rules may call IP what they like: the bytes that the request is about are taken away as a label.
+ */
+static void request_is_met_before_its_header_goes(void **state)
+{
+	for (unsigned n_tags = 0; n_tags < 3; n_tags++) {
+		for (unsigned both = 0; both < 2; both++) {
+			struct pkt *k = both == 0 ? &p : &want;
+
+			eth(k);
+			for (unsigned i = 0; i < n_tags; i++)
+				pkt_vlan(k, 0x8100, 5);
+			pkt_ipv4(k, "10.1.2.3", "192.168.255.254");
+			pkt_tcp(k, 1000, 80, PKT_ACK);
+			pkt_finish(k, both == 0 ? PKT_PARTIAL : 0);
+		}
+		load_as_is();
+		assert_int_equal(dp_csum_request(m, h.l2_size + h.l3_size, 16), 0);
+		assert_int_equal(set(DP_FIELD_ETH_TYPE, "\x88\x47"), 0);
+		assert_int_not_equal(m->ol_flags, 0);
+		assert_int_equal(dp_rw_pop_mpls(m, &h, 0x88b5), 0);
+		assert_int_equal(m->ol_flags, 0);
+		expect_true_headers();
+		assert_memory_equal(out + h.l2_size, want.bytes + h.l2_size + 4,
+				    want.size - h.l2_size - 4);
+		done();
+	}
+}
 
 static void request_moves_with_its_header(void **state)
 {
@@ -666,6 +745,9 @@ int main(void)
 		cmocka_unit_test(only_ip_has_a_network_ttl),
 		cmocka_unit_test(ttl_is_copied_between_any_two_headers),
 		cmocka_unit_test(ttl_is_not_copied_without_a_second_header),
+		cmocka_unit_test(ttl_is_not_copied_to_what_only_looks_like_ip),
+		cmocka_unit_test(nothing_is_popped_behind_snap),
+		cmocka_unit_test(request_is_met_before_its_header_goes),
 		cmocka_unit_test(request_moves_with_its_header),
 		cmocka_unit_test(request_is_met_before_l2_len_overflows),
 		cmocka_unit_test(outer_checksum_follows_while_the_inner_is_open),

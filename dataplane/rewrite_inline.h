@@ -8,10 +8,12 @@
 #define DATAPLANE_REWRITE_INLINE_H
 
 #include <errno.h>
-#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <rte_mbuf.h>
+
+#include "dataplane/key.h"
 
 #define DP_RW_REQUESTS                                                                             \
 	(RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_SEG |                  \

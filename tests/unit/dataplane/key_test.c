@@ -453,8 +453,8 @@ static void mpls_is_its_first_entry_without_ttl(void **state)
 	for (uint16_t type = 0x8847; type <= 0x8848; type++) {
 		start_eth();
 		pkt_vlan(&p, 0x8100, 5);
-		pkt_mpls(&p, type, 0xabcde << 12 | 5 << 9 | 64);
-		pkt_mpls(&p, type, 0x12345 << 12 | 0x100 | 63);
+		pkt_mpls(&p, type, 0xabcdeu << 12 | 5 << 9 | 64);
+		pkt_mpls(&p, type, 0x12345u << 12 | 0x100 | 63);
 		pkt_ipv4(&p, "10.0.0.1", "10.0.0.2");
 		extract();
 		expect(DP_FIELD_ETH_TYPE, type);

@@ -578,11 +578,11 @@ static const char *wrong_with(const uint8_t *frame, uint32_t size)
 		return k.bad == DP_BAD_NONE ? NULL : "malformed";
 	while ((frame[off + 2] & 1) == 0)
 		off += 4;
-	/* The label says what type it replaced. */
-	memcpy(bare, frame, 12);
+	/* The label says what type it replaced.  'frame' may lie in 'bare'. */
+	memmove(bare, frame, 12);
 	bare[12] = (uint8_t)(frame[off] << 4 | frame[off + 1] >> 4);
 	bare[13] = (uint8_t)(frame[off + 1] << 4 | frame[off + 2] >> 4);
-	memcpy(bare + 14, frame + off + 4, size - off - 4);
+	memmove(bare + 14, frame + off + 4, size - off - 4);
 	return wrong_with(bare, 14 + size - off - 4);
 }
 

@@ -3,6 +3,7 @@
  * The dataplane as a whole: life, workers, publishing a view, the tick.  Control thread.
  */
 #include "dataplane/dp_priv.h"
+#include "dataplane/flow.h"
 
 #include "ctl/base/clock.h"
 #include "dataplane/fdb_priv.h"
@@ -138,6 +139,7 @@ void dp_destroy(struct dp *dp)
 	dp_place_fini(dp);
 	dp_count_fini(dp);
 	dp_fdb_destroy(dp->fdb);
+	dp_flow_fini(dp);
 	for (unsigned i = 0; i < dp->n_pools; i++)
 		rte_mempool_free(dp->pools[i].pool);
 	free(dp->rcu);
@@ -258,9 +260,11 @@ int dp_view_publish(struct dp *dp, struct dp_view *view, struct err *err)
 	for (uint16_t id = 0; id < view->n_vports && id < DP_MAX_PORTS; id++) {
 		struct dp_port *port = port_in(view, id);
 
-		if (view->vports[id] != NULL && dp_count_alloc_port(dp, id) != 0)
+		if (view->vports[id] != NULL && dp_count_alloc_port(dp, id) != 0) {
+			view->destroy(view);
 			return err_set(err, -ENOMEM, "no-memory",
 				       "no memory for the counters of port %u", id);
+		}
 		if (port != NULL)
 			port->id = id;
 	}
@@ -383,6 +387,7 @@ void dp_tick(struct dp *dp)
 	tick_links(dp);
 	tick_fdb_events(dp);
 	dp_fdb_tick(dp->fdb, now_ns, synchronize_cb, dp);
+	dp_flow_tick(dp);
 	dp_place_tick(dp, now_ns);
 	measure_workers(dp);
 }

@@ -6,6 +6,7 @@
 #define DATAPLANE_DP_PRIV_H
 
 #include "dataplane/dp.h"
+#include "dataplane/pipeline.h"
 #include "dataplane/worker.h"
 
 #define DP_MAX_POOLS 8
@@ -51,6 +52,13 @@ struct dp {
 	struct dp_count total;
 	uint64_t handed, taken;
 	uint32_t flips;
+
+	/* The flow engine's (pipeline.c). */
+	struct dp_pipeline *pipelines[DP_MAX_PIPELINES];
+	uint64_t pipeline_version; /* above all that workers may have seen */
+	unsigned n_pipelines, n_counter_chunks;
+	uint32_t *free_counters, n_free_counters;
+	struct dp_flow_counter **counters_gone; /* [chunk]: of workers that were removed */
 };
 
 /* worker.c */

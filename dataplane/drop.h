@@ -29,6 +29,9 @@
 	X(TX_OFFLOAD, "tx-offload", "a checksum or segmentation request that cannot be met")    \
 	X(HANDOFF_FULL, "handoff-full", "the ring to the worker that owns the queue is full")   \
 	X(RX_MALFORMED, "rx-malformed", "the receive descriptor or offload header is malformed") \
+	X(NO_ACTION, "no-action", "no rule matches it, or the one that does has no output")   \
+	X(TTL, "ttl", "a rule decrements its TTL, which is 0 or 1")                             \
+	X(PROGRAM_TOO_LONG, "program-too-long", "its rules have more actions than a program holds") \
 	X(PORT_REMOVED, "port-removed", "the port was removed while the frame was queued")
 
 enum dp_drop {

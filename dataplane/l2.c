@@ -12,131 +12,23 @@
  *
  * Workers.  Source: IEEE 802.1Q-2018 8.6 to 8.8.
  */
-#include "dataplane/dp_priv.h"
+#include "dataplane/edge.h"
 #include "dataplane/fdb_priv.h"
+#include "dataplane/flow.h"
 
 #include <string.h>
 
 #include <rte_byteorder.h>
 #include <rte_prefetch.h>
 
-#define MAC_MASK  UINT64_C(0xffffffffffff)
-#define GROUP_BIT UINT64_C(1)
-
-/* EtherTypes as the upper 16 bits of the little-endian word that starts at the source address. */
-#define TPID_C 0x0081u /* 0x8100 */
-#define TPID_S 0xa888u /* 0x88a8 */
-
-static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN, "addresses are compared as little-endian words");
-
-struct l2_frame {
-	struct rte_mbuf *m;
-	uint64_t dst, src; /* 48 bits, as in the table */
-	struct dp_fdb_bucket *dst_bucket, *src_bucket;
-	uint32_t where; /* domain and VLAN that addresses are learned on, as in the table */
-	uint16_t domain, cvlan;
-	bool tagged;
-};
-
 struct l2_learn {
 	uint64_t mac;
 	uint16_t domain, vlan;
 };
 
-/* 01-80-C2-00-00-0x stays on its link. */
-static bool is_reserved(uint64_t dst)
-{
-	return (dst & UINT64_C(0xf0ffffffffff)) == UINT64_C(0x0000000000c28001);
-}
-
-static uint16_t load_be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-/* An uplink that several tenants share: the outer tag names the tenant and is taken off. */
-static bool classify_wire(const struct dp_vport *in, struct l2_frame *f)
-{
-	uint8_t *d = rte_pktmbuf_mtod(f->m, uint8_t *);
-	uint16_t vid, domain;
-
-	if (f->m->data_len < 18)
-		return false;
-	vid = load_be16(d + 14) & 0xfff;
-	domain = in->wire->domain_of_vlan[vid];
-	if (domain == DP_NO_DOMAIN)
-		return false;
-	memmove(d + 4, d, 12);
-	rte_pktmbuf_adj(f->m, 4);
-	dp_vlan_l2_len_changed(f->m, -4);
-	f->domain = domain;
-	return true;
-}
-
-/* A tagged frame: which VLAN carries it.  DP_N_DROPS when it may go on. */
-static enum dp_drop classify_tagged(const struct dp_vport *in, struct l2_frame *f)
-{
-	const uint8_t *d = rte_pktmbuf_mtod(f->m, const uint8_t *);
-	uint16_t vid;
-
-	if (f->m->data_len < 18)
-		return DP_DROP_TRUNCATED_TAG;
-	vid = load_be16(d + 14) & 0xfff;
-	f->tagged = true;
-	if (vid == 0) {
-		f->cvlan = in->pvid;
-		return (in->flags & DP_VP_UNTAGGED_IN) != 0 ? DP_N_DROPS : DP_DROP_UNTAGGED;
-	}
-	f->cvlan = vid;
-	if ((in->flags & DP_VP_TAGGED_IN) == 0 || !dp_vlan_test(in->vlan_in, vid))
-		return DP_DROP_VLAN_NOT_MEMBER;
-	return DP_N_DROPS;
-}
-
-static inline bool is_tpid(uint16_t type)
-{
-	return type == TPID_C || type == TPID_S;
-}
-
-static inline uint16_t eth_type_le(const struct rte_mbuf *m)
-{
-	uint16_t type;
-
-	memcpy(&type, rte_pktmbuf_mtod_offset(m, const char *, 12), sizeof(type));
-	return type;
-}
-
-/* Reads addresses and tag.  DP_N_DROPS when the frame may go on. */
-static inline enum dp_drop classify(const struct dp_vport *in, struct l2_frame *f)
-{
-	const char *d = rte_pktmbuf_mtod(f->m, const char *);
-	uint64_t first, second;
-	uint16_t type;
-
-	if (unlikely(f->m->data_len < RTE_ETHER_HDR_LEN))
-		return DP_DROP_RUNT;
-	memcpy(&first, d, sizeof(first));
-	memcpy(&second, d + 6, sizeof(second));
-	f->dst = first & MAC_MASK;
-	f->src = second & MAC_MASK;
-	type = (uint16_t)(second >> 48);
-	f->domain = in->domain;
-	f->cvlan = in->pvid;
-	f->tagged = false;
-	if (unlikely((f->src & GROUP_BIT) != 0 || f->src == 0))
-		return DP_DROP_BAD_SOURCE;
-	if (unlikely(is_reserved(f->dst)) && (in->flags & DP_VP_BPDU) == 0)
-		return DP_DROP_RESERVED_MAC;
-	if (unlikely(in->wire != NULL) && is_tpid(type) && classify_wire(in, f))
-		type = eth_type_le(f->m);
-	if (unlikely(is_tpid(type)) && (in->flags & DP_VP_TUNNEL) == 0)
-		return classify_tagged(in, f);
-	return (in->flags & DP_VP_UNTAGGED_IN) != 0 ? DP_N_DROPS : DP_DROP_UNTAGGED;
-}
-
 /* Where the table has both addresses. */
 static inline void locate(struct dp_worker *w, const struct dp_fdb *fdb,
-			  const struct dp_fdb_table *t, struct l2_frame *f)
+			  const struct dp_fdb_table *t, struct dp_edge_frame *f)
 {
 	const struct dp_domain *domain = w->view->domains[f->domain];
 	uint16_t vlan = f->cvlan;
@@ -163,90 +55,26 @@ static void learn_all(struct dp_worker *w, const struct dp_vport *in, const stru
 	dp_fdb_writer_end(fdb);
 }
 
-/* May a frame of this domain and VLAN leave by 'out'?  The last word on isolation: it does not
- * trust the table. */
-static inline bool may_leave(const struct dp_vport *out, uint16_t domain, uint16_t cvlan,
-			     enum dp_drop *ret_reason)
-{
-	if (unlikely(out->domain != domain)) {
-		if (out->wire == NULL || out->wire->vlan_of_domain[domain] == DP_NO_VLAN) {
-			*ret_reason = DP_DROP_TENANT;
-			return false;
-		}
-	}
-	if (unlikely(!dp_vlan_test(out->vlan_out, cvlan))) {
-		*ret_reason = DP_DROP_EGRESS_VLAN;
-		return false;
-	}
-	if (unlikely((out->flags & (DP_VP_UP | DP_VP_HELD)) != DP_VP_UP)) {
-		*ret_reason = (out->flags & DP_VP_HELD) != 0 ? DP_DROP_LOOP : DP_DROP_TX_DOWN;
-		return false;
-	}
-	return true;
-}
-
-static inline bool needs_tag_work(const struct dp_vport *out, const struct l2_frame *f)
-{
-	return f->tagged || out->wire != NULL ||
-	       ((out->flags & DP_VP_TAG_OUT) != 0 && f->cvlan != out->native_out);
-}
-
-static inline void forward_known(struct dp_worker *w, const struct dp_vport *in,
-				 const struct dp_vport *out, const struct l2_frame *f,
-				 struct dp_count *count)
-{
-	enum dp_drop reason = DP_N_DROPS;
-	struct rte_mbuf *m = f->m;
-
-	if (unlikely(out == NULL)) {
-		dp_drop(w, in->id, m, DP_DROP_NO_RECEIVER);
-		return;
-	}
-	if (unlikely(out == in)) {
-		dp_drop(w, in->id, m, DP_DROP_HAIRPIN);
-		return;
-	}
-	if (unlikely(!may_leave(out, f->domain, f->cvlan, &reason))) {
-		dp_drop(w, in->id, m, reason);
-		return;
-	}
-	if (unlikely(needs_tag_work(out, f))) {
-		m = dp_vlan_egress(w, out, m, f->domain, f->cvlan, f->tagged);
-		if (m == NULL) {
-			count->drops_rx[DP_DROP_NO_MBUF]++;
-			return;
-		}
-	}
-	count->forwarded++;
-	dp_tx(w, out, m);
-}
-
-static inline void count_tenant(struct dp_worker *w, uint16_t domain, uint16_t packets,
-				uint64_t bytes)
-{
-	w->count->domains[domain].rx_packets += packets;
-	w->count->domains[domain].rx_bytes += bytes;
-}
-
 /* Pass 1 for the whole burst; drops what cannot be classified.  Returns how many go on. */
 static uint16_t classify_all(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
-			     uint16_t n, struct l2_frame *frames, const struct dp_fdb_table *t)
+			     uint16_t n, struct dp_edge_frame *frames, const struct dp_fdb_table *t)
 {
 	const struct dp_fdb *fdb = w->dp->fdb;
 	uint16_t n_frames = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		struct l2_frame *f = &frames[n_frames];
+		struct dp_edge_frame *f = &frames[n_frames];
 		enum dp_drop reason;
 
 		f->m = pkts[i];
-		reason = classify(in, f);
+		reason = dp_edge_classify(in, f);
 		if (unlikely(reason != DP_N_DROPS)) {
 			dp_drop(w, in->id, f->m, reason);
 			continue;
 		}
 		if (unlikely(in->wire != NULL))
-			count_tenant(w, f->domain, 1, f->m->pkt_len);
+			dp_edge_count_tenant(w, f->domain, 1, f->m->pkt_len);
+		w->count->ports[in->id]->rx_multicast += f->dst & DP_EDGE_GROUP_BIT;
 		locate(w, fdb, t, f);
 		n_frames++;
 	}
@@ -255,14 +83,14 @@ static uint16_t classify_all(struct dp_worker *w, const struct dp_vport *in, str
 
 /* Pass 2 for sources: marks the known, learns the others. */
 static void learn_sources(struct dp_worker *w, const struct dp_vport *in,
-			  const struct l2_frame *frames, uint16_t n, const struct dp_fdb_table *t)
+			  const struct dp_edge_frame *frames, uint16_t n, const struct dp_fdb_table *t)
 {
 	const struct dp_fdb *fdb = w->dp->fdb;
 	struct l2_learn learn[DP_BURST];
 	uint16_t n_learn = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		const struct l2_frame *f = &frames[i];
+		const struct dp_edge_frame *f = &frames[i];
 
 		if (unlikely(!dp_fdb_confirm(fdb, t, f->src_bucket, f->src, f->where, in->id)))
 			learn[n_learn++] = (struct l2_learn){f->src, f->domain, (uint16_t)f->where};
@@ -271,28 +99,30 @@ static void learn_sources(struct dp_worker *w, const struct dp_vport *in,
 		learn_all(w, in, learn, n_learn);
 }
 
-/* Counts the burst as received; true when the port takes frames at all. */
-static bool admit(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
-		  uint16_t n)
+/* Passes 2 and 3. */
+static void forward_all(struct dp_worker *w, const struct dp_vport *in,
+			const struct dp_edge_frame *frames, uint16_t n, const struct dp_fdb_table *t)
 {
 	struct dp_count *count = w->count->ports[in->id];
-	uint64_t bytes = 0;
+	const struct dp_fdb *fdb = w->dp->fdb;
 
+	if (likely((in->flags & DP_VP_LEARN) != 0))
+		learn_sources(w, in, frames, n, t);
 	for (uint16_t i = 0; i < n; i++) {
-		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
-		bytes += pkts[i]->pkt_len;
-		pkts[i]->port = in->id;
+		const struct dp_edge_frame *f = &frames[i];
+		struct dp_fdb_bucket *b;
+		int slot;
+		bool group = (f->dst & DP_EDGE_GROUP_BIT) != 0;
+		uint16_t id = DP_NO_PORT;
+
+		if (likely(!group))
+			id = dp_fdb_find(fdb, t, f->dst_bucket, f->dst, f->where, &b, &slot);
+		if (likely(id != DP_NO_PORT))
+			dp_edge_forward(w, in, w->view->vports[id], f, count);
+		else
+			dp_flood(w, in, w->view->domains[f->domain], f->m, f->cvlan, f->tagged,
+				 group);
 	}
-	count->rx_packets += n;
-	count->rx_bytes += bytes;
-	if (likely(in->wire == NULL))
-		count_tenant(w, in->domain, n, bytes);
-	if (likely((in->flags & (DP_VP_UP | DP_VP_HELD)) == DP_VP_UP))
-		return true;
-	for (uint16_t i = 0; i < n; i++)
-		dp_drop(w, in->id, pkts[i],
-			(in->flags & DP_VP_UP) != 0 ? DP_DROP_LOOP : DP_DROP_PORT_DISABLED);
-	return false;
 }
 
 void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts, uint16_t n)
@@ -301,33 +131,25 @@ void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf
 		atomic_load_explicit(&w->dp->fdb->table, memory_order_acquire);
 	struct dp_capture_point *point =
 		atomic_load_explicit(&in->port->capture, memory_order_acquire);
-	struct dp_count *count = w->count->ports[in->id];
-	const struct dp_fdb *fdb = w->dp->fdb;
-	struct l2_frame frames[DP_BURST];
+	struct dp_edge_frame frames[DP_BURST];
 	uint16_t n_frames;
 
 	if (unlikely(point != NULL))
 		w->dp->capture(point, w->index, DP_STAGE_INGRESS, DP_N_DROPS, pkts, n);
-	if (!admit(w, in, pkts, n))
+	if (!dp_edge_admit(w, in, pkts, n))
 		return;
 	n_frames = classify_all(w, in, pkts, n, frames, t);
-	if (likely((in->flags & DP_VP_LEARN) != 0))
-		learn_sources(w, in, frames, n_frames, t);
-	for (uint16_t i = 0; i < n_frames; i++) {
-		const struct l2_frame *f = &frames[i];
-		struct dp_fdb_bucket *b;
-		int slot;
-		bool group = (f->dst & GROUP_BIT) != 0;
-		uint16_t id = DP_NO_PORT;
-
-		if (likely(!group))
-			id = dp_fdb_find(fdb, t, f->dst_bucket, f->dst, f->where, &b, &slot);
-		count->rx_multicast += group;
-		if (likely(id != DP_NO_PORT))
-			forward_known(w, in, w->view->vports[id], f, count);
-		else
-			dp_flood(w, in, w->view->domains[f->domain], f->m, f->cvlan, f->tagged,
-				 group);
-	}
+	forward_all(w, in, frames, n_frames, t);
 	dp_tx_flush_all(w);
+}
+
+void dp_l2_forward(struct dp_worker *w, const struct dp_vport *in, struct dp_edge_frame *frames,
+		   uint16_t n)
+{
+	const struct dp_fdb_table *t =
+		atomic_load_explicit(&w->dp->fdb->table, memory_order_acquire);
+
+	for (uint16_t i = 0; i < n; i++)
+		locate(w, w->dp->fdb, t, &frames[i]);
+	forward_all(w, in, frames, n, t);
 }

@@ -2,13 +2,13 @@
  *
  * The worker's loop, its start and stop, and how it sleeps.
  *
- * Sleep: IDLE_US after its last frame a worker waits in epoll on its queues' descriptors and its own
- * kick.  Not sooner: a guest that is faster than its own core for a moment would find the switch
- * asleep at its next burst, again and again.  Queues that have no descriptor bound the wait: it
- * doubles from 20 us to 'max_sleep_us' (500 unless set), so that is the longest a frame waits for an
- * idle worker, plus the kernel's wake-up.  Where going to sleep, waking up and looking at all queues
- * costs c of n workers, each sleeps at least 50 n c (and at most 10 ms): idle costs 2 % of a core
- * however many ports and workers there are.
+ * Sleep: IDLE_US after its last frame a worker waits in epoll on its queues' descriptors and its
+ * own kick.  Not sooner: a guest that is faster than its own core for a moment would find the
+ * switch asleep at its next burst, again and again.  Queues that have no descriptor bound the wait:
+ * it doubles from 20 us to 'max_sleep_us' (500 unless set), so that is the longest a frame waits
+ * for an idle worker, plus the kernel's wake-up.  Where going to sleep, waking up and looking at
+ * all queues costs c of n workers, each sleeps at least 50 n c (and at most 10 ms): idle costs 2 %
+ * of a core however many ports and workers there are.
  */
 #include "dataplane/worker.h"
 
@@ -32,6 +32,7 @@
 #include <rte_ring.h>
 
 #include "dataplane/dp_priv.h"
+#include "dataplane/flow.h"
 
 #define IDLE_US		 100u
 #define FIRST_SLEEP_NS	 20000u
@@ -244,6 +245,8 @@ static uint16_t poll_queue(struct loop *l, struct dp_rxq *q)
 	in = w->view->vports[q->port->id];
 	if (unlikely(in == NULL))
 		rte_pktmbuf_free_bulk(pkts, n); /* Left the view; not in anyone's ledger yet. */
+	else if (in->pipeline != NULL)
+		dp_flow_burst(w, in, pkts, n);
 	else
 		dp_l2_burst(w, in, pkts, n);
 	l->now = rte_rdtsc();
@@ -366,12 +369,15 @@ static int spawn(struct dp_worker *w, struct err *err)
 static void worker_free(struct dp *dp, struct dp_worker *w)
 {
 	dp_count_free_worker(dp, w);
+	dp_flow_counters_gone(dp, w->flow);
+	dp_flow_destroy(w->flow);
 	rte_ring_free(w->inbox);
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
 	if (w->kick_fd >= 0)
 		close(w->kick_fd);
 	free(atomic_load(&w->rxqs));
+	free(w->spare);
 	free(w);
 }
 
@@ -385,10 +391,13 @@ static int worker_prepare(struct dp *dp, struct dp_worker *w)
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	atomic_store(&w->rxqs, empty);
+	w->spare = calloc(1, sizeof(*w->spare));
 	snprintf(name, sizeof(name), "inbox-%p-%u", (void *)dp, w->index);
 	w->inbox = rte_ring_create(name, DP_INBOX_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	if (empty == NULL || w->epoll_fd < 0 || w->kick_fd < 0 || w->inbox == NULL ||
-	    dp_count_alloc_worker(dp, w) != 0)
+	if (empty == NULL || w->spare == NULL || w->epoll_fd < 0 || w->kick_fd < 0 ||
+	    w->inbox == NULL || dp_count_alloc_worker(dp, w) != 0)
+		return -ENOMEM;
+	if (dp->n_pipelines != 0 && dp_flow_create(dp, &w->flow) != 0)
 		return -ENOMEM;
 	return 0;
 }

@@ -26,6 +26,7 @@
 #define DP_TX_GATHER   64
 #define DP_INBOX_SIZE  4096
 
+struct dp_flow;
 struct rte_ring;
 struct rte_rcu_qsbr;
 
@@ -64,6 +65,7 @@ struct dp_worker {
 		rank; /* which transmit queue is mine; changed only while all workers are paused */
 	unsigned cpu;
 	uint64_t burst_tsc; /* clock of this burst */
+	struct dp_flow *flow; /* NULL until a switch has rules */
 	uint16_t n_touched;
 	uint16_t touched[DP_MAX_PORTS];	   /* ports with frames gathered */
 	struct dp_txbuf *tx[DP_MAX_PORTS]; /* control thread fills in when a port is attached */
@@ -78,6 +80,7 @@ struct dp_worker {
 	_Atomic uint64_t busy_cycles, sleep_cycles, packets, wakeups, loops;
 
 	/* Control thread's. */
+	struct dp_rxq_list *spare; /* an empty list, for when there is no memory; NULL: in use */
 	struct dp_count_set sets[2];
 	pthread_t thread;
 	int epoll_fd;

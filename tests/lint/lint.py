@@ -30,7 +30,8 @@ FOLDERS = {
     'filters': {'ours': ['ctl', 'dataplane'], 'libs': ['libbpf', 'libxdp', 'libpcap'], 'api': []},
     'vmq': {'ours': ['ctl', 'dataplane', 'vmbus', 'hv/gpa.h'], 'libs': [], 'api': []},
     'sriov': {'ours': ['ctl', 'dataplane', 'vmq'], 'libs': ['libnl'], 'api': []},
-    'vswitch': {'ours': ['ctl', 'vmbus', 'dataplane', 'filters', 'vmq', 'sriov'],
+    'vswitch/of': {'ours': ['ctl/base'], 'libs': [], 'api': []},  # The codec: no state, no I/O.
+    'vswitch': {'ours': ['ctl', 'vmbus', 'dataplane', 'filters', 'vmq', 'sriov', 'vswitch/of'],
                 'libs': ['dpdk', 'jansson', 'libevent', 'sqlite', 'libnl', 'libpcap', 'libbpf', 'libxdp', 'openssl'],
                 'api': []},
 }

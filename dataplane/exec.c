@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Runs a program's steps on a frame.  The bytes are made the frame's own before the first change; an
+ * output that is not the last step gets a copy that shares them, so what comes after it copies
+ * once more before it writes.  Every frame and every copy ends in an output, the learning switch, or
+ * a counted drop.  Workers.
+ */
+#include "dataplane/flow.h"
+#include "dataplane/rewrite.h"
+
+#include <errno.h>
+
+#define MAX_DEPTH 4 /* clones in clones */
+
+/* A frame on its way through the steps. */
+struct walk {
+	struct dp_run *run;
+	struct dp_edge_frame f;
+	struct dp_headers h;
+	bool parsed, own, changed;
+	unsigned depth;
+};
+
+static struct rte_mbuf *clone_of(struct walk *k)
+{
+	struct dp_worker *w = k->run->w;
+	struct rte_mbuf *m = rte_pktmbuf_clone(k->f.m, dp_pool(w->dp, 0, false));
+
+	k->run->count->copies++;
+	if (m == NULL)
+		k->run->count->drops_rx[DP_DROP_NO_MBUF]++;
+	k->own = false;
+	return m;
+}
+
+/* Tag and addresses as they are now; what the frame is carried on follows its tag. */
+static void look_again(struct walk *k)
+{
+	const uint8_t *d = rte_pktmbuf_mtod(k->f.m, const uint8_t *);
+
+	if (!k->changed || k->f.m->data_len < 18)
+		return;
+	k->changed = false;
+	k->f.dst = dp_key_load64(d) & DP_EDGE_MAC_MASK;
+	k->f.src = dp_key_load64(d + 6) & DP_EDGE_MAC_MASK;
+	k->f.tagged = dp_edge_is_tpid(dp_edge_eth_type_le(k->f.m));
+	k->f.cvlan = k->f.tagged ? dp_edge_load_be16(d + 14) & 0xfff : k->run->in->pvid;
+	if (k->f.tagged && k->f.cvlan == 0)
+		k->f.cvlan = k->run->in->pvid;
+}
+
+static void drop(struct walk *k, enum dp_drop reason)
+{
+	dp_drop(k->run->w, k->run->in->id, k->f.m, reason);
+	k->f.m = NULL;
+}
+
+/* Out by one port.  The frame itself when nothing comes after it. */
+static void output(struct walk *k, uint16_t port, bool last)
+{
+	struct dp_worker *w = k->run->w;
+	struct dp_edge_frame f;
+
+	look_again(k);
+	f = k->f;
+	if (last)
+		k->f.m = NULL;
+	else if ((f.m = clone_of(k)) == NULL)
+		return;
+	dp_edge_forward(w, k->run->in, port < DP_MAX_PORTS ? w->view->vports[port] : NULL, &f,
+			k->run->count);
+}
+
+/* The one output that may go back. */
+static void output_in_port(struct walk *k, bool last)
+{
+	static const struct dp_vport nowhere = {.id = DP_NO_PORT};
+	struct dp_worker *w = k->run->w;
+	struct dp_edge_frame f;
+
+	look_again(k);
+	f = k->f;
+	if (last)
+		k->f.m = NULL;
+	else if ((f.m = clone_of(k)) == NULL)
+		return;
+	dp_edge_forward(w, &nowhere, w->view->vports[k->run->in->id], &f, k->run->count);
+}
+
+static void flood(struct walk *k, bool last)
+{
+	struct dp_worker *w = k->run->w;
+	struct rte_mbuf *m = k->f.m;
+
+	look_again(k);
+	if (last)
+		k->f.m = NULL;
+	else if ((m = clone_of(k)) == NULL)
+		return;
+	dp_flood(w, k->run->in, w->view->domains[k->f.domain], m, k->f.cvlan, k->f.tagged, true);
+}
+
+static void normal(struct walk *k, bool last)
+{
+	struct dp_run *run = k->run;
+	struct dp_edge_frame f;
+
+	look_again(k);
+	f = k->f;
+	if (last)
+		k->f.m = NULL;
+	else if ((f.m = clone_of(k)) == NULL)
+		return;
+	/* A program with many NORMALs does not get more room than the burst had. */
+	if (run->n_normal == DP_BURST) {
+		dp_l2_forward(run->w, run->in, run->normal, run->n_normal);
+		run->n_normal = 0;
+	}
+	run->normal[run->n_normal++] = f;
+}
+
+/* The frame may be written to, and its headers are known. */
+static bool writable(struct walk *k)
+{
+	if (!k->own) {
+		k->f.m = dp_rw_own(k->f.m, dp_pool(k->run->w->dp, 0, false));
+		if (k->f.m == NULL) {
+			k->run->count->drops_rx[DP_DROP_NO_MBUF]++;
+			return false;
+		}
+		k->own = true;
+	}
+	if (!k->parsed) {
+		dp_parse_mbuf(k->f.m, &k->h);
+		k->parsed = true;
+	}
+	k->changed = true;
+	return true;
+}
+
+static uint32_t data32(const struct dp_step *s)
+{
+	uint32_t v;
+
+	memcpy(&v, s->data, sizeof(v));
+	return v;
+}
+
+static int set_field(struct walk *k, const struct dp_step *s)
+{
+	enum dp_field field = (enum dp_field)s->arg;
+	size_t size = (dp_fields[field].bits + 7u) / 8;
+
+	return dp_rw_set_field(k->f.m, &k->h, field, s->data, s->data + size);
+}
+
+/* One change of bytes.  What does not apply to this frame leaves it as it is. */
+static int change(struct walk *k, const struct dp_step *s)
+{
+	struct rte_mbuf *m = k->f.m;
+	struct dp_headers *h = &k->h;
+
+	switch ((enum dp_step_op)s->op) {
+	case DP_STEP_PUSH_VLAN:
+		return dp_rw_push_vlan(m, h, (uint16_t)(s->arg >> 16), (uint16_t)s->arg);
+	case DP_STEP_POP_VLAN:
+		return dp_rw_pop_vlan(m, h);
+	case DP_STEP_SET_VLAN:
+		return dp_rw_set_vlan(m, h, (uint16_t)s->arg, (uint16_t)(s->arg >> 16));
+	case DP_STEP_PUSH_MPLS:
+		return dp_rw_push_mpls(m, h, (uint16_t)s->arg, data32(s));
+	case DP_STEP_POP_MPLS:
+		return dp_rw_pop_mpls(m, h, (uint16_t)s->arg);
+	case DP_STEP_SET_MPLS:
+		return dp_rw_set_mpls(m, h, s->arg, data32(s));
+	case DP_STEP_PUSH_PBB:
+		return dp_rw_push_pbb(m, h, s->arg);
+	case DP_STEP_POP_PBB:
+		return dp_rw_pop_pbb(m, h);
+	case DP_STEP_SET_PBB:
+		return dp_rw_set_pbb(m, h, s->arg, data32(s));
+	case DP_STEP_SET_MACS:
+		dp_rw_set_macs(m, s->data, s->data + 6);
+		return 0;
+	case DP_STEP_SET_FIELD:
+		return set_field(k, s);
+	case DP_STEP_SET_NW_TTL:
+		return dp_rw_set_nw_ttl(m, h, (uint8_t)s->arg);
+	case DP_STEP_DEC_NW_TTL:
+		return dp_rw_dec_nw_ttl(m, h);
+	case DP_STEP_SET_MPLS_TTL:
+		return dp_rw_set_mpls_ttl(m, h, (uint8_t)s->arg);
+	case DP_STEP_DEC_MPLS_TTL:
+		return dp_rw_dec_mpls_ttl(m, h);
+	case DP_STEP_COPY_TTL_OUT:
+		return dp_rw_copy_ttl_out(m, h);
+	case DP_STEP_COPY_TTL_IN:
+		return dp_rw_copy_ttl_in(m, h);
+	case DP_STEP_OUTPUT:
+	case DP_STEP_IN_PORT:
+	case DP_STEP_FLOOD:
+	case DP_STEP_ALL:
+	case DP_STEP_NORMAL:
+	case DP_STEP_CONTROLLER:
+	case DP_STEP_DROP:
+	case DP_STEP_CLONE:
+	case DP_STEP_METER:
+	case DP_STEP_QUEUE:
+	case DP_N_STEPS:
+		break;
+	}
+	return 0;
+}
+
+static void walk_steps(struct walk *k, const uint8_t *steps, uint16_t size);
+
+static void on_clone(struct walk *k, const struct dp_step *s, bool last)
+{
+	struct walk copy = *k;
+
+	if (k->depth == MAX_DEPTH)
+		return;
+	copy.f.m = clone_of(k);
+	copy.own = false;
+	copy.depth++;
+	if (copy.f.m != NULL)
+		walk_steps(&copy, s->data, (uint16_t)(s->size - sizeof(*s)));
+}
+
+static void on_output(struct walk *k, const struct dp_step *s, bool last)
+{
+	output(k, (uint16_t)s->arg, last);
+}
+
+static void on_in_port(struct walk *k, const struct dp_step *s, bool last)
+{
+	output_in_port(k, last);
+}
+
+static void on_flood(struct walk *k, const struct dp_step *s, bool last)
+{
+	flood(k, last);
+}
+
+static void on_normal(struct walk *k, const struct dp_step *s, bool last)
+{
+	normal(k, last);
+}
+
+static void on_drop(struct walk *k, const struct dp_step *s, bool last)
+{
+	drop(k, (enum dp_drop)s->arg);
+}
+
+static void on_change(struct walk *k, const struct dp_step *s, bool last)
+{
+	int rc;
+
+	if (!writable(k))
+		return;
+	rc = change(k, s);
+	if (rc == -ERANGE)
+		drop(k, DP_DROP_TTL);
+	else if (rc == -ENOMEM)
+		drop(k, DP_DROP_NO_MBUF);
+}
+
+/* What is not listed changes bytes. */
+static void (*const on[DP_N_STEPS])(struct walk *k, const struct dp_step *s, bool last) = {
+	[DP_STEP_OUTPUT] = on_output, [DP_STEP_IN_PORT] = on_in_port, [DP_STEP_FLOOD] = on_flood,
+	[DP_STEP_ALL] = on_flood,     [DP_STEP_NORMAL] = on_normal,   [DP_STEP_DROP] = on_drop,
+	[DP_STEP_CLONE] = on_clone,
+};
+
+/* One step.  The frame is gone when k->f.m is NULL after it. */
+static void step(struct walk *k, const struct dp_step *s, bool last)
+{
+	if (on[s->op] != NULL)
+		on[s->op](k, s, last);
+	else
+		on_change(k, s, last);
+}
+
+static void walk_steps(struct walk *k, const uint8_t *steps, uint16_t size)
+{
+	for (uint16_t at = 0; at < size && k->f.m != NULL;) {
+		const struct dp_step *s = (const struct dp_step *)(steps + at);
+
+		at = (uint16_t)(at + s->size);
+		step(k, s, at == size);
+	}
+	if (k->f.m != NULL)
+		drop(k, DP_DROP_NO_ACTION);
+}
+
+void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_t *steps,
+	     uint16_t size)
+{
+	struct walk k = {.run = run, .f = *frame};
+
+	walk_steps(&k, steps, size);
+}

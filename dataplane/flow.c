@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * See flow.h.  Workers.
+ */
+#include "dataplane/flow.h"
+
+#include <rte_cycles.h>
+
+/* Entries a port may make: at once, and a second. */
+#define TOKENS_MOST   32768u
+#define TOKENS_A_MS   200u
+#define IDLE_TICKS    100u /* ten seconds */
+#define UPKEEP_EVERY  16   /* microseconds */
+
+/* ---- Versions ---- */
+
+/* Takes out of the cache what changed since the version seen last. */
+static void catch_up(struct dp_flow *flow, const struct dp_pipeline *pl, uint64_t version)
+{
+	uint64_t seen = flow->seen[pl->index];
+
+	for (uint64_t i = seen; i < version && version - seen <= DP_FLOW_LOG_SIZE / 2; i++) {
+		const struct dp_flow_log *log = &pl->log[i % DP_FLOW_LOG_SIZE];
+
+		if (log->kind == DP_FLOW_LOG_ALL)
+			dp_mf_all_stale(flow->mf, pl->index);
+		else
+			dp_mf_changed(flow->mf, pl->index, log->table, &log->key, &log->mask);
+	}
+	/* Read too late: the writer may have been there again. */
+	if (atomic_load_explicit(&pl->logged, memory_order_acquire) - seen > DP_FLOW_LOG_SIZE / 2)
+		dp_mf_all_stale(flow->mf, pl->index);
+	flow->seen[pl->index] = version;
+}
+
+/* ---- Keys ---- */
+
+/* The whole key, for a group or a translation that asks for more than the short one. */
+static void make_long(struct dp_mf_burst *b, unsigned i)
+{
+	const struct rte_mbuf *m = b->pkts[i];
+	struct dp_headers h;
+
+	dp_parse_mbuf(m, &h);
+	dp_key_extract(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &h, b->in_port,
+		       &b->long_key[i]);
+}
+
+static const struct dp_key *long_key(struct dp_mf_burst *b, unsigned i)
+{
+	if ((b->has_long >> i & 1) == 0) {
+		make_long(b, i);
+		b->has_long |= 1u << i;
+	}
+	return &b->long_key[i];
+}
+
+static inline void make_key(struct dp_mf_burst *b, unsigned i)
+{
+	const struct rte_mbuf *m = b->pkts[i];
+	/* Headers must be in the first segment; 64 bytes of one are always there to read. */
+	uint32_t size = m->nb_segs == 1 || m->data_len >= 64 ? m->pkt_len : 0;
+
+	if (likely(dp_key_plain(rte_pktmbuf_mtod(m, const uint8_t *), size,
+				rte_cpu_to_be_16(b->in_port), b->key[i])))
+		return;
+	memcpy(b->key[i], long_key(b, i), sizeof(b->key[i]));
+}
+
+/* ---- Counters ---- */
+
+static inline struct dp_flow_counter *counter_of(struct dp_flow *flow, uint32_t rule)
+{
+	struct dp_flow_counter *chunk = atomic_load_explicit(
+		&flow->counters[rule / DP_FLOW_COUNTERS_A_CHUNK], memory_order_relaxed);
+
+	return &chunk[rule % DP_FLOW_COUNTERS_A_CHUNK];
+}
+
+static inline void credit(struct dp_flow *flow, const uint32_t *rules, uint16_t n_rules,
+			  uint64_t packets, uint64_t bytes)
+{
+	for (uint16_t i = 0; i < n_rules; i++) {
+		struct dp_flow_counter *c = counter_of(flow, rules[i]);
+
+		atomic_store_explicit(
+			&c->packets,
+			atomic_load_explicit(&c->packets, memory_order_relaxed) + packets,
+			memory_order_relaxed);
+		atomic_store_explicit(
+			&c->bytes, atomic_load_explicit(&c->bytes, memory_order_relaxed) + bytes,
+			memory_order_relaxed);
+		atomic_store_explicit(&c->used, flow->tick + 1, memory_order_relaxed);
+	}
+}
+
+/* ---- Misses ---- */
+
+static bool may_enter(struct dp_worker *w, uint16_t port)
+{
+	struct dp_flow_tokens *t = &w->flow->tokens[port];
+	uint64_t per_ms = w->dp->tsc_hz / 1000, ms = (w->burst_tsc - t->at) / per_ms;
+
+	if (ms != 0) {
+		uint64_t n = t->n + ms * TOKENS_A_MS;
+
+		t->n = n < TOKENS_MOST ? (uint32_t)n : TOKENS_MOST;
+		t->at = w->burst_tsc;
+	}
+	if (t->n == 0)
+		return false;
+	t->n--;
+	return true;
+}
+
+static void run_build(struct dp_run *run, const struct dp_edge_frame *f)
+{
+	struct dp_flow *flow = run->w->flow;
+	struct dp_build *b = &flow->build;
+
+	credit(flow, b->rules, b->n_rules, 1, f->m->pkt_len);
+	dp_exec(run, f, b->steps, b->size);
+}
+
+/* A packet that the cache knows nothing of: composes its program, keeps it, and runs it. */
+static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
+{
+	struct dp_flow *flow = run->w->flow;
+	struct dp_mf_burst *burst = &flow->burst;
+	const struct dp_edge_frame *f = &flow->frames[i];
+	const struct dp_key *key = long_key(burst, i);
+	struct dp_build *b = &flow->build;
+	struct dp_program *program = NULL;
+
+	dp_build_init(b);
+	pl->translate(pl->arg, key, flow->seen[pl->index], b);
+	if (b->overflow) {
+		b->size = 0;
+		dp_build_step(b, DP_STEP_DROP, DP_DROP_PROGRAM_TOO_LONG, 0);
+	}
+	if (b->keep && may_enter(run->w, run->in->id))
+		program = dp_programs_get(flow->programs, dp_build_only_output(b), b->steps, b->size,
+					  b->rules, b->n_rules);
+	if (program != NULL && dp_mf_insert(flow->mf, pl->index, key, &b->wc, program, b->tables,
+					    &b->changed) == NULL)
+		dp_programs_unref(flow->programs, program);
+	run_build(run, f);
+}
+
+/* The same program under the packet's whole short key: one place to look at next time. */
+static void enter_exact(struct dp_worker *w, const struct dp_pipeline *pl, unsigned i)
+{
+	struct dp_flow *flow = w->flow;
+	struct dp_mf_burst *b = &flow->burst;
+	struct dp_mf_entry *e = b->hit[i];
+	const struct dp_mf_group *g = flow->mf->group_of[e->group];
+	struct dp_key key, mask;
+
+	if (g->n_beyond != 0 || !may_enter(w, b->pkts[i]->port))
+		return;
+	memset(&key, 0, sizeof(key));
+	memset(&mask, 0, sizeof(mask));
+	memcpy(key.w, b->key[i], sizeof(b->key[i]));
+	memset(mask.w, 0xff, DP_KEY_SHORT * sizeof(mask.w[0]));
+	e->program->refs++;
+	if (dp_mf_insert(flow->mf, pl->index, &key, &mask, e->program, g->tables, &g->changed) ==
+	    NULL)
+		e->program->refs--;
+}
+
+/* ---- The burst ---- */
+
+/* Drops what may not come in; fills frames and keys of the rest. */
+static void prepare(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
+		    uint16_t n)
+{
+	struct dp_flow *flow = w->flow;
+	struct dp_mf_burst *b = &flow->burst;
+
+	b->n = 0;
+	b->has_long = 0;
+	b->in_port = in->of_port;
+	for (uint16_t i = 0; i < n; i++) {
+		struct dp_edge_frame *f = &flow->frames[b->n];
+		enum dp_drop reason;
+
+		f->m = pkts[i];
+		reason = dp_edge_classify(in, f);
+		if (unlikely(reason != DP_N_DROPS)) {
+			dp_drop(w, in->id, f->m, reason);
+			continue;
+		}
+		if (unlikely(in->wire != NULL))
+			dp_edge_count_tenant(w, f->domain, 1, f->m->pkt_len);
+		w->count->ports[in->id]->rx_multicast += f->dst & DP_EDGE_GROUP_BIT;
+		b->pkts[b->n] = f->m;
+		make_key(b, b->n);
+		b->n++;
+	}
+}
+
+static inline void run_program(struct dp_run *run, const struct dp_program *program,
+			       const struct dp_edge_frame *f)
+{
+	struct dp_worker *w = run->w;
+
+	if (likely(program->out != DP_NO_PORT))
+		dp_edge_forward(w, run->in, w->view->vports[program->out], f, run->count);
+	else
+		dp_exec(run, f, program->steps, program->size);
+}
+
+static void run_all(struct dp_run *run, const struct dp_pipeline *pl)
+{
+	struct dp_flow *flow = run->w->flow;
+	struct dp_mf_burst *b = &flow->burst;
+	const struct dp_program *program = NULL; /* of the packets counted in ... */
+	uint64_t packets = 0, bytes = 0;
+	uint32_t misses = 0;
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		const struct dp_mf_entry *e = b->hit[i];
+
+		if (unlikely(e == NULL)) {
+			misses |= 1u << i;
+			continue;
+		}
+		if (e->program != program) {
+			if (program != NULL)
+				credit(flow, dp_program_rules(program), program->n_rules, packets,
+				       bytes);
+			program = e->program;
+			packets = bytes = 0;
+		}
+		packets++;
+		bytes += b->pkts[i]->pkt_len;
+		run_program(run, program, &flow->frames[i]);
+	}
+	if (program != NULL)
+		credit(flow, dp_program_rules(program), program->n_rules, packets, bytes);
+	/* Misses last, for they change the cache that 'hit' points into. */
+	for (; misses != 0; misses &= misses - 1)
+		miss(run, pl, (unsigned)__builtin_ctz(misses));
+}
+
+void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
+		   uint16_t n)
+{
+	struct dp_capture_point *point =
+		atomic_load_explicit(&in->port->capture, memory_order_acquire);
+	const struct dp_pipeline *pl = in->pipeline;
+	uint64_t version = atomic_load_explicit(&pl->version, memory_order_acquire);
+	struct dp_flow *flow = w->flow;
+	struct dp_mf_burst *b = &flow->burst;
+	struct dp_edge_frame normal[DP_BURST];
+	struct dp_run run = {
+		.w = w, .in = in, .count = w->count->ports[in->id], .normal = normal};
+
+	if (unlikely(version != flow->seen[pl->index]))
+		catch_up(flow, pl, version);
+	if (unlikely(point != NULL))
+		w->dp->capture(point, w->index, DP_STAGE_INGRESS, DP_N_DROPS, pkts, n);
+	if (!dp_edge_admit(w, in, pkts, n))
+		return;
+	b->long_key = flow->long_keys;
+	b->make_long = make_long;
+	prepare(w, in, pkts, n);
+	dp_mf_lookup(flow->mf, pl->index, b);
+	for (uint32_t deep = b->deep; unlikely(deep != 0); deep &= deep - 1)
+		enter_exact(w, pl, (unsigned)__builtin_ctz(deep));
+	run_all(&run, pl);
+	if (run.n_normal != 0)
+		dp_l2_forward(w, in, normal, run.n_normal);
+	dp_tx_flush_all(w);
+	dp_flow_upkeep(w, w->burst_tsc);
+}
+
+void dp_flow_upkeep(struct dp_worker *w, uint64_t now_tsc)
+{
+	struct dp_flow *flow = w->flow;
+
+	if (now_tsc < flow->next_upkeep)
+		return;
+	flow->next_upkeep = now_tsc + w->dp->tsc_hz / 1000000 * UPKEEP_EVERY;
+	flow->tick = (uint32_t)(now_tsc / (w->dp->tsc_hz / 1000 * DP_FLOW_TICK_MS));
+	dp_mf_upkeep(flow->mf, flow->tick, IDLE_TICKS);
+}

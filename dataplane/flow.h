@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The flow engine on a worker: a burst of a port whose switch has rules.  dataplane/ only.
+ *
+ * 	admit, classify (edge.h) ─► key (key.h) ─► cache (mf.h) ─► program (exec.c) ─► tx
+ * 	                                             └─ miss ─► translate (pipeline.h) ─► cache
+ */
+#ifndef DATAPLANE_FLOW_H
+#define DATAPLANE_FLOW_H
+
+#include "dataplane/edge.h"
+#include "dataplane/mf.h"
+#include "dataplane/pipeline.h"
+#include "dataplane/programs.h"
+
+#include <stdatomic.h>
+
+#define DP_FLOW_TICK_MS		 100
+#define DP_FLOW_COUNTERS_A_CHUNK 4096u
+#define DP_FLOW_MAX_CHUNKS	 512u /* two million rules */
+#define DP_FLOW_LOG_SIZE	 1024u
+
+/* One worker's share of a rule's counters. */
+struct dp_flow_counter {
+	_Atomic uint64_t packets, bytes;
+	_Atomic uint32_t used; /* tick of the last packet, plus one */
+	uint32_t unused[3];
+};
+
+struct dp_flow_tokens {
+	uint64_t at; /* clock when they were last filled */
+	uint32_t n;
+};
+
+struct dp_flow {
+	struct dp_mf *mf;
+	struct dp_programs *programs;
+	uint64_t next_upkeep; /* clock */
+	uint32_t tick;
+	struct dp_flow_counter *_Atomic counters[DP_FLOW_MAX_CHUNKS]; /* control thread fills in */
+	uint64_t seen[DP_MAX_PIPELINES];			      /* version */
+	struct dp_flow_tokens tokens[DP_MAX_PORTS];		      /* entries a port may make */
+	struct dp_build build;
+	struct dp_mf_burst burst;
+	struct dp_key long_keys[DP_BURST];
+	struct dp_edge_frame frames[DP_BURST];
+};
+
+enum dp_flow_log_kind { DP_FLOW_LOG_RULE, DP_FLOW_LOG_ALL };
+struct dp_flow_log {
+	enum dp_flow_log_kind kind;
+	uint8_t table;
+	struct dp_key key, mask;
+};
+
+struct dp_pipeline {
+	uint16_t index;
+	dp_translate_fn translate;
+	void *arg;
+	_Atomic uint64_t version; /* published */
+	_Atomic uint64_t logged;  /* written; at most a log's length of it can be read */
+	struct dp_flow_log *log;
+};
+
+/* Carries a burst that came in by 'in', whose switch has a pipeline.  Takes the frames. */
+void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
+		   uint16_t n);
+
+/* Once in some loops, also idle ones: entries age. */
+void dp_flow_upkeep(struct dp_worker *w, uint64_t now_tsc);
+
+/* exec.c: runs steps on a frame.  Takes it.  Those that end in NORMAL are left in 'normal' for the
+ * learning switch. */
+struct dp_run {
+	struct dp_worker *w;
+	const struct dp_vport *in;
+	struct dp_count *count;
+	struct dp_edge_frame *normal; /* room for DP_BURST more */
+	uint16_t n_normal;
+};
+void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_t *steps,
+	     uint16_t size);
+
+/* l2.c: learns from and forwards frames that were admitted and classified. */
+void dp_l2_forward(struct dp_worker *w, const struct dp_vport *in, struct dp_edge_frame *frames,
+		   uint16_t n);
+
+/* pipeline.c: control thread. */
+int dp_flow_create(struct dp *dp, struct dp_flow **ret_flow);
+void dp_flow_destroy(struct dp_flow *flow);
+void dp_flow_tick(struct dp *dp);
+void dp_flow_fini(struct dp *dp);
+void dp_flow_counters_gone(struct dp *dp, const struct dp_flow *flow);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The flow cache of one worker: from a key to the program that was composed for it.  An entry says
+ * which bits of a key were looked at when the program was made (its mask) and what they were, so it
+ * answers for every packet that agrees in them.  Entries of one mask form a group; all live in one
+ * hash table.  No two entries of different programs answer for one packet, so the first hit is right
+ * and groups are searched in the order of their hits.
+ *
+ * When more groups must be searched than pays, a packet's whole short key is entered as well, with
+ * the same program: the exact group, searched first.  That, too, is an entry like others.
+ *
+ * 	burst of keys ─► exact group ─► group 1 ─► group 2 ... ─► miss
+ *
+ * Memory accesses of a burst overlap: in each group first all hashes and bucket prefetches, then
+ * all tags and entry prefetches, then all comparisons.
+ *
+ * Change: rules that came or went are told to dp_mf_changed(), which takes out what they touch and
+ * nothing else where it can say so at once, and else marks a group 'stale': its entries are asked
+ * for again, one by one, when packets come to them.
+ *
+ * Threads: the worker's alone, but for dp_mf_create(), _destroy() and dp_mf_tick(), the control
+ * thread's: it maps memory ahead of need, for a worker does not wait for the kernel.
+ */
+#ifndef DATAPLANE_MF_H
+#define DATAPLANE_MF_H
+
+#include "dataplane/key.h"
+#include "dataplane/port.h"
+#include "dataplane/program.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DP_MF_MAX_SWITCHES 256
+#define DP_MF_MAX_GROUPS   1024 /* of a worker */
+#define DP_MF_DEEP	   4
+#define DP_MF_SLOTS	   10
+
+/* A cache line.  A slot whose tag is 0 is empty. */
+struct dp_mf_bucket {
+	uint16_t tag[DP_MF_SLOTS];
+	uint32_t entry[DP_MF_SLOTS];
+	uint32_t spilled; /* how many entries, whose first bucket this is, live in their second */
+} __attribute__((aligned(64)));
+static_assert(sizeof(struct dp_mf_bucket) == 64, "a bucket is a cache line");
+
+/* A cache line.  Groups whose mask goes beyond the short key keep those words in 'dp_mf.beyond'. */
+struct dp_mf_entry {
+	uint64_t key[DP_KEY_SHORT];
+	struct dp_program *program; /* NULL: free */
+	uint32_t group;
+	uint32_t epoch; /* of the group, when it was made or confirmed */
+	uint32_t used;	/* tick of the last packet */
+	uint32_t hash;
+	uint32_t next, prev; /* in its group, or among the free ones */
+} __attribute__((aligned(64)));
+static_assert(sizeof(struct dp_mf_entry) == 64, "an entry is a cache line");
+
+/* All entries of one mask on one switch. */
+struct dp_mf_group {
+	uint64_t mask[DP_KEY_SHORT];
+	uint64_t secret[DP_KEY_SHORT];
+	uint8_t n_beyond;		/* words after the short key */
+	uint8_t beyond[DP_KEY_WORDS];	/* which */
+	uint64_t beyond_mask[DP_KEY_WORDS - DP_KEY_SHORT];
+	uint64_t beyond_secret[DP_KEY_WORDS - DP_KEY_SHORT];
+	uint16_t sw;
+	bool exact;
+	uint32_t index, epoch;
+	uint32_t n_entries, first;
+	uint64_t hits;	 /* since the order was last looked at */
+	/* Union over its entries: OpenFlow tables passed, and fields that rules had changed before one
+	 * of them was searched (rules then looked at something else than the key). */
+	uint64_t tables[4];
+	struct dp_key changed;
+};
+
+struct dp_mf_switch {
+	uint16_t n;
+	struct dp_mf_group *groups[DP_MF_MAX_GROUPS];
+};
+
+/* Bucket arrays come from the control thread. */
+struct dp_mf_buckets {
+	uint32_t mask; /* buckets - 1 */
+	size_t size;
+	struct dp_mf_bucket b[];
+};
+
+struct dp_mf {
+	struct dp_mf_buckets *cur, *old; /* 'old': being moved into 'cur', NULL mostly */
+	uint32_t move_at;
+	struct dp_mf_entry *entries;
+	uint64_t *beyond; /* [entry][DP_KEY_WORDS - DP_KEY_SHORT] */
+	uint32_t n_entries, first_free, n_fresh; /* in use; freed ones; never used from here on */
+	uint32_t limit;
+	uint32_t sweep_at;
+	void (*unref)(void *arg, struct dp_program *program); /* an entry that led there is gone */
+	void *unref_arg;
+	struct dp_mf_group *pool; /* [DP_MF_MAX_GROUPS] */
+	struct dp_mf_group *group_of[DP_MF_MAX_GROUPS]; /* NULL: free */
+	uint32_t now; /* tick */
+
+	/* Between worker and control thread. */
+	_Atomic uint32_t n_ready; /* entries whose memory is there */
+	_Atomic(struct dp_mf_buckets *) next, done; /* larger array, given; old array, given back */
+	_Atomic uint32_t n_shown, n_buckets_shown;
+	_Atomic uint64_t hits, misses, probes, inserts, refused, expired, invalidated;
+
+	struct dp_mf_switch switches[DP_MF_MAX_SWITCHES];
+};
+
+/* A burst to look up. */
+struct dp_mf_burst {
+	uint64_t key[DP_BURST][DP_KEY_SHORT] __attribute__((aligned(64)));
+	struct rte_mbuf *pkts[DP_BURST];
+	struct dp_mf_entry *hit[DP_BURST]; /* NULL: nothing known */
+	uint32_t has_long;		   /* bit i: long_key[i] is filled */
+	uint16_t n, in_port;
+	uint32_t deep;	   /* bit i: found only after DP_MF_DEEP groups */
+	struct dp_key *long_key; /* [DP_BURST], made when a group asks for more than the short key */
+	void (*make_long)(struct dp_mf_burst *b, unsigned i);
+};
+
+/* 'limit': entries at most; 'unref' hears of each entry that goes.  0 or -ENOMEM. */
+int dp_mf_create(uint32_t limit, void (*unref)(void *arg, struct dp_program *program), void *arg,
+		 struct dp_mf **ret_mf);
+/* No worker inside.  Takes NULL. */
+void dp_mf_destroy(struct dp_mf *mf);
+/* Control thread, ten times a second or when a worker asked: memory ahead of need. */
+void dp_mf_tick(struct dp_mf *mf);
+
+/* Fills b->hit. */
+void dp_mf_lookup(struct dp_mf *mf, uint16_t sw, struct dp_mf_burst *b);
+
+/* Enters 'program' for keys equal to 'key' in 'mask'; takes the caller's reference to it.  An entry for
+ * the same keys is replaced.  Returns it, or NULL when there is no room (the reference stays).  'tables', 'changed': see struct dp_mf_group. */
+struct dp_mf_entry *dp_mf_insert(struct dp_mf *mf, uint16_t sw, const struct dp_key *key,
+				 const struct dp_key *mask, struct dp_program *program,
+				 const uint64_t tables[4], const struct dp_key *changed);
+
+/* A rule of 'table' with this match came or went. */
+void dp_mf_changed(struct dp_mf *mf, uint16_t sw, uint8_t table, const struct dp_key *key,
+		   const struct dp_key *mask);
+/* Anything may be different on this switch. */
+void dp_mf_all_stale(struct dp_mf *mf, uint16_t sw);
+/* Nothing of this switch is left. */
+void dp_mf_flush(struct dp_mf *mf, uint16_t sw);
+
+/* A little upkeep: moves buckets, takes out entries unused for 'age' ticks, orders groups.  Called
+ * once in some bursts.  'now' is the tick. */
+void dp_mf_upkeep(struct dp_mf *mf, uint32_t now, uint32_t age);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The flow cache's search; see mf.h.  Passes over a burst, so that one packet's memory accesses wait
+ * while the next one's are under way.
+ */
+#include "dataplane/mf_priv.h"
+
+#include <rte_prefetch.h>
+
+#define BEYOND (DP_KEY_WORDS - DP_KEY_SHORT)
+
+/* What one group's passes hand on. */
+struct probe {
+	uint64_t masked[DP_BURST][DP_KEY_SHORT] __attribute__((aligned(64)));
+	uint32_t hash[DP_BURST];
+	uint32_t tags[DP_BURST];
+	uint64_t beyond[DP_BURST][BEYOND];
+};
+
+static inline void mask_short(const struct dp_mf_group *g, const uint64_t *key, uint64_t *ret)
+{
+#ifdef __AVX2__
+	__m256i k = _mm256_load_si256((const __m256i *)key);
+
+	_mm256_store_si256((__m256i *)ret,
+			   _mm256_and_si256(k, _mm256_loadu_si256((const __m256i_u *)g->mask)));
+#else
+	for (unsigned i = 0; i < DP_KEY_SHORT; i++)
+		ret[i] = key[i] & g->mask[i];
+#endif
+}
+
+static inline uint64_t hash_short(const struct dp_mf_group *g, const uint64_t *masked)
+{
+#ifdef __AVX2__
+	return dp_nh4(_mm256_load_si256((const __m256i *)masked), g->secret);
+#else
+	return dp_nh(masked, DP_KEY_SHORT, g->secret);
+#endif
+}
+
+static uint64_t mask_beyond(const struct dp_mf_group *g, struct dp_mf_burst *b, unsigned i,
+			    uint64_t *ret)
+{
+	const struct dp_key *key = &b->long_key[i];
+
+	if ((b->has_long >> i & 1) == 0) {
+		b->make_long(b, i);
+		b->has_long |= 1u << i;
+	}
+	for (unsigned k = 0; k < g->n_beyond; k++)
+		ret[k] = key->w[g->beyond[k]] & g->beyond_mask[k];
+	return dp_nh(ret, g->n_beyond, g->beyond_secret);
+}
+
+/* An entry that answers for packet i, or 0. */
+static inline uint32_t resolve(struct dp_mf *mf, const struct dp_mf_group *g, const struct probe *p,
+			       unsigned i)
+{
+	struct dp_mf_bucket *bucket = dp_mf_first(mf->cur, p->hash[i]);
+	uint32_t e = dp_mf_find_in(mf, bucket, p->tags[i], g, p->masked[i], p->beyond[i]);
+
+	if (likely(e != 0))
+		return e;
+	if (unlikely(bucket->spilled != 0)) {
+		bucket = dp_mf_second(mf->cur, p->hash[i]);
+		e = dp_mf_find_in(mf, bucket, dp_mf_tags(bucket, dp_mf_tag(p->hash[i])), g,
+				  p->masked[i], p->beyond[i]);
+	}
+	if (unlikely(e == 0 && mf->old != NULL))
+		e = dp_mf_find(mf, mf->old, g, p->masked[i], p->beyond[i], p->hash[i]);
+	return e;
+}
+
+/* Searches one group for the packets of 'left'; returns those it knows nothing of. */
+static uint32_t search(struct dp_mf *mf, struct dp_mf_group *g, struct dp_mf_burst *b, uint32_t left)
+{
+	uint32_t still = 0, hits = 0;
+	struct probe p;
+
+	for (uint32_t todo = left; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctz(todo);
+		uint64_t sum;
+
+		mask_short(g, b->key[i], p.masked[i]);
+		sum = hash_short(g, p.masked[i]);
+		if (unlikely(g->n_beyond != 0))
+			sum += mask_beyond(g, b, i, p.beyond[i]);
+		p.hash[i] = (uint32_t)dp_nh_finish(sum);
+		rte_prefetch0(dp_mf_first(mf->cur, p.hash[i]));
+	}
+	for (uint32_t todo = left; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctz(todo);
+		const struct dp_mf_bucket *bucket = dp_mf_first(mf->cur, p.hash[i]);
+
+		p.tags[i] = dp_mf_tags(bucket, dp_mf_tag(p.hash[i]));
+		if (p.tags[i] != 0)
+			rte_prefetch0(&mf->entries[bucket->entry[__builtin_ctz(p.tags[i])]]);
+	}
+	for (uint32_t todo = left; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctz(todo);
+		uint32_t at = resolve(mf, g, &p, i);
+		struct dp_mf_entry *e = &mf->entries[at];
+
+		if (at == 0 || unlikely(e->epoch != g->epoch)) {
+			/* A stale entry is all there is for this packet, but that the exact one may
+			 * be made again from another that is not stale. */
+			still |= (uint32_t)(at == 0 || g->exact) << i;
+			continue;
+		}
+		if (unlikely(e->used != mf->now))
+			e->used = mf->now;
+		b->hit[i] = e;
+		rte_prefetch0(e->program);
+		hits++;
+	}
+	g->hits += hits;
+	return still;
+}
+
+void dp_mf_lookup(struct dp_mf *mf, uint16_t sw, struct dp_mf_burst *b)
+{
+	const struct dp_mf_switch *s = &mf->switches[sw];
+	uint32_t left = b->n == 32 ? UINT32_MAX : (1u << b->n) - 1;
+	uint64_t probes = 0, misses;
+
+	for (unsigned i = 0; i < b->n; i++)
+		b->hit[i] = NULL;
+	b->deep = 0;
+	for (uint16_t k = 0; k < s->n && left != 0; k++) {
+		uint32_t before = left;
+
+		probes += (unsigned)__builtin_popcount(left);
+		left = search(mf, s->groups[k], b, left);
+		if (k >= DP_MF_DEEP)
+			b->deep |= before & ~left;
+	}
+	for (uint32_t deep = b->deep; deep != 0; deep &= deep - 1)
+		if (b->hit[__builtin_ctz(deep)] == NULL)
+			b->deep &= ~(1u << __builtin_ctz(deep));
+	misses = 0;
+	for (unsigned i = 0; i < b->n; i++)
+		misses += b->hit[i] == NULL;
+	DP_MF_COUNT(mf, probes, probes);
+	DP_MF_COUNT(mf, misses, misses);
+	DP_MF_COUNT(mf, hits, b->n - misses);
+}

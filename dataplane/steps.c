@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * See steps.h.
+ */
+#include "dataplane/steps.h"
+
+#include "dataplane/port.h"
+
+#include <string.h>
+
+void dp_build_init(struct dp_build *b)
+{
+	memset(&b->wc, 0, sizeof(b->wc));
+	memset(&b->changed, 0, sizeof(b->changed));
+	memset(b->tables, 0, sizeof(b->tables));
+	b->keep = true;
+	b->overflow = false;
+	b->size = 0;
+	b->n_rules = 0;
+}
+
+void *dp_build_step(struct dp_build *b, enum dp_step_op op, uint32_t arg, uint16_t size)
+{
+	size_t whole = (sizeof(struct dp_step) + size + 7u) & ~(size_t)7;
+	struct dp_step *s = (struct dp_step *)(b->steps + b->size);
+
+	if (whole > sizeof(b->steps) - b->size) {
+		b->overflow = true;
+		return NULL;
+	}
+	memset(s, 0, whole);
+	s->op = (uint16_t)op;
+	s->size = (uint16_t)whole;
+	s->arg = arg;
+	b->size = (uint16_t)(b->size + whole);
+	return s->data;
+}
+
+uint16_t dp_build_clone_begin(struct dp_build *b)
+{
+	uint16_t mark = b->size;
+
+	dp_build_step(b, DP_STEP_CLONE, 0, 0);
+	return mark;
+}
+
+void dp_build_clone_end(struct dp_build *b, uint16_t mark)
+{
+	struct dp_step *s = (struct dp_step *)(b->steps + mark);
+
+	if (!b->overflow)
+		s->size = (uint16_t)(b->size - mark);
+}
+
+void dp_build_rule(struct dp_build *b, uint32_t counter)
+{
+	if (b->n_rules == DP_PROGRAM_MAX_RULES)
+		b->overflow = true;
+	else
+		b->rules[b->n_rules++] = counter;
+}
+
+uint16_t dp_build_only_output(const struct dp_build *b)
+{
+	const struct dp_step *s = (const struct dp_step *)b->steps;
+
+	return b->size == sizeof(*s) && s->op == DP_STEP_OUTPUT ? (uint16_t)s->arg : DP_NO_PORT;
+}
+
+const char *dp_step_text(enum dp_step_op op)
+{
+	static const char *const texts[] = {
+#define X(name, text) text,
+		DP_STEPS(X)
+#undef X
+	};
+
+	return op < DP_N_STEPS ? texts[op] : NULL;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What a program is made of.  Steps lie one behind the other, each a multiple of eight bytes; a step
+ * that holds others (CLONE) has them as its data.  Who translates writes them (dp_build_step()), and
+ * exec.c runs them.
+ */
+#ifndef DATAPLANE_STEPS_H
+#define DATAPLANE_STEPS_H
+
+#include "dataplane/key.h"
+#include "dataplane/program.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* clang-format off */
+#define DP_STEPS(X)                                                                              \
+	X(OUTPUT, "output")                 /* arg: port id */                                   \
+	X(IN_PORT, "in_port")               /* back where it came from */                        \
+	X(FLOOD, "flood")                   /* all ports of the tenant that take floods */       \
+	X(ALL, "all")                       /* all of them */                                    \
+	X(NORMAL, "normal")                 /* as the learning switch does */                    \
+	X(CONTROLLER, "controller")         /* data: struct dp_step_controller */                \
+	X(DROP, "drop")                     /* arg: enum dp_drop; ends the program */            \
+	X(CLONE, "clone")                   /* data: steps, run on a copy */                     \
+	X(METER, "meter")                   /* arg: index of the meter */                        \
+	X(QUEUE, "set_queue")               /* arg: queue */                                     \
+	X(PUSH_VLAN, "push_vlan")           /* arg: TPID in the upper half, TCI in the lower */  \
+	X(POP_VLAN, "pop_vlan")                                                                  \
+	X(SET_VLAN, "set_vlan")             /* arg: mask in the upper half, TCI in the lower */  \
+	X(PUSH_MPLS, "push_mpls")           /* arg: EtherType; data: entry, 4 bytes host order */ \
+	X(POP_MPLS, "pop_mpls")             /* arg: EtherType behind it */                       \
+	X(SET_MPLS, "set_mpls")             /* arg: entry; data: mask, 4 bytes host order */     \
+	X(PUSH_PBB, "push_pbb")             /* arg: I-TAG */                                     \
+	X(POP_PBB, "pop_pbb")                                                                    \
+	X(SET_PBB, "set_pbb")               /* arg: I-TAG; data: mask, 4 bytes host order */     \
+	X(SET_MACS, "set_macs")             /* data: destination, source */                      \
+	X(SET_FIELD, "set_field")           /* arg: enum dp_field; data: value, then mask */     \
+	X(SET_NW_TTL, "set_nw_ttl")         /* arg: TTL */                                       \
+	X(DEC_NW_TTL, "dec_nw_ttl")         /* data: struct dp_step_controller, for TTL 0 */     \
+	X(SET_MPLS_TTL, "set_mpls_ttl")                                                          \
+	X(DEC_MPLS_TTL, "dec_mpls_ttl")                                                          \
+	X(COPY_TTL_OUT, "copy_ttl_out")                                                          \
+	X(COPY_TTL_IN, "copy_ttl_in")
+
+enum dp_step_op {
+#define X(name, text) DP_STEP_##name,
+	DP_STEPS(X)
+#undef X
+	DP_N_STEPS,
+};
+/* clang-format on */
+
+struct dp_step {
+	uint16_t op;
+	uint16_t size; /* with this head */
+	uint32_t arg;
+	uint8_t data[];
+};
+static_assert(sizeof(struct dp_step) == 8, "steps are multiples of eight bytes");
+
+/* What a controller learns with a frame. */
+struct dp_step_controller {
+	uint64_t cookie, metadata, tun_id;
+	uint16_t max_size; /* bytes of the frame; 0xffff: all, unbuffered */
+	uint8_t reason, table;
+	uint32_t in_port;
+};
+
+/* What a translation says: the program, and what of the key it depends on. */
+struct dp_build {
+	struct dp_key wc; /* bits looked at */
+	/* Bits that rules had changed before a table was searched: what a rule of that table says about
+	 * them says nothing about the key. */
+	struct dp_key changed;
+	uint64_t tables[4]; /* searched */
+	bool keep;	    /* the program may be kept for other packets */
+	bool overflow;	    /* it did not fit */
+	uint16_t size, n_rules;
+	uint32_t rules[DP_PROGRAM_MAX_RULES];
+	uint8_t steps[DP_PROGRAM_MAX_STEPS] __attribute__((aligned(8)));
+};
+
+/* Makes it empty.  (Not the arrays: they are long.) */
+void dp_build_init(struct dp_build *b);
+/* Adds a step; returns its data of 'size' bytes, zeroed, or NULL and b->overflow when it does not
+ * fit.  Borrowed until the next step. */
+void *dp_build_step(struct dp_build *b, enum dp_step_op op, uint32_t arg, uint16_t size);
+/* The steps until 'end' are those of a CLONE; 'mark' is what 'begin' returned. */
+uint16_t dp_build_clone_begin(struct dp_build *b);
+void dp_build_clone_end(struct dp_build *b, uint16_t mark);
+void dp_build_rule(struct dp_build *b, uint32_t counter);
+/* When all there is to do is one output: that port, else DP_NO_PORT. */
+uint16_t dp_build_only_output(const struct dp_build *b);
+
+const char *dp_step_text(enum dp_step_op op);
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The flow cache in front of a classifier: whatever rules come and go, what the cache says of a key
+ * is what the classifier says of it.
+ */
+#include "dataplane/cls.h"
+#include "dataplane/mf_priv.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define N_RULES 300
+
+struct rule {
+	struct dp_cls_rule cr;
+	struct dp_program program; /* refs: entries that lead here */
+	struct dp_key key, mask;
+	bool in;
+};
+
+static struct dp_cls *cls;
+static struct dp_mf *mf;
+static struct rule rules[N_RULES], nothing;
+static struct dp_key long_keys[DP_BURST];
+static uint64_t state;
+
+static uint32_t rnd(uint32_t n)
+{
+	state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(state >> 33) % n;
+}
+
+static void unref(void *arg, struct dp_program *program)
+{
+	assert_true(program->refs != 0);
+	program->refs--;
+}
+
+static int setup(void **unused)
+{
+	state = 7;
+	memset(rules, 0, sizeof(rules));
+	memset(&nothing, 0, sizeof(nothing));
+	return dp_cls_create(NULL, NULL, &cls) != 0 || dp_mf_create(100000, unref, NULL, &mf) != 0;
+}
+
+static void take_out(struct rule *r)
+{
+	dp_cls_remove(cls, &r->cr);
+	dp_cls_rule_fini(&r->cr);
+	r->in = false;
+}
+
+static int teardown(void **unused)
+{
+	for (unsigned i = 0; i < N_RULES; i++)
+		if (rules[i].in)
+			take_out(&rules[i]);
+	dp_mf_destroy(mf);
+	dp_cls_destroy(cls);
+	return 0;
+}
+
+static struct dp_key random_key(void)
+{
+	struct dp_key key = {0};
+
+	dp_key_set(&key, DP_FIELD_IN_PORT, rnd(3));
+	dp_key_set(&key, DP_FIELD_IP_PROTO, 6 + rnd(2) * 11);
+	dp_key_set(&key, DP_FIELD_IP4_SRC, 0x0a000000 | rnd(2) << 8 | rnd(2));
+	dp_key_set(&key, DP_FIELD_IP4_DST, 0x14000000 | rnd(2) << 16 | rnd(2));
+	dp_key_set(&key, DP_FIELD_TP_DST, rnd(2));
+	dp_key_set(&key, DP_FIELD_TCP_FLAGS, rnd(3));
+	dp_key_set(&key, DP_FIELD_IPV6_FLABEL, rnd(3));
+	return key;
+}
+
+static struct dp_key random_mask(void)
+{
+	static const enum dp_field fields[] = {DP_FIELD_IN_PORT,  DP_FIELD_IP_PROTO,
+					       DP_FIELD_IP4_SRC,  DP_FIELD_IP4_DST,
+					       DP_FIELD_TP_DST,   DP_FIELD_TCP_FLAGS,
+					       DP_FIELD_IPV6_FLABEL};
+	struct dp_key mask = {0};
+
+	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (rnd(4) == 0)
+			dp_key_cover(&mask, fields[i]);
+	if (rnd(3) == 0)
+		dp_key_set(&mask, DP_FIELD_IP4_SRC, 0xffffff00);
+	return mask;
+}
+
+static struct dp_key burst_keys[DP_BURST];
+
+static void make_long(struct dp_mf_burst *b, unsigned i)
+{
+	b->long_key[i] = burst_keys[i];
+}
+
+static struct dp_program *search(const struct dp_key *key, struct dp_key *wc)
+{
+	struct rule *r = (struct rule *)dp_cls_find(cls, key, 1, wc);
+
+	return r != NULL ? &r->program : &nothing.program;
+}
+
+static void enter(const struct dp_key *key, const struct dp_key *mask, struct dp_program *program)
+{
+	static const uint64_t tables[4] = {1};
+	struct dp_key changed = {0};
+
+	program->refs++;
+	if (dp_mf_insert(mf, 3, key, mask, program, tables, &changed) == NULL)
+		program->refs--;
+}
+
+static unsigned n_hits, n_misses;
+
+/* A burst of random keys; what is missed is entered, some as an exact entry as well. */
+static void look_up_burst(bool exact)
+{
+	struct dp_mf_burst b = {.n = (uint16_t)(1 + rnd(DP_BURST)), .long_key = long_keys,
+				.make_long = make_long};
+
+	for (unsigned i = 0; i < b.n; i++) {
+		burst_keys[i] = random_key();
+		memcpy(b.key[i], burst_keys[i].w, sizeof(b.key[i]));
+	}
+	dp_mf_lookup(mf, 3, &b);
+	for (unsigned i = 0; i < b.n; i++) {
+		struct dp_key wc = {0}, full = {0};
+		struct dp_program *want = search(&burst_keys[i], &wc);
+		bool is_short = true;
+
+		if (b.hit[i] != NULL) {
+			n_hits++;
+			assert_ptr_equal(b.hit[i]->program, want);
+			continue;
+		}
+		n_misses++;
+		enter(&burst_keys[i], &wc, want);
+		for (unsigned k = DP_KEY_SHORT; k < DP_KEY_WORDS; k++)
+			is_short = is_short && wc.w[k] == 0;
+		if (!exact || !is_short)
+			continue;
+		memset(full.w, 0xff, DP_KEY_SHORT * 8);
+		enter(&burst_keys[i], &full, want);
+	}
+}
+
+static void change_a_rule(void)
+{
+	struct rule *r = &rules[rnd(N_RULES)];
+	struct dp_key key, mask;
+
+	if (r->in) {
+		key = r->key;
+		mask = r->mask;
+		take_out(r);
+	} else {
+		int32_t priority = (int32_t)rnd(1000000);
+
+		r->key = key = random_key();
+		r->mask = mask = random_mask();
+		/* A program of a rule that is gone may still be in entries that are stale. */
+		assert_int_equal(dp_cls_insert(cls, &r->cr, &key, &mask, priority, 0), 0);
+		r->in = true;
+	}
+	dp_mf_changed(mf, 3, 0, &key, &mask);
+}
+
+static void cache_agrees_with_the_rules_while_they_change(void **unused)
+{
+	n_hits = n_misses = 0;
+	for (unsigned n = 0; n < 3000; n++) {
+		if (rnd(4) == 0)
+			change_a_rule();
+		if (rnd(200) == 0)
+			dp_mf_all_stale(mf, 3);
+		look_up_burst(true);
+		if (rnd(8) == 0)
+			dp_mf_upkeep(mf, n / 100, 3);
+		if (rnd(50) == 0)
+			dp_mf_tick(mf);
+	}
+	assert_true(n_hits > n_misses / 4);
+	assert_true(atomic_load(&mf->invalidated) != 0);
+	dp_mf_flush(mf, 3);
+	assert_int_equal(mf->n_entries, 0);
+	for (unsigned i = 0; i < N_RULES; i++)
+		assert_int_equal(rules[i].program.refs, 0);
+}
+
+static struct dp_key numbered(uint32_t i)
+{
+	struct dp_key key = {0};
+
+	dp_key_set(&key, DP_FIELD_IP4_SRC, i);
+	return key;
+}
+
+static bool knows(uint32_t number)
+{
+	struct dp_mf_burst b = {.n = 1, .long_key = long_keys, .make_long = make_long};
+	struct dp_key key = numbered(number);
+
+	memcpy(b.key[0], key.w, sizeof(b.key[0]));
+	dp_mf_lookup(mf, 3, &b);
+	return b.hit[0] != NULL;
+}
+
+static void cache_grows_and_forgets_nothing(void **unused)
+{
+	struct dp_key mask = {0};
+
+	dp_key_cover(&mask, DP_FIELD_IP4_SRC);
+	for (uint32_t i = 0; i < 99000; i++) {
+		struct dp_key key = numbered(i);
+
+		enter(&key, &mask, &nothing.program);
+		if (i % 64 == 0)
+			dp_mf_upkeep(mf, 0, 10);
+		if (i % 8192 == 0)
+			dp_mf_tick(mf);
+	}
+	assert_int_equal(mf->n_entries, 99000);
+	assert_true(mf->cur->mask > 8191);
+	for (uint32_t i = 0; i < 99000; i++)
+		assert_true(knows(i));
+	assert_false(knows(99000));
+	assert_int_equal(atomic_load(&mf->refused), 0);
+}
+
+static void full_cache_refuses_and_stays_whole(void **unused)
+{
+	struct dp_key mask = {0};
+	uint32_t known = 0;
+
+	dp_key_cover(&mask, DP_FIELD_IP4_SRC);
+	for (uint32_t i = 0; i < 120000; i++) {
+		struct dp_key key = numbered(i);
+
+		enter(&key, &mask, &nothing.program);
+		dp_mf_upkeep(mf, 0, 10);
+		if (i % 1024 == 0)
+			dp_mf_tick(mf);
+	}
+	assert_int_equal(mf->n_entries, 100000);
+	assert_int_equal(nothing.program.refs, 100000);
+	for (uint32_t i = 0; i < 120000; i++)
+		known += knows(i);
+	assert_int_equal(known, 100000);
+	assert_true(atomic_load(&mf->refused) >= 20000);
+}
+
+static void unused_entries_expire_and_used_ones_stay(void **unused)
+{
+	struct dp_key mask = {0};
+
+	dp_key_cover(&mask, DP_FIELD_IP4_SRC);
+	for (uint32_t i = 0; i < 100; i++) {
+		struct dp_key key = numbered(i);
+
+		enter(&key, &mask, &nothing.program);
+	}
+	for (uint32_t now = 1; now < 30; now++) {
+		assert_true(knows(5));
+		for (unsigned n = 0; n < 4; n++)
+			dp_mf_upkeep(mf, now, 10);
+	}
+	assert_int_equal(mf->n_entries, 1);
+	assert_true(knows(5));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(cache_agrees_with_the_rules_while_they_change),
+		TEST(cache_grows_and_forgets_nothing),
+		TEST(full_cache_refuses_and_stays_whole),
+		TEST(unused_entries_expire_and_used_ones_stay),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

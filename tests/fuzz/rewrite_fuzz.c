@@ -172,7 +172,9 @@ static void check_key(const struct rte_mbuf *m, const struct dp_headers *h)
 
 	dp_key_extract(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, h, IN_PORT, &key);
 	memcpy(room, rte_pktmbuf_mtod(m, const void *), m->data_len);
-	if (m->nb_segs != 1 || !dp_key_plain(room, m->data_len, DP_KEY_BE16(IN_PORT), w))
+	if (m->nb_segs != 1 && m->data_len < DP_KEY_PLAIN_HEAD)
+		return;
+	if (!dp_key_plain(room, m->pkt_len, DP_KEY_BE16(IN_PORT), w))
 		return;
 	must(h->bad == DP_BAD_NONE);
 	must(memcmp(w, key.w, sizeof(w)) == 0);

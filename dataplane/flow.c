@@ -59,7 +59,7 @@ static inline void make_key(struct dp_mf_burst *b, unsigned i)
 {
 	const struct rte_mbuf *m = b->pkts[i];
 	/* Headers must be in the first segment; 64 bytes of one are always there to read. */
-	uint32_t size = m->nb_segs == 1 || m->data_len >= 64 ? m->pkt_len : 0;
+	uint32_t size = m->nb_segs == 1 || m->data_len >= DP_KEY_PLAIN_HEAD ? m->pkt_len : 0;
 
 	if (likely(dp_key_plain(rte_pktmbuf_mtod(m, const uint8_t *), size,
 				rte_cpu_to_be_16(b->in_port), b->key[i])))

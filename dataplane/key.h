@@ -40,6 +40,9 @@
 #define DP_KEY_WORDS (DP_KEY_SIZE / 8)
 #define DP_KEY_SHORT 4 /* words of the short key */
 
+/* The longest headers of a plain frame: a tag and all the options that TCP has room for. */
+#define DP_KEY_PLAIN_HEAD (14 + 4 + 20 + 60)
+
 struct dp_key {
 	union {
 		uint64_t w[DP_KEY_WORDS];
@@ -148,10 +151,10 @@ void dp_key_extract(const uint8_t *frame, uint32_t size, const struct dp_headers
 		    uint16_t in_port, struct dp_key *ret_key);
 
 /* The short key of a plain frame: IPv4 without options or fragmentation, TCP or UDP with lengths
- * that fit, at most one tag of 0x8100.  False for any other: it needs dp_parse().  'size' bytes are
- * contiguous; a frame of which more lie elsewhere is not plain.  Reads 64 bytes, which the buffer
- * must have, whatever 'size'.  VXLAN and Geneve are plain as UDP if the tunnel's header is sound
- * (Geneve: and has no options): whoever looks inside parses. */
+ * that fit, at most one tag of 0x8100.  False for any other: it needs dp_parse().  'size' is the
+ * frame's, of which all bytes, or DP_KEY_PLAIN_HEAD, are contiguous.  Reads 64 bytes, which the
+ * buffer must have, whatever 'size'.  VXLAN and Geneve are plain as UDP if the tunnel's header is
+ * sound (Geneve: and has no options): whoever looks inside parses. */
 static inline bool dp_key_plain(const uint8_t *d, uint32_t size, uint16_t in_port_be,
 				uint64_t w[4]);
 

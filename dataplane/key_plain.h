@@ -5,6 +5,9 @@
 #ifndef DATAPLANE_KEY_PLAIN_H
 #define DATAPLANE_KEY_PLAIN_H
 
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words are put together little-endian");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Writes seeds for a corpus: seed parse|offload|vnet N DIR.  The same N files every time.
+ * Writes seeds for a corpus: seed parse|offload|rewrite|vnet N DIR.  The same N files every time.
  */
 #include "tests/fuzz/offload.h"
 
@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/key.h"
 #include "dataplane/parse.h"
 #include "dataplane/vnet.h"
+#include "tests/fuzz/rewrite.h"
 #include "tests/support/oracle.h"
 #include "tests/support/packet.h"
 #include "tests/support/packet_gen.h"
@@ -85,23 +87,49 @@ static struct vnet_head vnet_of(uint64_t *state)
 	return head;
 }
 
+/* Changes at random, and for half of the frames the request that fits. */
+static struct rewrite_input rewrite_of(uint64_t *state)
+{
+	struct offload_input offload = offload_of(state);
+	struct rewrite_input in = {.headroom = 128, .n_ops = 1 + pkt_rand(state) % REWRITE_MAX_OPS};
+
+	if (pkt_rand(state) >> 63) {
+		in.csum_start = offload.csum_start;
+		in.csum_offset = offload.csum_offset;
+	}
+	for (unsigned i = 0; i < in.n_ops; i++) {
+		in.ops[i].op = (uint8_t)(pkt_rand(state) % REWRITE_N_OPS);
+		in.ops[i].field = (uint8_t)(pkt_rand(state) % DP_N_FIELDS);
+		in.ops[i].value = (uint32_t)(pkt_rand(state) >> 32);
+		in.ops[i].mask = pkt_rand(state) >> 63 ? UINT32_MAX : in.ops[i].value >> 3;
+	}
+	return in;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t state = 2024;
 
 	if (argc != 4) {
-		fprintf(stderr, "usage: seed parse|offload|vnet N DIR\n");
+		fprintf(stderr, "usage: seed parse|offload|rewrite|vnet N DIR\n");
 		return 2;
 	}
 	for (int i = 0; i < atoi(argv[2]); i++) {
 		const uint8_t whole = 0;
 		struct offload_input in;
+		struct rewrite_input rewrite;
 		struct vnet_head head;
 
 		do
 			pkt_random(&p, &state);
 		while (p.size > 300);
 		in = offload_of(&state);
+		if (strcmp(argv[1], "rewrite") == 0) {
+			rewrite = rewrite_of(&state);
+			if (write_seed(argv[3], argv[1], i, &rewrite, sizeof(rewrite)))
+				return 1;
+			continue;
+		}
 		if (strcmp(argv[1], "vnet") == 0) {
 			head = vnet_of(&state);
 			if (write_seed(argv[3], argv[1], i, &head, sizeof(head)))

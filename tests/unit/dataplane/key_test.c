@@ -453,8 +453,8 @@ static void mpls_is_its_first_entry_without_ttl(void **state)
 	for (uint16_t type = 0x8847; type <= 0x8848; type++) {
 		start_eth();
 		pkt_vlan(&p, 0x8100, 5);
-		pkt_mpls(&p, type, 0xabcde << 12 | 5 << 9 | 64);
-		pkt_mpls(&p, type, 0x12345 << 12 | 0x100 | 63);
+		pkt_mpls(&p, type, 0xabcdeu << 12 | 5 << 9 | 64);
+		pkt_mpls(&p, type, 0x12345u << 12 | 0x100 | 63);
 		pkt_ipv4(&p, "10.0.0.1", "10.0.0.2");
 		extract();
 		expect(DP_FIELD_ETH_TYPE, type);
@@ -637,6 +637,39 @@ static void plain_frames_are_plain_at_every_edge(void **state)
 	}
 }
 
+/* A frame of 'p.size' bytes of which 'size' are contiguous: when that is enough for the headers,
+ * the length that counts is the frame's. */
+static void plain_needs_only_the_headers_in_one_piece(void **state)
+{
+	static const uint8_t nops[40] = {[0 ... 39] = 1};
+	unsigned n_plain = 0;
+
+	for (unsigned i = 0; i < 100000; i++) {
+		uint64_t w[4];
+		struct dp_headers h;
+		uint32_t size;
+
+		start_eth();
+		if (below(2))
+			pkt_vlan(&p, 0x8100, 5);
+		pkt_ipv4(&p, "10.1.2.3", "192.168.255.254");
+		pkt_tcp(&p, 5, 6, PKT_ACK);
+		pkt_tcp_options(&p, nops, below(11) * 4);
+		pkt_fill(&p, 100 + below(100), i);
+		pkt_finish(&p, 0);
+		for (unsigned k = below(3); k > 0; k--)
+			p.bytes[below(60)] = (uint8_t)below(256);
+		size = DP_KEY_PLAIN_HEAD + below(p.size - DP_KEY_PLAIN_HEAD + 1);
+		if (!dp_key_plain(p.bytes, p.size, __builtin_bswap16(IN_PORT), w))
+			continue;
+		n_plain++;
+		extract_head(size);
+		assert_memory_equal(w, key.w, sizeof(w));
+		assert_int_equal(dp_parse_head(p.bytes, size, p.size, &h), DP_BAD_NONE);
+	}
+	assert_true(n_plain > 20000);
+}
+
 /* A lone byte of the headers at each value. */
 static void no_header_byte_fools_plain(void **state)
 {
@@ -714,6 +747,7 @@ int main(void)
 		cmocka_unit_test(random_frames_have_the_slow_parsers_key),
 		cmocka_unit_test(plain_is_what_the_long_way_says),
 		cmocka_unit_test(plain_frames_are_plain_at_every_edge),
+		cmocka_unit_test(plain_needs_only_the_headers_in_one_piece),
 		cmocka_unit_test(no_header_byte_fools_plain),
 		cmocka_unit_test(broken_tunnel_is_not_plain),
 	};

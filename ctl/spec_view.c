@@ -141,8 +141,8 @@ const struct ctl_spec ctl_spec_views[] = {
 			  "\"n_switches\", "
 			  "\"n_ports\", \"n_tenants\", \"n_cores\", \"n_macs\", \"revision\", "
 			  "\"uptime\": "
-			  "seconds, \"memory\": text, \"version\", \"socket\": {counters of the "
-			  "control socket}}",
+			  "seconds, \"memory\": text, \"version\", \"mbufs\": {\"total\", "
+			  "\"in_use\"}, \"socket\": {counters of the control socket}}",
 	},
 	{
 		.noun = "drop",

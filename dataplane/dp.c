@@ -65,6 +65,15 @@ struct rte_mempool *dp_pool(struct dp *dp, uint32_t frame, bool single)
 	return room > UINT16_MAX ? NULL : pool_create(dp, room, JUMBO_MBUFS);
 }
 
+void dp_mbufs(const struct dp *dp, uint64_t *ret_total, uint64_t *ret_in_use)
+{
+	*ret_total = *ret_in_use = 0;
+	for (unsigned i = 0; i < dp->n_pools; i++) {
+		*ret_total += dp->pools[i].pool->size;
+		*ret_in_use += rte_mempool_in_use_count(dp->pools[i].pool);
+	}
+}
+
 static int rcu_create(struct dp *dp)
 {
 	size_t size = rte_rcu_qsbr_get_memsize(DP_MAX_WORKERS);

@@ -71,6 +71,10 @@ void dp_destroy(struct dp *dp);
  * had.  Drivers, in open(). */
 struct rte_mempool *dp_pool(struct dp *dp, uint32_t frame, bool single);
 
+/* Buffers of all pools, and how many of them hold frames or wait in queues for some.  Any thread;
+ * exact when nothing flows.  With no port and no traffic none is in use, or one has leaked. */
+void dp_mbufs(const struct dp *dp, uint64_t *ret_total, uint64_t *ret_in_use);
+
 /* Workers, one per core, added and removed while traffic flows. */
 int dp_worker_add(struct dp *dp, unsigned cpu, struct err *err);
 int dp_worker_remove(struct dp *dp, unsigned cpu, struct err *err);

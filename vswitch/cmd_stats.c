@@ -55,6 +55,14 @@ static json_t *fdb_json(struct vs_daemon *d)
 			 (json_int_t)s.refused_full, "memory", (json_int_t)s.memory);
 }
 
+static json_t *mbufs_json(struct vs_daemon *d)
+{
+	uint64_t total, in_use;
+
+	dp_mbufs(d->vs->dp, &total, &in_use);
+	return json_pack("{sI sI}", "total", (json_int_t)total, "in_use", (json_int_t)in_use);
+}
+
 /* Resident memory of this process, packet buffers (huge pages) not counted. */
 static void memory_text(char *text, size_t size)
 {
@@ -96,6 +104,7 @@ static int stats_show(void *ctx, struct ctl_call *call, const json_t *params, js
 				    (json_int_t)((clock_mono_ns() - d->started_ns) / 1000000000u)));
 	json_object_set_new(row, "memory", json_string(memory));
 	json_object_set_new(row, "version", json_string(VSWITCH_VERSION));
+	json_object_set_new(row, "mbufs", mbufs_json(d));
 	json_object_set_new(row, "macs", fdb_json(d));
 	json_object_set_new(row, "socket", ctl_server_stats(d->server));
 	*ret = row;

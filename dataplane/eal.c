@@ -115,7 +115,10 @@ static void args_build(struct args *args, unsigned cpu, bool no_huge, int argc, 
 int dp_eal_init(unsigned control_cpu, bool no_huge, unsigned huge_mb, int argc, char *const argv[],
 		char *ret_note, size_t note_size, struct err *err)
 {
-	static struct args args; /* rte_eal_init keeps pointers into it. */
+	/* rte_eal_init keeps pointers to the words, and writes its name over the last of its array:
+	 * 'args' is ours, so that each word stays somebody's. */
+	static struct args args;
+	static char *words[MAX_ARGS + 1];
 	unsigned want = huge_mb != 0 ? huge_mb : DEFAULT_HUGE_MB;
 	unsigned got = no_huge ? 0 : huge_pages_get(want);
 
@@ -129,7 +132,8 @@ int dp_eal_init(unsigned control_cpu, bool no_huge, unsigned huge_mb, int argc, 
 			 got, want, want * 1024 / HUGE_KB);
 	}
 	args_build(&args, control_cpu, no_huge, argc, argv);
-	if (rte_eal_init(args.n, args.v) >= 0)
+	memcpy(words, args.v, sizeof(words));
+	if (rte_eal_init(args.n, words) >= 0)
 		return 0;
 	err_set(err, -rte_errno, "eal", "DPDK does not start: %s", rte_strerror(rte_errno));
 	err_why(err, "rte_eal_init() refused its arguments or found no memory; its own message is "

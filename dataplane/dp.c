@@ -235,7 +235,7 @@ int dp_worker_remove(struct dp *dp, unsigned cpu, struct err *err)
 
 unsigned dp_n_workers(const struct dp *dp)
 {
-	return dp->n_workers;
+	return atomic_load_explicit(&dp->n_workers, memory_order_relaxed);
 }
 
 void dp_set_max_sleep(struct dp *dp, uint32_t us)
@@ -267,9 +267,11 @@ int dp_view_publish(struct dp *dp, struct dp_view *view, struct err *err)
 	for (uint16_t id = 0; id < view->n_vports && id < DP_MAX_PORTS; id++) {
 		struct dp_port *port = port_in(view, id);
 
-		if (view->vports[id] != NULL && dp_count_alloc_port(dp, id) != 0)
+		if (view->vports[id] != NULL && dp_count_alloc_port(dp, id) != 0) {
+			view->destroy(view);
 			return err_set(err, -ENOMEM, "no-memory",
 				       "no memory for the counters of port %u", id);
+		}
 		if (port != NULL)
 			port->id = id;
 	}

@@ -38,7 +38,7 @@ struct dp {
 	/* The control thread's. */
 	struct dp_opts opts;
 	struct dp_worker *workers[DP_MAX_WORKERS];
-	unsigned n_workers;
+	_Atomic unsigned n_workers; /* written by the control thread */
 	struct dp_pool_entry pools[DP_MAX_POOLS];
 	unsigned n_pools;
 	struct dp_placed *placed;

@@ -81,24 +81,25 @@ static int domain_need(struct vs *vs, const struct vs_switch *sw, const struct v
 	return -ENOSPC;
 }
 
-/* A tenant's flooding limit keeps its level unless the rate changes. */
-static void domain_limit(struct vs *vs, const struct vs_model *m, struct vs_domain_live *d,
-			 struct dp_flood_limit **ret_old)
+/* A tenant's flooding limit keeps its level unless the rate changes.  The old one, which workers
+ * still use, stays the caller's. */
+static int domain_limit(const struct vs_model *m, struct vs_domain_live *d)
 {
 	const struct vs_tenant *t = vs_model_tenant(m, d->tenant);
 	uint64_t rate = t != NULL ? t->flood_rate_bps : 0;
+	struct dp_flood_limit *limit = NULL;
 
-	*ret_old = NULL;
 	if (rate == d->flood_rate_bps)
-		return;
-	*ret_old = d->flood;
+		return 0;
+	if (rate != 0) {
+		limit = aligned_alloc(64, (sizeof(*limit) + 63) / 64 * 64);
+		if (limit == NULL)
+			return -ENOMEM;
+		dp_flood_limit_init(limit, rate, rte_get_tsc_hz());
+	}
 	d->flood_rate_bps = rate;
-	d->flood = NULL;
-	if (rate == 0)
-		return;
-	d->flood = aligned_alloc(64, (sizeof(*d->flood) + 63) / 64 * 64);
-	if (d->flood != NULL)
-		dp_flood_limit_init(d->flood, rate, rte_get_tsc_hz());
+	d->flood = limit;
+	return 0;
 }
 
 static int domains_need(struct vs *vs, const struct vs_model *m, struct err *err)
@@ -157,22 +158,51 @@ static void ids_refresh(struct vs *vs)
 	vs->port_ids = ids; /* NULL: the tick does without until the next change. */
 }
 
+struct kept_limit {
+	struct dp_flood_limit *flood;
+	uint64_t rate_bps;
+};
+
+/* Frees the limits that the published view does not have; where that is still the old one, they
+ * become what they were. */
+static void limits_settle(struct vs *vs, const struct kept_limit *old, bool published)
+{
+	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++) {
+		struct vs_domain_live *d = &vs->domains[i];
+
+		if (d->flood == old[i].flood)
+			continue;
+		if (published) {
+			free(old[i].flood);
+			continue;
+		}
+		free(d->flood);
+		d->flood = old[i].flood;
+		d->flood_rate_bps = old[i].rate_bps;
+	}
+}
+
 static int publish(struct vs *vs, const struct vs_model *m, struct err *err)
 {
-	struct dp_flood_limit **old = calloc(DP_MAX_DOMAINS, sizeof(*old));
+	struct kept_limit *old = calloc(DP_MAX_DOMAINS, sizeof(*old));
 	struct dp_view *view = NULL;
-	int rc;
+	int rc = old != NULL ? 0 : -ENOMEM;
 
-	if (old == NULL)
-		return err_set(err, -ENOMEM, "no-memory", "no memory for the new view");
-	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++)
-		if (vs->domains[i].used)
-			domain_limit(vs, m, &vs->domains[i], &old[i]);
-	view = vs_view_compile(vs, m);
+	for (unsigned i = 0; old != NULL && i < DP_MAX_DOMAINS; i++) {
+		struct vs_domain_live *d = &vs->domains[i];
+
+		old[i] = (struct kept_limit){d->flood, d->flood_rate_bps};
+		if (rc == 0 && d->used)
+			rc = domain_limit(m, d);
+	}
+	if (rc == 0)
+		view = vs_view_compile(vs, m);
 	rc = view == NULL ? err_set(err, -ENOMEM, "no-memory", "no memory for the new view")
 			  : dp_view_publish(vs->dp, view, err);
-	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++)
-		free(old[i]);
+	/* It may fail after the view was published: a queue could not be placed. */
+	if (old != NULL)
+		limits_settle(vs, old,
+			      view != NULL && dp_view(vs->dp)->version == vs->view_version);
 	free(old);
 	return rc;
 }
@@ -642,6 +672,7 @@ int vs_create(const struct vs_opts *opts, struct vs **ret_vs, struct err *err)
 	int rc;
 
 	if (vs == NULL || empty == NULL) {
+		json_decref(empty);
 		free(vs);
 		return err_set(err, -ENOMEM, "no-memory", "no memory");
 	}

@@ -393,18 +393,19 @@ static bool in_list(const json_t *list, const json_t *value)
 	return false;
 }
 
-/* Adds all of 'to' again: with a primary address the kernel also removes its secondary ones. */
+/* Adds all of 'to' again: with a primary address the kernel also removes its secondary ones.  Stops
+ * at the first that fails, or does all that can be done when it is to 'undo'. */
 static int addresses_swap(int netns_fd, const char *ifname, const json_t *from, const json_t *to,
-			  struct err *err)
+			  bool undo, struct err *err)
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < json_array_size(from); i++)
+	for (size_t i = 0; (rc == 0 || undo) && i < json_array_size(from); i++)
 		if (!in_list(to, json_array_get(from, i)))
 			rc = vs_link_address_remove(netns_fd, ifname,
 						    json_string_value(json_array_get(from, i)),
 						    err);
-	for (size_t i = 0; rc == 0 && i < json_array_size(to); i++)
+	for (size_t i = 0; (rc == 0 || undo) && i < json_array_size(to); i++)
 		rc = vs_link_address_add(netns_fd, ifname, json_string_value(json_array_get(to, i)),
 					 err);
 	return rc;
@@ -426,9 +427,9 @@ static int adjust_addresses(const struct vs_port *p, const json_t *before, struc
 	rc = netns_of(p, &netns_fd, err);
 	if (rc != 0)
 		return rc;
-	rc = addresses_swap(netns_fd, ifname, from, to, err);
+	rc = addresses_swap(netns_fd, ifname, from, to, false, err);
 	if (rc != 0)
-		(void)addresses_swap(netns_fd, ifname, to, from, &ignored);
+		(void)addresses_swap(netns_fd, ifname, to, from, true, &ignored);
 	if (netns_fd >= 0)
 		close(netns_fd);
 	return rc;

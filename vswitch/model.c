@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define TENANT_ID_MAX 0xffffffu
+#define VLAN_MAX      4094
 #define MTU_MIN	      68
 #define MTU_MAX	      65521
 
@@ -53,6 +54,21 @@ static uint64_t number(const json_t *body, const char *key, uint64_t def)
 
 	return json_is_integer(v) && json_integer_value(v) >= 0 ? (uint64_t)json_integer_value(v)
 								: def;
+}
+
+/* The same for a field of 16 bits: what does not fit is too much, not a small number. */
+static uint16_t small(const json_t *body, const char *key, uint16_t def)
+{
+	uint64_t n = number(body, key, def);
+
+	return n < UINT16_MAX ? (uint16_t)n : UINT16_MAX;
+}
+
+static uint32_t medium(const json_t *body, const char *key, uint32_t def)
+{
+	uint64_t n = number(body, key, def);
+
+	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
 static bool flag(const json_t *body, const char *key, bool def)
@@ -101,8 +117,8 @@ static int tenant_read(struct vs_model *m, const char *name, const json_t *body,
 
 	*t = (struct vs_tenant){
 		.name = name,
-		.id = (uint32_t)number(body, "id", 0),
-		.mac_limit = (uint32_t)number(body, "mac_limit", 0),
+		.id = medium(body, "id", 0),
+		.mac_limit = medium(body, "mac_limit", 0),
 		.flood_rate_bps = number(body, "flood_rate", 0),
 	};
 	if (t->id == 0 || t->id > TENANT_ID_MAX)
@@ -132,7 +148,7 @@ static int switch_read(struct vs_model *m, const char *name, const json_t *body,
 		.name = name,
 		.type = (enum vs_switch_type)type,
 		.mac_age_s = (uint32_t)(number(body, "mac_age", 0) / 1000),
-		.mac_limit = (uint32_t)number(body, "mac_limit", 0),
+		.mac_limit = medium(body, "mac_limit", 0),
 		.loop_guard = flag(body, "loop_guard", true),
 	};
 	return 0;
@@ -219,10 +235,10 @@ static int vlan_read(struct vs_port *p, struct err *err)
 		return err_set(err, -EINVAL, "bad-vlan-mode", "port %s: no VLAN mode '%s'", p->name,
 			       word);
 	p->vlan.mode = (enum vs_vlan_mode)mode;
-	p->vlan.vlan = (uint16_t)number(p->body, "vlan", 0);
-	p->vlan.native = (uint16_t)number(p->body, "native", 0);
+	p->vlan.vlan = small(p->body, "vlan", 0);
+	p->vlan.native = small(p->body, "native", 0);
 	p->vlan.tpid = tpid != NULL && strcasecmp(tpid, "0x88a8") == 0 ? 0x88a8 : 0x8100;
-	if (p->vlan.vlan > 4094 || p->vlan.native > 4094)
+	if (p->vlan.vlan > VLAN_MAX || p->vlan.native > VLAN_MAX)
 		return err_set(err, -EINVAL, "bad-vlan", "port %s: a VLAN is 0 to 4094", p->name);
 	rc = vs_vlans_parse("all", p->vlan.allowed, err);
 	if (rc == 0)
@@ -232,6 +248,15 @@ static int vlan_read(struct vs_port *p, struct err *err)
 	if (rc == 0 && p->vlan.mode >= VS_ISOLATED)
 		rc = pvlan_check(p, err);
 	return rc;
+}
+
+/* Digits alone, 1 to 4094; else 0. */
+static unsigned vlan_number(const char *text)
+{
+	size_t n = strspn(text, "0123456789");
+	unsigned long vlan = n != 0 && text[n] == '\0' ? strtoul(text, NULL, 10) : 0;
+
+	return vlan <= VLAN_MAX ? (unsigned)vlan : 0;
 }
 
 /* "--tenant-vlan blue=100": the uplink carries blue's frames with tag 100. */
@@ -247,14 +272,14 @@ static int shared_read(struct vs_model *m, struct vs_port *p, struct err *err)
 			       "port %s: only a phys port can be shared by tenants", p->name);
 	p->shared = calloc(n, sizeof(*p->shared));
 	if (p->shared == NULL)
-		return -ENOMEM;
+		return err_set(err, -ENOMEM, "no-memory", "port %s: no memory", p->name);
 	for (size_t i = 0; i < n; i++) {
 		const char *item = json_string_value(json_array_get(list, i));
 		const char *eq = item != NULL ? strchr(item, '=') : NULL;
 		char name[64];
-		unsigned long vlan = eq != NULL ? strtoul(eq + 1, NULL, 10) : 0;
+		unsigned vlan = eq != NULL ? vlan_number(eq + 1) : 0;
 
-		if (eq == NULL || (size_t)(eq - item) >= sizeof(name) || vlan < 1 || vlan > 4094) {
+		if (vlan == 0 || (size_t)(eq - item) >= sizeof(name)) {
 			err_set(err, -EINVAL, "bad-tenant-vlan", "port %s: '%s' is not TENANT=VLAN",
 				p->name, item != NULL ? item : "");
 			err_fix(err, "write it like --tenant-vlan blue=100");
@@ -276,6 +301,26 @@ static int shared_read(struct vs_model *m, struct vs_port *p, struct err *err)
 	return 0;
 }
 
+/* The key of what a kind of port occupies on the host, which is the port's name where 'named'. */
+static const char *place_key(enum vs_port_kind kind, bool *ret_named)
+{
+	*ret_named = kind == VS_PHYS || kind == VS_HOST || kind == VS_TAP;
+	if (kind == VS_PHYS)
+		return "device";
+	if (*ret_named)
+		return "ifname";
+	return kind == VS_MEM ? NULL : "socket";
+}
+
+static const char *place_of(const struct vs_port *p)
+{
+	bool named;
+	const char *key = place_key(p->kind, &named);
+	const char *place = key != NULL ? str(p->body, key) : NULL;
+
+	return place == NULL && named ? p->name : place;
+}
+
 static int port_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
 {
 	struct vs_port *p = &m->ports[m->n_ports++];
@@ -291,8 +336,8 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 		.up = admin == NULL || strcmp(admin, "up") == 0,
 		.flood = flag(body, "flood", true),
 		.bpdu = flag(body, "bpdu", false),
-		.mtu = (uint16_t)number(body, "mtu", 1500),
-		.mac_limit = (uint16_t)number(body, "mac_limit", 0),
+		.mtu = small(body, "mtu", 1500),
+		.mac_limit = small(body, "mac_limit", 0),
 	};
 	if (p->sw == NULL)
 		return no_such(err, "port", name, "switch", sw);
@@ -303,6 +348,7 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 			       "port %s: --kind must be phys, host, tap, vhost, memif or mem",
 			       name);
 	p->kind = (enum vs_port_kind)kind;
+	p->place = place_of(p);
 	if (p->mtu < MTU_MIN || p->mtu > MTU_MAX)
 		return err_set(err, -EINVAL, "bad-mtu", "port %s: MTU must be %d to %d", name,
 			       MTU_MIN, MTU_MAX);
@@ -327,7 +373,7 @@ static int static_mac_read(struct vs_model *m, const char *name, const json_t *b
 	*s = (struct vs_static_mac){
 		.sw = vs_model_switch(m, str(body, "switch")),
 		.port = vs_model_port(m, str(body, "port")),
-		.vlan = (uint16_t)number(body, "vlan", 0),
+		.vlan = small(body, "vlan", 0),
 	};
 	if (s->sw == NULL)
 		return no_such(err, "mac", name, "switch", str(body, "switch"));
@@ -336,6 +382,9 @@ static int static_mac_read(struct vs_model *m, const char *name, const json_t *b
 	if (json_object_get(body, "vlan") == NULL)
 		s->vlan =
 			s->port->vlan.mode == VS_TRUNK ? s->port->vlan.native : s->port->vlan.vlan;
+	if (s->vlan > VLAN_MAX)
+		return err_set(err, -EINVAL, "bad-vlan", "mac %s: a VLAN is 0 to %d", name,
+			       VLAN_MAX);
 	if (s->port->sw != s->sw)
 		return err_set(err, -EINVAL, "wrong-switch",
 			       "mac %s: port %s is on switch %s, not %s", str(body, "mac"),
@@ -347,33 +396,38 @@ static int static_mac_read(struct vs_model *m, const char *name, const json_t *b
 	return 0;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Interfaces of one name can be in two namespaces; links of one memif socket have numbers. */
+static bool same_place(const struct vs_port *a, const struct vs_port *b)
+{
+	if (a->kind != b->kind || a->place == NULL || b->place == NULL ||
+	    strcmp(a->place, b->place) != 0)
+		return false;
+	if (a->kind == VS_MEMIF)
+		return number(a->body, "id", 0) == number(b->body, "id", 0);
+	return same_text(str(a->body, "netns"), str(b->body, "netns")) &&
+	       number(a->body, "pid", 0) == number(b->body, "pid", 0);
+}
+
 /* Two ports must not want the same device: the second would fail, or worse, share it. */
 static int devices_check(const struct vs_model *m, struct err *err)
 {
-	static const char *const keys[] = {"socket", "device", "ifname"};
-
 	for (unsigned i = 0; i < m->n_ports; i++) {
-		for (unsigned k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
-			const char *mine = str(m->ports[i].body, keys[k]);
+		const struct vs_port *a = &m->ports[i];
+		bool named;
 
-			for (unsigned j = 0; mine != NULL && j < i; j++) {
-				const char *other = str(m->ports[j].body, keys[k]);
-				const char *ns1 = str(m->ports[i].body, "netns");
-				const char *ns2 = str(m->ports[j].body, "netns");
-
-				if (other == NULL || strcmp(mine, other) != 0 ||
-				    m->ports[i].kind != m->ports[j].kind ||
-				    (m->ports[i].kind == VS_MEMIF &&
-				     number(m->ports[i].body, "id", 0) !=
-					     number(m->ports[j].body, "id", 0)) ||
-				    strcmp(ns1 != NULL ? ns1 : "", ns2 != NULL ? ns2 : "") != 0)
-					continue;
-				err_set(err, -EEXIST, "device-used", "port %s: %s %s is port %s's",
-					m->ports[i].name, keys[k], mine, m->ports[j].name);
-				err_fix(err, "vswitchctl port remove %s first, or choose another",
-					m->ports[j].name);
-				return -EEXIST;
-			}
+		for (unsigned j = 0; j < i; j++) {
+			if (!same_place(a, &m->ports[j]))
+				continue;
+			err_set(err, -EEXIST, "device-used", "port %s: %s %s is port %s's", a->name,
+				place_key(a->kind, &named), a->place, m->ports[j].name);
+			err_fix(err, "vswitchctl port remove %s first, or choose another",
+				m->ports[j].name);
+			return -EEXIST;
 		}
 	}
 	return 0;
@@ -467,7 +521,7 @@ static int read_all(struct vs_model *m, struct err *err)
 	if (rc == 0)
 		rc = read_kind(m, "mac", 65536, static_mac_read, err);
 	m->mac_age_s = (uint32_t)(number(settings, "mac_age", 0) / 1000);
-	m->max_sleep_us = (uint32_t)number(cores, "max_sleep", 500);
+	m->max_sleep_us = medium(cores, "max_sleep", 500);
 	m->rebalance = flag(cores, "rebalance", true);
 	m->metrics = str(settings, "metrics");
 	if (m->metrics != NULL && strcmp(m->metrics, "off") == 0)

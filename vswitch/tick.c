@@ -7,6 +7,7 @@
 
 #include "ctl/base/clock.h"
 #include "dataplane/fdb.h"
+#include "vswitch/takeover.h"
 
 #include <net/if.h>
 #include <stdio.h>
@@ -65,6 +66,15 @@ static bool try_again(struct vs *vs, const struct vs_port *p, struct vs_live *li
 	return true;
 }
 
+/* An uplink that came late carries the host's addresses still. */
+static void take_addresses(struct vs *vs)
+{
+	struct err err = {0};
+
+	if (vs_takeovers_engage(vs, vs->model, &err) != 0)
+		vs_event(vs, "takeover", NULL, "%s", err.what);
+}
+
 static void look_at_devices(struct vs *vs, bool now)
 {
 	uint16_t back[DP_MAX_PORTS]; /* of the model, by index */
@@ -84,8 +94,10 @@ static void look_at_devices(struct vs *vs, bool now)
 			 try_again(vs, p, live))
 			back[n_back++] = (uint16_t)i;
 	}
-	if (n_back != 0)
+	if (n_back != 0) {
 		(void)republish(vs);
+		take_addresses(vs);
+	}
 	/* Told when workers have it: captures hang themselves on then. */
 	for (unsigned i = 0; i < n_back; i++)
 		vs_event(vs, "port-back", vs->model->ports[back[i]].name, "port %s is back",

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <rte_cycles.h>
 #include <rte_errno.h>
@@ -118,6 +119,10 @@ int dp_create(const struct dp_opts *opts, struct dp **ret_dp, struct err *err)
 	if (dp == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for the dataplane");
 	memset(dp, 0, sizeof(*dp));
+	if (getrandom(dp->probe_key, sizeof(dp->probe_key), 0) != sizeof(dp->probe_key)) {
+		free(dp);
+		return err_set(err, -EIO, "random", "the kernel gives no random numbers");
+	}
 	rc = create(dp, opts);
 	if (rc != 0) {
 		err_set(err, rc, "no-memory", "cannot make the packet buffers: %s",
@@ -197,7 +202,7 @@ static struct dp_worker *worker_on(const struct dp *dp, unsigned cpu)
 
 int dp_worker_add(struct dp *dp, unsigned cpu, struct err *err)
 {
-	struct dp_event event = {.type = DP_EVENT_WORKER};
+	struct dp_event event = {.type = DP_EVENT_WORKER, .port = DP_NO_PORT};
 	struct dp_worker *w;
 	int rc;
 
@@ -219,7 +224,7 @@ int dp_worker_add(struct dp *dp, unsigned cpu, struct err *err)
 
 int dp_worker_remove(struct dp *dp, unsigned cpu, struct err *err)
 {
-	struct dp_event event = {.type = DP_EVENT_WORKER};
+	struct dp_event event = {.type = DP_EVENT_WORKER, .port = DP_NO_PORT};
 	struct dp_worker *w = worker_on(dp, cpu);
 
 	if (w == NULL)

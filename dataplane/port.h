@@ -151,6 +151,7 @@ struct dp_port {
 	struct dp *dp;
 	uint16_t mtu;
 	struct rte_ether_addr mac;
+	struct rte_ether_addr own_mac; /* what it has when none is asked for; zero: unknown */
 	_Atomic(struct dp_capture_point *)
 		capture; /* NULL when nobody captures; dp_port_set_capture() */
 	bool link_told;	 /* the tick: the state of the last event */

@@ -450,6 +450,8 @@ static int bring_up(struct eth_port *ep, const struct dp_port_opts *opts, struct
 		rc = alloc_queues(ep, err);
 	if (rc == 0)
 		rc = device_start(ep, err);
+	if (rc == 0)
+		rte_eth_macaddr_get(ep->port_id, &port->own_mac);
 	if (rc == 0 && opts->has_mac)
 		rc = set_mac(ep, &opts->mac, err);
 	if (rc != 0)

@@ -348,7 +348,7 @@ static int spawn(struct dp_worker *w, struct err *err)
 		err_set(err, -rc, "core-unusable", "cannot start a worker on core %u: %s", w->cpu,
 			strerror(rc));
 		err_why(err, "the kernel does not let this process run there");
-		err_fix(err, "vswitchctl core list --all shows which cores can be used");
+		err_fix(err, "the cores there are: cat /sys/devices/system/cpu/online");
 		return -rc;
 	}
 	while (atomic_load(&w->start_error) == 1)

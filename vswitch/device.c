@@ -14,6 +14,7 @@
 #include "dataplane/netns.h"
 #include "dataplane/xdp_check.h"
 #include "vswitch/link.h"
+#include "vswitch/port_mac.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -99,7 +100,7 @@ static int opened(struct vs *vs, struct vs_live *live, const struct vs_port *p,
 	json_t *old = live->body;
 
 	live->port = port;
-	live->own_mac = (struct rte_ether_addr){0};
+	live->own_mac = port->own_mac;
 	live->body = json_incref((json_t *)(uintptr_t)p->body);
 	json_decref(old);
 	return 0;
@@ -253,15 +254,30 @@ static int addresses_add(const struct vs_port *p, int netns_fd, const char *ifna
 	return 0;
 }
 
+/* A tap has no address of its own but the one it is given here. */
+static struct rte_ether_addr own_mac(const struct vs_port *p)
+{
+	struct rte_ether_addr mac;
+	char host[128];
+
+	vs_host_identity(host, sizeof(host));
+	vs_port_mac_make(host, p->sw->name, p->name, &mac);
+	return mac;
+}
+
 static int open_tap_in(struct vs *vs, const struct vs_port *p, int netns_fd, struct vs_live *live,
 		       struct err *err)
 {
+	const struct rte_ether_addr own = own_mac(p);
 	const char *ifname = str(p->body, "ifname");
 	struct dp_port_opts o;
 	struct dp_port *port;
 	int rc;
 
 	base_opts(p, &o);
+	if (!o.has_mac)
+		o.mac = own;
+	o.has_mac = true;
 	o.kind = "tap";
 	o.ifname = ifname != NULL ? ifname : p->name;
 	o.netns_fd = netns_fd;
@@ -273,6 +289,7 @@ static int open_tap_in(struct vs *vs, const struct vs_port *p, int netns_fd, str
 		dp_port_close(port);
 		return rc;
 	}
+	port->own_mac = own;
 	return opened(vs, live, p, port);
 }
 
@@ -302,6 +319,7 @@ static int socket_check(const struct vs_port *p, struct err *err)
 		return 0;
 	err_set(err, -EINVAL, "no-socket", "port %s: kind %s needs --socket PATH", p->name,
 		vs_port_kind_name(p->kind));
+	err_why(err, "the peer is found by it");
 	err_fix(err, "vswitchctl port add %s %s --kind %s --socket /run/vswitch/%s.sock",
 		p->sw->name, p->name, vs_port_kind_name(p->kind), p->name);
 	return -EINVAL;
@@ -435,13 +453,22 @@ static int adjust_addresses(const struct vs_port *p, const json_t *before, struc
 	return rc;
 }
 
+static int fixed(const struct vs_port *p, const struct dp_port *port, const char *slug,
+		 const char *what, struct err *err)
+{
+	err_set(err, -EOPNOTSUPP, slug, "port %s: its %s cannot be changed while it is open",
+		p->name, what);
+	err_why(err, "the driver (%s) sets it only when it opens the device", port->driver);
+	err_fix(err, "vswitchctl port remove %s, then port add with it", p->name);
+	return -EOPNOTSUPP;
+}
+
 static int adjust_mtu(const struct vs_port *p, struct dp_port *port, struct err *err)
 {
 	if (p->mtu == port->mtu)
 		return 0;
 	if (port->ops->set_mtu == NULL)
-		return err_set(err, -EOPNOTSUPP, "mtu-fixed",
-			       "port %s: its MTU cannot be changed while it is open", p->name);
+		return fixed(p, port, "mtu-fixed", "MTU", err);
 	return port->ops->set_mtu(port, p->mtu, err);
 }
 
@@ -456,12 +483,12 @@ static int adjust_mac(const struct vs_port *p, struct vs_live *live, struct err 
 		live->own_mac = port->mac;
 	if (mac == NULL || rte_ether_unformat_addr(mac, &addr) != 0)
 		addr = live->own_mac;
-	if (rte_is_zero_ether_addr(&addr) || rte_is_same_ether_addr(&addr, &port->mac))
+	/* A vhost guest brings its own: there zero is "not known to the switch", and right. */
+	if ((rte_is_zero_ether_addr(&addr) && p->kind != VS_VHOST) ||
+	    rte_is_same_ether_addr(&addr, &port->mac))
 		return 0;
 	if (port->ops->set_mac == NULL)
-		return err_set(err, -EOPNOTSUPP, "mac-fixed",
-			       "port %s: its MAC address cannot be changed while it is open",
-			       p->name);
+		return fixed(p, port, "mac-fixed", "MAC address", err);
 	return port->ops->set_mac(port, &addr, err);
 }
 

@@ -73,6 +73,7 @@ struct vs_port {
 };
 
 struct vs_static_mac {
+	const char *name; /* of the object */
 	const struct vs_switch *sw;
 	const struct vs_port *port;
 	struct rte_ether_addr mac;

@@ -66,15 +66,6 @@ struct rte_mempool *dp_pool(struct dp *dp, uint32_t frame, bool single)
 	return room > UINT16_MAX ? NULL : pool_create(dp, room, JUMBO_MBUFS);
 }
 
-void dp_mbufs(const struct dp *dp, uint64_t *ret_total, uint64_t *ret_in_use)
-{
-	*ret_total = *ret_in_use = 0;
-	for (unsigned i = 0; i < dp->n_pools; i++) {
-		*ret_total += dp->pools[i].pool->size;
-		*ret_in_use += rte_mempool_in_use_count(dp->pools[i].pool);
-	}
-}
-
 static int rcu_create(struct dp *dp)
 {
 	size_t size = rte_rcu_qsbr_get_memsize(DP_MAX_WORKERS);
@@ -156,6 +147,15 @@ void dp_destroy(struct dp *dp)
 		rte_mempool_free(dp->pools[i].pool);
 	free(dp->rcu);
 	free(dp);
+}
+
+void dp_pool_usage(const struct dp *dp, uint64_t *ret_n, uint64_t *ret_in_use)
+{
+	*ret_n = *ret_in_use = 0;
+	for (unsigned i = 0; i < dp->n_pools; i++) {
+		*ret_n += dp->pools[i].pool->size;
+		*ret_in_use += rte_mempool_in_use_count(dp->pools[i].pool);
+	}
 }
 
 void dp_synchronize(struct dp *dp)

@@ -55,14 +55,6 @@ static json_t *fdb_json(struct vs_daemon *d)
 			 (json_int_t)s.refused_full, "memory", (json_int_t)s.memory);
 }
 
-static json_t *mbufs_json(struct vs_daemon *d)
-{
-	uint64_t total, in_use;
-
-	dp_mbufs(d->vs->dp, &total, &in_use);
-	return json_pack("{sI sI}", "total", (json_int_t)total, "in_use", (json_int_t)in_use);
-}
-
 /* Resident memory of this process, packet buffers (huge pages) not counted. */
 static void memory_text(char *text, size_t size)
 {
@@ -85,11 +77,13 @@ static int stats_show(void *ctx, struct ctl_call *call, const json_t *params, js
 	struct vs_daemon *d = ctx;
 	const struct vs_model *m = d->vs->model;
 	struct dp_fdb_stats fdb;
+	uint64_t n_buffers, in_use;
 	char memory[80];
 	json_t *row;
 
 	dp_count_refresh(d->vs->dp);
 	dp_fdb_stats(dp_fdb(d->vs->dp), &fdb);
+	dp_pool_usage(d->vs->dp, &n_buffers, &in_use);
 	memory_text(memory, sizeof(memory));
 	row = vs_count_json(dp_total_count(d->vs->dp));
 	json_object_set_new(row, "ledger", ledger_json(d));
@@ -103,8 +97,10 @@ static int stats_show(void *ctx, struct ctl_call *call, const json_t *params, js
 			    json_integer(
 				    (json_int_t)((clock_mono_ns() - d->started_ns) / 1000000000u)));
 	json_object_set_new(row, "memory", json_string(memory));
+	json_object_set_new(row, "buffers",
+			    json_pack("{sI sI}", "total", (json_int_t)n_buffers, "in_use",
+				      (json_int_t)in_use));
 	json_object_set_new(row, "version", json_string(VSWITCH_VERSION));
-	json_object_set_new(row, "mbufs", mbufs_json(d));
 	json_object_set_new(row, "macs", fdb_json(d));
 	json_object_set_new(row, "socket", ctl_server_stats(d->server));
 	*ret = row;

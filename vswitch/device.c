@@ -3,10 +3,13 @@
  * From a configured port to an open device: which driver, with what arguments, and why another one
  * than asked.  Control thread.
  *
- * 	phys   a PCI address or vdev arguments -> DPDK; a Linux interface -> AF_XDP, or a packet
- * socket with the reason noted host   a tap in the host with the port's addresses tap    a tap in
- * the network namespace of a machine, by name or process vhost  a vhost-user socket memif  a
- * shared-memory interface, through DPDK mem    in memory, for tests
+ * 	phys   a PCI address or vdev arguments -> DPDK; a Linux interface -> AF_XDP, or a
+ * 	       packet socket with the reason noted
+ * 	host   a tap in the host with the port's addresses
+ * 	tap    a tap in the network namespace of a machine, by name or process
+ * 	vhost  a vhost-user socket
+ * 	memif  a shared-memory interface to another process
+ * 	mem    in memory, for tests
  */
 #include "vswitch/vs.h"
 
@@ -67,7 +70,7 @@ bool vs_device_same(const json_t *a, const json_t *b)
 	return covered(a, b) && covered(b, a);
 }
 
-/* "0000:03:00.0", "net_null0", "net_memif0,role=..": a name for DPDK; else a Linux interface. */
+/* "0000:03:00.0", "net_null0", "net_pcap0,iface=..": a name for DPDK; else a Linux interface. */
 static bool is_dpdk_name(const char *device)
 {
 	unsigned domain, bus, slot, function;
@@ -352,23 +355,18 @@ static int open_memif(struct vs *vs, const struct vs_port *p, struct vs_live *li
 {
 	struct dp_port_opts o;
 	struct dp_port *port;
-	char devargs[ETH_DEVARGS_SIZE];
-	struct dp_eth_memif memif = {
-		.name = p->name,
-		.socket = str(p->body, "socket"),
-		.server = is_server(p),
-		.id = (uint32_t)json_integer_value(json_object_get(p->body, "id")),
-	};
+	char args[24];
 	int rc = socket_check(p, err);
 
 	if (rc != 0)
 		return rc;
 	base_opts(p, &o);
-	rc = dp_eth_memif_devargs(&memif, devargs, sizeof(devargs), err);
-	if (rc != 0)
-		return rc;
-	o.kind = "eth";
-	o.devargs = devargs;
+	snprintf(args, sizeof(args), "id=%u",
+		 (unsigned)json_integer_value(json_object_get(p->body, "id")));
+	o.kind = "memif";
+	o.socket = str(p->body, "socket");
+	o.server = is_server(p);
+	o.devargs = args;
 	rc = dp_port_open(vs->dp, &o, &port, err);
 	return rc != 0 ? rc : opened(vs, live, p, port);
 }

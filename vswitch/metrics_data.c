@@ -162,7 +162,6 @@ void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
 {
 	const struct vs_daemon *d = ctx;
 	struct dp_fdb_stats fdb;
-	uint64_t mbufs, in_use;
 
 	dp_count_refresh(d->vs->dp);
 	dp_fdb_stats(dp_fdb(d->vs->dp), &fdb);
@@ -178,11 +177,6 @@ void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
 			  VS_NO_LABELS, fdb.moved);
 	vs_metric_gauge(sink, "vswitch_in_flight", "Frames between two workers.", VS_NO_LABELS,
 			(double)dp_in_flight(d->vs->dp));
-	dp_mbufs(d->vs->dp, &mbufs, &in_use);
-	vs_metric_gauge(sink, "vswitch_mbufs", "Packet buffers.", VS_NO_LABELS, (double)mbufs);
-	vs_metric_gauge(sink, "vswitch_mbufs_in_use",
-			"Packet buffers that hold a frame or wait for one.", VS_NO_LABELS,
-			(double)in_use);
 	ports(d, sink);
 	tenants(d, sink);
 	workers(d, sink);

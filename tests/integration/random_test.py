@@ -449,7 +449,7 @@ def settled(sw):
 
 
 def state(sw):
-    return {'mbufs': sw.ctl('stats')['mbufs']['in_use'], 'descriptors': descriptors(sw),
+    return {'mbufs': sw.ctl('stats')['buffers']['in_use'], 'descriptors': descriptors(sw),
             'threads': collections.Counter(open(f'/proc/{sw.proc.pid}/task/{n}/comm').read().strip()
                                            for n in os.listdir(f'/proc/{sw.proc.pid}/task'))}
 

@@ -8,7 +8,7 @@ namespaces come and go.  After each step the ledger is balanced; at the end noth
 
 RANDOM_SECONDS says how long (40); RANDOM_SEED, which is printed, repeats the same commands.
 RANDOM_TRACE=FILE keeps them, each with its exit code.  RANDOM_WITHOUT=tap,vhost leaves kinds of port
-out, to find whose a fault is.  Unless set, memif: DPDK's driver loses buffers and sockets when peers die.
+out, to find whose a fault is.
 """
 import collections
 import errno
@@ -28,7 +28,7 @@ import vst
 SECONDS = float(os.environ.get('RANDOM_SECONDS', 40))
 SEED = int(os.environ.get('RANDOM_SEED', time.time_ns() % 1000000))
 TRACE = os.environ.get('RANDOM_TRACE')
-WITHOUT = os.environ.get('RANDOM_WITHOUT', 'memif').split(',')
+WITHOUT = os.environ.get('RANDOM_WITHOUT', '').split(',')
 KINDS = ['tap', 'tap', 'tap', 'veth', 'veth', 'host', 'vhost', 'vhost', 'memif', 'mem', 'vdev']
 # What --help says; without 6 (no daemon), 7 (not permitted) and 9 (no answer in time), which would be faults.
 CODES = {0, 1, 2, 3, 4, 5, 8, 11}
@@ -422,8 +422,8 @@ def socket_kind(pid, fd):
 
 
 def descriptors(sw):
-    """How many descriptors the daemon has open, by what they are, but for two: DPDK's heap may have grown, as a pool
-    of large buffers stays once it was needed; and DPDK's memif never closes a socket that it has listened on."""
+    """How many descriptors the daemon has open, by what they are.  DPDK's heap may have grown: a pool of large
+    buffers stays once it was needed."""
     found, folder = collections.Counter(), f'/proc/{sw.proc.pid}/fd'
     for fd in os.listdir(folder):
         try:
@@ -433,7 +433,7 @@ def descriptors(sw):
         if name.startswith('socket:'):
             name = socket_kind(sw.proc.pid, int(fd))
         if not name.endswith('control.sock'):  # Whoever asks now.
-            found[re.sub(r'\d+', 'N', name)] += 'memfd:seg_' not in name and 'memif' not in name
+            found[re.sub(r'\d+', 'N', name)] += 'memfd:seg_' not in name
     return found
 
 

@@ -97,7 +97,6 @@ tcp,actions=ct(commit,nat(dst=10.0.0.1:80,hash,persistent)),ct(nat)
 tcp6,actions=ct(commit,nat(src=[fe80::1]-[fe80::5]:1000-2000)),ct(commit,nat(dst=fe80::1))
 ip,actions=ct(commit,nat(src),exec(load:0x1->NXM_NX_CT_MARK[0..7]))
 tun_gbp_id=5,tun_gbp_flags=0x8,actions=1
-ct_state=+trk,ip,actions=resubmit(,1,ct)
 '''.strip().split('\n')
 FILTERS = '''
 table=5
@@ -132,6 +131,7 @@ ipv6,ipv6_exthdr=0x1/0x1,actions=1
 actions=push_pbb:0x88e7,set_field:0x5->pbb_isid,1
 mpls,actions=copy_ttl_out,1
 actions=copy_ttl_in,1
+ct_state=+trk,actions=resubmit(,1,ct)
 '''.strip().split('\n')
 
 

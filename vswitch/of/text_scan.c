@@ -94,18 +94,20 @@ static bool scan_parentheses(struct of_parser *p, struct of_word *ret_word)
 
 static bool scan_value(struct of_parser *p, struct of_word *ret_word)
 {
+	const char *open = p->at;
 	int depth = 0;
 
 	ret_word->at = p->at;
 	for (; p->at < p->end; p->at++) {
 		if (depth == 0 && (*p->at == ',' || is_space(*p->at)))
 			break;
-		depth += *p->at == '(' ? 1 : *p->at == ')' ? -1 : 0;
-		if (depth < 0)
+		if (*p->at == '(' && depth++ == 0)
+			open = p->at;
+		else if (*p->at == ')' && depth-- == 0)
 			return of_parse_fail(p, p->at, "a parenthesis that was not opened");
 	}
 	ret_word->size = (size_t)(p->at - ret_word->at);
-	return depth == 0 || of_parse_fail(p, ret_word->at, "the parenthesis is not closed");
+	return depth == 0 || of_parse_fail(p, open, "the parenthesis is not closed");
 }
 
 bool of_parse_pair(struct of_parser *p, struct of_pair *ret_pair)

@@ -40,7 +40,8 @@ static inline const uint8_t *rd_bytes(struct rd *rd, size_t size)
 		rd->left = 0;
 		return NULL;
 	}
-	rd->at += size;
+	if (size > 0) /* 'at' may be NULL when there is nothing */
+		rd->at += size;
 	rd->left -= size;
 	return bytes;
 }
@@ -66,7 +67,7 @@ static inline struct rd rd_sub(struct rd *rd, size_t size)
 {
 	const uint8_t *bytes = rd_bytes(rd, size);
 
-	return (struct rd){.at = bytes, .left = bytes != NULL ? size : 0, .bad = bytes == NULL};
+	return (struct rd){.at = bytes, .left = rd->bad ? 0 : size, .bad = rd->bad};
 }
 
 static inline uint64_t rd_be(struct rd *rd, size_t size)

@@ -62,7 +62,7 @@ static inline bool of_port_is_real(uint32_t port)
 	X(POP_PBB, 27, 8, "pop_pbb")
 /* Nicira's: subtypes. */
 #define OF_NX_ACTIONS(X)                                  \
-	X(RESUBMIT, 1, 16, "resubmit")                    \
+	X(RESUBMIT, 1, 16, "resubmit") /* is read as RESUBMIT_TABLE */ \
 	X(REG_MOVE, 6, 0, "move")                         \
 	X(REG_LOAD, 7, 24, "load")                        \
 	X(RESUBMIT_TABLE, 14, 16, "resubmit")             \
@@ -157,7 +157,7 @@ struct of_action {
 		} output_reg;
 		struct {
 			uint16_t in_port;
-			uint8_t table; /* of RESUBMIT_TABLE and RESUBMIT_TABLE_CT */
+			uint8_t table; /* OF_NX_TABLE_ANY: this one */
 		} resubmit;
 		struct {
 			uint16_t max_len;

@@ -85,7 +85,6 @@ static enum of_error load2_decode(struct rd *rd, bool in_ct, struct of_action *a
 	enum of_error error;
 	struct of_subfield to;
 
-	rd_skip(rd, 6);
 	error = of_oxm_decode(rd, &action->set);
 	if (error)
 		return of_set_error(error);
@@ -203,7 +202,10 @@ static void nat_encode(struct wr *wr, const struct of_nat *nat)
 static enum of_error resubmit_decode(struct rd *rd, struct of_action *action)
 {
 	action->resubmit.in_port = rd_be16(rd);
-	if (action->type != OF_ACT_NX_RESUBMIT)
+	action->resubmit.table = OF_NX_TABLE_ANY;
+	if (action->type == OF_ACT_NX_RESUBMIT)
+		action->type = OF_ACT_NX_RESUBMIT_TABLE; /* which says the same */
+	else
 		action->resubmit.table = rd_u8(rd);
 	return rd_ok(rd) ? OF_OK : OFPBAC_BAD_LEN;
 }
@@ -274,7 +276,7 @@ static void ct_encode(struct wr *wr, const struct of_ct *ct)
 {
 	wr_be16(wr, ct->flags);
 	if (ct->zone_from.n_bits > 0) {
-		of_oxm_id_encode(wr, (enum of_field)ct->zone_from.field, false);
+		of_oxm_id_encode_nxm(wr, (enum of_field)ct->zone_from.field);
 		wr_be16(wr, bits_encode(&ct->zone_from));
 	} else {
 		wr_be32(wr, 0);
@@ -294,21 +296,20 @@ void of_nx_action_encode(struct wr *wr, const struct of_action *action)
 		wr_be16(wr, action->move.from.n_bits);
 		wr_be16(wr, action->move.from.offset);
 		wr_be16(wr, action->move.to.offset);
-		of_oxm_id_encode(wr, (enum of_field)action->move.from.field, false);
-		of_oxm_id_encode(wr, (enum of_field)action->move.to.field, false);
+		of_oxm_id_encode_nxm(wr, (enum of_field)action->move.from.field);
+		of_oxm_id_encode_nxm(wr, (enum of_field)action->move.to.field);
 		break;
 	case OF_ACT_NX_REG_LOAD:
 		wr_be16(wr, bits_encode(&action->load.to));
-		of_oxm_id_encode(wr, (enum of_field)action->load.to.field, false);
+		of_oxm_id_encode_nxm(wr, (enum of_field)action->load.to.field);
 		wr_be64(wr, action->load.value);
 		break;
 	case OF_ACT_NX_REG_LOAD2:
-		wr_zeros(wr, 6);
 		of_oxm_encode(wr, &action->set);
 		break;
 	case OF_ACT_NX_OUTPUT_REG:
 		wr_be16(wr, bits_encode(&action->output_reg.from));
-		of_oxm_id_encode(wr, (enum of_field)action->output_reg.from.field, false);
+		of_oxm_id_encode_nxm(wr, (enum of_field)action->output_reg.from.field);
 		wr_be16(wr, action->output_reg.max_len);
 		wr_zeros(wr, 6);
 		break;
@@ -328,8 +329,7 @@ void of_nx_action_encode(struct wr *wr, const struct of_action *action)
 		break;
 	default:
 		wr_be16(wr, action->resubmit.in_port);
-		if (action->type != OF_ACT_NX_RESUBMIT)
-			wr_u8(wr, action->resubmit.table);
+		wr_u8(wr, action->resubmit.table);
 		break;
 	}
 }

@@ -103,6 +103,18 @@ void of_oxm_id_encode(struct wr *wr, enum of_field field, bool masked)
 		wr_be32(wr, OF_EXPERIMENTER_ONF);
 }
 
+void of_oxm_id_encode_nxm(struct wr *wr, enum of_field field)
+{
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
+		if (aliases[i].field == field) {
+			wr_be32(wr, (uint32_t)aliases[i].oxm_class << 16 |
+					    (uint32_t)aliases[i].number << 9 |
+					    of_field_info(field)->size);
+			return;
+		}
+	of_oxm_id_encode(wr, field, false);
+}
+
 void of_field_ones(enum of_field field, uint8_t mask[OF_VALUE_MAX])
 {
 	const struct of_field_info *info = of_field_info(field);

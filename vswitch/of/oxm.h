@@ -200,6 +200,8 @@ struct of_oxm {
 enum of_error of_oxm_id_decode(struct rd *rd, enum of_field *ret_field, bool *ret_masked,
 			       size_t *ret_left);
 void of_oxm_id_encode(struct wr *wr, enum of_field field, bool masked);
+/* By Nicira's number where there is one: the form of fields in Nicira's actions. */
+void of_oxm_id_encode_nxm(struct wr *wr, enum of_field field);
 
 /* One TLV, its length, value and mask checked; errors are those of a match. */
 enum of_error of_oxm_decode(struct rd *rd, struct of_oxm *ret_oxm);

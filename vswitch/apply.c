@@ -15,6 +15,7 @@
 #include "vswitch/apply_priv.h"
 
 #include "dataplane/fdb.h"
+#include "vswitch/switch_flows.h"
 #include "vswitch/takeover.h"
 
 #include <errno.h>
@@ -475,6 +476,7 @@ int vs_apply(void *ctx, const json_t *before, const json_t *after, bool starting
 		vs_model_destroy(vs->model);
 		vs->model = model;
 		ids_refresh(vs);
+		vs_switch_flows_sync(vs);
 	} else {
 		vs_model_destroy(model);
 	}
@@ -516,6 +518,7 @@ void vs_destroy(struct vs *vs)
 		return;
 	(void)vs_apply(vs, NULL, empty, false, NULL);
 	json_decref(empty);
+	vs_switch_flows_fini(vs);
 	vs_takeovers_destroy(vs->takeovers);
 	vs_model_destroy(vs->model);
 	free(vs->port_ids);

@@ -6,6 +6,7 @@
 #include "vswitch/vs.h"
 
 #include "ctl/base/clock.h"
+#include "vswitch/switch_flows.h"
 #include "vswitch/takeover.h"
 
 #include <net/if.h>
@@ -14,7 +15,7 @@
 
 #define RETRY_NS 1000000000u
 
-static int republish(struct vs *vs)
+int vs_republish(struct vs *vs)
 {
 	struct dp_view *view = vs_view_compile(vs, vs->model);
 
@@ -43,7 +44,7 @@ static void close_lost(struct vs *vs, const struct vs_port *p, struct vs_live *l
 	live->ifindex = -1;
 	snprintf(live->reason, sizeof(live->reason), "its interface is gone");
 	live->retry_ns = clock_mono_ns() + RETRY_NS;
-	(void)republish(vs);
+	(void)vs_republish(vs);
 	vs_device_close(vs, &gone);
 	vs_event(vs, "port-waits", p->name, "port %s waits: its interface is gone", p->name);
 }
@@ -91,7 +92,7 @@ static void look_at_devices(struct vs *vs, bool now)
 			back[n_back++] = (uint16_t)i;
 	}
 	if (n_back != 0) {
-		(void)republish(vs);
+		(void)vs_republish(vs);
 		take_addresses(vs);
 	}
 	/* Told when workers have it: captures hang themselves on then. */
@@ -111,5 +112,6 @@ void vs_tick(struct vs *vs)
 	if (vs->ticks % 5 == 0)
 		look_at_devices(vs, false);
 	if (vs_loop_guard_tick(vs))
-		(void)republish(vs);
+		(void)vs_republish(vs);
+	vs_switch_flows_tick(vs);
 }

@@ -7,6 +7,7 @@
 #include "vswitch/vs.h"
 
 #include "dataplane/flood.h"
+#include "vswitch/switch_flows.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,8 @@ static struct dp_vport *compile_port(struct vs *vs, const struct vs_port *p, uin
 		vp->flags |= DP_VP_REACHES_WIRE;
 	vp->mac_limit = p->mac_limit;
 	vp->max_frame = (uint16_t)(p->mtu + 14);
+	vp->of_port = vs_port_number(vs, p, id);
+	vp->pipeline = vs_switch_pipeline(vs, p->sw->name);
 	set_vlan(vp, &p->vlan);
 	if (p->n_shared != 0) {
 		vp->wire = wire_map(vs, p);

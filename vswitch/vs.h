@@ -30,6 +30,8 @@ struct vs_live {
 	int64_t ifindex;	       /* of its Linux interface, -1: none */
 	bool reaches_host;
 	uint64_t retry_ns; /* when to try to open it again */
+	char sw[64];	   /* the switch on which it has ... */
+	uint16_t number;   /* this OpenFlow number; 0: none yet */
 };
 
 /* A tenant on a switch.  Keeps its id while both exist. */
@@ -49,6 +51,14 @@ struct vs_loop {
 };
 
 struct vs_takeovers;
+struct vs_flows;
+
+#define VS_MAX_RULED 256
+/* A switch that has rules (switch_flows.h). */
+struct vs_switch_rules {
+	char sw[64];
+	struct vs_flows *flows; /* NULL: the place is free */
+};
 
 struct vs_opts {
 	struct event_base *base;
@@ -70,6 +80,7 @@ struct vs {
 	uint8_t held[DP_MAX_PORTS]; /* by the loop guard: 1 */
 	struct vs_loop loops[DP_MAX_PORTS];
 	uint16_t *port_ids; /* of the model's ports, by index */
+	struct vs_switch_rules ruled[VS_MAX_RULED];
 	uint64_t view_version;
 	unsigned ticks;
 };
@@ -81,6 +92,8 @@ void vs_destroy(struct vs *vs);
 int vs_check(void *ctx, const json_t *after, struct err *err);
 int vs_apply(void *ctx, const json_t *before, const json_t *after, bool starting, struct err *err);
 
+/* Compiles and publishes the view again, for what is not in the model.  0 or negative. */
+int vs_republish(struct vs *vs);
 /* About ten times a second: devices that come back, the loop guard. */
 void vs_tick(struct vs *vs);
 /* A Linux interface appeared or went; NULL: look at all. */

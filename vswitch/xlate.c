@@ -176,7 +176,7 @@ static void pop_vlan(struct xlate *x)
 
 static void apply_one(struct xlate *x, const struct of_action *a)
 {
-	switch ((enum of_action_type)a->type) {
+	switch (a->type) {
 	case OF_ACT_OUTPUT:
 		output(x, a);
 		break;
@@ -221,7 +221,7 @@ static void set_clear(struct xlate *x)
 
 static void set_write(struct xlate *x, const struct of_action *a)
 {
-	switch ((enum of_action_type)a->type) {
+	switch (a->type) {
 	case OF_ACT_OUTPUT:
 		x->output = a;
 		return;
@@ -332,7 +332,7 @@ static enum of_error check_actions(const struct of_actions *actions)
 		const struct of_action *a = &actions->v[i];
 		enum of_error error = OF_OK;
 
-		switch ((enum of_action_type)a->type) {
+		switch (a->type) {
 		case OF_ACT_OUTPUT:
 			error = check_output(a->output.port);
 			break;

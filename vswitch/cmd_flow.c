@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Rules by hand: 'flow ...'; see cmd.h.  Flows are written as ovs-ofctl writes them (of/text.h).
+ */
+#include "vswitch/cmd.h"
+#include "vswitch/of/text.h"
+#include "vswitch/switch_flows.h"
+
+#include "ctl/base/wire.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT_LIMIT (1u << 20)
+
+static const char *param(const json_t *params, const char *key)
+{
+	return json_string_value(json_object_get(params, key));
+}
+
+/* ---- Names of ports ---- */
+
+struct names {
+	const struct vs_daemon *d;
+	const struct vs_switch *sw;
+};
+
+static bool port_number(void *arg, const char *name, size_t size, uint32_t *ret_port)
+{
+	const struct names *n = arg;
+	const struct vs_model *m = n->d->vs->model;
+
+	for (unsigned i = 0; i < m->n_ports; i++) {
+		const struct vs_port *p = &m->ports[i];
+
+		if (p->sw != n->sw || strlen(p->name) != size || memcmp(p->name, name, size) != 0)
+			continue;
+		*ret_port = vs_port_number(n->d->vs, p, vs_port_id(n->d->vs, p->name));
+		return true;
+	}
+	return false;
+}
+
+static const char *port_name(void *arg, uint32_t port)
+{
+	const struct names *n = arg;
+
+	for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
+		const struct vs_live *live = &n->d->vs->live[i];
+
+		if (live->name[0] != '\0' && live->number == port &&
+		    strcmp(live->sw, n->sw->name) == 0)
+			return live->name;
+	}
+	return NULL;
+}
+
+static struct of_text_ports text_ports(struct names *names)
+{
+	return (struct of_text_ports){.number = port_number, .name = port_name, .arg = names};
+}
+
+/* ---- Errors ---- */
+
+static int bad_text(struct err *err, const struct of_text_error *e, const char *file)
+{
+	if (file != NULL)
+		err_set(err, -EINVAL, "flow-syntax", "%s:%u:%u: %s", file, e->line, e->column,
+			e->what);
+	else
+		err_set(err, -EINVAL, "flow-syntax", "column %u: %s", e->column, e->what);
+	err_why(err, "flows are written as for ovs-ofctl: match fields, then actions=...");
+	err_fix(err, "vswitchctl flow add --help shows examples; docs/flows.md has all fields");
+	return -EINVAL;
+}
+
+static int refused(struct err *err, enum of_error error, unsigned line)
+{
+	int rc = error == OF_ERROR_NO_MEMORY	? -ENOMEM
+		 : error == OFPFMFC_TABLE_FULL ? -ENOSPC
+		 : error == OFPFMFC_OVERLAP	? -EEXIST
+						: -EINVAL;
+
+	if (line != 0)
+		err_set(err, rc, "flow-refused", "line %u: %s", line, of_error_text(error));
+	else
+		err_set(err, rc, "flow-refused", "the flow is refused: %s", of_error_text(error));
+	err_why(err, "OpenFlow's error %s; nothing was changed", of_error_name(error));
+	return rc;
+}
+
+/* ---- Changes ---- */
+
+static int one_mod(void *ctx, const json_t *params, uint8_t command, json_t **ret, struct err *err)
+{
+	struct vs_daemon *d = ctx;
+	struct names names = {.d = d, .sw = vs_cmd_switch(d, params, "switch", err)};
+	struct of_text_ports ports = text_ports(&names);
+	const char *text = param(params, "flow");
+	struct of_text_error text_err = {0};
+	struct of_flow_mod mod;
+	struct vs_flows *flows;
+	enum of_error error;
+	int rc;
+
+	if (names.sw == NULL)
+		return err->code;
+	rc = of_text_flow_parse(text != NULL ? text : "", 1, command, &ports, &mod, &text_err);
+	if (rc != 0)
+		return rc == -EINVAL ? bad_text(err, &text_err, NULL)
+				     : err_set(err, rc, "no-memory", "no memory for the flow");
+	rc = vs_switch_flows_need(d->vs, names.sw->name, &flows, err);
+	if (rc == 0) {
+		vs_flows_begin(flows);
+		error = vs_flows_mod(flows, &mod);
+		if (error == OF_OK)
+			vs_flows_commit(flows);
+		else
+			vs_flows_abort(flows);
+		rc = error == OF_OK ? 0 : refused(err, error, 0);
+	}
+	of_flow_mod_fini(&mod);
+	if (rc == 0) {
+		vs_flows_barrier(flows);
+		*ret = json_object();
+	}
+	return rc;
+}
+
+static int flow_add(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
+		    struct err *err)
+{
+	return one_mod(ctx, params, OFPFC_ADD, ret, err);
+}
+
+static bool is_strict(const json_t *params)
+{
+	return json_is_true(json_object_get(params, "strict"));
+}
+
+static int flow_mod(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
+		    struct err *err)
+{
+	return one_mod(ctx, params, is_strict(params) ? OFPFC_MODIFY_STRICT : OFPFC_MODIFY, ret,
+		       err);
+}
+
+static int flow_del(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
+		    struct err *err)
+{
+	return one_mod(ctx, params, is_strict(params) ? OFPFC_DELETE_STRICT : OFPFC_DELETE, ret,
+		       err);
+}
+
+struct load {
+	struct vs_flows *flows;
+	enum of_error error;
+	unsigned line, n;
+};
+
+static int load_one(void *arg, unsigned line, struct of_flow_mod *mod)
+{
+	struct load *l = arg;
+
+	l->error = vs_flows_mod(l->flows, mod);
+	l->line = line;
+	l->n++;
+	of_flow_mod_fini(mod);
+	return l->error == OF_OK ? 0 : -ECANCELED;
+}
+
+/* All of a file, or nothing of it.  'replace': and nothing else. */
+static int load(struct vs_daemon *d, const json_t *params, bool replace, json_t **ret,
+		struct err *err)
+{
+	struct names names = {.d = d, .sw = vs_cmd_switch(d, params, "switch", err)};
+	struct of_text_ports ports = text_ports(&names);
+	const struct of_flow_mod all = {.command = OFPFC_DELETE, .table = OF_TABLE_ALL,
+					.out_port = OFPP_ANY, .out_group = OF_GROUP_ANY};
+	struct of_text_error text_err = {0};
+	struct load l = {0};
+	int rc;
+
+	if (names.sw == NULL)
+		return err->code;
+	rc = vs_switch_flows_need(d->vs, names.sw->name, &l.flows, err);
+	if (rc != 0)
+		return rc;
+	vs_flows_begin(l.flows);
+	if (replace)
+		l.error = vs_flows_mod(l.flows, &all);
+	if (l.error == OF_OK)
+		rc = of_text_flows_parse(param(params, "file"), OFPFC_ADD, &ports, load_one, &l,
+					 &text_err);
+	if (rc == 0 && l.error == OF_OK) {
+		vs_flows_commit(l.flows);
+		vs_flows_barrier(l.flows);
+		*ret = json_pack("{si}", "flows", (int)l.n);
+		return 0;
+	}
+	vs_flows_abort(l.flows);
+	if (l.error != OF_OK)
+		return refused(err, l.error, l.line);
+	return rc == -EINVAL ? bad_text(err, &text_err, "the file")
+			     : err_set(err, rc, "no-memory", "no memory for the flows");
+}
+
+static int flow_load(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
+		     struct err *err)
+{
+	return load(ctx, params, false, ret, err);
+}
+
+static int flow_replace(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
+			struct err *err)
+{
+	return load(ctx, params, true, ret, err);
+}
+
+/* ---- Reading ---- */
+
+struct listing {
+	const struct vs_daemon *d;
+	const struct vs_flows *flows;
+	const struct of_text_ports *ports;
+	json_t *rows;
+};
+
+static json_t *text_of(struct wr *wr)
+{
+	bool any = wr_ok(wr) && wr->size != 0;
+	json_t *text = any ? json_stringn((const char *)wr->bytes, wr->size) : json_string("");
+
+	wr_fini(wr);
+	return text;
+}
+
+static void list_one(const struct vs_rule *rule, void *arg)
+{
+	const struct listing *l = arg;
+	struct wr match_text = wr_init(TEXT_LIMIT), instrs_text = wr_init(TEXT_LIMIT);
+	struct rd rd = rd_init(rule->match, rule->match_size);
+	struct dp_flow_counts counts;
+	struct of_match match;
+	json_t *row;
+
+	vs_rule_counts(l->flows, rule, &counts);
+	if (of_match_decode(&rd, &match) == OF_OK)
+		of_text_match_print(&match_text, &match, l->ports);
+	of_text_instrs_print(&instrs_text, &rule->instrs, l->ports);
+	row = json_pack("{si si so so sI sI sI si si sf}", "table", rule->table, "priority",
+			rule->priority, "match", text_of(&match_text), "actions",
+			text_of(&instrs_text), "cookie", (json_int_t)rule->cookie, "packets",
+			(json_int_t)counts.packets, "bytes", (json_int_t)counts.bytes,
+			"idle_timeout", rule->idle_timeout, "hard_timeout", rule->hard_timeout,
+			"age", (double)vs_rule_age_ms(l->flows, rule) / 1000);
+	if (counts.used_ms != 0)
+		json_object_set_new(row, "idle",
+				    json_real((double)(dp_flow_now_ms(l->d->vs->dp) -
+						       counts.used_ms + 100) /
+					      1000));
+	json_array_append_new(l->rows, row);
+}
+
+static int flow_list(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
+		     struct err *err)
+{
+	struct vs_daemon *d = ctx;
+	struct names names = {.d = d, .sw = vs_cmd_switch(d, params, "switch", err)};
+	struct of_text_ports ports = text_ports(&names);
+	const char *text = param(params, "flow");
+	struct of_text_error text_err = {0};
+	struct of_flow_mod mod;
+	struct listing l = {.d = d, .ports = &ports};
+	int rc;
+
+	if (names.sw == NULL)
+		return err->code;
+	rc = of_text_flow_parse(text != NULL ? text : "", 1, OFPFC_DELETE, &ports, &mod, &text_err);
+	if (rc != 0)
+		return rc == -EINVAL ? bad_text(err, &text_err, NULL)
+				     : err_set(err, rc, "no-memory", "no memory for the filter");
+	l.rows = json_array();
+	l.flows = vs_switch_flows(d->vs, names.sw->name);
+	if (l.flows != NULL) {
+		const struct of_flow_filter filter = {
+			.table = mod.table, .out_port = mod.out_port, .out_group = mod.out_group,
+			.cookie = mod.cookie, .cookie_mask = mod.cookie_mask, .match = mod.match};
+
+		vs_flows_each(vs_switch_flows(d->vs, names.sw->name), &filter, list_one, &l);
+	}
+	of_flow_mod_fini(&mod);
+	*ret = json_pack("{so}", "flows", l.rows);
+	return 0;
+}
+
+static int flow_stats(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
+		      struct err *err)
+{
+	struct vs_daemon *d = ctx;
+	struct dp_flow_info i;
+
+	dp_flow_info(d->vs->dp, &i);
+	*ret = json_pack("{sI sI sI sI sI sI sI sI sf}", "entries", (json_int_t)i.entries, "hits",
+			 (json_int_t)i.hits, "misses", (json_int_t)i.misses, "inserted",
+			 (json_int_t)i.inserts, "refused", (json_int_t)i.refused, "expired",
+			 (json_int_t)i.expired, "invalidated", (json_int_t)i.invalidated, "probes",
+			 (json_int_t)i.probes, "probes_per_packet",
+			 i.hits + i.misses == 0 ? 0.0
+						: (double)i.probes / (double)(i.hits + i.misses));
+	return 0;
+}
+
+const struct ctl_binding vs_cmd_flows[] = {
+	{"flow", "add", flow_add},	   {"flow", "mod", flow_mod},
+	{"flow", "del", flow_del},	   {"flow", "load", flow_load},
+	{"flow", "replace", flow_replace}, {"flow", "list", flow_list},
+	{"flow", "stats", flow_stats},	   {NULL, NULL, NULL},
+};

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * See switch_flows.h.
+ */
+#include "vswitch/switch_flows.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_NUMBER 4095u
+
+static struct vs_switch_rules *find(const struct vs *vs, const char *sw)
+{
+	for (unsigned i = 0; i < VS_MAX_RULED; i++)
+		if (vs->ruled[i].flows != NULL && strcmp(vs->ruled[i].sw, sw) == 0)
+			return (struct vs_switch_rules *)(uintptr_t)&vs->ruled[i];
+	return NULL;
+}
+
+struct vs_flows *vs_switch_flows(const struct vs *vs, const char *sw)
+{
+	const struct vs_switch_rules *r = find(vs, sw);
+
+	return r != NULL ? r->flows : NULL;
+}
+
+const struct dp_pipeline *vs_switch_pipeline(const struct vs *vs, const char *sw)
+{
+	const struct vs_switch_rules *r = find(vs, sw);
+
+	return r != NULL ? vs_flows_pipeline(r->flows) : NULL;
+}
+
+static bool number_taken(const struct vs *vs, const char *sw, uint16_t number)
+{
+	for (unsigned i = 0; i < DP_MAX_PORTS; i++)
+		if (vs->live[i].name[0] != '\0' && vs->live[i].number == number &&
+		    strcmp(vs->live[i].sw, sw) == 0)
+			return true;
+	return false;
+}
+
+uint16_t vs_port_number(struct vs *vs, const struct vs_port *p, uint16_t id)
+{
+	struct vs_live *live = &vs->live[id];
+	uint16_t number = 1;
+
+	if (live->number != 0 && strcmp(live->sw, p->sw->name) == 0)
+		return live->number;
+	while (number < MAX_NUMBER && number_taken(vs, p->sw->name, number))
+		number++;
+	snprintf(live->sw, sizeof(live->sw), "%s", p->sw->name);
+	live->number = number;
+	return number;
+}
+
+/* The rule that every switch starts with (design: one rule, NORMAL). */
+static int add_normal(struct vs_flows *flows)
+{
+	const struct of_action normal = {.type = OF_ACT_OUTPUT, .output = {.port = OFPP_NORMAL}};
+	struct of_flow_mod mod = {.command = OFPFC_ADD};
+	enum of_error error = OF_ERROR_NO_MEMORY;
+
+	if (of_actions_add(&mod.instrs.apply, &normal)) {
+		of_instrs_mark(&mod.instrs, OFPIT_APPLY_ACTIONS);
+		vs_flows_begin(flows);
+		error = vs_flows_mod(flows, &mod);
+		vs_flows_commit(flows);
+	}
+	of_instrs_fini(&mod.instrs);
+	return error == OF_OK ? 0 : -ENOMEM;
+}
+
+static int make(struct vs *vs, struct vs_switch_rules *r, const char *sw)
+{
+	int rc = vs_flows_create(vs->dp, NULL, NULL, &r->flows);
+
+	if (rc != 0)
+		return rc;
+	snprintf(r->sw, sizeof(r->sw), "%s", sw);
+	rc = add_normal(r->flows);
+	if (rc == 0) {
+		vs_switch_flows_sync(vs);
+		rc = vs_republish(vs);
+	}
+	if (rc != 0) {
+		vs_flows_destroy(r->flows);
+		r->flows = NULL;
+	}
+	return rc;
+}
+
+int vs_switch_flows_need(struct vs *vs, const char *sw, struct vs_flows **ret_flows,
+			 struct err *err)
+{
+	struct vs_switch_rules *r = find(vs, sw);
+	int rc = 0;
+
+	if (r == NULL) {
+		for (unsigned i = 0; i < VS_MAX_RULED && r == NULL; i++)
+			if (vs->ruled[i].flows == NULL)
+				r = &vs->ruled[i];
+		rc = r == NULL ? -ENOSPC : make(vs, r, sw);
+	}
+	if (rc != 0)
+		return err_set(err, rc, "no-memory", "no memory for the flow tables of switch '%s'",
+			       sw);
+	*ret_flows = r->flows;
+	return 0;
+}
+
+static bool has_switch(const struct vs *vs, const char *sw)
+{
+	for (unsigned i = 0; i < vs->model->n_switches; i++)
+		if (strcmp(vs->model->switches[i].name, sw) == 0)
+			return true;
+	return false;
+}
+
+static void sync_ports(struct vs *vs, const struct vs_switch_rules *r)
+{
+	bool there[MAX_NUMBER + 1] = {false};
+
+	for (unsigned i = 0; i < vs->model->n_ports; i++) {
+		const struct vs_port *p = &vs->model->ports[i];
+		uint16_t id = vs_port_id(vs, p->name), number;
+
+		if (id == DP_NO_PORT || strcmp(p->sw->name, r->sw) != 0)
+			continue;
+		number = vs_port_number(vs, p, id);
+		there[number] = true;
+		vs_flows_port(r->flows, number, id);
+	}
+	for (uint16_t number = 1; number <= MAX_NUMBER; number++)
+		if (!there[number])
+			vs_flows_port(r->flows, number, DP_NO_PORT);
+}
+
+void vs_switch_flows_sync(struct vs *vs)
+{
+	for (unsigned i = 0; i < VS_MAX_RULED; i++) {
+		struct vs_switch_rules *r = &vs->ruled[i];
+
+		if (r->flows == NULL)
+			continue;
+		if (has_switch(vs, r->sw)) {
+			sync_ports(vs, r);
+			continue;
+		}
+		vs_flows_destroy(r->flows);
+		r->flows = NULL;
+	}
+}
+
+void vs_switch_flows_tick(struct vs *vs)
+{
+	for (unsigned i = 0; i < VS_MAX_RULED; i++)
+		if (vs->ruled[i].flows != NULL)
+			vs_flows_reap(vs->ruled[i].flows);
+}
+
+void vs_switch_flows_fini(struct vs *vs)
+{
+	for (unsigned i = 0; i < VS_MAX_RULED; i++) {
+		vs_flows_destroy(vs->ruled[i].flows);
+		vs->ruled[i].flows = NULL;
+	}
+}

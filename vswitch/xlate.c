@@ -145,6 +145,79 @@ static void set_field(struct xlate *x, const struct of_oxm *oxm)
 	memset(data + size, 0xff, size);
 }
 
+/* ---- Bits of fields (Nicira's move and load) ---- */
+
+/* A subfield's bits in the key's bytes: byte and bit of its bit 'i', counted from its lowest. */
+static bool bit_of(const struct of_subfield *f, unsigned i, unsigned *ret_byte, uint8_t *ret_bit)
+{
+	enum dp_field field = vs_flow_field((enum of_field)f->field);
+	const struct dp_field_desc *d;
+	unsigned at;
+
+	if (field == DP_N_FIELDS)
+		return false;
+	d = &dp_fields[field];
+	at = d->shift + f->offset + i;
+	*ret_byte = d->offset + d->size - 1u - at / 8;
+	*ret_bit = (uint8_t)(1u << at % 8);
+	return true;
+}
+
+static bool get_bit(struct xlate *x, const struct of_subfield *f, unsigned i)
+{
+	unsigned byte;
+	uint8_t bit;
+
+	if (!bit_of(f, i, &byte, &bit))
+		return false;
+	x->b->wc.b[byte] |= bit & (uint8_t)~x->b->changed.b[byte];
+	return (x->key.b[byte] & bit) != 0;
+}
+
+static void put_bit(struct xlate *x, const struct of_subfield *f, unsigned i, bool value)
+{
+	unsigned byte;
+	uint8_t bit;
+
+	if (!bit_of(f, i, &byte, &bit))
+		return;
+	x->key.b[byte] = (uint8_t)(value ? x->key.b[byte] | bit : x->key.b[byte] & ~bit);
+	x->b->changed.b[byte] |= bit;
+}
+
+/* The packet gets what the key now says of a field. */
+static void write_field(struct xlate *x, enum dp_field field)
+{
+	uint16_t size = (uint16_t)((dp_fields[field].bits + 7) / 8);
+	uint8_t *data;
+
+	if (field == DP_FIELD_METADATA || field == DP_FIELD_TUN_ID || field >= DP_FIELD_CT_STATE)
+		return; /* not in the packet */
+	look_at(x, field);
+	data = step(x, DP_STEP_SET_FIELD, field, (uint16_t)(2 * size));
+	if (data == NULL)
+		return;
+	dp_key_get_bytes(&x->key, field, data);
+	memset(data + size, 0xff, size);
+	is_changed(x, field);
+}
+
+static void move(struct xlate *x, const struct of_action *a)
+{
+	write_macs(x);
+	for (unsigned i = 0; i < a->move.from.n_bits; i++)
+		put_bit(x, &a->move.to, i, get_bit(x, &a->move.from, i));
+	write_field(x, vs_flow_field((enum of_field)a->move.to.field));
+}
+
+static void load(struct xlate *x, const struct of_action *a)
+{
+	write_macs(x);
+	for (unsigned i = 0; i < a->load.to.n_bits; i++)
+		put_bit(x, &a->load.to, i, i < 64 && (a->load.value >> i & 1) != 0);
+	write_field(x, vs_flow_field((enum of_field)a->load.to.field));
+}
+
 static uint16_t tci_of(const struct dp_key *key)
 {
 	return (uint16_t)(dp_key_get(key, DP_FIELD_VLAN_PCP) << 13 |
@@ -188,6 +261,15 @@ static void apply_one(struct xlate *x, const struct of_action *a)
 		break;
 	case OF_ACT_POP_VLAN:
 		pop_vlan(x);
+		break;
+	case OF_ACT_NX_REG_MOVE:
+		move(x, a);
+		break;
+	case OF_ACT_NX_REG_LOAD:
+		load(x, a);
+		break;
+	case OF_ACT_NX_REG_LOAD2:
+		set_field(x, &a->set);
 		break;
 	case OF_ACT_SET_NW_TTL:
 		write_macs(x);
@@ -336,6 +418,16 @@ static enum of_error check_actions(const struct of_actions *actions)
 		case OF_ACT_OUTPUT:
 			error = check_output(a->output.port);
 			break;
+		case OF_ACT_NX_REG_MOVE:
+			if (vs_flow_field((enum of_field)a->move.from.field) == DP_N_FIELDS ||
+			    vs_flow_field((enum of_field)a->move.to.field) == DP_N_FIELDS)
+				error = OFPBAC_BAD_ARGUMENT;
+			break;
+		case OF_ACT_NX_REG_LOAD:
+			if (vs_flow_field((enum of_field)a->load.to.field) == DP_N_FIELDS)
+				error = OFPBAC_BAD_ARGUMENT;
+			break;
+		case OF_ACT_NX_REG_LOAD2:
 		case OF_ACT_SET_FIELD:
 			if (vs_flow_field((enum of_field)a->set.field) == DP_N_FIELDS)
 				error = OFPBAC_BAD_SET_TYPE;

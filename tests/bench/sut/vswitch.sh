@@ -4,8 +4,9 @@
 # VSWITCHD names the daemon (default: build/vswitchd/... of this checkout).  Variants: none.
 VSWITCH_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 VSWITCHD=${VSWITCHD:-$VSWITCH_ROOT/build/vswitch/vswitchd}
+VSWITCHCTL=${VSWITCHCTL:-$VSWITCH_ROOT/build/ctl/vswitchctl}
 
-sut_supports() { [ "$POLICY" = normal ] || [ "$POLICY" = vm ]; }
+sut_supports() { case $POLICY in normal|vm|inport|l3|acl:*|exact|pipeline) ;; *) return 1;; esac; }
 
 # The whole configuration is in the file that an empty store starts with.
 vswitch_config() {
@@ -29,6 +30,20 @@ sut_start() {
     --control-cpu "$CTL_CPU" --driver "$PMD" >"$RUN/vswitch.log" 2>&1 </dev/null &
   SUT_PIDS=$!
   wait_for 15 test -S "$RUN/vswitch.sock"
+  case $POLICY in normal|vm) return;; esac
+  vswitch_flows | "$VSWITCHCTL" --socket "$RUN/vswitch.sock" flow replace br0 - >/dev/null
 }
-sut_info() { cat "$RUN/vswitch.log"; }
+# The rules of a policy, in the benchmark's port numbers.
+vswitch_flows() {
+  case $POLICY in
+    inport) echo "in_port=1,actions=output:2"; echo "in_port=2,actions=output:1";;
+    l3) echo "in_port=1,ip,nw_dst=20.0.0.0/8,actions=output:2";;
+    acl:*) cat "$C/pcap/${POLICY#acl:}.flows";;
+    exact) echo "in_port=1,udp,actions=move:NXM_OF_IP_SRC[]->NXM_NX_REG0[],move:NXM_OF_IP_DST[]->NXM_NX_REG1[],move:NXM_OF_UDP_SRC[]->NXM_NX_REG2[0..15],move:NXM_OF_UDP_DST[]->NXM_NX_REG3[0..15],output:2";;
+    pipeline) echo "table=0,in_port=1,actions=push_vlan:0x8100,set_field:4106->vlan_vid,write_metadata:0x7,goto_table:1"
+              echo "table=1,metadata=0x7,ip,actions=set_field:02:aa:00:00:00:01->eth_src,set_field:02:aa:00:00:00:02->eth_dst,dec_ttl,goto_table:2"
+              echo "table=2,metadata=0x7,actions=output:2";;
+  esac
+}
+sut_info() { cat "$RUN/vswitch.log"; "$VSWITCHCTL" --socket "$RUN/vswitch.sock" flow stats; }
 sut_stop() { stop_pids $SUT_PIDS; }

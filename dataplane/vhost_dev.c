@@ -121,6 +121,7 @@ static void ring_take_back(struct vhost_port *vp, struct vhost_ring *vr)
 		return;
 	rte_spinlock_lock(&vr->ring.lock);
 	vr->ring.live = false;
+	dp_vring_settle(&vr->ring);
 	base = vr->ring.last;
 	if (vr->ring.packed && vr->ring.wrap)
 		base |= 0x8000;

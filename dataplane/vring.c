@@ -62,6 +62,12 @@ uint16_t dp_vring_enqueue(struct dp_vring *r, struct rte_mbuf **pkts, uint16_t n
 	return n;
 }
 
+void dp_vring_settle(struct dp_vring *r)
+{
+	if (!r->packed && r->fault == DP_VRING_NONE)
+		vring_split_settle(r);
+}
+
 void dp_vring_no_kick(struct dp_vring *r)
 {
 	if (r->packed)
@@ -79,7 +85,7 @@ static void signal_guest(struct dp_vring *r)
 	(void)eventfd_write(r->call_fd, 1); /* Fails only when it is signalled already. */
 }
 
-void vring_signal_split(struct dp_vring *r, uint16_t old)
+void vring_signal_split(struct dp_vring *r, uint16_t old, uint16_t now)
 {
 	/* The guest must see the used index before we look at what it wants, or both sleep. */
 	rte_smp_mb();
@@ -88,7 +94,7 @@ void vring_signal_split(struct dp_vring *r, uint16_t old)
 			signal_guest(r);
 		return;
 	}
-	if (vring_need_event(VRING_READ(r->avail->ring[r->size]), r->last, old))
+	if (vring_need_event(VRING_READ(r->avail->ring[r->size]), now, old))
 		signal_guest(r);
 }
 

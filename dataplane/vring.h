@@ -107,6 +107,8 @@ struct dp_vring {
 	/* Second line.  The lock and 'live' are the owner's; nothing in vring*.c looks at them. */
 	rte_spinlock_t lock;
 	bool live;
+	uint16_t held;	     /* split, from the guest: completed, not told yet (vring_split.c) */
+	uint64_t held_tsc;   /* when the newest of them was */
 	uint64_t malformed;  /* frames completed and thrown away */
 	dp_vring_log_fn log; /* NULL: no migration under way */
 	void *log_ctx;
@@ -124,6 +126,9 @@ uint16_t dp_vring_dequeue(struct dp_vring *r, struct rte_mempool *pool, struct r
  * others and counted in *ret_too_big (added to). */
 uint16_t dp_vring_enqueue(struct dp_vring *r, struct rte_mbuf **pkts, uint16_t n,
 			  uint16_t *ret_too_big);
+
+/* Tells the guest of all that is completed.  To be called before its owner lets go of the ring. */
+void dp_vring_settle(struct dp_vring *r);
 
 /* Asks the guest not to tell when it adds buffers: somebody polls. */
 void dp_vring_no_kick(struct dp_vring *r);

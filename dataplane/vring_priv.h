@@ -77,11 +77,13 @@ void vring_chain_from_mbuf(struct dp_vring *r, const struct vring_chain *chain, 
 void vring_hdr_fill(const struct dp_vring *r, const struct rte_mbuf *m,
 		    struct virtio_net_hdr_mrg_rxbuf *hdr);
 
-/* Tells the guest that the ring went on from 'old' to r->last, if it wants to hear of it. */
-void vring_signal_split(struct dp_vring *r, uint16_t old);
+/* Tells the guest that the used index went from 'old' to 'now' (packed: the ring from 'old' to
+ * r->last), if it wants to hear of it. */
+void vring_signal_split(struct dp_vring *r, uint16_t old, uint16_t now);
 void vring_signal_packed(struct dp_vring *r, uint16_t old, bool old_wrap);
 
 /* vring_split.c, vring_packed.c */
+void vring_split_settle(struct dp_vring *r);
 uint16_t vring_split_dequeue(struct dp_vring *r, struct rte_mempool *pool, struct rte_mbuf **pkts,
 			     uint16_t n, uint16_t *ret_malformed);
 uint16_t vring_split_enqueue(struct dp_vring *r, struct rte_mbuf **pkts, uint16_t n,

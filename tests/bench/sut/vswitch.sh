@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # vswitch under the switch benchmark: an adapter as its README describes.  Sourced by the benchmark, never run.
-# VSWITCHD names the daemon (default: build/vswitchd/... of this checkout).  Variants: none.
+# VSWITCHD names the daemon (default: build/vswitchd/... of this checkout).
+# Variants: 2w, a second worker, on the control core: the two ports' queues part (N workloads).
 VSWITCH_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 VSWITCHD=${VSWITCHD:-$VSWITCH_ROOT/build/vswitch/vswitchd}
 VSWITCHCTL=${VSWITCHCTL:-$VSWITCH_ROOT/build/ctl/vswitchctl}
@@ -11,6 +12,7 @@ sut_supports() { case $POLICY in normal|vm|inport|l3|acl:*|exact|pipeline) ;; *)
 # The whole configuration is in the file that an empty store starts with.
 vswitch_config() {
   echo "core add $PMD_CPU"
+  case $VARIANT in *2w*) echo "core add $CTL_CPU";; esac
   echo "switch add br0 --type external"
   echo "port add br0 p0 --kind phys --driver dpdk --device $(port_devargs 0) --mtu 1500"
   if [ "$POLICY" = vm ]; then
@@ -45,5 +47,9 @@ vswitch_flows() {
               echo "table=2,metadata=0x7,actions=output:2";;
   esac
 }
-sut_info() { cat "$RUN/vswitch.log"; "$VSWITCHCTL" --socket "$RUN/vswitch.sock" flow stats; }
+sut_info() {
+  cat "$RUN/vswitch.log"
+  "$VSWITCHCTL" --socket "$RUN/vswitch.sock" core list
+  "$VSWITCHCTL" --socket "$RUN/vswitch.sock" flow stats
+}
 sut_stop() { stop_pids $SUT_PIDS; }

@@ -301,6 +301,13 @@ static void set_clear(struct xlate *x)
 	x->queue = x->output = NULL;
 }
 
+/* Whatever writes a field is its set-field. */
+static void set_write_field(struct xlate *x, uint8_t field, const struct of_action *a)
+{
+	x->fields[field] = a;
+	x->has_fields = true;
+}
+
 static void set_write(struct xlate *x, const struct of_action *a)
 {
 	switch (a->type) {
@@ -311,8 +318,14 @@ static void set_write(struct xlate *x, const struct of_action *a)
 		x->queue = a;
 		return;
 	case OF_ACT_SET_FIELD:
-		x->fields[a->set.field] = a;
-		x->has_fields = true;
+	case OF_ACT_NX_REG_LOAD2:
+		set_write_field(x, a->set.field, a);
+		return;
+	case OF_ACT_NX_REG_LOAD:
+		set_write_field(x, a->load.to.field, a);
+		return;
+	case OF_ACT_NX_REG_MOVE:
+		set_write_field(x, a->move.to.field, a);
 		return;
 	default:
 		break;

@@ -1,0 +1,1335 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The flow engine against a switch that is too simple to be wrong: random rules, packets and
+ * changes; a real worker on one side, on the other a reading of the specification (OpenFlow 1.3.5,
+ * 5.1 to 5.12) that looks at every rule for every packet and works on bytes.  The same bytes must
+ * come out of the same ports, and every rule must have counted the same.
+ *
+ * 	FLOW_SEED=N     repeats a run (the seed is printed)
+ * 	FLOW_ROUNDS=N   goes on longer
+ *
+ * Where the specification leaves the choice to the switch, the rules do not ask: no two of a
+ * table have one priority.  A packet whose TTL ends goes on counting (docs/limits.md).
+ */
+#include "vswitch/flows.h"
+
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include <rte_byteorder.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/dp.h"
+#include "dataplane/port_mem.h"
+#include "dataplane/view.h"
+#include "tests/support/packet.h"
+#include "tests/support/test_dp.h"
+#include "vswitch/of/text.h"
+
+#define N_PORTS	      4
+#define OF_PORT(i)    (11u + (i)) /* not the dataplane's number */
+#define N_TABLES      4
+#define MAX_RULES     120
+#define MAX_ACTS      5
+#define MAX_SET	      24 /* a set has one of each type and field */
+#define FRAME_MAX     160
+#define N_PACKETS     48 /* that come again and again */
+#define BATCH	      12
+#define MAX_OUT	      1024
+#define TEXT_MAX      2048
+#define VLAN_IS_THERE 0x1000u
+
+enum kind {
+	IN_PORT,
+	DST,
+	SRC,
+	TYPE,
+	VID,
+	PCP,
+	PROTO,
+	DSCP,
+	IP_SRC,
+	IP_DST,
+	SPORT,
+	DPORT,
+	SRC6_HI,
+	SRC6_LO,
+	DST6_HI,
+	DST6_LO,
+	META,
+	N_KINDS,
+};
+
+static const uint8_t bits_of[N_KINDS] = {
+	[IN_PORT] = 32, [DST] = 48,	[SRC] = 48,	[TYPE] = 16,	[VID] = 13,   [PCP] = 3,
+	[PROTO] = 8,	[DSCP] = 6,	[IP_SRC] = 32,	[IP_DST] = 32,	[SPORT] = 16, [DPORT] = 16,
+	[SRC6_HI] = 64, [SRC6_LO] = 64, [DST6_HI] = 64, [DST6_LO] = 64, [META] = 64,
+};
+
+struct match {
+	uint64_t v[N_KINDS], m[N_KINDS];
+};
+
+enum act_type { OUT, OUT_IN_PORT, OUT_FLOOD, SET, PUSH, POP, DEC_TTL, SET_TTL, MOVE_MAC, MOVE_IP };
+
+struct act {
+	enum act_type type;
+	enum kind kind;
+	uint64_t v, m;
+};
+
+struct acts {
+	unsigned n;
+	struct act v[MAX_SET];
+};
+
+struct rule {
+	bool live;
+	uint8_t table;
+	uint16_t priority;
+	uint64_t cookie;
+	struct match match;
+	struct acts apply, write;
+	bool has_write, clear;
+	uint64_t meta, meta_mask;
+	int go_to; /* -1: ends */
+	uint64_t packets, bytes;
+};
+
+struct frame {
+	uint32_t size;
+	uint8_t bytes[FRAME_MAX];
+};
+
+static uint64_t seed, rng;
+static struct dp *dp;
+static struct dp_port *port[N_PORTS];
+static struct vs_flows *flows;
+static uint64_t n_received;
+static struct rule rules[MAX_RULES], saved[MAX_RULES];
+static struct frame packets[N_PACKETS];
+static struct frame expected[N_PORTS][MAX_OUT], got[N_PORTS][MAX_OUT];
+static unsigned n_expected[N_PORTS], n_got[N_PORTS];
+static uint64_t last_cookie;
+
+static uint64_t r(uint64_t n)
+{
+	return (pkt_rand(&rng) >> 16) % n;
+}
+
+static uint64_t ones(unsigned bits)
+{
+	return bits == 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
+}
+
+/* ---- The simple switch: bytes ---- */
+
+static uint64_t get(const uint8_t *b, unsigned n)
+{
+	uint64_t v = 0;
+
+	while (n-- > 0)
+		v = v << 8 | *b++;
+	return v;
+}
+
+static void put(uint8_t *b, unsigned n, uint64_t v)
+{
+	for (unsigned i = 0; i < n; i++)
+		b[i] = (uint8_t)(v >> (8 * (n - 1 - i)));
+}
+
+static bool is_tagged(const struct frame *f)
+{
+	return get(f->bytes + 12, 2) == 0x8100;
+}
+
+/* Offset of what follows the EtherType that says what it is: behind all tags. */
+static unsigned l3(const struct frame *f)
+{
+	unsigned at = 14;
+
+	while (get(f->bytes + at - 2, 2) == 0x8100)
+		at += 4;
+	return at;
+}
+
+static uint16_t type_of(const struct frame *f)
+{
+	return (uint16_t)get(f->bytes + l3(f) - 2, 2);
+}
+
+static void look(const struct frame *f, uint32_t in_port, uint64_t meta, uint64_t *v)
+{
+	unsigned at = l3(f);
+	const uint8_t *b = f->bytes, *n = b + at;
+
+	memset(v, 0, N_KINDS * sizeof(v[0]));
+	v[IN_PORT] = in_port;
+	v[META] = meta;
+	v[DST] = get(b, 6);
+	v[SRC] = get(b + 6, 6);
+	v[TYPE] = type_of(f);
+	if (is_tagged(f)) {
+		v[VID] = (get(b + 14, 2) & 0xfff) | VLAN_IS_THERE;
+		v[PCP] = get(b + 14, 2) >> 13;
+	}
+	if (v[TYPE] == 0x0800) {
+		v[PROTO] = n[9];
+		v[DSCP] = n[1] >> 2;
+		v[IP_SRC] = get(n + 12, 4);
+		v[IP_DST] = get(n + 16, 4);
+		v[SPORT] = get(n + 20, 2);
+		v[DPORT] = get(n + 22, 2);
+	} else if (v[TYPE] == 0x86dd) {
+		v[PROTO] = n[6];
+		v[DSCP] = (get(n, 2) >> 6) & 0x3f;
+		v[SRC6_HI] = get(n + 8, 8);
+		v[SRC6_LO] = get(n + 16, 8);
+		v[DST6_HI] = get(n + 24, 8);
+		v[DST6_LO] = get(n + 32, 8);
+		v[SPORT] = get(n + 40, 2);
+		v[DPORT] = get(n + 42, 2);
+	} else if (v[TYPE] == 0x0806) {
+		v[IP_SRC] = get(n + 14, 4);
+		v[IP_DST] = get(n + 24, 4);
+	}
+}
+
+/* All checksums anew, as if it was sent with these addresses. */
+static void sum_up(struct frame *f)
+{
+	unsigned at = l3(f), head, addresses, proto, size;
+	uint8_t *n = f->bytes + at, *sum;
+	uint64_t s;
+
+	if (type_of(f) == 0x0800) {
+		put(n + 10, 2, 0);
+		put(n + 10, 2, (uint16_t)~pkt_fold(pkt_sum(n, 20, 0)));
+		head = 20, addresses = 12, proto = n[9];
+	} else if (type_of(f) == 0x86dd) {
+		head = 40, addresses = 8, proto = n[6];
+	} else {
+		return;
+	}
+	if (proto != 6 && proto != 17)
+		return;
+	size = f->size - at - head;
+	sum = n + head + (proto == 6 ? 16 : 6);
+	if (proto == 17 && get(sum, 2) == 0)
+		return;
+	put(sum, 2, 0);
+	s = pkt_sum(n + addresses, head - addresses, 0) + proto + size;
+	s = (uint16_t)~pkt_fold(pkt_sum(n + head, size, s));
+	put(sum, 2, proto == 17 && s == 0 ? 0xffff : s);
+}
+
+static void set(struct frame *f, enum kind kind, uint64_t value)
+{
+	uint8_t *b = f->bytes, *n = b + l3(f);
+	bool six = type_of(f) == 0x86dd, arp = type_of(f) == 0x0806;
+	uint64_t old;
+
+	switch ((int)kind) {
+	case DST:
+		put(b, 6, value);
+		break;
+	case SRC:
+		put(b + 6, 6, value);
+		break;
+	case VID:
+		if (is_tagged(f))
+			put(b + 14, 2, (get(b + 14, 2) & 0xf000) | (value & 0xfff));
+		break;
+	case PCP:
+		if (is_tagged(f))
+			put(b + 14, 2, (get(b + 14, 2) & 0x1fff) | value << 13);
+		break;
+	case DSCP:
+		old = get(n, 2);
+		put(n, 2, six ? (old & ~0xfc0u) | value << 6 : (old & ~0xfcu) | value << 2);
+		break;
+	case IP_SRC:
+		put(n + (arp ? 14 : 12), 4, value);
+		break;
+	case IP_DST:
+		put(n + (arp ? 24 : 16), 4, value);
+		break;
+	case SPORT:
+		put(n + (six ? 40 : 20), 2, value);
+		break;
+	case DPORT:
+		put(n + (six ? 42 : 22), 2, value);
+		break;
+	case DST6_LO:
+		put(n + 32, 8, value);
+		break;
+	default:
+		abort();
+	}
+	sum_up(f);
+}
+
+static void push(struct frame *f)
+{
+	uint64_t tci = is_tagged(f) ? get(f->bytes + 14, 2) : 0;
+
+	memmove(f->bytes + 16, f->bytes + 12, f->size - 12);
+	put(f->bytes + 12, 2, 0x8100);
+	put(f->bytes + 14, 2, tci);
+	f->size += 4;
+}
+
+static void pop(struct frame *f)
+{
+	if (!is_tagged(f))
+		return;
+	memmove(f->bytes + 12, f->bytes + 16, f->size - 16);
+	f->size -= 4;
+}
+
+/* ---- The simple switch: rules ---- */
+
+struct walk {
+	struct frame f;
+	unsigned in; /* index of the port */
+	bool dead;   /* its TTL ended */
+	uint64_t meta;
+	struct acts set;
+};
+
+static void out(struct walk *k, unsigned to)
+{
+	if (k->dead)
+		return;
+	assert_true(n_expected[to] < MAX_OUT);
+	expected[to][n_expected[to]++] = k->f;
+}
+
+static void ttl(struct walk *k, const struct act *a)
+{
+	unsigned at = l3(&k->f) + (type_of(&k->f) == 0x86dd ? 7 : 8);
+	uint8_t *b = &k->f.bytes[at];
+
+	if (a->type == SET_TTL)
+		*b = (uint8_t)a->v;
+	else if (*b <= 1)
+		k->dead = true;
+	else
+		--*b;
+	sum_up(&k->f);
+}
+
+static void act(struct walk *k, const struct act *a)
+{
+	uint64_t v[N_KINDS];
+
+	switch (a->type) {
+	case OUT:
+		if (a->v != k->in && a->v < N_PORTS)
+			out(k, (unsigned)a->v);
+		break;
+	case OUT_IN_PORT:
+		out(k, k->in);
+		break;
+	case OUT_FLOOD:
+		for (unsigned i = 0; i < N_PORTS; i++)
+			if (i != k->in)
+				out(k, i);
+		break;
+	case SET:
+		look(&k->f, 0, 0, v);
+		set(&k->f, a->kind, (v[a->kind] & ~a->m) | a->v);
+		break;
+	case PUSH:
+		push(&k->f);
+		break;
+	case POP:
+		pop(&k->f);
+		break;
+	case DEC_TTL:
+	case SET_TTL:
+		ttl(k, a);
+		break;
+	case MOVE_MAC:
+		look(&k->f, 0, 0, v);
+		set(&k->f, DST, v[SRC]);
+		break;
+	case MOVE_IP:
+		look(&k->f, 0, 0, v);
+		set(&k->f, IP_DST, (v[IP_DST] & 0xffff0000) | (v[IP_SRC] & 0xffff));
+		break;
+	}
+}
+
+/* 5.10: one of each type, and a set-field of each field; the last one written counts. */
+static void write_set(struct walk *k, const struct act *a)
+{
+	unsigned i;
+	bool is_out = a->type <= OUT_FLOOD;
+
+	for (i = 0; i < k->set.n; i++) {
+		const struct act *old = &k->set.v[i];
+
+		if (is_out ? old->type <= OUT_FLOOD
+			   : old->type == a->type && (a->type != SET || old->kind == a->kind))
+			break;
+	}
+	assert_true(i < MAX_SET);
+	k->set.v[i] = *a;
+	if (i == k->set.n)
+		k->set.n++;
+}
+
+static int order(const struct act *a)
+{
+	static const int orders[] = {[POP] = 1, [PUSH] = 2, [DEC_TTL] = 3,     [SET_TTL] = 4,
+				     [SET] = 5, [OUT] = 9,  [OUT_IN_PORT] = 9, [OUT_FLOOD] = 9};
+
+	return orders[a->type];
+}
+
+static struct rule *best(unsigned table, const uint64_t *v)
+{
+	struct rule *found = NULL;
+
+	for (unsigned i = 0; i < MAX_RULES; i++) {
+		struct rule *x = &rules[i];
+		bool fits = x->live && x->table == table;
+
+		for (unsigned k = 0; fits && k < N_KINDS; k++)
+			fits = ((v[k] ^ x->match.v[k]) & x->match.m[k]) == 0;
+		if (fits && (found == NULL || x->priority > found->priority))
+			found = x;
+	}
+	return found;
+}
+
+static void reference(unsigned in, const struct frame *f)
+{
+	struct walk k = {.f = *f, .in = in};
+	int table = 0;
+
+	while (table >= 0) {
+		uint64_t v[N_KINDS];
+		struct rule *x;
+
+		look(&k.f, OF_PORT(in), k.meta, v);
+		x = best((unsigned)table, v);
+		if (x == NULL)
+			return; /* 5.4: dropped, and with it the set */
+		x->packets++;
+		x->bytes += f->size;
+		for (unsigned i = 0; i < x->apply.n; i++)
+			act(&k, &x->apply.v[i]);
+		if (x->clear)
+			k.set.n = 0;
+		for (unsigned i = 0; i < x->write.n; i++)
+			write_set(&k, &x->write.v[i]);
+		k.meta = (k.meta & ~x->meta_mask) | x->meta;
+		table = x->go_to;
+	}
+	for (int at = 1; at <= 9; at++)
+		for (unsigned i = 0; i < k.set.n; i++)
+			if (order(&k.set.v[i]) == at)
+				act(&k, &k.set.v[i]);
+}
+
+/* ---- Chance ---- */
+
+static uint64_t some(enum kind kind)
+{
+	static const uint64_t ports[] = {80, 81, 1000, 1003};
+
+	switch ((int)kind) {
+	case IN_PORT:
+		return OF_PORT(r(N_PORTS));
+	case DST:
+	case SRC:
+		return UINT64_C(0x020000000000) + r(4);
+	case VID:
+		return VLAN_IS_THERE + 5 + r(3);
+	case PCP:
+		return r(8);
+	case DSCP:
+		return r(4) * 9;
+	case IP_SRC:
+	case IP_DST:
+		return 0x0a000000 + (r(2) << 8) + r(4);
+	case SPORT:
+	case DPORT:
+		return ports[r(4)];
+	case SRC6_HI:
+	case DST6_HI:
+		return UINT64_C(0xfd00000000000000);
+	case SRC6_LO:
+	case DST6_LO:
+		return 1 + r(3);
+	case META:
+		return r(4);
+	default:
+		abort();
+	}
+}
+
+static void want(struct match *m, enum kind kind, uint64_t v, uint64_t mask)
+{
+	m->v[kind] = v & mask;
+	m->m[kind] = mask;
+}
+
+/* A mask for one of 'some()': often all of it, else bits among those that differ. */
+static uint64_t some_mask(enum kind kind)
+{
+	uint64_t all = ones(bits_of[kind]);
+
+	if (r(2) == 0 || kind == IN_PORT || kind == PCP || kind == DSCP || kind == SRC6_HI)
+		return all;
+	if (r(3) == 0) /* a prefix */
+		return all & ~ones((unsigned)r(10));
+	return 1 + r(3) + (kind == IP_SRC || kind == IP_DST ? r(2) << 8 : 0);
+}
+
+static void maybe(struct match *m, enum kind kind, unsigned one_in)
+{
+	if (r(one_in) == 0)
+		want(m, kind, some(kind), some_mask(kind));
+}
+
+static struct match some_match(unsigned table)
+{
+	struct match m = {0};
+	unsigned layer = (unsigned)r(6);
+
+	maybe(&m, IN_PORT, 5);
+	maybe(&m, DST, 6);
+	maybe(&m, SRC, 8);
+	if (table > 0)
+		maybe(&m, META, 3);
+	switch (r(6)) {
+	case 0:
+		want(&m, VID, 0, 0x1fff);
+		break;
+	case 1:
+		want(&m, VID, VLAN_IS_THERE, VLAN_IS_THERE);
+		maybe(&m, PCP, 3);
+		break;
+	case 2:
+		want(&m, VID, some(VID), 0x1fff);
+		maybe(&m, PCP, 3);
+		break;
+	default:
+		break;
+	}
+	if (layer == 0)
+		return m;
+	if (layer == 5) {
+		want(&m, TYPE, 0x0806, 0xffff);
+		maybe(&m, IP_SRC, 2);
+		maybe(&m, IP_DST, 2);
+		return m;
+	}
+	want(&m, TYPE, layer == 4 ? 0x86dd : 0x0800, 0xffff);
+	maybe(&m, DSCP, 6);
+	if (layer == 4) {
+		if (r(2) == 0)
+			want(&m, SRC6_LO, some(SRC6_LO), some_mask(SRC6_LO));
+		maybe(&m, DST6_LO, 2);
+	} else {
+		maybe(&m, IP_SRC, 2);
+		maybe(&m, IP_DST, 2);
+	}
+	if (r(2) == 0) {
+		want(&m, PROTO, r(2) == 0 ? 6 : 17, 0xff);
+		maybe(&m, SPORT, 3);
+		maybe(&m, DPORT, 2);
+	}
+	return m;
+}
+
+static bool is_ip(const struct match *m)
+{
+	return m->v[TYPE] == 0x0800 || m->v[TYPE] == 0x86dd;
+}
+
+/* A field whose header packets of the match have. */
+static enum kind settable(const struct match *m, bool tagged)
+{
+	enum kind any[10] = {DST, SRC};
+	unsigned n = 2;
+
+	if (tagged) {
+		any[n++] = VID;
+		any[n++] = PCP;
+	}
+	if (is_ip(m))
+		any[n++] = DSCP;
+	if (m->v[TYPE] == 0x0800 || m->v[TYPE] == 0x0806) {
+		any[n++] = IP_SRC;
+		any[n++] = IP_DST;
+	}
+	if (m->v[TYPE] == 0x86dd)
+		any[n++] = DST6_LO;
+	if (m->v[PROTO] != 0) {
+		any[n++] = SPORT;
+		any[n++] = DPORT;
+	}
+	return any[r(n)];
+}
+
+static struct act some_out(void)
+{
+	switch (r(8)) {
+	case 0:
+		return (struct act){.type = OUT_IN_PORT};
+	case 1:
+		return (struct act){.type = OUT_FLOOD};
+	default:
+		/* One in some is a port that is not there. */
+		return (struct act){.type = OUT, .v = r(N_PORTS * 8 + 1) / 8};
+	}
+}
+
+static void add_act(struct acts *acts, struct act a)
+{
+	acts->v[acts->n++] = a;
+}
+
+static bool sets_tag(const struct acts *acts)
+{
+	for (unsigned i = 0; i < acts->n; i++)
+		if (acts->v[i].type == SET && (acts->v[i].kind == VID || acts->v[i].kind == PCP))
+			return true;
+	return false;
+}
+
+/* Lists for packets of 'm'; '*tagged' follows what they do.  No second tag, for what lies below a
+ * popped one is not known to the engine (docs/flow-engine.md); so sets push none. */
+static void some_acts(struct acts *acts, const struct match *m, bool *untagged, bool *tagged,
+		      bool as_set)
+{
+	unsigned n = (unsigned)r(MAX_ACTS);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct act a = some_out();
+		uint64_t which = r(10);
+
+		if (which < 3) {
+			a = (struct act){.type = SET, .kind = settable(m, *tagged)};
+			a.m = a.kind == VID || a.kind == PCP || a.kind == DSCP || as_set ||
+					      r(3) != 0
+				      ? ones(bits_of[a.kind])
+				      : r(4) & ones(bits_of[a.kind]);
+			a.v = some(a.kind) & a.m;
+			if (a.m == 0)
+				continue;
+		} else if (which == 3 && *untagged && !as_set) {
+			a = (struct act){.type = PUSH};
+			*untagged = false;
+			*tagged = true;
+			/* Nobody carries VLAN 0: a tag gets its number at once. */
+			if (acts->n + 2 > MAX_ACTS)
+				break;
+			add_act(acts, a);
+			a = (struct act){.type = SET, .kind = VID, .v = some(VID), .m = 0x1fff};
+		} else if (which == 4 && *tagged && !(as_set && sets_tag(acts))) {
+			a = (struct act){.type = POP};
+			*tagged = false;
+			*untagged = true;
+		} else if (which == 5 && is_ip(m)) {
+			a = r(4) != 0 ? (struct act){.type = DEC_TTL}
+				      : (struct act){.type = SET_TTL, .v = 1 + r(3)};
+		} else if (which == 6 && !as_set && m->v[TYPE] == 0x0800) {
+			a = (struct act){.type = MOVE_IP};
+		} else if (which == 6 && !as_set) {
+			a = (struct act){.type = MOVE_MAC};
+		}
+		if (acts->n < MAX_ACTS)
+			add_act(acts, a);
+	}
+}
+
+static void some_instrs(struct rule *x)
+{
+	bool untagged = x->match.m[VID] == 0x1fff && x->match.v[VID] == 0;
+	bool tagged = (x->match.v[VID] & VLAN_IS_THERE) != 0;
+
+	x->apply.n = x->write.n = 0;
+	if (r(4) != 0)
+		some_acts(&x->apply, &x->match, &untagged, &tagged, false);
+	x->clear = r(8) == 0;
+	x->has_write = r(2) == 0;
+	if (x->has_write)
+		some_acts(&x->write, &x->match, &untagged, &tagged, true);
+	x->meta_mask = r(3) == 0 ? 1 + r(3) : 0;
+	x->meta = r(4) & x->meta_mask;
+	x->go_to = x->table + 1 < N_TABLES && r(3) != 0
+			   ? x->table + 1 + (int)r(N_TABLES - 1u - x->table)
+			   : -1;
+}
+
+/* ---- As text ---- */
+
+struct text {
+	size_t n;
+	char s[TEXT_MAX];
+};
+
+__attribute__((format(printf, 2, 3))) static void say(struct text *t, const char *format, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vsnprintf(t->s + t->n, sizeof(t->s) - t->n, format, ap);
+	va_end(ap);
+	assert_true(n >= 0 && t->n + (size_t)n < sizeof(t->s));
+	t->n += (size_t)n;
+}
+
+static void say_value(struct text *t, enum kind kind, uint64_t v)
+{
+	switch ((int)kind) {
+	case DST:
+	case SRC:
+		for (int i = 5; i >= 0; i--)
+			say(t, "%02x%s", (unsigned)(v >> (8 * i)) & 0xff, i != 0 ? ":" : "");
+		break;
+	case IP_SRC:
+	case IP_DST:
+		say(t, "%u.%u.%u.%u", (unsigned)(v >> 24) & 0xff, (unsigned)(v >> 16) & 0xff,
+		    (unsigned)(v >> 8) & 0xff, (unsigned)v & 0xff);
+		break;
+	case SRC6_LO:
+	case DST6_LO:
+		say(t, "::%x:%x:%x:%x", (unsigned)(v >> 48) & 0xffff, (unsigned)(v >> 32) & 0xffff,
+		    (unsigned)(v >> 16) & 0xffff, (unsigned)v & 0xffff);
+		break;
+	default:
+		say(t, "0x%llx", (unsigned long long)v);
+	}
+}
+
+static const char *name_of(enum kind kind, const struct match *m)
+{
+	bool arp = m->v[TYPE] == 0x0806, tcp = m->v[PROTO] == 6;
+
+	switch ((int)kind) {
+	case IN_PORT:
+		return "in_port";
+	case DST:
+		return "eth_dst";
+	case SRC:
+		return "eth_src";
+	case VID:
+		return "vlan_vid";
+	case PCP:
+		return "vlan_pcp";
+	case DSCP:
+		return "ip_dscp";
+	case IP_SRC:
+		return arp ? "arp_spa" : "nw_src";
+	case IP_DST:
+		return arp ? "arp_tpa" : "nw_dst";
+	case SPORT:
+		return tcp ? "tcp_src" : "udp_src";
+	case DPORT:
+		return tcp ? "tcp_dst" : "udp_dst";
+	case SRC6_LO:
+		return "ipv6_src";
+	case DST6_LO:
+		return "ipv6_dst";
+	case META:
+		return "metadata";
+	default:
+		abort();
+	}
+}
+
+static void say_match(struct text *t, const struct match *m)
+{
+	if (m->m[TYPE] != 0)
+		say(t, "eth_type=0x%x,", (unsigned)m->v[TYPE]);
+	if (m->m[PROTO] != 0)
+		say(t, "ip_proto=%u,", (unsigned)m->v[PROTO]);
+	for (enum kind k = 0; k < N_KINDS; k++) {
+		if (m->m[k] == 0 || k == TYPE || k == PROTO)
+			continue;
+		say(t, "%s=", name_of(k, m));
+		if (k == IN_PORT || k == PCP || k == DSCP)
+			say(t, "%u", (unsigned)m->v[k]);
+		else
+			say_value(t, k, m->v[k]);
+		if (m->m[k] != ones(bits_of[k]) || k == SRC6_LO || k == DST6_LO) {
+			say(t, "/");
+			say_value(t, k, m->m[k]);
+		}
+		say(t, ",");
+	}
+}
+
+static void say_act(struct text *t, const struct act *a, const struct match *m)
+{
+	switch (a->type) {
+	case OUT:
+		say(t, "output:%u,", OF_PORT((unsigned)a->v));
+		break;
+	case OUT_IN_PORT:
+		say(t, "IN_PORT,");
+		break;
+	case OUT_FLOOD:
+		say(t, "FLOOD,");
+		break;
+	case SET:
+		say(t, "set_field:");
+		say_value(t, a->kind, a->v);
+		if (a->m != ones(bits_of[a->kind]) || a->kind == DST6_LO) {
+			say(t, "/");
+			say_value(t, a->kind, a->m);
+		}
+		say(t, "->%s,", name_of(a->kind, m));
+		break;
+	case PUSH:
+		say(t, "push_vlan:0x8100,");
+		break;
+	case POP:
+		say(t, "pop_vlan,");
+		break;
+	case DEC_TTL:
+		say(t, "dec_ttl,");
+		break;
+	case SET_TTL:
+		say(t, "mod_nw_ttl:%u,", (unsigned)a->v);
+		break;
+	case MOVE_MAC:
+		say(t, "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],");
+		break;
+	case MOVE_IP:
+		say(t, "move:NXM_OF_IP_SRC[0..15]->NXM_OF_IP_DST[0..15],");
+		break;
+	}
+}
+
+static void say_instrs(struct text *t, const struct rule *x)
+{
+	say(t, "actions=");
+	for (unsigned i = 0; i < x->apply.n; i++)
+		say_act(t, &x->apply.v[i], &x->match);
+	if (x->clear)
+		say(t, "clear_actions,");
+	if (x->has_write && x->write.n != 0) {
+		say(t, "write_actions(");
+		for (unsigned i = 0; i < x->write.n; i++)
+			say_act(t, &x->write.v[i], &x->match);
+		t->s[t->n - 1] = ')';
+		say(t, ",");
+	}
+	if (x->meta_mask != 0)
+		say(t, "write_metadata:0x%llx/0x%llx,", (unsigned long long)x->meta,
+		    (unsigned long long)x->meta_mask);
+	if (x->go_to >= 0)
+		say(t, "goto_table:%d,", x->go_to);
+	if (t->s[t->n - 1] == ',')
+		t->s[--t->n] = '\0';
+	else
+		say(t, "drop");
+}
+
+/* ---- Changes ---- */
+
+static struct rule *free_place(void)
+{
+	for (unsigned i = 0; i < MAX_RULES; i++)
+		if (!rules[i].live)
+			return &rules[i];
+	return NULL;
+}
+
+static struct rule *some_rule(void)
+{
+	unsigned from = (unsigned)r(MAX_RULES);
+
+	for (unsigned i = 0; i < MAX_RULES; i++)
+		if (rules[(from + i) % MAX_RULES].live)
+			return &rules[(from + i) % MAX_RULES];
+	return NULL;
+}
+
+static void tell(const struct text *t, uint8_t command)
+{
+	struct of_text_error err = {0};
+	struct of_flow_mod mod;
+	enum of_error error;
+
+	if (getenv("FLOW_SHOW") != NULL)
+		print_message("%u %s\n", command, t->s);
+	if (of_text_flow_parse(t->s, 1, command, NULL, &mod, &err) != 0)
+		fail_msg("seed %llu: %s: %u: %s", (unsigned long long)seed, t->s, err.column,
+			 err.what);
+	error = vs_flows_mod(flows, &mod);
+	of_flow_mod_fini(&mod);
+	if (error != OF_OK)
+		fail_msg("seed %llu: %s: %s", (unsigned long long)seed, t->s, of_error_text(error));
+}
+
+static bool priority_taken(unsigned table, uint16_t priority)
+{
+	for (unsigned i = 0; i < MAX_RULES; i++)
+		if (rules[i].live && rules[i].table == table && rules[i].priority == priority)
+			return true;
+	return false;
+}
+
+static void add_rule(void)
+{
+	struct rule *x = free_place(), new = {.live = true};
+	struct text t = {0};
+
+	if (x == NULL)
+		return;
+	new.table = (uint8_t)r(N_TABLES);
+	do
+		new.priority = (uint16_t)r(1000);
+	while (priority_taken(new.table, new.priority));
+	new.match = some_match(new.table);
+	new.cookie = ++last_cookie;
+	some_instrs(&new);
+	*x = new;
+	say(&t, "table=%u,priority=%u,cookie=%llu,", new.table, new.priority,
+	    (unsigned long long)new.cookie);
+	say_match(&t, &new.match);
+	say_instrs(&t, &new);
+	tell(&t, OFPFC_ADD);
+}
+
+/* The same match and priority again: other instructions, counters go on or start anew. */
+static void replace_rule(void)
+{
+	struct rule *x = some_rule();
+	struct text t = {0};
+	bool reset = r(3) == 0;
+
+	if (x == NULL)
+		return;
+	some_instrs(x);
+	x->cookie = ++last_cookie;
+	if (reset)
+		x->packets = x->bytes = 0;
+	say(&t, "table=%u,priority=%u,cookie=%llu,%s", x->table, x->priority,
+	    (unsigned long long)x->cookie, reset ? "reset_counts," : "");
+	say_match(&t, &x->match);
+	say_instrs(&t, x);
+	tell(&t, OFPFC_ADD);
+}
+
+static void modify_rule(void)
+{
+	struct rule *x = some_rule();
+	struct text t = {0};
+
+	if (x == NULL)
+		return;
+	some_instrs(x);
+	say(&t, "table=%u,priority=%u,", x->table, x->priority);
+	say_match(&t, &x->match);
+	say_instrs(&t, x);
+	tell(&t, OFPFC_MODIFY_STRICT);
+}
+
+static void delete_strict(void)
+{
+	struct rule *x = some_rule();
+	struct text t = {0};
+
+	if (x == NULL)
+		return;
+	say(&t, "table=%u,priority=%u,", x->table, x->priority);
+	say_match(&t, &x->match);
+	t.s[--t.n] = '\0';
+	tell(&t, OFPFC_DELETE_STRICT);
+	x->live = false;
+}
+
+/* Every rule that is as narrow as one that exists, or narrower. */
+static void delete_loose(void)
+{
+	struct rule *x = some_rule();
+	struct text t = {0};
+	struct match m;
+	unsigned table;
+
+	if (x == NULL)
+		return;
+	m = x->match;
+	table = x->table;
+	say(&t, "table=%u,", table);
+	say_match(&t, &m);
+	t.s[--t.n] = '\0';
+	tell(&t, OFPFC_DELETE);
+	for (unsigned i = 0; i < MAX_RULES; i++) {
+		bool within = rules[i].live && rules[i].table == table;
+
+		for (unsigned k = 0; within && k < N_KINDS; k++)
+			within = (m.m[k] & ~rules[i].match.m[k]) == 0 &&
+				 ((m.v[k] ^ rules[i].match.v[k]) & m.m[k]) == 0;
+		if (within)
+			rules[i].live = false;
+	}
+}
+
+static void change_one(void)
+{
+	switch (r(12)) {
+	case 0:
+		delete_strict();
+		break;
+	case 1:
+		if (r(3) == 0)
+			delete_loose();
+		break;
+	case 2:
+		replace_rule();
+		break;
+	case 3:
+		modify_rule();
+		break;
+	default:
+		add_rule();
+	}
+}
+
+static void change(unsigned n)
+{
+	bool give_up = r(6) == 0;
+
+	memcpy(saved, rules, sizeof(rules));
+	vs_flows_begin(flows);
+	for (unsigned i = 0; i < n; i++)
+		change_one();
+	if (getenv("FLOW_SHOW") != NULL)
+		print_message("%s\n", give_up ? "abort" : "commit");
+	if (give_up) {
+		vs_flows_abort(flows);
+		memcpy(rules, saved, sizeof(rules));
+	} else {
+		vs_flows_commit(flows);
+	}
+	if (r(2) == 0)
+		vs_flows_reap(flows);
+}
+
+/* ---- Traffic ---- */
+
+static void some_packet(struct frame *f)
+{
+	static const char *const macs[] = {"02:00:00:00:00:00", "02:00:00:00:00:01",
+					   "02:00:00:00:00:02", "02:00:00:00:00:03"};
+	static struct pkt p;
+	unsigned layer = (unsigned)r(6);
+	char src[32], dst[32];
+
+	pkt_init(&p);
+	pkt_eth(&p, macs[r(4)], macs[r(4)]);
+	if (r(2) == 0)
+		pkt_vlan(&p, 0x8100, (uint16_t)(r(8) << 13 | (5 + r(3))));
+	if (layer >= 4) {
+		snprintf(src, sizeof(src), "fd00::%u", 1 + (unsigned)r(3));
+		snprintf(dst, sizeof(dst), "fd00::%u", 1 + (unsigned)r(3));
+		pkt_ipv6(&p, src, dst);
+	} else {
+		snprintf(src, sizeof(src), "10.0.%u.%u", (unsigned)r(2), (unsigned)r(4));
+		snprintf(dst, sizeof(dst), "10.0.%u.%u", (unsigned)r(2), (unsigned)r(4));
+		if (layer == 0)
+			pkt_arp(&p, 1, src, dst);
+		else
+			pkt_ipv4(&p, src, dst);
+	}
+	if (layer != 0 && r(2) == 0)
+		pkt_tcp(&p, (uint16_t)some(SPORT), (uint16_t)some(DPORT), PKT_ACK);
+	else if (layer != 0)
+		pkt_udp(&p, (uint16_t)some(SPORT), (uint16_t)some(DPORT));
+	pkt_fill(&p, layer == 0 ? 20 : 6 + (uint32_t)r(20), (uint32_t)r(1000));
+	pkt_finish(&p, 0);
+	assert_true(p.size + 20 < FRAME_MAX);
+	f->size = p.size;
+	memcpy(f->bytes, p.bytes, p.size);
+	if (layer != 0) {
+		f->bytes[l3(f) + (layer >= 4 ? 7 : 8)] = (uint8_t)(1 + r(5));
+		sum_up(f);
+	}
+}
+
+static void inject(unsigned from, const struct frame *f)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(dp_pool(dp, 0, false));
+
+	assert_non_null(m);
+	memcpy(rte_pktmbuf_append(m, (uint16_t)f->size), f->bytes, f->size);
+	assert_int_equal(dp_port_mem_inject(port[from], 0, &m, 1), 1);
+	n_received++;
+}
+
+static void settle(void)
+{
+	for (int i = 0; i < 100000; i++) {
+		const struct dp_count *t = dp_total_count(dp);
+
+		dp_count_refresh(dp);
+		if (t->rx_packets == n_received && t->forwarded == t->offered)
+			return;
+		nanosleep(&(struct timespec){0, 20000}, NULL);
+	}
+	fail_msg("seed %llu: the worker did not take the frames", (unsigned long long)seed);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct frame *x = a, *y = b;
+
+	if (x->size != y->size)
+		return x->size < y->size ? -1 : 1;
+	return memcmp(x->bytes, y->bytes, x->size);
+}
+
+static void show(const char *what, unsigned at, const struct frame *f)
+{
+	char hex[2 * FRAME_MAX + 1];
+
+	for (unsigned i = 0; i < f->size; i++)
+		snprintf(hex + 2 * i, 3, "%02x", f->bytes[i]);
+	print_error("%s, port %u: %s\n", what, OF_PORT(at), hex);
+}
+
+static void collect(void)
+{
+	for (unsigned i = 0; i < N_PORTS; i++) {
+		struct rte_mbuf *m;
+
+		n_got[i] = 0;
+		while (dp_port_mem_collect(port[i], &m, 1) == 1) {
+			struct frame *f = &got[i][n_got[i]++];
+			const uint8_t *bytes;
+
+			assert_true(n_got[i] < MAX_OUT && m->pkt_len <= FRAME_MAX);
+			f->size = m->pkt_len;
+			bytes = rte_pktmbuf_read(m, 0, f->size, f->bytes);
+			if (bytes != f->bytes)
+				memcpy(f->bytes, bytes, f->size);
+			rte_pktmbuf_free(m);
+		}
+	}
+}
+
+/* Frames of one port are compared as a set: a burst may be carried in another order. */
+static bool same_frames(void)
+{
+	bool same = true;
+
+	for (unsigned i = 0; i < N_PORTS; i++) {
+		unsigned a = 0, b = 0;
+
+		qsort(expected[i], n_expected[i], sizeof(expected[i][0]), compare);
+		qsort(got[i], n_got[i], sizeof(got[i][0]), compare);
+		while (a < n_expected[i] || b < n_got[i]) {
+			int order_is = a == n_expected[i] ? 1
+				       : b == n_got[i]	  ? -1
+							  : compare(&expected[i][a], &got[i][b]);
+
+			if (order_is < 0)
+				show("missing", i, &expected[i][a]);
+			if (order_is > 0)
+				show("too much", i, &got[i][b]);
+			same = same && order_is == 0;
+			a += order_is <= 0;
+			b += order_is >= 0;
+		}
+	}
+	return same;
+}
+
+struct tally {
+	unsigned n;
+	bool same;
+};
+
+static void compare_rule(const struct vs_rule *rule, void *arg)
+{
+	struct tally *tally = arg;
+	struct dp_flow_counts counts;
+
+	vs_rule_counts(flows, rule, &counts);
+	tally->n++;
+	for (unsigned i = 0; i < MAX_RULES; i++) {
+		const struct rule *x = &rules[i];
+
+		if (!x->live || x->table != rule->table || x->priority != rule->priority)
+			continue;
+		if (x->cookie == rule->cookie && x->packets == counts.packets &&
+		    x->bytes == counts.bytes)
+			return;
+		print_error("table %u priority %u: %llu packets, %llu bytes; expected %llu, %llu\n",
+			    x->table, x->priority, (unsigned long long)counts.packets,
+			    (unsigned long long)counts.bytes, (unsigned long long)x->packets,
+			    (unsigned long long)x->bytes);
+		tally->same = false;
+		return;
+	}
+	print_error("table %u priority %u should be gone\n", rule->table, rule->priority);
+	tally->same = false;
+}
+
+static bool same_rules(void)
+{
+	const struct of_flow_filter all = {.table = OF_TABLE_ALL,
+					   .out_port = OFPP_ANY,
+					   .out_group = OF_GROUP_ANY};
+	struct tally tally = {.same = true};
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < MAX_RULES; i++)
+		n += rules[i].live;
+	vs_flows_each(flows, &all, compare_rule, &tally);
+	return tally.same && tally.n == n;
+}
+
+static void batch(unsigned round)
+{
+	memset(n_expected, 0, sizeof(n_expected));
+	for (unsigned i = 0; i < BATCH; i++) {
+		const struct frame *f = &packets[r(N_PACKETS)];
+		unsigned from = (unsigned)r(N_PORTS);
+
+		if (getenv("FLOW_SHOW") != NULL)
+			show("in", from, f);
+		reference(from, f);
+		inject(from, f);
+	}
+	settle();
+	collect();
+	if (!same_frames() || !same_rules())
+		fail_msg("FLOW_SEED=%llu, round %u", (unsigned long long)seed, round);
+}
+
+static void engine_does_what_the_specification_says(void **state)
+{
+	const char *rounds_text = getenv("FLOW_ROUNDS");
+	unsigned rounds = rounds_text != NULL ? (unsigned)strtoul(rounds_text, NULL, 0) : 600;
+
+	print_message("FLOW_SEED=%llu\n", (unsigned long long)seed);
+	for (unsigned round = 0; round < rounds; round++) {
+		if (round % 200 == 0) { /* another world */
+			for (unsigned i = 0; i < N_PACKETS; i++)
+				some_packet(&packets[i]);
+			change(40);
+		}
+		if (r(3) != 0)
+			change(1 + (unsigned)r(4));
+		batch(round);
+		batch(round);
+	}
+}
+
+/* ---- A switch of four trunks that carry everything ---- */
+
+static void view_destroy(struct dp_view *view)
+{
+	for (unsigned i = 0; i < N_PORTS; i++)
+		free(view->vports[i]);
+	free(view->domains[0]);
+	free(view);
+}
+
+static void publish(bool with_ports)
+{
+	static const uint16_t all_ports[N_PORTS] = {0, 1, 2, 3};
+	struct dp_view *view = calloc(1, sizeof(*view));
+	struct err err = {0};
+
+	*view = (struct dp_view){.n_vports = N_PORTS, .n_domains = 1, .destroy = view_destroy};
+	for (unsigned i = 0; i < N_PORTS; i++) {
+		struct dp_vport *v = aligned_alloc(64, sizeof(*v));
+
+		*v = (struct dp_vport){.port = with_ports ? port[i] : NULL,
+				       .id = (uint16_t)i,
+				       .flags = DP_VP_UP | DP_VP_FLOOD | DP_VP_FLOOD_GROUP |
+						DP_VP_UNTAGGED_IN | DP_VP_TAGGED_IN | DP_VP_TAG_OUT,
+				       .tpid_out = rte_cpu_to_be_16(0x8100),
+				       .max_frame = 1514,
+				       .of_port = (uint16_t)OF_PORT(i),
+				       .pipeline = with_ports ? vs_flows_pipeline(flows) : NULL};
+		memset(v->vlan_in, 0xff, sizeof(v->vlan_in));
+		memset(v->vlan_out, 0xff, sizeof(v->vlan_out));
+		view->vports[i] = v;
+	}
+	view->domains[0] = calloc(1, sizeof(*view->domains[0]));
+	*view->domains[0] = (struct dp_domain){.n_ports = N_PORTS, .ports = all_ports};
+	if (dp_view_publish(dp, view, &err) != 0)
+		fail_msg("%s", err.what);
+}
+
+static int start(void **state)
+{
+	static const char *const names[N_PORTS] = {"p0", "p1", "p2", "p3"};
+	const char *given = getenv("FLOW_SEED");
+	struct timespec now;
+	struct err err = {0};
+	cpu_set_t cpus;
+	unsigned cpu = 0;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	seed = given != NULL ? strtoull(given, NULL, 0)
+			     : (uint64_t)now.tv_nsec + (uint64_t)now.tv_sec;
+	rng = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	while (cpu < CPU_SETSIZE && !CPU_ISSET(cpu, &cpus))
+		cpu++;
+	dp = test_dp_create(4095);
+	for (unsigned i = 0; i < N_PORTS; i++) {
+		struct dp_port_opts opts = {.name = names[i],
+					    .kind = "mem",
+					    .netns_fd = -1,
+					    .n_queues = 1};
+
+		if (dp_port_open(dp, &opts, &port[i], &err) != 0)
+			return -1;
+	}
+	dp_set_max_sleep(dp, 50);
+	if (dp_worker_add(dp, cpu, &err) != 0 || vs_flows_create(dp, NULL, NULL, &flows) != 0)
+		return -1;
+	for (unsigned i = 0; i < N_PORTS; i++)
+		vs_flows_port(flows, OF_PORT(i), (uint16_t)i);
+	publish(true);
+	return 0;
+}
+
+static int finish(void **state)
+{
+	unsigned left;
+
+	publish(false);
+	for (unsigned i = 0; i < N_PORTS; i++)
+		dp_port_close(port[i]);
+	vs_flows_destroy(flows);
+	left = test_dp_in_use(dp);
+	test_dp_destroy(dp);
+	return left == 0 ? 0 : -1;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(engine_does_what_the_specification_says),
+	};
+
+	return cmocka_run_group_tests(tests, start, finish);
+}

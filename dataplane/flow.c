@@ -260,6 +260,8 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 	struct dp_run run = {
 		.w = w, .in = in, .count = w->count->ports[in->id], .normal = normal};
 
+	/* Before anything is marked as used: the last burst may be long ago. */
+	dp_flow_upkeep(w, w->burst_tsc);
 	if (unlikely(version != flow->seen[pl->index]))
 		catch_up(flow, pl, version);
 	if (unlikely(point != NULL))
@@ -276,7 +278,6 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 	if (run.n_normal != 0)
 		dp_l2_forward(w, in, normal, run.n_normal);
 	dp_tx_flush_all(w);
-	dp_flow_upkeep(w, w->burst_tsc);
 }
 
 void dp_flow_upkeep(struct dp_worker *w, uint64_t now_tsc)

@@ -118,9 +118,8 @@ const struct ctl_spec ctl_spec_flows[] = {
 		.noun = "flow",
 		.verb = "mod",
 		.summary = "Change what flows do",
-		.examples =
-			(const char *const[]){"vswitchctl flow mod lan0 'tcp,actions=normal'",
-					      NULL},
+		.examples = (const char *const[]){"vswitchctl flow mod lan0 'tcp,actions=normal'",
+						  NULL},
 		.args = mod_args,
 	},
 	{
@@ -128,8 +127,7 @@ const struct ctl_spec ctl_spec_flows[] = {
 		.verb = "del",
 		.summary = "Delete flows",
 		.description = "With no flow, all of them: then the switch drops everything.",
-		.examples = (const char *const[]){"vswitchctl flow del lan0 'tcp,tp_dst=80'",
-						  NULL},
+		.examples = (const char *const[]){"vswitchctl flow del lan0 'tcp,tp_dst=80'", NULL},
 		.args = del_args,
 	},
 	{

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Runs a program's steps on a frame.  The bytes are made the frame's own before the first change; an
- * output that is not the last step gets a copy that shares them, so what comes after it copies
- * once more before it writes.  Every frame and every copy ends in an output, the learning switch, or
- * a counted drop.  Workers.
+ * Runs a program's steps on a frame.  The bytes are made the frame's own before the first change;
+ * an output that is not the last step gets a copy that shares them, so what comes after it copies
+ * once more before it writes.  Every frame and every copy ends in an output, the learning switch,
+ * or a counted drop.  Workers.
  */
 #include "dataplane/flow.h"
 #include "dataplane/rewrite.h"

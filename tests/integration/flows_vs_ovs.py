@@ -4,7 +4,7 @@
 # The flow syntax against Open vSwitch's: what 'ovs-ofctl -O OpenFlow13' sends for a line, byte for byte, is what we make
 # of it; what we print means the same to it; and it can print what we send.
 #
-#	flows_vs_ovs.py OF_TEXT_DUMP
+#	flows_vs_ovs.py OF_TEXT_DUMP OF_SEED
 #
 #	ovs-ofctl add-flows unix:SOCKET FILE ──► a switch of fifty lines that answers barriers and remembers
 #
@@ -257,6 +257,25 @@ def printable(dump, what, lines):
     return n
 
 
+def seeds_printable(seed):
+    """ovs-ofctl decodes the other messages that we write, as tests/fuzz/of_seed makes them."""
+    names = ['async', 'bundle-control', 'config', 'features', 'group', 'hello', 'meter', 'nicira', 'port-desc', 'port-mod',
+             'port-stats', 'port-status', 'queue-config', 'request-group', 'request-port-desc', 'role', 'table-features',
+             'table-mod']
+    n = 0
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([seed, folder], check=True, timeout=60)
+        for name in names:
+            with open(os.path.join(folder, name + '-1'), 'rb') as file:
+                message = file.read()
+            run = subprocess.run(['ovs-ofctl', 'ofp-print', message.hex()], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                 text=True, timeout=60)
+            if run.returncode != 0 or '***' in run.stdout or 'WARN' in run.stdout:
+                print(f'{name}: ofp-print: {run.stdout.strip()}')
+                n += 1
+    return n
+
+
 def main():
     if shutil.which('ovs-ofctl') is None:
         print('skipped: ovs-ofctl is not installed')
@@ -271,6 +290,7 @@ def main():
         n += printable(dump, what, lines)
     n += round_trip(dump, 'add', OURS + OTHER_BYTES)
     n += printable(dump, 'add', OTHER_BYTES)
+    n += seeds_printable(sys.argv[2])
     print(f'{n} differences')
     return 1 if n else 0
 

@@ -461,6 +461,9 @@ static bool parse_instr(struct of_parser *p, const struct of_pair *pair, enum of
 	if (of_instrs_has(instrs, type))
 		return of_parse_fail(p, pair->key.at, "%.*s is there twice", (int)pair->key.size,
 				     pair->key.at);
+	if ((pair->sep == 0) != (type == OFPIT_CLEAR_ACTIONS))
+		return of_parse_fail(p, pair->key.at, "%.*s takes %s", (int)pair->key.size,
+				     pair->key.at, pair->sep != 0 ? "no value" : "a value");
 	of_instrs_mark(instrs, type);
 	switch (type) {
 	case OFPIT_GOTO_TABLE:

@@ -127,6 +127,11 @@ static void what_is_wrong_is_said_with_its_column(void **state)
 	assert_refused("actions=ct(exec(ct(commit)))", 17, "does not nest");
 	assert_refused("actions=ct(exec(output:1))", 17, "ct_mark and ct_label only");
 	assert_refused("actions=ct(nat(src=1.2.3.4-1.2.3.3))", 20, "after the last");
+	assert_refused("actions=ct(nat(src,persistent=1.2.3.4))", 31, "takes no value");
+	assert_refused("actions=ct(nat(src=1.2.3.4,src))", 28, "there twice");
+	assert_refused("actions=ct(commit=1)", 19, "takes no value");
+	assert_refused("actions=clear_actions:5", 9, "takes no value");
+	assert_refused("actions=meter", 9, "takes a value");
 	assert_refused("actions=goto_table:5,goto_table:6", 22, "there twice");
 	assert_refused("table=5,actions=goto_table:5", 17, "OFPBIC_BAD_TABLE_ID");
 	assert_refused("actions=dec_ttl", 9, "OFPBAC_MATCH_INCONSISTENT");

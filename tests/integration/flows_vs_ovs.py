@@ -181,7 +181,9 @@ def ovs(dump, command, lines):
         features = ours(dump, 'tables', [])[0][0]
         thread = threading.Thread(target=serve, args=(listener, features, seen), daemon=True)
         thread.start()
-        run = subprocess.run(['ovs-ofctl', '-O', 'OpenFlow13', command, 'unix:' + path, '-'], input='\n'.join(lines) + '\n',
+        # Meters come one to a command, all else as a file.
+        source = lines[0] if command == 'add-meter' else '-'
+        run = subprocess.run(['ovs-ofctl', '-O', 'OpenFlow13', command, 'unix:' + path, source], input='\n'.join(lines) + '\n',
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(10)
@@ -283,9 +285,8 @@ def main():
     dump = sys.argv[1]
     n = 0
     for what, command, lines in (('add', 'add-flows', FLOWS), ('delete', 'del-flows', FILTERS), ('group', 'add-groups', GROUPS),
-                                 ('meter', 'add-meters', METERS)):
-        if what != 'meter':  # ovs-ofctl takes no file of meters
-            n += compare(dump, what, command, lines)
+                                 ('meter', 'add-meter', METERS)):
+        n += compare(dump, what, command, lines)
         n += round_trip(dump, what, lines)
         n += printable(dump, what, lines)
     n += round_trip(dump, 'add', OURS + OTHER_BYTES)

@@ -289,7 +289,8 @@ void of_text_meter_print(struct wr *wr, const struct of_meter *meter)
 		const struct of_band *band = &meter->bands[i];
 		bool remark = band->type == OFPMBT_DSCP_REMARK;
 
-		of_put(wr, ",band=type=%s,rate=%u", remark ? "dscp_remark" : "drop", band->rate);
+		of_put(wr, ",%stype=%s,rate=%u", i == 0 ? "bands=" : "",
+		       remark ? "dscp_remark" : "drop", band->rate);
 		if (band->burst != 0)
 			of_put(wr, ",burst_size=%u", band->burst);
 		if (remark)

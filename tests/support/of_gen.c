@@ -80,8 +80,10 @@ void of_gen_match(uint64_t *state, struct of_match *match)
 
 static uint32_t gen_port(uint64_t *state)
 {
-	return coin(state) ? 1 + of_gen_below(state, 1000)
-			   : OFPP_IN_PORT + of_gen_below(state, OFPP_LOCAL - OFPP_IN_PORT + 1);
+	static const uint32_t reserved[] = {OFPP_IN_PORT, OFPP_NORMAL,	   OFPP_FLOOD,
+					    OFPP_ALL,	  OFPP_CONTROLLER, OFPP_LOCAL};
+
+	return coin(state) ? 1 + of_gen_below(state, 1000) : reserved[of_gen_below(state, 6)];
 }
 
 static struct of_subfield gen_subfield(uint64_t *state, enum of_field field, unsigned n_bits)

@@ -281,6 +281,7 @@ static void actions_must_fit_the_packets_of_the_match(void **state)
 	assert_int_equal(check(mpls, pop_to_ip), OF_OK);
 	assert_int_equal(check(ip, pop_to_ip), OFPBAC_MATCH_INCONSISTENT);
 	assert_int_equal(check(ip, push_dec), OF_OK);
+	assert_int_equal(check(any, "0000 0010 fffffff9 0000 000000000000"), OFPBAC_BAD_OUT_PORT);
 	assert_int_equal(check(any, "0018 0008 00000000"), OFPBAC_MATCH_INCONSISTENT);
 	assert_int_equal(check(ip, "0018 0008 00000000"), OF_OK);
 }

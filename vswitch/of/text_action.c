@@ -176,8 +176,8 @@ static bool parse_nx_port(struct of_parser *p, struct of_word word, uint16_t *re
 
 	if (word.size > 0 && !of_parse_port(p, word, &port))
 		return false;
-	if (port > 0xff00 && port < OFPP_MAX && port != NX_IN_PORT)
-		return of_parse_fail(p, word.at, "resubmit takes ports up to 65280");
+	if (port > UINT16_MAX && port < OFPP_UNSET) /* reserved ones have their names' 16 bits */
+		return of_parse_fail(p, word.at, "resubmit takes ports of 16 bits");
 	*ret_port = (uint16_t)port;
 	return true;
 }

@@ -85,6 +85,9 @@ static void flows_are_printed_as_they_are_known(void **state)
 		      "dl_vlan=5,dl_vlan_pcp=3 actions=pop_vlan,NORMAL");
 	assert_prints("in_port=lan7,ct_state=+trk-new,actions=ct(table=1)",
 		      "in_port=lan7,ct_state=-new+trk actions=ct(table=1)");
+	assert_prints("actions=resubmit(TABLE),resubmit(in_port,1)",
+		      "actions=resubmit:65529,resubmit(,1)");
+	assert_prints("actions=resubmit:65529", "actions=resubmit:65529");
 	assert_prints("actions=mod_vlan_vid:5",
 		      "actions=push_vlan:0x8100,set_field:0x1005->vlan_vid");
 	assert_prints("dl_vlan=1,actions=mod_vlan_vid:5",
@@ -132,6 +135,7 @@ static void what_is_wrong_is_said_with_its_column(void **state)
 	assert_refused("actions=ct(commit=1)", 19, "takes no value");
 	assert_refused("actions=clear_actions:5", 9, "takes no value");
 	assert_refused("actions=meter", 9, "takes a value");
+	assert_refused("actions=resubmit:65536", 18, "16 bits");
 	assert_refused("actions=goto_table:5,goto_table:6", 22, "there twice");
 	assert_refused("table=5,actions=goto_table:5", 17, "OFPBIC_BAD_TABLE_ID");
 	assert_refused("actions=dec_ttl", 9, "OFPBAC_MATCH_INCONSISTENT");

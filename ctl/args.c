@@ -68,6 +68,8 @@ static int unknown(const struct ctl_spec *spec, const char *name, const char *da
 	near = ctl_did_you_mean(name, names);
 	if (near != NULL)
 		err_why(err, "did you mean --%s?", near);
+	else
+		err_why(err, "none of its arguments is called so, or nearly");
 	err_fix(err, "vswitchctl %s %s --help", spec->noun, spec->verb);
 	return rc;
 }
@@ -284,8 +286,11 @@ static int check_values(const struct ctl_spec *spec, const json_t *params, json_
 		if (value == NULL)
 			continue;
 		rc = ctl_value_check(arg, value, &normal, err);
-		if (rc != 0)
+		if (rc != 0) {
+			if (err != NULL && err->why[0] == '\0')
+				err_why(err, "it is: %.300s", arg->help);
 			return rc;
+		}
 		if (json_object_set_new(checked, key, normal) != 0)
 			return err_set(err, -ENOMEM, "no-memory", "out of memory");
 	}
@@ -311,6 +316,8 @@ int ctl_args_check(const struct ctl_spec *spec, const json_t *params, json_t **r
 		rc = check_only(spec, checked, err);
 	if (rc != 0) {
 		json_decref(checked);
+		if (err != NULL && err->fix[0] == '\0')
+			err_fix(err, "vswitchctl %s %s --help", spec->noun, spec->verb);
 		return rc;
 	}
 	*ret_params = checked;

@@ -50,6 +50,9 @@ static int open_file(struct capture *c, bool force, struct err *err)
 		c->file, strerror(errno));
 	if (errno == EEXIST)
 		err_fix(err, "take another name, or add --force");
+	else
+		err_fix(err, "take a folder that is there and may be written to");
+	err_why(err, "the tool makes the file, as the user who runs it");
 	return err->code;
 }
 

@@ -307,14 +307,18 @@ static int start_initial(struct conf *conf, const char *initial, struct err *err
 	struct conf_change change = {.who = CONF_SELF,
 				     .command = "initial configuration",
 				     .starting = true};
-	json_t *next = NULL;
-	int rc = conf_text_parse(conf, initial, NULL, &next, err);
+	json_t *next = NULL, *places = json_object();
+	int rc = conf_text_read(conf, initial, NULL, places, &next, err);
 
-	if (rc == 0)
+	if (rc == 0) {
 		rc = conf->ops->check(conf->ctx, next, err);
-	change.next = next;
-	if (rc == 0)
-		rc = conf_make(conf, &change, err);
+		change.next = next;
+		if (rc == 0)
+			rc = conf_make(conf, &change, err);
+		if (rc != 0 && err != NULL)
+			conf_text_blame(places, err);
+	}
+	json_decref(places);
 	json_decref(next);
 	if (rc == 0)
 		conf_tell(conf, "revision %" PRIu64 ": initial configuration", conf->revision);

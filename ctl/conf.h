@@ -92,6 +92,9 @@ void conf_on_change(struct conf *conf, void (*fn)(void *ctx, uint64_t revision, 
 /* For change functions: generic edits of an object of the spec's kind. */
 int conf_edit_add(json_t *state, const char *kind, const char *name, json_t *body /* takes */,
 		  struct err *err);
+/* "WHO: there is no KIND 'NAME'", with the nearest name; 'who' may be "".  Returns -ENOENT. */
+int conf_refuse_missing(const json_t *state, const char *kind, const char *name, const char *who,
+			struct err *err);
 int conf_edit_remove(json_t *state, const char *kind, const char *name, struct err *err);
 json_t *conf_edit_get(json_t *state, const char *kind,
 		      const char *name); /* borrowed, may be edited */

@@ -148,27 +148,53 @@ static int on_show(void *ctx, struct ctl_call *call, const json_t *params, json_
 	return 0;
 }
 
+/* Anything but blanks and comments? */
+static bool has_words(const char *text)
+{
+	for (const char *p = text; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n') {
+		const char *word = p + strspn(p, " \t\r\f\v");
+
+		if (*word != '\0' && *word != '\n' && *word != '#')
+			return true;
+	}
+	return false;
+}
+
 /* The state that a file's text describes. */
-static int parse_file(struct conf *conf, const json_t *params, bool merge, json_t **ret_state,
-		      struct err *err)
+static int parse_file(struct conf *conf, const json_t *params, bool merge, json_t *places,
+		      json_t **ret_state, struct err *err)
 {
 	const char *text = json_string_value(json_object_get(params, "file"));
 
 	if (text == NULL)
 		return err_set(err, -EINVAL, "usage", "no text to load");
-	return conf_text_parse(conf, text, merge ? conf->state : NULL, ret_state, err);
+	if (!merge && json_object_size(conf->state) > 0 && !has_words(text)) {
+		err_set(err, -EINVAL, "empty-file", "the file has no commands");
+		err_why(err, "loading it would remove everything; more likely what should have "
+			     "written it failed");
+		err_fix(err, "to remove everything: vswitchctl config rollback 0");
+		return -EINVAL;
+	}
+	return conf_text_read(conf, text, merge ? conf->state : NULL, places, ret_state, err);
 }
 
 static int on_load(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret_result,
 		   struct err *err)
 {
 	struct conf *conf = ctx;
-	json_t *next = NULL;
-	int rc = parse_file(conf, params, json_is_true(json_object_get(params, "merge")), &next,
-			    err);
+	json_t *next = NULL, *places = json_object();
+	struct err local = {0};
+	int rc = parse_file(conf, params, json_is_true(json_object_get(params, "merge")), places,
+			    &next, &local);
 
-	if (rc == 0)
-		rc = commit_call(conf, call, params, next, ret_result, err);
+	if (rc == 0) {
+		rc = commit_call(conf, call, params, next, ret_result, &local);
+		if (rc != 0)
+			conf_text_blame(places, &local);
+	}
+	if (rc != 0 && err != NULL)
+		*err = local;
+	json_decref(places);
 	json_decref(next);
 	return rc;
 }
@@ -177,12 +203,20 @@ static int on_check(void *ctx, struct ctl_call *call, const json_t *params, json
 		    struct err *err)
 {
 	struct conf *conf = ctx;
-	json_t *next = NULL;
-	int rc = parse_file(conf, params, json_is_true(json_object_get(params, "merge")), &next,
-			    err);
+	json_t *next = NULL, *places = json_object();
+	struct err local = {0};
+	int rc = parse_file(conf, params, json_is_true(json_object_get(params, "merge")), places,
+			    &next, &local);
 
-	if (rc == 0)
-		rc = conf_commit(conf, next, CONF_SELF, "config check", true, 0, ret_result, err);
+	if (rc == 0) {
+		rc = conf_commit(conf, next, CONF_SELF, "config check", true, 0, ret_result,
+				 &local);
+		if (rc != 0)
+			conf_text_blame(places, &local);
+	}
+	if (rc != 0 && err != NULL)
+		*err = local;
+	json_decref(places);
 	json_decref(next);
 	/* Not a change that was only tried: a file that can be loaded is what was asked for. */
 	if (rc == 0)
@@ -221,7 +255,7 @@ static int on_diff(void *ctx, struct ctl_call *call, const json_t *params, json_
 
 	if (json_object_get(params, "file") != NULL) {
 		before = json_incref(conf->state);
-		rc = parse_file(conf, params, false, &after, err);
+		rc = parse_file(conf, params, false, NULL, &after, err);
 	} else {
 		get_revision(params, &revision);
 		after = json_incref(conf->state);

@@ -33,7 +33,8 @@ int conf_edit_add(json_t *state, const char *kind, const char *name, json_t *bod
 	return 0;
 }
 
-static int refuse_missing(const json_t *state, const char *kind, const char *name, struct err *err)
+int conf_refuse_missing(const json_t *state, const char *kind, const char *name, const char *who,
+			struct err *err)
 {
 	const char *names[MAX_NAMES + 1], *key, *near;
 	json_t *objects = json_object_get(state, kind), *body;
@@ -44,16 +45,27 @@ static int refuse_missing(const json_t *state, const char *kind, const char *nam
 			names[n++] = key;
 	}
 	names[n] = NULL;
-	near = ctl_did_you_mean(name, names);
-	err_set(err, -ENOENT, "not-found", "no %s '%s'", kind, name);
+	near = name != NULL ? ctl_did_you_mean(name, names) : NULL;
+	err_set(err, -ENOENT, "not-found", "%s%sthere is no %s '%s'", who,
+		who[0] != '\0' ? ": " : "", kind, name != NULL ? name : "");
 	if (near != NULL)
 		err_why(err, "did you mean '%s'?", near);
 	else if (n == 0)
 		err_why(err, "there is none");
+	else if (n == 1)
+		err_why(err, "there is only '%.200s'", names[0]);
 	else
 		err_why(err, "there are %zu others", json_object_size(objects));
-	err_fix(err, "vswitchctl config show");
+	if (ctl_spec_find(kind, "list") != NULL)
+		err_fix(err, "vswitchctl %s list", kind);
+	else
+		err_fix(err, "vswitchctl config show");
 	return -ENOENT;
+}
+
+static int refuse_missing(const json_t *state, const char *kind, const char *name, struct err *err)
+{
+	return conf_refuse_missing(state, kind, name, "", err);
 }
 
 int conf_edit_remove(json_t *state, const char *kind, const char *name, struct err *err)
@@ -281,6 +293,22 @@ static int edit_remove(json_t *state, const struct ctl_spec *adds, const char *n
 	return rc == 0 ? conf_edit_remove(state, adds->kind, meant, err) : rc;
 }
 
+/* An object that several words name: its command says it better than a name that nobody typed. */
+static int refuse_again(const struct ctl_spec *spec, const json_t *params, struct err *err)
+{
+	const struct ctl_spec *removes = ctl_spec_find(spec->noun, "remove");
+	char *added = ctl_args_format(spec, params);
+	char *removed = removes != NULL ? ctl_args_format(removes, params) : NULL;
+
+	err_set(err, -EEXIST, "exists", "that %s exists: %.240s", spec->noun,
+		added != NULL ? added : "");
+	err_why(err, "it is in the configuration already");
+	err_fix(err, "keep it, or first: vswitchctl %s", removed != NULL ? removed : "config show");
+	free(added);
+	free(removed);
+	return -EEXIST;
+}
+
 int conf_edit(json_t *state, const struct ctl_spec *spec, const json_t *params, struct err *err)
 {
 	const struct ctl_spec *adds = conf_adds(spec);
@@ -297,6 +325,9 @@ int conf_edit(json_t *state, const struct ctl_spec *spec, const json_t *params, 
 	else if (name == NULL)
 		rc = err_set(err, -EINVAL, "usage", "%s %s: it does not say which", spec->noun,
 			     spec->verb);
+	else if (spec->kind != NULL && strchr(adds->key != NULL ? adds->key : "", ' ') != NULL &&
+		 state_get(state, adds->kind, name) != NULL)
+		rc = refuse_again(spec, params, err);
 	else if (spec->kind != NULL && spec->key != NULL)
 		rc = conf_edit_add(state, adds->kind, name, json_deep_copy(params), err);
 	else

@@ -107,6 +107,15 @@ struct conf_object {
  * borrowed. */
 int conf_sort_objects(const json_t *state, struct conf_object **ret_objects, size_t *ret_n);
 
+/* conf_text.c */
+
+/* conf_text_parse() that also notes in 'places' (an object, may be NULL) on which line each object
+ * was last written. */
+int conf_text_read(struct conf *conf, const char *text, const json_t *base, json_t *places,
+		   json_t **ret_state, struct err *err);
+/* Puts the line before an error about an object of 'places'. */
+void conf_text_blame(const json_t *places, struct err *err);
+
 /* conf_cmd.c */
 
 int conf_bind_commands(struct conf *conf, struct ctl_server *server, struct err *err);

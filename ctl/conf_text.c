@@ -53,6 +53,7 @@ struct reader {
 	struct conf *conf;
 	const char *text; /* all of it: lines are counted from here */
 	json_t *state;
+	json_t *places; /* {kind: {name: {"line": of its last command}}}; NULL: not asked for */
 	struct words_at at;
 	struct err *err;
 };
@@ -70,6 +71,56 @@ static int note_word(struct words_at *at, const char *word)
 	}
 	at->v[at->n++] = word;
 	return 0;
+}
+
+static unsigned line_of(const struct reader *reader, const char *at)
+{
+	unsigned line = 1;
+
+	for (const char *p = reader->text; p < at; p++)
+		line += *p == '\n';
+	return line;
+}
+
+/* Remembers which object the command at 'at' was about. */
+static void note_place(const struct reader *reader, const struct ctl_spec *spec,
+		       const json_t *params, const char *at)
+{
+	const struct ctl_spec *adds = conf_adds(spec);
+	/* 'vlan set' and such are about a port and add none. */
+	const char *port = json_string_value(json_object_get(params, "port"));
+	const char *kind = adds != NULL ? adds->kind : "port";
+	char *name;
+
+	if (reader->places == NULL)
+		return;
+	name = adds != NULL   ? ctl_spec_object_name(adds, params)
+	       : port != NULL ? strdup(port)
+			      : NULL;
+	if (name != NULL)
+		state_put(reader->places, kind, name,
+			  json_pack("{s:i}", "line", (int)line_of(reader, at)));
+	free(name);
+}
+
+void conf_text_blame(const json_t *places, struct err *err)
+{
+	char what[sizeof(err->what)];
+	json_int_t line = 0;
+
+	for (size_t i = 0; i < sizeof(err->about) / sizeof(err->about[0]); i++) {
+		const json_t *place = state_get(places, err->about[i].kind, err->about[i].name);
+
+		json_int_t at = json_integer_value(json_object_get(place, "line"));
+
+		/* Of two that do not go together the later is the one that came in between. */
+		if (at > line)
+			line = at;
+	}
+	if (line == 0)
+		return;
+	snprintf(what, sizeof(what), "%s", err->what);
+	snprintf(err->what, sizeof(err->what), "line %" JSON_INTEGER_FORMAT ": %.280s", line, what);
 }
 
 /* Puts "line 3, column 14: " before what is said already. */
@@ -204,6 +255,8 @@ static int run_command(struct reader *reader, int argc, char *const argv[], cons
 		culprit = find_culprit(spec, argc - 2, argv + 2, &err);
 	else
 		rc = conf_change(reader->conf, spec, reader->state, params, &result, &err);
+	if (rc == 0)
+		note_place(reader, spec, params, at[0]);
 	json_decref(params);
 	json_decref(result);
 	if (rc == 0)
@@ -239,7 +292,13 @@ static int read_command(struct reader *reader, const char *start, const char *en
 int conf_text_parse(struct conf *conf, const char *text, const json_t *base, json_t **ret_state,
 		    struct err *err)
 {
-	struct reader reader = {.conf = conf, .text = text, .err = err};
+	return conf_text_read(conf, text, base, NULL, ret_state, err);
+}
+
+int conf_text_read(struct conf *conf, const char *text, const json_t *base, json_t *places,
+		   json_t **ret_state, struct err *err)
+{
+	struct reader reader = {.conf = conf, .text = text, .places = places, .err = err};
 	const char *p = text, *end = text;
 	int rc = 0;
 

@@ -40,9 +40,13 @@ static int read_file(const char *path, json_t **ret_text, struct err *err)
 	FILE *f = is_stdin ? stdin : fopen(path, "re");
 	int rc;
 
-	if (f == NULL)
-		return err_set(err, -errno, "cannot-read", "cannot read %s: %s", path,
-			       strerror(errno));
+	if (f == NULL) {
+		rc = err_set(err, -errno, "cannot-read", "cannot read %s: %s", path,
+			     strerror(errno));
+		err_why(err, "the tool reads it, as the user who runs it");
+		err_fix(err, "ls -l %.280s; - reads standard input", path);
+		return rc;
+	}
 	rc = read_all(f, path, ret_text, err);
 	if (!is_stdin)
 		fclose(f);
@@ -88,6 +92,14 @@ static void print_answer(const struct ctl_tool *tool, const struct ctl_spec *spe
 		ctl_render_answer(&r, spec, answer);
 }
 
+static bool takes_file(const struct ctl_spec *spec)
+{
+	for (const struct ctl_arg *arg = spec->args; arg->name != NULL; arg++)
+		if (arg->type == CTL_FILE)
+			return true;
+	return false;
+}
+
 static int call(struct ctl_tool *tool, const struct ctl_spec *spec, const json_t *params)
 {
 	json_t *answer = NULL;
@@ -96,8 +108,8 @@ static int call(struct ctl_tool *tool, const struct ctl_spec *spec, const json_t
 
 	if (rc != 0) {
 		rc = ctl_tool_fail(tool, &err);
-		/* These words were well formed: what the daemon calls wrong use is in a file. */
-		return rc == 2 ? 5 : rc;
+		/* These words were well formed: what is wrong is in the file. */
+		return rc == 2 && takes_file(spec) ? 5 : rc;
 	}
 	print_answer(tool, spec, answer);
 	/* "ok": false is a finding, such as of 'switch verify'. */
@@ -129,9 +141,13 @@ static int apply_watch(const struct ctl_tool *tool, const struct ctl_spec **spec
 
 	if (!tool->watch || ((*spec)->flags & (CTL_WATCH | CTL_STREAM)))
 		return 0;
-	if (watch == NULL)
-		return err_set(err, -EINVAL, "usage", "%s %s cannot be watched", (*spec)->noun,
-			       (*spec)->verb);
+	if (watch == NULL) {
+		err_set(err, -EINVAL, "usage", "%s %s cannot be watched", (*spec)->noun,
+			(*spec)->verb);
+		err_why(err, "it has no counters that change");
+		err_fix(err, "vswitchctl top, or port list -w, port stats -w, drop list -w");
+		return -EINVAL;
+	}
 	*spec = watch;
 	return 0;
 }
@@ -142,6 +158,7 @@ static int check_options(const struct ctl_tool *tool, const struct ctl_spec *spe
 		return 0;
 	err_set(err, -EINVAL, "usage", "%s %s changes no configuration", spec->noun, spec->verb);
 	err_why(err, "--check and --confirm are for changes");
+	err_fix(err, "vswitchctl %s %s --help", spec->noun, spec->verb);
 	return -EINVAL;
 }
 

@@ -144,6 +144,8 @@ static int check(const struct ctl_spec *spec, const struct jsonrpc_request *requ
 	if (!(spec->flags & CTL_CHANGES) && (request->check || request->confirm_ms > 0)) {
 		err_set(&no->err, -EINVAL, "usage", "%s %s changes nothing, so it takes no --%s",
 			spec->noun, spec->verb, request->check ? "check" : "confirm");
+		err_why(&no->err, "--check and --confirm are for changes");
+		err_fix(&no->err, "vswitchctl %s %s --help", spec->noun, spec->verb);
 		return -EINVAL;
 	}
 	return ctl_args_check(spec, request->params, ret_params, &no->err);

@@ -207,7 +207,8 @@ const struct ctl_spec ctl_spec_macs[] = {
 		.flags = CTL_DEFAULT | CTL_WATCH,
 		.answer = "{\"macs\": [{\"switch\", \"tenant\", \"vlan\", \"mac\", \"port\", "
 			  "\"type\": learned "
-			  "or static, \"age\": seconds}], \"total\": how many match}",
+			  "or static, \"age\": seconds, of a learned one}], \"total\": how many "
+			  "match}",
 	},
 	{
 		.noun = "mac",

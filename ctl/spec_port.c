@@ -21,7 +21,7 @@
 		{.name = "mac",                                                                    \
 		 .type = CTL_MAC,                                                                  \
 		 .help = "address of the port's far end, where the switch sets it",                \
-		 .def = "made from the name, or the device's"},                                    \
+		 .def = "the device's; a tap's is made from host, switch and port"},               \
 		{.name = "mtu",                                                                    \
 		 .type = CTL_UINT,                                                                 \
 		 .min = 68,                                                                        \
@@ -364,7 +364,7 @@ static const struct ctl_arg vlan_set_args[] = {
 	 .min = 2,
 	 .max = 64,
 	 .metavar = "PRIMARY,SECONDARY...",
-	 .help = "private VLAN: reaches all ports of the primary and these secondaries"},
+	 .help = "private VLAN: meets the ports of these secondaries and other promiscuous ones"},
 	{.name = "none", .type = CTL_FLAG, .help = "untagged, on no VLAN: as a new port is"},
 	{0},
 };

@@ -21,7 +21,7 @@
 		 .def = "0"},                                                                      \
 	{                                                                                          \
 		.name = "loop-guard", .type = CTL_ONOFF,                                           \
-		.help = "hold a port whose frames come back through another", .def = "on"          \
+		.help = "hold a port that a loop is proved on", .def = "on"                        \
 	}
 
 static const struct ctl_arg add_args[] = {

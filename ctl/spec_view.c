@@ -61,6 +61,8 @@ static const struct ctl_col stats_cols[] = {
 	{"revision", "configuration revision", CTL_RIGHT, CTL_AS_IS, false},
 	{"uptime", "running for", CTL_RIGHT, CTL_AS_AGE, false},
 	{"memory", "memory", CTL_RIGHT, CTL_AS_IS, false},
+	{"buffers.total", "packet buffers", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"buffers.in_use", "of these in use", CTL_RIGHT, CTL_AS_COUNT, false},
 	{"version", "version", CTL_RIGHT, CTL_AS_IS, false},
 	{0},
 };
@@ -141,7 +143,8 @@ const struct ctl_spec ctl_spec_views[] = {
 			  "\"n_switches\", "
 			  "\"n_ports\", \"n_tenants\", \"n_cores\", \"n_macs\", \"revision\", "
 			  "\"uptime\": "
-			  "seconds, \"memory\": text, \"version\", \"socket\": {counters of the "
+			  "seconds, \"memory\": text, \"buffers\": {\"total\", \"in_use\"}, "
+			  "\"version\", \"socket\": {counters of the "
 			  "control socket}}",
 	},
 	{

@@ -229,6 +229,8 @@ static int refuse_noun(const char *noun, struct err *err)
 	err_set(err, -EINVAL, "usage", "there is no '%.64s'", noun);
 	if (near != NULL)
 		err_why(err, "did you mean '%s'?", near);
+	else
+		err_why(err, "a command begins with a noun: switch, port, vlan, tenant, ..");
 	err_fix(err, "vswitchctl --help");
 	return -EINVAL;
 }

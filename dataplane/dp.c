@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <rte_cycles.h>
 #include <rte_errno.h>
@@ -109,6 +110,10 @@ int dp_create(const struct dp_opts *opts, struct dp **ret_dp, struct err *err)
 	if (dp == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for the dataplane");
 	memset(dp, 0, sizeof(*dp));
+	if (getrandom(dp->probe_key, sizeof(dp->probe_key), 0) != sizeof(dp->probe_key)) {
+		free(dp);
+		return err_set(err, -EIO, "random", "the kernel gives no random numbers");
+	}
 	rc = create(dp, opts);
 	if (rc != 0) {
 		err_set(err, rc, "no-memory", "cannot make the packet buffers: %s",
@@ -142,6 +147,15 @@ void dp_destroy(struct dp *dp)
 		rte_mempool_free(dp->pools[i].pool);
 	free(dp->rcu);
 	free(dp);
+}
+
+void dp_pool_usage(const struct dp *dp, uint64_t *ret_n, uint64_t *ret_in_use)
+{
+	*ret_n = *ret_in_use = 0;
+	for (unsigned i = 0; i < dp->n_pools; i++) {
+		*ret_n += dp->pools[i].pool->size;
+		*ret_in_use += rte_mempool_in_use_count(dp->pools[i].pool);
+	}
 }
 
 void dp_synchronize(struct dp *dp)
@@ -188,7 +202,7 @@ static struct dp_worker *worker_on(const struct dp *dp, unsigned cpu)
 
 int dp_worker_add(struct dp *dp, unsigned cpu, struct err *err)
 {
-	struct dp_event event = {.type = DP_EVENT_WORKER};
+	struct dp_event event = {.type = DP_EVENT_WORKER, .port = DP_NO_PORT};
 	struct dp_worker *w;
 	int rc;
 
@@ -210,7 +224,7 @@ int dp_worker_add(struct dp *dp, unsigned cpu, struct err *err)
 
 int dp_worker_remove(struct dp *dp, unsigned cpu, struct err *err)
 {
-	struct dp_event event = {.type = DP_EVENT_WORKER};
+	struct dp_event event = {.type = DP_EVENT_WORKER, .port = DP_NO_PORT};
 	struct dp_worker *w = worker_on(dp, cpu);
 
 	if (w == NULL)
@@ -226,7 +240,7 @@ int dp_worker_remove(struct dp *dp, unsigned cpu, struct err *err)
 
 unsigned dp_n_workers(const struct dp *dp)
 {
-	return dp->n_workers;
+	return atomic_load_explicit(&dp->n_workers, memory_order_relaxed);
 }
 
 void dp_set_max_sleep(struct dp *dp, uint32_t us)
@@ -258,9 +272,11 @@ int dp_view_publish(struct dp *dp, struct dp_view *view, struct err *err)
 	for (uint16_t id = 0; id < view->n_vports && id < DP_MAX_PORTS; id++) {
 		struct dp_port *port = port_in(view, id);
 
-		if (view->vports[id] != NULL && dp_count_alloc_port(dp, id) != 0)
+		if (view->vports[id] != NULL && dp_count_alloc_port(dp, id) != 0) {
+			view->destroy(view);
 			return err_set(err, -ENOMEM, "no-memory",
 				       "no memory for the counters of port %u", id);
+		}
 		if (port != NULL)
 			port->id = id;
 	}

@@ -70,6 +70,9 @@ void dp_destroy(struct dp *dp);
  * 'single', else 2 KB segments to chain.  Shared, never freed before the dp; NULL when it cannot be
  * had.  Drivers, in open(). */
 struct rte_mempool *dp_pool(struct dp *dp, uint32_t frame, bool single);
+/* Buffers of all such pools, and how many of them somebody holds: frames on their way, and what
+ * drivers keep ready.  Control thread. */
+void dp_pool_usage(const struct dp *dp, uint64_t *ret_n, uint64_t *ret_in_use);
 
 /* Workers, one per core, added and removed while traffic flows. */
 int dp_worker_add(struct dp *dp, unsigned cpu, struct err *err);

@@ -34,11 +34,14 @@ struct dp {
 	dp_capture_fn capture;
 	struct rte_rcu_qsbr *rcu;
 	uint64_t tsc_hz;
+	uint8_t probe_key[16 + 5]; /* random; the last five are the probes' address */
+	_Atomic uint32_t probe_age;
+	_Atomic uint32_t probe_from[DP_MAX_PORTS]; /* by whom what came in was sent, + 1; 0: none */
 
 	/* The control thread's. */
 	struct dp_opts opts;
 	struct dp_worker *workers[DP_MAX_WORKERS];
-	unsigned n_workers;
+	_Atomic unsigned n_workers; /* written by the control thread */
 	struct dp_pool_entry pools[DP_MAX_POOLS];
 	unsigned n_pools;
 	struct dp_placed *placed;

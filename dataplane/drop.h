@@ -22,6 +22,7 @@
 	X(EGRESS_VLAN, "egress-vlan", "egress port is not a member of the VLAN, or PVLAN forbids") \
 	X(FLOOD_LIMIT, "flood-limit", "the tenant's flooding bandwidth is used up")             \
 	X(LOOP, "loop", "the loop guard holds the port")                                        \
+	X(LOOP_PROBE, "loop-probe", "the switch's own probe came in: there is a loop")          \
 	X(NO_MBUF, "no-mbuf", "no packet buffer left for a copy or a tag")                      \
 	X(TX_DOWN, "tx-down", "egress port is down or has no peer")                             \
 	X(TX_FULL, "tx-full", "egress queue is full")                                           \

@@ -68,21 +68,38 @@ static unsigned huge_pages_get(unsigned mb)
 	return free_pages < 0 ? 0 : (unsigned)(free_pages * HUGE_KB / 1024);
 }
 
-struct args {
+/* rte_eal_init() keeps pointers to the words for as long as it runs, and puts its own in the place
+ * of some in 'v': 'words' is what is ours to free. */
+static struct args {
 	char *v[MAX_ARGS + 1];
+	char *words[MAX_ARGS];
 	int n;
-};
+	int rc; /* of the last word that could not be added */
+} eal_args;
 
 __attribute__((format(printf, 2, 3))) static void arg_add(struct args *args, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (args->n == MAX_ARGS)
+	if (args->n == MAX_ARGS) {
+		args->rc = -E2BIG;
 		return;
+	}
 	va_start(ap, fmt);
-	if (vasprintf(&args->v[args->n], fmt, ap) >= 0)
+	if (vasprintf(&args->words[args->n], fmt, ap) >= 0) {
+		args->v[args->n] = args->words[args->n];
 		args->n++;
+	} else {
+		args->rc = -ENOMEM;
+	}
 	va_end(ap);
+}
+
+static void args_free(struct args *args)
+{
+	for (int i = 0; i < args->n; i++)
+		free(args->words[i]);
+	*args = (struct args){0};
 }
 
 static bool has_pci(void)
@@ -115,9 +132,10 @@ static void args_build(struct args *args, unsigned cpu, bool no_huge, int argc, 
 int dp_eal_init(unsigned control_cpu, bool no_huge, unsigned huge_mb, int argc, char *const argv[],
 		char *ret_note, size_t note_size, struct err *err)
 {
-	static struct args args; /* rte_eal_init keeps pointers into it. */
+	struct args *args = &eal_args;
 	unsigned want = huge_mb != 0 ? huge_mb : DEFAULT_HUGE_MB;
 	unsigned got = no_huge ? 0 : huge_pages_get(want);
+	int rc;
 
 	ret_note[0] = '\0';
 	if (!no_huge && got < want) {
@@ -128,17 +146,22 @@ int dp_eal_init(unsigned control_cpu, bool no_huge, unsigned huge_mb, int argc, 
 			 "slower (fix: echo %u > /proc/sys/vm/nr_hugepages, restart vswitchd)",
 			 got, want, want * 1024 / HUGE_KB);
 	}
-	args_build(&args, control_cpu, no_huge, argc, argv);
-	if (rte_eal_init(args.n, args.v) >= 0)
+	args_build(args, control_cpu, no_huge, argc, argv);
+	if (args->rc != 0)
+		return err_set(err, args->rc, "eal", "DPDK is not started with %d arguments: %s",
+			       argc, strerror(-args->rc));
+	if (rte_eal_init(args->n, args->v) >= 0)
 		return 0;
-	err_set(err, -rte_errno, "eal", "DPDK does not start: %s", rte_strerror(rte_errno));
+	rc = rte_errno != 0 ? -rte_errno : -EIO;
+	err_set(err, rc, "eal", "DPDK does not start: %s", rte_strerror(-rc));
 	err_why(err, "rte_eal_init() refused its arguments or found no memory; its own message is "
 		     "above");
 	err_fix(err, "vswitchctl doctor, or vswitchd --no-huge");
-	return rte_errno != 0 ? -rte_errno : -EIO;
+	return rc;
 }
 
 void dp_eal_fini(void)
 {
 	rte_eal_cleanup();
+	args_free(&eal_args);
 }

@@ -26,8 +26,8 @@ static bool is_driver(const struct rte_eth_dev_info *info, const char *prefix)
  * when it is asked to check them; so it is not asked.  Software devices have nothing to offer. */
 static bool checks_frames(const struct rte_eth_dev_info *info)
 {
-	static const char *const not [] = {"net_virtio", "net_vhost", "net_tap",
-					   "net_af_",	 "net_memif", "net_failsafe"};
+	static const char *const not [] = {"net_virtio", "net_vhost", "net_tap", "net_af_",
+					   "net_failsafe"};
 
 	for (size_t i = 0; i < RTE_DIM(not ); i++)
 		if (is_driver(info, not [i]))
@@ -39,8 +39,7 @@ static bool checks_frames(const struct rte_eth_dev_info *info)
  * many there are. */
 static bool has_queue_pairs(const struct rte_eth_dev_info *info)
 {
-	static const char *const names[] = {"net_memif", "net_af_xdp", "net_virtio", "net_pcap",
-					    "net_ring"};
+	static const char *const names[] = {"net_af_xdp", "net_virtio", "net_pcap", "net_ring"};
 
 	for (size_t i = 0; i < RTE_DIM(names); i++)
 		if (is_driver(info, names[i]))
@@ -113,7 +112,7 @@ static void choose_rx_offloads(const struct rte_eth_dev_info *info, const struct
 		if ((info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0)
 			c->dev.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
 		else
-			c->single = !is_driver(info, "net_memif"); /* It chains unasked. */
+			c->single = true;
 	}
 	if (w->offloads && checks_frames(info))
 		c->dev.rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_CHECKSUM;
@@ -143,10 +142,10 @@ static void choose_tx_offloads(const struct rte_eth_dev_info *info, const struct
 		     ((have & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 ? DP_TX_TSO4 | DP_TX_TSO6 : 0);
 }
 
-/* These carry frames of any length and say 1518, or something near it. */
+/* Carries frames of any length and says 1514. */
 static bool has_no_mtu(const struct rte_eth_dev_info *info)
 {
-	return is_driver(info, "net_memif") || is_driver(info, "net_af_packet");
+	return is_driver(info, "net_af_packet");
 }
 
 /* The longest MTU that rte_eth_dev_configure() lets through. */

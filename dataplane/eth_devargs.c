@@ -9,12 +9,10 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include <rte_eal.h>
 
-#define SLUG	   "bad-device"
-#define SECRET_MAX 24
+#define SLUG "bad-device"
 
 /* Reads "[DDDD:]BB:DD.F", all of it.  Writes the long form. */
 static bool pci_address(const char *text, char *ret, size_t size)
@@ -51,9 +49,17 @@ static int no_device(const char *name, struct err *err)
 {
 	err_set(err, -EINVAL, SLUG, "'%s' is not a DPDK device", name);
 	err_why(err, "a device is a PCI address (0000:03:00.0) or a driver and a name "
-		     "(net_memif0,socket=...)");
+		     "(net_pcap0,iface=...)");
 	if (if_nametoindex(name) != 0)
 		err_fix(err, "for the Linux interface %s, add a port of kind phys", name);
+	return -EINVAL;
+}
+
+/* DPDK's memif driver unmaps a peer's memory under the workers when the peer goes. */
+static int no_memif(const char *name, struct err *err)
+{
+	err_set(err, -EINVAL, SLUG, "'%s': memif is a kind of port of its own", name);
+	err_fix(err, "vswitchctl port add SWITCH NAME --kind memif --socket PATH");
 	return -EINVAL;
 }
 
@@ -78,6 +84,8 @@ int eth_devargs_parse(const char *text, struct eth_devargs *ret, struct err *err
 	colon = strchr(name, ':');
 	if (pci_address(name, d.name, sizeof(d.name)))
 		d.bus = ETH_BUS_PCI;
+	else if (strncmp(name, "net_memif", 9) == 0)
+		return no_memif(name, err);
 	else if (strncmp(name, "net_", 4) == 0 || strncmp(name, "eth_", 4) == 0)
 		strcpy(d.name, name);
 	else if (colon != NULL && colon != name && isalpha((unsigned char)name[0]) &&
@@ -87,80 +95,5 @@ int eth_devargs_parse(const char *text, struct eth_devargs *ret, struct err *err
 		return no_device(name, err);
 	snprintf(d.full, sizeof(d.full), "%s%s", d.bus == ETH_BUS_OTHER ? name : d.name, args);
 	*ret = d;
-	return 0;
-}
-
-/* DPDK splits at ',' and '=' and has no quotes; a device's name may not hold ':' either. */
-static int check_word(const char *what, const char *word, const char *forbidden, struct err *err)
-{
-	for (const char *p = word; *p != '\0'; p++)
-		if (!isgraph((unsigned char)*p) || strchr(forbidden, *p) != NULL)
-			return err_set(err, -EINVAL, SLUG,
-				       "%s '%s' holds a character that DPDK cannot take: '%c'",
-				       what, word, isgraph((unsigned char)*p) ? *p : ' ');
-	return 0;
-}
-
-static int check_memif(const struct dp_eth_memif *m, struct err *err)
-{
-	struct sockaddr_un sa;
-	int rc;
-
-	if (m->name == NULL || m->name[0] == '\0' || m->socket == NULL || m->socket[0] == '\0' ||
-	    (m->socket[0] != '/' && (m->socket[0] != '@' || m->socket[1] == '\0')))
-		return err_set(err, -EINVAL, SLUG,
-			       "a memif needs a name and a socket ('/path' or '@name')");
-	if (strlen(m->socket) >= sizeof(sa.sun_path))
-		return err_set(err, -ENAMETOOLONG, SLUG, "memif socket of %zu bytes: at most %zu",
-			       strlen(m->socket), sizeof(sa.sun_path) - 1);
-	if (strlen(m->name) > 50)
-		return err_set(err, -ENAMETOOLONG, SLUG,
-			       "memif port name '%s' is too long: at most 50 bytes", m->name);
-	if (m->secret != NULL && (m->secret[0] == '\0' || strlen(m->secret) > SECRET_MAX))
-		return err_set(err, -EINVAL, SLUG, "a memif secret is 1 to %d bytes", SECRET_MAX);
-	rc = check_word("port name", m->name, ",=:", err);
-	if (rc == 0)
-		rc = check_word("socket", m->socket, ",=", err);
-	if (rc == 0 && m->secret != NULL)
-		rc = check_word("secret", m->secret, ",=", err);
-	return rc;
-}
-
-int dp_eth_memif_devargs(const struct dp_eth_memif *m, char *ret, size_t size, struct err *err)
-{
-	bool abstract;
-	int rc = check_memif(m, err), n;
-
-	if (rc != 0)
-		return rc;
-	abstract = m->socket[0] == '@';
-	n = snprintf(ret, size, "net_memif_%s,role=%s,id=%u,socket=%s,socket-abstract=%s%s%s",
-		     m->name, m->server ? "server" : "client", m->id,
-		     m->socket + (abstract ? 1 : 0), abstract ? "yes" : "no",
-		     m->secret != NULL ? ",secret=" : "", m->secret != NULL ? m->secret : "");
-	if (n < 0 || (size_t)n >= size)
-		return err_set(err, -ENAMETOOLONG, SLUG, "memif arguments are too long");
-	return 0;
-}
-
-int dp_eth_af_xdp_devargs(const char *ifname, uint16_t n_queues, bool software, char *ret,
-			  size_t size, struct err *err)
-{
-	int rc, n;
-
-	if (ifname == NULL || ifname[0] == '\0' || strlen(ifname) >= IFNAMSIZ)
-		return err_set(err, -EINVAL, SLUG, "an interface name has 1 to %d bytes",
-			       IFNAMSIZ - 1);
-	rc = check_word("interface", ifname, ",=:", err);
-	if (rc != 0)
-		return rc;
-	/* A NIC that writes to our buffers itself needs those that cross pages to be contiguous. */
-	n = snprintf(ret, size, "net_af_xdp_%s,iface=%s,start_queue=0,queue_count=%u%s", ifname,
-		     ifname, n_queues != 0 ? n_queues : 1,
-		     software		       ? ",busy_budget=0"
-		     : rte_eal_has_hugepages() ? ""
-					       : ",force_copy=1");
-	if (n < 0 || (size_t)n >= size)
-		return err_set(err, -ENAMETOOLONG, SLUG, "AF_XDP arguments are too long");
 	return 0;
 }

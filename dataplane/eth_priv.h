@@ -9,36 +9,26 @@
 #include "dataplane/eth_devargs.h"
 #include "dataplane/port.h"
 
-#include <net/if.h>
 #include <stdatomic.h>
 
 /* One of a device's queues, as its worker sees it. */
 struct eth_queue {
 	uint16_t port_id; /* DPDK's */
 	uint16_t queue;
-	_Atomic bool off; /* stopped, or the device is gone: do not touch */
-	uint16_t n_spare;
-	struct rte_mempool *pool;	  /* for copies */
-	struct rte_mbuf *spare[DP_BURST]; /* AF_XDP: buffers to copy into */
+	_Atomic bool off;	  /* stopped, or the device is gone: do not touch */
+	struct rte_mempool *pool; /* for copies */
 } __attribute__((aligned(64)));
 
 struct eth_port {
 	struct dp_port *port;
 	uint16_t port_id;
 	bool started;
-	uint64_t tried_ns; /* memif client: last attempt to connect */
 	_Atomic bool gone; /* told by DPDK, on its interrupt thread */
 	struct eth_devargs devargs;
 	struct eth_wish wish; /* as asked for */
 	struct eth_conf conf; /* as configured */
 	struct rte_eth_dev_info info;
 	struct eth_queue *rxq, *txq;
-	/* AF_XDP */
-	char ifname[IFNAMSIZ]; /* empty: something else */
-	bool partial;	       /* frames may come with checksums that were never filled in */
-	struct rte_mempool *umem;
-	unsigned ifindex;
-	int ioctl_fd;
 };
 
 /* The port's 'show'. */

@@ -35,7 +35,7 @@ static uint16_t find_port(const struct eth_devargs *d)
 	return RTE_MAX_ETHPORTS;
 }
 
-/* A driver name without the digits at its end: "net_memif". */
+/* A driver name without the digits at its end: "net_pcap". */
 static void driver_of(const char *name, char *ret, size_t size)
 {
 	size_t n = strlen(name);

@@ -330,19 +330,41 @@ void dp_fdb_learn(struct dp_fdb *fdb, uint64_t mac, uint16_t domain, uint16_t vl
 		atomic_store_explicit(&fdb->want_grow, true, memory_order_relaxed);
 }
 
+/* A learned entry becomes static where it is, so that a full table refuses nothing that is in it.
+ */
+static int pin(struct dp_fdb *fdb, struct dp_fdb_table *t, struct dp_fdb_bucket *b, int slot,
+	       const struct dp_fdb_entry *entry, uint16_t known, struct err *err)
+{
+	uint32_t bits = atomic_load_explicit(&b->bits, memory_order_relaxed);
+
+	if ((bits & DP_FDB_STATIC(slot)) != 0) {
+		if (known == entry->port)
+			return 0;
+		return err_set(err, -EEXIST, "mac-used",
+			       "the address is static on another port already");
+	}
+	slot_empty(fdb, b, slot);
+	slot_fill(t, b, slot, mac_of(&entry->mac), where_of(entry->domain, entry->vlan),
+		  entry->port, true, fdb->now_s);
+	entry_counted(fdb, entry->port, entry->domain, true, 1);
+	return 0;
+}
+
 int dp_fdb_add_static(struct dp_fdb *fdb, const struct dp_fdb_entry *entry, struct err *err)
 {
 	uint64_t mac = mac_of(&entry->mac);
 	uint32_t where = where_of(entry->domain, entry->vlan);
 	struct dp_fdb_table *t;
 	struct dp_fdb_bucket *b;
+	uint16_t known;
 	int slot, rc = 0;
 
 	writer_begin(fdb);
 	t = atomic_load(&fdb->table);
-	if (find(fdb, t, mac, where, &b, &slot) != DP_NO_PORT)
-		slot_empty(fdb, b, slot);
-	if (table_insert(fdb, t, mac, where, entry->port, true, fdb->now_s)) {
+	known = find(fdb, t, mac, where, &b, &slot);
+	if (known != DP_NO_PORT) {
+		rc = pin(fdb, t, b, slot, entry, known, err);
+	} else if (table_insert(fdb, t, mac, where, entry->port, true, fdb->now_s)) {
 		entry_counted(fdb, entry->port, entry->domain, true, 1);
 	} else {
 		atomic_store(&fdb->want_grow, true);
@@ -413,7 +435,9 @@ static struct dp_fdb_entry entry_of(const struct dp_fdb *fdb, const struct dp_fd
 		.vlan = (uint16_t)where,
 		.port = (uint16_t)mp,
 		.is_static = (bits & DP_FDB_STATIC(slot)) != 0,
-		.age_s = (bits & DP_FDB_USED(slot)) != 0 ? 0 : fdb->now_s - *seen_of(t, b, slot),
+		.age_s = (bits & (DP_FDB_USED(slot) | DP_FDB_STATIC(slot))) != 0
+				 ? 0
+				 : fdb->now_s - *seen_of(t, b, slot),
 	};
 
 	memcpy(entry.mac.addr_bytes, &mac, sizeof(entry.mac.addr_bytes));

@@ -28,11 +28,12 @@ struct dp_fdb_entry {
 	struct rte_ether_addr mac;
 	uint16_t domain, vlan, port;
 	bool is_static;
-	uint32_t age_s; /* since last seen; exact to a sweep */
+	uint32_t age_s; /* since last seen; exact to a sweep; 0 for a static one */
 };
 
-/* Static entries: never age, never move, not counted against limits.  -EEXIST for another port,
- * -ENOSPC. */
+/* Static entries: never age, never move, not counted against limits.  A learned one of the same
+ * address becomes static.  -EEXIST when it is static on another port, -ENOSPC; then nothing has
+ * changed. */
 int dp_fdb_add_static(struct dp_fdb *fdb, const struct dp_fdb_entry *entry, struct err *err);
 int dp_fdb_remove(struct dp_fdb *fdb, const struct dp_fdb_entry *entry);
 

@@ -59,7 +59,7 @@ static int change_qdisc(int ifindex, bool add)
 	if (qdisc != NULL && sk != NULL) {
 		rtnl_tc_set_ifindex(TC_CAST(qdisc), ifindex);
 		rtnl_tc_set_parent(TC_CAST(qdisc), TC_H_CLSACT);
-		rtnl_tc_set_handle(TC_CAST(qdisc), TC_HANDLE(0xffff, 0));
+		rtnl_tc_set_handle(TC_CAST(qdisc), TC_HANDLE(0xffffu, 0));
 		rtnl_tc_set_kind(TC_CAST(qdisc), "clsact");
 		rc = add ? rtnl_qdisc_add(sk, qdisc, NLM_F_CREATE | NLM_F_EXCL)
 			 : rtnl_qdisc_delete(sk, qdisc);

@@ -14,6 +14,7 @@
  */
 #include "dataplane/dp_priv.h"
 #include "dataplane/fdb_priv.h"
+#include "dataplane/probe_priv.h"
 
 #include <string.h>
 
@@ -165,8 +166,8 @@ static void learn_all(struct dp_worker *w, const struct dp_vport *in, const stru
 
 /* May a frame of this domain and VLAN leave by 'out'?  The last word on isolation: it does not
  * trust the table. */
-static inline bool may_leave(const struct dp_vport *out, uint16_t domain, uint16_t cvlan,
-			     enum dp_drop *ret_reason)
+static inline bool may_leave(const struct dp_vport *in, const struct dp_vport *out, uint16_t domain,
+			     uint16_t cvlan, enum dp_drop *ret_reason)
 {
 	if (unlikely(out->domain != domain)) {
 		if (out->wire == NULL || out->wire->vlan_of_domain[domain] == DP_NO_VLAN) {
@@ -178,11 +179,14 @@ static inline bool may_leave(const struct dp_vport *out, uint16_t domain, uint16
 		*ret_reason = DP_DROP_EGRESS_VLAN;
 		return false;
 	}
-	if (unlikely((out->flags & (DP_VP_UP | DP_VP_HELD)) != DP_VP_UP)) {
+	if (likely((out->flags & (DP_VP_UP | DP_VP_HELD | DP_VP_PRIVATE)) == DP_VP_UP))
+		return true;
+	if ((out->flags & (DP_VP_UP | DP_VP_HELD)) != DP_VP_UP) {
 		*ret_reason = (out->flags & DP_VP_HELD) != 0 ? DP_DROP_LOOP : DP_DROP_TX_DOWN;
 		return false;
 	}
-	return true;
+	*ret_reason = DP_DROP_EGRESS_VLAN;
+	return dp_private_takes(out, in);
 }
 
 static inline bool needs_tag_work(const struct dp_vport *out, const struct l2_frame *f)
@@ -206,7 +210,7 @@ static inline void forward_known(struct dp_worker *w, const struct dp_vport *in,
 		dp_drop(w, in->id, m, DP_DROP_HAIRPIN);
 		return;
 	}
-	if (unlikely(!may_leave(out, f->domain, f->cvlan, &reason))) {
+	if (unlikely(!may_leave(in, out, f->domain, f->cvlan, &reason))) {
 		dp_drop(w, in->id, m, reason);
 		return;
 	}
@@ -264,11 +268,22 @@ static void learn_sources(struct dp_worker *w, const struct dp_vport *in,
 	for (uint16_t i = 0; i < n; i++) {
 		const struct l2_frame *f = &frames[i];
 
-		if (unlikely(!dp_fdb_confirm(fdb, t, f->src_bucket, f->src, f->where, in->id)))
+		if (unlikely(!dp_fdb_confirm(fdb, t, f->src_bucket, f->src, f->where, in->id)) &&
+		    f->dst != PROBE_DST)
 			learn[n_learn++] = (struct l2_learn){f->src, f->domain, (uint16_t)f->where};
 	}
 	if (unlikely(n_learn != 0))
 		learn_all(w, in, learn, n_learn);
+}
+
+static bool is_probe(struct dp_worker *w, const struct dp_vport *in, const struct rte_mbuf *m)
+{
+	uint64_t first;
+
+	if (m->data_len < RTE_ETHER_HDR_LEN)
+		return false;
+	memcpy(&first, rte_pktmbuf_mtod(m, const char *), sizeof(first));
+	return (first & MAC_MASK) == PROBE_DST && dp_probe_is_ours(w, in->id, m);
 }
 
 /* Counts the burst as received; true when the port takes frames at all. */
@@ -289,9 +304,14 @@ static bool admit(struct dp_worker *w, const struct dp_vport *in, struct rte_mbu
 		count_tenant(w, in->domain, n, bytes);
 	if (likely((in->flags & (DP_VP_UP | DP_VP_HELD)) == DP_VP_UP))
 		return true;
-	for (uint16_t i = 0; i < n; i++)
-		dp_drop(w, in->id, pkts[i],
-			(in->flags & DP_VP_UP) != 0 ? DP_DROP_LOOP : DP_DROP_PORT_DISABLED);
+	for (uint16_t i = 0; i < n; i++) {
+		/* A port that is held still tells whether the loop is there. */
+		if ((in->flags & DP_VP_UP) == 0)
+			dp_drop(w, in->id, pkts[i], DP_DROP_PORT_DISABLED);
+		else
+			dp_drop(w, in->id, pkts[i],
+				is_probe(w, in, pkts[i]) ? DP_DROP_LOOP_PROBE : DP_DROP_LOOP);
+	}
 	return false;
 }
 
@@ -323,6 +343,10 @@ void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf
 		if (likely(!group))
 			id = dp_fdb_find(fdb, t, f->dst_bucket, f->dst, f->where, &b, &slot);
 		count->rx_multicast += group;
+		if (group && unlikely(f->dst == PROBE_DST) && dp_probe_is_ours(w, in->id, f->m)) {
+			dp_drop(w, in->id, f->m, DP_DROP_LOOP_PROBE);
+			continue;
+		}
 		if (likely(id != DP_NO_PORT))
 			forward_known(w, in, w->view->vports[id], f, count);
 		else

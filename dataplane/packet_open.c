@@ -146,6 +146,7 @@ static int prepare(struct packet *packet, const struct dp_port_opts *opts, struc
 	packet->changed_up = change.up;
 	packet->changed_mac = change.mac != NULL;
 	packet->changed_mtu = change.mtu != 0;
+	packet->port->own_mac = before->mac;
 	packet->port->mac = packet->changed_mac ? opts->mac : before->mac;
 	packet->port->mtu =
 		opts->mtu != 0 ? opts->mtu : (uint16_t)RTE_MIN(before->mtu, (uint32_t)UINT16_MAX);

@@ -56,32 +56,62 @@ static struct dp_worker *least_loaded(const struct dp *dp, const struct dp_worke
 	return best;
 }
 
-/* Makes a worker's list what 'placed' says.  The old list is freed after a grace period. */
-static int publish_list(struct dp *dp, struct dp_worker *w)
+/* The list that 'placed' says; NULL when there is no memory. */
+static struct dp_rxq_list *make_list(const struct dp *dp, const struct dp_worker *w)
 {
-	unsigned n = worker_queues(dp, w);
-	struct dp_rxq_list *list = calloc(1, sizeof(*list) + n * sizeof(list->q[0])), *old;
+	struct dp_rxq_list *list =
+		calloc(1, sizeof(*list) + worker_queues(dp, w) * sizeof(list->q[0]));
 
-	if (list == NULL)
-		return -ENOMEM;
-	list->serial = ++dp->list_serial;
-	for (unsigned i = 0; i < dp->n_placed; i++) {
+	for (unsigned i = 0; list != NULL && i < dp->n_placed; i++) {
 		if (dp->placed[i].worker != w)
 			continue;
 		list->q[list->n++] = dp->placed[i].q;
 		list->polled |= dp->placed[i].q->wake_fd < 0;
 	}
+	return list;
+}
+
+/* Makes a worker's list what 'placed' says.  The old list goes after a grace period.
+ *
+ * A worker must never keep a queue that was taken off it: another polls it now, or its port is
+ * about to be closed.  So when there is no memory for the new list the worker gets its spare one,
+ * which is empty, and polls nothing until the tick could make the right one. */
+static int publish_list(struct dp *dp, struct dp_worker *w)
+{
+	struct dp_rxq_list *list = make_list(dp, w), *old;
+	int rc = list != NULL ? 0 : -ENOMEM;
+
+	if (list == NULL) {
+		list = w->spare;
+		w->spare = NULL;
+	}
+	if (list == NULL)
+		return rc; /* It has the empty one already. */
+	list->serial = ++dp->list_serial;
 	old = atomic_exchange(&w->rxqs, list);
 	dp_worker_kick(w);
 	dp_synchronize(dp);
-	free(old);
-	return 0;
+	if (rc == 0 && w->spare == NULL) {
+		old->n = 0;
+		w->spare = old;
+	} else {
+		free(old);
+	}
+	return rc;
 }
 
 static void publish_all(struct dp *dp)
 {
 	for (unsigned i = 0; i < DP_MAX_WORKERS; i++)
 		if (dp->workers[i] != NULL)
+			(void)publish_list(dp, dp->workers[i]);
+}
+
+/* Workers that had no memory for their list. */
+static void publish_owed(struct dp *dp)
+{
+	for (unsigned i = 0; i < DP_MAX_WORKERS; i++)
+		if (dp->workers[i] != NULL && dp->workers[i]->spare == NULL)
 			(void)publish_list(dp, dp->workers[i]);
 }
 
@@ -221,6 +251,7 @@ void dp_place_tick(struct dp *dp, uint64_t now_ns)
 
 	if (now_ns - dp->last_balance_ns < BALANCE_INTERVAL_NS)
 		return;
+	publish_owed(dp);
 	measure(dp, now_ns - dp->last_balance_ns);
 	dp->last_balance_ns = now_ns;
 	from = busiest(dp);

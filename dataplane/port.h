@@ -94,12 +94,13 @@ struct dp_txq {
 /* What an administrator asked of a port.  Strings are borrowed during the call only.  Absent: NULL,
  * 0, -1. */
 struct dp_port_opts {
-	const char *name;    /* the port's name, unique on the host */
-	const char *kind;    /* "tap" "packet" "xdp" "eth" "vhost" "mem": which ops */
-	const char *ifname;  /* tap, packet, xdp: Linux interface */
-	const char *devargs; /* eth: DPDK device arguments, "0000:03:00.0" or "net_memif0,..." */
-	const char *socket;  /* vhost: path */
-	bool server;	     /* vhost: the switch listens; else it connects and reconnects */
+	const char *name;   /* the port's name, unique on the host */
+	const char *kind;   /* "tap" "packet" "xdp" "eth" "vhost" "memif" "mem": which ops */
+	const char *ifname; /* tap, packet, xdp: Linux interface */
+	const char
+		*devargs;   /* eth: DPDK device arguments, "0000:03:00.0"; memif: "id=7,secret=x" */
+	const char *socket; /* vhost, memif: path; memif also "@name" */
+	bool server;	    /* vhost, memif: the switch listens; else it connects and reconnects */
 	int netns_fd; /* tap, packet, xdp: open the device in this network namespace; -1: our own */
 	uint16_t n_queues; /* asked for; 0: the driver's choice, at most the number of workers */
 	uint16_t n_desc;   /* ring size; 0: driver's choice */
@@ -151,6 +152,7 @@ struct dp_port {
 	struct dp *dp;
 	uint16_t mtu;
 	struct rte_ether_addr mac;
+	struct rte_ether_addr own_mac; /* what it has when none is asked for; zero: unknown */
 	_Atomic(struct dp_capture_point *)
 		capture; /* NULL when nobody captures; dp_port_set_capture() */
 	bool link_told;	 /* the tick: the state of the last event */
@@ -161,7 +163,7 @@ struct dp_port {
 } __attribute__((aligned(64)));
 
 extern const struct dp_port_ops dp_port_tap_ops, dp_port_packet_ops, dp_port_xdp_ops,
-	dp_port_eth_ops, dp_port_vhost_ops, dp_port_mem_ops;
+	dp_port_eth_ops, dp_port_vhost_ops, dp_port_memif_ops, dp_port_mem_ops;
 
 /* Opens a port of opts->kind: finds the ops, allocates, opens.  The port is not published yet: see
  * dp_port_attach() in dp.h.  Returns 0, -EINVAL, or what the driver says. */

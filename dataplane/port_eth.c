@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Ports on DPDK devices: NICs by PCI address, and DPDK's software devices (memif, AF_XDP, pcap,
+ * Ports on DPDK devices: NICs by PCI address, and DPDK's software devices (pcap,
  * virtio-user, null).
  *
  * 	eth_devargs.c  what a string names       eth_conf.c  queues, RSS, offloads from what the
@@ -15,8 +15,6 @@
  */
 #include "dataplane/eth_priv.h"
 
-#include "ctl/base/clock.h"
-#include "dataplane/af_xdp.h"
 #include "dataplane/csum.h"
 #include "dataplane/dp.h"
 #include "dataplane/dpdk_log.h"
@@ -31,16 +29,7 @@
 #include <rte_dev.h>
 #include <rte_ip.h>
 #include <rte_malloc.h>
-#include <rte_mbuf_pool_ops.h>
 #include <rte_mempool.h>
-
-/* What net_af_xdp takes of a pool for each queue: its fill ring, what it sends, what is on the way.
- */
-#define XDP_FILL      2048u
-#define XDP_SLACK     512u
-#define XDP_MIN_FRAME 2048u
-
-#define RETRY_NS UINT64_C(1000000000)
 
 #define REQUESTS (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)
 
@@ -53,48 +42,6 @@ static uint16_t eth_rx(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n)
 	if (unlikely(atomic_load_explicit(&eq->off, memory_order_relaxed)))
 		return 0;
 	return rte_eth_rx_burst(eq->port_id, eq->queue, pkts, n);
-}
-
-/* AF_XDP.  Its buffers are the interface's: when the port is closed, those that the kernel holds
- * are lost.  So frames are copied out, and the pool goes with the port.  On an interface without
- * hardware the kernel left checksums to a NIC that there is none of. */
-static __rte_always_inline uint16_t xdp_rx(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n,
-					   bool partial)
-{
-	struct eth_queue *eq = q->priv;
-	struct rte_mbuf *from[DP_BURST];
-	uint16_t got, missing;
-
-	if (unlikely(atomic_load_explicit(&eq->off, memory_order_relaxed)))
-		return 0;
-	missing = DP_BURST - eq->n_spare;
-	if (missing > 0 && rte_pktmbuf_alloc_bulk(eq->pool, eq->spare + eq->n_spare, missing) == 0)
-		eq->n_spare = DP_BURST;
-	got = rte_eth_rx_burst(eq->port_id, eq->queue, from, RTE_MIN(n, eq->n_spare));
-	for (uint16_t i = 0; i < got; i++) {
-		struct rte_mbuf *m = eq->spare[--eq->n_spare];
-
-		/* xdp_pool() sees to it that it fits. */
-		rte_memcpy(rte_pktmbuf_mtod(m, void *), rte_pktmbuf_mtod(from[i], const void *),
-			   from[i]->data_len);
-		m->data_len = from[i]->data_len;
-		m->pkt_len = from[i]->data_len;
-		if (partial)
-			dp_csum_detect_partial(m);
-		pkts[i] = m;
-	}
-	rte_pktmbuf_free_bulk(from, got);
-	return got;
-}
-
-static uint16_t eth_rx_xdp(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n)
-{
-	return xdp_rx(q, pkts, n, false);
-}
-
-static uint16_t eth_rx_xdp_partial(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n)
-{
-	return xdp_rx(q, pkts, n, true);
 }
 
 static uint16_t eth_tx(struct dp_txq *q, struct rte_mbuf **pkts, uint16_t n)
@@ -220,49 +167,10 @@ static int refused(const struct eth_port *ep, int rc, const char *what, struct e
 		       what, rte_strerror(-rc));
 }
 
-/* A pool whose objects lie side by side.  By default DPDK lets none cross a page, and net_af_xdp,
- * which registers 'objects times size' bytes with the kernel, leaves out the end. */
-static struct rte_mempool *tight_pool(const char *name, unsigned n, uint32_t room)
-{
-	struct rte_pktmbuf_pool_private priv = {.mbuf_data_room_size = (uint16_t)room};
-	struct rte_mempool *pool =
-		rte_mempool_create_empty(name, n, (unsigned)sizeof(struct rte_mbuf) + room, 256,
-					 sizeof(priv), (int)rte_socket_id(),
-					 RTE_MEMPOOL_F_NO_IOVA_CONTIG);
-
-	if (pool == NULL)
-		return NULL;
-	rte_pktmbuf_pool_init(pool, &priv);
-	if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) != 0 ||
-	    rte_mempool_populate_default(pool) < 0 || pool->nb_mem_chunks != 1) {
-		rte_mempool_free(pool);
-		return NULL;
-	}
-	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
-	return pool;
-}
-
-/* Buffers of an AF_XDP device: one piece of memory, each at most a page with all that is around it.
- */
-static struct rte_mempool *xdp_pool(struct eth_port *ep, struct err *err)
-{
-	unsigned n = ep->conf.n_rxq * (XDP_FILL + ep->conf.n_tx_desc + XDP_SLACK);
-	uint32_t room = RTE_MAX(ep->conf.frame, XDP_MIN_FRAME) + RTE_PKTMBUF_HEADROOM;
-	char name[RTE_MEMPOOL_NAMESIZE];
-
-	snprintf(name, sizeof(name), "xdp%u_%s", ep->port_id, ep->ifname);
-	ep->umem = tight_pool(name, n, room);
-	if (ep->umem == NULL)
-		err_set(err, -ENOMEM, "no-memory", "no memory for %u XDP buffers", n);
-	return ep->umem;
-}
-
 static struct rte_mempool *rx_pool(struct eth_port *ep, struct err *err)
 {
 	struct rte_mempool *pool;
 
-	if (ep->ifname[0] != '\0')
-		return xdp_pool(ep, err);
 	pool = dp_pool(ep->port->dp, ep->conf.frame, ep->conf.single);
 	if (pool == NULL)
 		err_set(err, -ENOMEM, "no-memory", "no packet buffers of %u bytes", ep->conf.frame);
@@ -276,8 +184,6 @@ static int setup_queues(struct eth_port *ep, struct err *err)
 
 	if (pool == NULL)
 		return -ENOMEM;
-	if (pool == ep->umem)
-		copies = dp_pool(ep->port->dp, rte_pktmbuf_data_room_size(pool), true);
 	if (copies == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no packet buffers");
 	for (uint16_t i = 0; i < ep->conf.n_rxq; i++) {
@@ -285,7 +191,6 @@ static int setup_queues(struct eth_port *ep, struct err *err)
 					    NULL, pool);
 		if (rc != 0)
 			return refused(ep, rc, "to set up a receive queue", err);
-		ep->rxq[i].pool = copies;
 		ep->port->rxq[i].pool = pool;
 	}
 	for (uint16_t i = 0; i < ep->conf.n_txq; i++) {
@@ -316,20 +221,12 @@ static int configure(struct eth_port *ep, struct err *err)
 	return 0;
 }
 
-/* A memif client without a server cannot start; it is tried again (try_again()). */
-static bool is_memif_client(const struct eth_port *ep)
-{
-	return strcmp(ep->info.driver_name, "net_memif") == 0 &&
-	       strstr(ep->devargs.full, "role=server") == NULL &&
-	       strstr(ep->devargs.full, "role=master") == NULL;
-}
-
 static int start(struct eth_port *ep, struct err *err)
 {
 	int rc = rte_eth_dev_start(ep->port_id);
 
 	if (rc != 0)
-		return is_memif_client(ep) ? 0 : refused(ep, rc, "to start", err);
+		return refused(ep, rc, "to start", err);
 	ep->started = true;
 	rc = rte_eth_promiscuous_enable(ep->port_id);
 	if (rc != 0 && rc != -ENOTSUP)
@@ -361,10 +258,6 @@ static void device_stop(struct eth_port *ep)
 	if (ep->started)
 		rte_eth_dev_stop(ep->port_id);
 	ep->started = false;
-	for (uint16_t i = 0; ep->rxq != NULL && i < ep->conf.n_rxq; i++) {
-		rte_pktmbuf_free_bulk(ep->rxq[i].spare, ep->rxq[i].n_spare);
-		ep->rxq[i].n_spare = 0;
-	}
 }
 
 static int alloc_queues(struct eth_port *ep, struct err *err)
@@ -380,8 +273,6 @@ static int alloc_queues(struct eth_port *ep, struct err *err)
 	for (uint16_t i = 0; i < ep->conf.n_rxq; i++) {
 		ep->rxq[i] = (struct eth_queue){.port_id = ep->port_id, .queue = i};
 		port->rxq[i].priv = &ep->rxq[i];
-		if (ep->ifname[0] != '\0')
-			port->rxq[i].rx = ep->partial ? eth_rx_xdp_partial : eth_rx_xdp;
 	}
 	for (uint16_t i = 0; i < ep->conf.n_txq; i++) {
 		ep->txq[i] = (struct eth_queue){.port_id = ep->port_id, .queue = i};
@@ -395,21 +286,6 @@ static void apply_mtu(struct eth_port *ep, uint16_t mtu)
 	ep->wish.mtu = mtu;
 	ep->port->mtu = mtu;
 	atomic_store(&ep->port->max_frame, (uint16_t)(mtu + RTE_ETHER_HDR_LEN));
-}
-
-/* AF_XDP: which interface, and what it is. */
-static void look_at_interface(struct eth_port *ep)
-{
-	if (ep->info.driver_name == NULL || strcmp(ep->info.driver_name, "net_af_xdp") != 0)
-		return;
-	ep->ifindex = ep->info.if_index;
-	if (if_indextoname(ep->ifindex, ep->ifname) == NULL)
-		ep->ifname[0] = '\0';
-	ep->partial = dp_eth_is_software(ep->ifname);
-	/* The rings need not be as long as the driver's default; its buffers are ours to pay. */
-	ep->wish.n_desc = ep->wish.n_desc != 0 ? ep->wish.n_desc : 1024;
-	if (ep->wish.mtu == 0)
-		ep->wish.mtu = dp_eth_if_mtu(ep->ifname);
 }
 
 static uint32_t buffer_size(struct dp *dp)
@@ -443,19 +319,18 @@ static int bring_up(struct eth_port *ep, const struct dp_port_opts *opts, struct
 
 	if (rc != 0)
 		return refused(ep, rc, "to describe itself", err);
-	look_at_interface(ep);
 	ep->wish.mtu = ep->wish.mtu != 0 ? ep->wish.mtu : RTE_ETHER_MTU;
 	rc = eth_conf_make(&ep->info, &ep->wish, &ep->conf, err);
 	if (rc == 0)
 		rc = alloc_queues(ep, err);
 	if (rc == 0)
 		rc = device_start(ep, err);
+	if (rc == 0)
+		rte_eth_macaddr_get(ep->port_id, &port->own_mac);
 	if (rc == 0 && opts->has_mac)
 		rc = set_mac(ep, &opts->mac, err);
 	if (rc != 0)
 		return rc;
-	if (ep->ifname[0] != '\0')
-		rte_eth_dev_set_mtu(ep->port_id, ep->wish.mtu); /* the interface's */
 	rte_eth_macaddr_get(ep->port_id, &port->mac);
 	snprintf(port->driver, sizeof(port->driver), "%s", ep->info.driver_name);
 	apply_mtu(ep, ep->wish.mtu);
@@ -465,8 +340,6 @@ static int bring_up(struct eth_port *ep, const struct dp_port_opts *opts, struct
 
 static void port_free(struct eth_port *ep)
 {
-	if (ep->ioctl_fd >= 0)
-		close(ep->ioctl_fd);
 	free(ep->rxq);
 	free(ep->txq);
 	ep->port->priv = NULL;
@@ -481,7 +354,6 @@ static int eth_open(struct dp_port *port, const struct dp_port_opts *opts, struc
 	if (ep == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "out of memory");
 	ep->port = port;
-	ep->ioctl_fd = -1;
 	ep->wish = (struct eth_wish){.n_queues = opts->n_queues,
 				     .n_desc = opts->n_desc,
 				     .mtu = opts->mtu,
@@ -501,7 +373,6 @@ static int eth_open(struct dp_port *port, const struct dp_port_opts *opts, struc
 	if (rc != 0) {
 		device_stop(ep);
 		eth_remove(ep->port_id);
-		rte_mempool_free(ep->umem);
 		port_free(ep);
 	}
 	return rc;
@@ -516,7 +387,6 @@ static void eth_close(struct dp_port *port)
 	unwatch(ep);
 	device_stop(ep);
 	eth_remove(ep->port_id);
-	rte_mempool_free(ep->umem);
 	port_free(ep);
 }
 
@@ -570,10 +440,6 @@ static int eth_set_mtu(struct dp_port *port, uint16_t mtu, struct err *err)
 			return 0;
 		}
 	}
-	if (ep->umem != NULL) /* Its driver cannot set up a queue twice. */
-		return err_set(err, -EBUSY, "mtu-range",
-			       "mtu %u: the port was made for %u; remove it and add it again", mtu,
-			       ep->wish.mtu);
 	rc = restart(ep, &next, err);
 	if (rc == 0)
 		apply_mtu(ep, mtu);
@@ -585,58 +451,6 @@ static int eth_set_mac(struct dp_port *port, const struct rte_ether_addr *mac, s
 	return set_mac(port->priv, mac, err);
 }
 
-/* AF_XDP's driver calls the link up for ever: look at the interface. */
-static bool interface_link(struct eth_port *ep, struct dp_link *link)
-{
-	enum dp_if_state state = dp_eth_if_state(&ep->ioctl_fd, ep->ifname, ep->ifindex);
-
-	switch (state) {
-	case DP_IF_GONE:
-		if (!atomic_exchange(&ep->gone, true))
-			set_off(ep, true);
-		break;
-	case DP_IF_DOWN:
-		snprintf(link->reason, sizeof(link->reason), "interface %s is set down",
-			 ep->ifname);
-		break;
-	case DP_IF_NO_CARRIER:
-		snprintf(link->reason, sizeof(link->reason), "interface %s has no carrier",
-			 ep->ifname);
-		break;
-	case DP_IF_UP:
-		return true;
-	}
-	return false;
-}
-
-/* A memif client whose server went away, or was never there, connects when it is started. */
-static void try_again(struct eth_port *ep)
-{
-	char reason[64];
-	uint64_t now = clock_mono_ns();
-
-	if (now - ep->tried_ns < RETRY_NS)
-		return;
-	ep->tried_ns = now;
-	take_from_workers(ep);
-	device_stop(ep);
-	dpdk_log_record();
-	start(ep, NULL);
-	dpdk_log_end(reason, sizeof(reason));
-	set_off(ep, !ep->started);
-}
-
-static void say_why_down(const struct eth_port *ep, struct dp_link *link)
-{
-	if (link->reason[0] != '\0')
-		return;
-	if (strcmp(ep->port->driver, "net_memif") == 0)
-		snprintf(link->reason, sizeof(link->reason),
-			 "no peer at the other end of the memif");
-	else
-		snprintf(link->reason, sizeof(link->reason), "no carrier");
-}
-
 static void eth_link(struct dp_port *port, struct dp_link *ret_link)
 {
 	struct eth_port *ep = port->priv;
@@ -646,17 +460,14 @@ static void eth_link(struct dp_port *port, struct dp_link *ret_link)
 	if (!atomic_load(&ep->gone) && ep->started) {
 		if (rte_eth_link_get_nowait(ep->port_id, &link) != 0)
 			link = (struct rte_eth_link){0};
-		ret_link->up = link.link_status == RTE_ETH_LINK_UP &&
-			       (ep->ifname[0] == '\0' || interface_link(ep, ret_link));
+		ret_link->up = link.link_status == RTE_ETH_LINK_UP;
 	}
-	if (!ret_link->up && !atomic_load(&ep->gone) && is_memif_client(ep))
-		try_again(ep);
 	if (atomic_load(&ep->gone))
 		snprintf(ret_link->reason, sizeof(ret_link->reason), "the device was removed");
-	else if (!ep->started && !is_memif_client(ep))
+	else if (!ep->started)
 		snprintf(ret_link->reason, sizeof(ret_link->reason), "the device does not start");
-	else if (!ret_link->up)
-		say_why_down(ep, ret_link);
+	else if (!ret_link->up && ret_link->reason[0] == '\0')
+		snprintf(ret_link->reason, sizeof(ret_link->reason), "no carrier");
 	atomic_store(&port->link_up, ret_link->up);
 	ret_link->full_duplex = link.link_duplex == RTE_ETH_LINK_FULL_DUPLEX;
 	if (ret_link->up && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)

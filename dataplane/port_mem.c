@@ -162,10 +162,8 @@ static int mem_open(struct dp_port *port, const struct dp_port_opts *opts, struc
 		return err_set(err, -ENOMEM, "no-memory", "no memory for port '%s'", port->name);
 	}
 	port->tx_caps = DP_TX_CHAIN;
-	if (opts->has_mac)
-		port->mac = opts->mac;
-	else
-		rte_eth_random_addr(port->mac.addr_bytes);
+	rte_eth_random_addr(port->own_mac.addr_bytes);
+	port->mac = opts->has_mac ? opts->mac : port->own_mac;
 	snprintf(port->driver, sizeof(port->driver), "mem");
 	return 0;
 }
@@ -174,6 +172,12 @@ static int mem_set_mtu(struct dp_port *port, uint16_t mtu, struct err *err)
 {
 	port->mtu = mtu;
 	port->max_frame = (uint16_t)RTE_MIN(mtu + RTE_ETHER_HDR_LEN, UINT16_MAX);
+	return 0;
+}
+
+static int mem_set_mac(struct dp_port *port, const struct rte_ether_addr *mac, struct err *err)
+{
+	port->mac = *mac;
 	return 0;
 }
 
@@ -237,6 +241,7 @@ const struct dp_port_ops dp_port_mem_ops = {
 	.open = mem_open,
 	.close = mem_close,
 	.set_mtu = mem_set_mtu,
+	.set_mac = mem_set_mac,
 	.link = mem_link,
 	.rx = mem_rx,
 	.tx = mem_tx,

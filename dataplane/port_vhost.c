@@ -251,18 +251,11 @@ static int vhost_set_mac(struct dp_port *port, const struct rte_ether_addr *mac,
 	return 0;
 }
 
-static const struct vhost_ring *ring_at_fault(const struct vhost_port *vp)
-{
-	for (unsigned i = 0; i < VHOST_MAX_RINGS; i++)
-		if (vp->rings[i] != NULL && vp->rings[i]->ring.live &&
-		    vp->rings[i]->ring.fault != DP_VRING_NONE)
-			return vp->rings[i];
-	return NULL;
-}
-
 static void say_why_down(const struct vhost_port *vp, char *to, size_t size)
 {
-	if (vp->fault != DP_VRING_NONE)
+	if (vp->fault == DP_VRING_LOST)
+		snprintf(to, size, "the peer's memory file was cut short while in use");
+	else if (vp->fault != DP_VRING_NONE)
 		snprintf(to, size, "ring %u of the peer: %s", vp->fault_ring,
 			 dp_vring_fault_text((enum dp_vring_fault)vp->fault));
 	else if (vp->memory_lies)
@@ -281,13 +274,8 @@ static void say_why_down(const struct vhost_port *vp, char *to, size_t size)
 static void vhost_link(struct dp_port *port, struct dp_link *ret_link)
 {
 	struct vhost_port *vp = port->priv;
-	const struct vhost_ring *bad;
 
-	pthread_mutex_lock(&vp->mutex);
-	bad = ring_at_fault(vp);
-	pthread_mutex_unlock(&vp->mutex);
-	if (bad != NULL)
-		vhost_dev_fault(vp, bad);
+	vhost_dev_check(vp);
 	*ret_link = (struct dp_link){.up = atomic_load(&port->link_up), .full_duplex = true};
 	if (ret_link->up)
 		return;
@@ -344,10 +332,11 @@ static json_t *vhost_show(struct dp_port *port)
 	for (unsigned i = 0; i < VHOST_MAX_RINGS; i++)
 		if (vp->rings[i] != NULL)
 			json_array_append_new(rings, show_ring(vp->rings[i]));
-	o = json_pack("{ss ss ss sb sb si si so so}", "driver", "vhost", "socket", vp->path, "mode",
-		      vp->server ? "server" : "client", "connected", vp->vid >= 0, "running",
-		      vp->running, "connections", (int)vp->n_connects, "guest_mtu", vp->guest_mtu,
-		      "features", show_features(vp->running ? vp->features : 0), "rings", rings);
+	o = json_pack("{ss ss ss sb sb si si si so so}", "driver", "vhost", "socket", vp->path,
+		      "mode", vp->server ? "server" : "client", "connected", vp->vid >= 0,
+		      "running", vp->running, "connections", (int)vp->n_connects, "faults",
+		      (int)vp->n_faults, "guest_mtu", vp->guest_mtu, "features",
+		      show_features(vp->running ? vp->features : 0), "rings", rings);
 	pthread_mutex_unlock(&vp->mutex);
 	return o;
 }

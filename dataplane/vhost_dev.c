@@ -21,6 +21,8 @@
  */
 #include "dataplane/vhost_priv.h"
 
+#include "dataplane/guard.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -101,10 +103,13 @@ static void log_write(void *ctx, bool used_ring, uint64_t addr, uint64_t size)
 {
 	const struct vhost_ring *vr = ctx;
 
+	dp_guard_thread(
+		true); /* The log is a file of the peer's, too, and nobody tells us where. */
 	if (used_ring)
 		rte_vhost_log_used_vring(vr->port->vid, vr->index, addr, size);
 	else
 		rte_vhost_log_write(vr->port->vid, addr, size);
+	dp_guard_thread(false);
 }
 
 /* Takes a ring from the workers and tells librte_vhost how far it got. */
@@ -247,37 +252,53 @@ static void take_back_all(struct vhost_port *vp)
 			ring_take_back(vp, vp->rings[i]);
 }
 
+/* No ring is live. */
+static void memory_forget(struct vhost_port *vp)
+{
+	for (unsigned i = 0; vp->vmem != NULL && i < vp->vmem->n; i++)
+		dp_guard_remove(vp->vmem->region[i].guard);
+	free(vp->vmem);
+	vp->vmem = NULL;
+}
+
+/* Adds a region.  False when it is not what the peer says, or there is no memory. */
+static bool memory_add(struct vhost_port *vp, const struct rte_vhost_mem_region *r)
+{
+	uint64_t end = r->host_user_addr - (uint64_t)(uintptr_t)r->mmap_addr + r->size;
+	struct dp_vmem_region *to = &vp->vmem->region[vp->vmem->n];
+	struct stat st;
+
+	/* Pages beyond the end of the file are mapped, and there is nothing in them. */
+	if (fstat(r->fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size < end) {
+		vp->memory_lies = true;
+		return false;
+	}
+	*to = (struct dp_vmem_region){.gpa = r->guest_phys_addr,
+				      .size = r->size,
+				      .va = (uint8_t *)(uintptr_t)r->host_user_addr};
+	to->guard = dp_guard_add(to->va, r->size, &vp->vmem->lost);
+	if (to->guard == NULL)
+		return false;
+	vp->vmem->n++;
+	return true;
+}
+
 /* Reads the peer's memory table.  No ring is live. */
 static void memory_read(struct vhost_port *vp)
 {
 	struct rte_vhost_memory *m = NULL;
 
-	free(vp->vmem);
-	vp->vmem = NULL;
+	memory_forget(vp);
 	vp->memory_lies = false;
 	if (rte_vhost_get_mem_table(vp->vid, &m) != 0 || m == NULL || m->nregions > DP_VMEM_MAX) {
 		free(m);
 		return;
 	}
 	vp->vmem = calloc(1, sizeof(*vp->vmem));
-	for (uint32_t i = 0; vp->vmem != NULL && i < m->nregions; i++) {
-		const struct rte_vhost_mem_region *r = &m->regions[i];
-		uint64_t end = r->host_user_addr - (uint64_t)(uintptr_t)r->mmap_addr + r->size;
-		struct stat st;
-
-		/* Pages beyond the end of the file are mapped, and kill who touches them. */
-		if (fstat(r->fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size < end)
-			vp->memory_lies = true;
-		vp->vmem->region[vp->vmem->n++] =
-			(struct dp_vmem_region){.gpa = r->guest_phys_addr,
-						.size = r->size,
-						.va = (uint8_t *)(uintptr_t)r->host_user_addr};
-	}
+	for (uint32_t i = 0; vp->vmem != NULL && i < m->nregions; i++)
+		if (!memory_add(vp, &m->regions[i]))
+			memory_forget(vp);
 	free(m);
-	if (vp->memory_lies) {
-		free(vp->vmem);
-		vp->vmem = NULL;
-	}
 }
 
 /* No ring is live. */
@@ -307,12 +328,27 @@ static uint32_t tx_caps(const struct vhost_port *vp)
 	return caps;
 }
 
-void vhost_dev_fault(struct vhost_port *vp, const struct vhost_ring *vr)
+static const struct vhost_ring *ring_at_fault(const struct vhost_port *vp)
 {
+	for (unsigned i = 0; i < VHOST_MAX_RINGS; i++)
+		if (vp->rings[i] != NULL && vp->rings[i]->ring.live &&
+		    vp->rings[i]->ring.fault != DP_VRING_NONE)
+			return vp->rings[i];
+	return NULL;
+}
+
+void vhost_dev_check(struct vhost_port *vp)
+{
+	const struct vhost_ring *bad;
+	bool lost;
+
 	pthread_mutex_lock(&vp->mutex);
-	if (vr->ring.fault != DP_VRING_NONE && vp->fault == DP_VRING_NONE) {
-		vp->fault = vr->ring.fault;
-		vp->fault_ring = vr->index;
+	bad = ring_at_fault(vp);
+	lost = vp->vmem != NULL && atomic_load(&vp->vmem->lost);
+	if ((bad != NULL || lost) && vp->fault == DP_VRING_NONE) {
+		vp->fault = lost ? DP_VRING_LOST : bad->ring.fault;
+		vp->fault_ring = bad != NULL ? bad->index : 0;
+		vp->n_faults++;
 		take_back_all(vp);
 		link_update(vp);
 	}
@@ -326,6 +362,9 @@ static enum rte_vhost_msg_result message_begins(int vid, void *msg)
 	struct vhost_port *vp = port_of(vid);
 	const struct message *m = msg;
 
+	/* librte_vhost looks at rings before we have seen where they are; this thread is its own.
+	 */
+	dp_guard_thread(true);
 	if (vp == NULL)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	switch (m->request) {
@@ -342,6 +381,7 @@ static enum rte_vhost_msg_result message_begins(int vid, void *msg)
 	case RESET_DEVICE:
 		pthread_mutex_lock(&vp->mutex);
 		take_back_all(vp);
+		memory_forget(vp); /* It may be unmapped now. */
 		vp->paused = true;
 		pthread_mutex_unlock(&vp->mutex);
 		break;
@@ -440,8 +480,7 @@ static void destroy_device(int vid)
 	if (vp->vid == vid) {
 		take_back_all(vp);
 		vp->running = false;
-		free(vp->vmem);
-		vp->vmem = NULL;
+		memory_forget(vp);
 		link_update(vp);
 	}
 	pthread_mutex_unlock(&vp->mutex);

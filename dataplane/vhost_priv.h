@@ -55,6 +55,7 @@ struct vhost_port {
 	uint16_t guest_mtu; /* 0: not told */
 	uint8_t fault;	    /* enum dp_vring_fault that stopped the port, and its ring */
 	uint16_t fault_ring;
+	uint32_t n_faults; /* since the port was opened */
 	struct rte_ether_addr announce_mac;
 	struct dp_vmem *vmem;
 	struct vhost_ring *rings[VHOST_MAX_RINGS];
@@ -70,7 +71,7 @@ int vhost_dev_start(struct vhost_port *vp, struct err *err);
 /* Ends it; no call back afterwards. */
 void vhost_dev_stop(struct vhost_port *vp);
 
-/* Takes all rings away from the workers because one is at fault.  Control thread. */
-void vhost_dev_fault(struct vhost_port *vp, const struct vhost_ring *vr);
+/* Takes all rings away from the workers if one is at fault, or memory is gone.  Control thread. */
+void vhost_dev_check(struct vhost_port *vp);
 
 #endif

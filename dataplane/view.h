@@ -8,7 +8,9 @@
  * decides it from tag and port; each port has the set of cvlans it accepts on egress.  Private
  * VLANs are the same mechanism: an isolated port (P,S) sends on S and accepts P; a community port
  * (P,S) sends on S and accepts P and S; a promiscuous port sends on P and accepts P and its
- * secondaries; addresses are learned on P for all of them (fdb_vlan).
+ * secondaries; addresses are learned on P for all of them (fdb_vlan).  All of P's ports send on the
+ * same P, so a VLAN alone cannot say which secondaries a promiscuous port serves: an isolated or
+ * community port (DP_VP_PRIVATE) takes frames only from ports that take its own.
  */
 #ifndef DATAPLANE_VIEW_H
 #define DATAPLANE_VIEW_H
@@ -42,6 +44,7 @@
 #define DP_VP_HELD	   (1u << 9)  /* loop guard: everything in and out is dropped */
 #define DP_VP_REACHES_HOST (1u << 10) /* for the proof: frames sent here reach the host's stack */
 #define DP_VP_REACHES_WIRE (1u << 11) /* for the proof: frames sent here reach a wire */
+#define DP_VP_PRIVATE	   (1u << 12) /* isolated or community: see dp_private_takes() */
 
 /* One tenant on a shared uplink: its frames wear 'vlan' on the wire. */
 struct dp_wire_map {
@@ -94,6 +97,13 @@ static inline bool dp_vlan_test(const uint64_t *set, uint16_t vlan)
 static inline void dp_vlan_add(uint64_t *set, uint16_t vlan)
 {
 	set[vlan >> 6] |= UINT64_C(1) << (vlan & 63);
+}
+
+/* Who sends to an isolated or community port must be able to hear it: a promiscuous port reaches
+ * the secondaries it serves and no others of its primary. */
+static inline bool dp_private_takes(const struct dp_vport *out, const struct dp_vport *in)
+{
+	return (out->flags & DP_VP_PRIVATE) == 0 || dp_vlan_test(in->vlan_out, out->pvid);
 }
 
 #endif

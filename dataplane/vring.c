@@ -24,14 +24,30 @@ const char *dp_vring_fault_text(enum dp_vring_fault fault)
 	return (unsigned)fault < DP_N_VRING_FAULTS ? texts[fault] : "unknown";
 }
 
+/* Looked at after a burst: what it read, or wrote, may have been empty pages.  Nothing that came
+ * from them is a reason of its own. */
+static inline bool memory_lost(struct dp_vring *r)
+{
+	if (likely(!atomic_load_explicit(&r->mem->lost, memory_order_relaxed)))
+		return false;
+	vring_fault(r, DP_VRING_LOST);
+	return true;
+}
+
 uint16_t dp_vring_dequeue(struct dp_vring *r, struct rte_mempool *pool, struct rte_mbuf **pkts,
 			  uint16_t n, uint16_t *ret_malformed)
 {
 	if (unlikely(r->fault != DP_VRING_NONE))
 		return 0;
 	n = RTE_MIN(n, (uint16_t)VRING_BURST);
-	return r->packed ? vring_packed_dequeue(r, pool, pkts, n, ret_malformed)
-			 : vring_split_dequeue(r, pool, pkts, n, ret_malformed);
+	n = r->packed ? vring_packed_dequeue(r, pool, pkts, n, ret_malformed)
+		      : vring_split_dequeue(r, pool, pkts, n, ret_malformed);
+	if (likely(!memory_lost(r)))
+		return n;
+	rte_pktmbuf_free_bulk(pkts, n);
+	*ret_malformed += n;
+	r->malformed += n;
+	return 0;
 }
 
 uint16_t dp_vring_enqueue(struct dp_vring *r, struct rte_mbuf **pkts, uint16_t n,
@@ -40,8 +56,10 @@ uint16_t dp_vring_enqueue(struct dp_vring *r, struct rte_mbuf **pkts, uint16_t n
 	if (unlikely(r->fault != DP_VRING_NONE))
 		return 0;
 	n = RTE_MIN(n, (uint16_t)VRING_BURST);
-	return r->packed ? vring_packed_enqueue(r, pkts, n, ret_too_big)
-			 : vring_split_enqueue(r, pkts, n, ret_too_big);
+	n = r->packed ? vring_packed_enqueue(r, pkts, n, ret_too_big)
+		      : vring_split_enqueue(r, pkts, n, ret_too_big);
+	memory_lost(r); /* Then nobody reads what was sent. */
+	return n;
 }
 
 void dp_vring_no_kick(struct dp_vring *r)

@@ -22,6 +22,7 @@
 #ifndef DATAPLANE_VRING_H
 #define DATAPLANE_VRING_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +31,7 @@
 
 #include <rte_spinlock.h>
 
+struct dp_guard;
 struct rte_mbuf;
 struct rte_mempool;
 
@@ -38,13 +40,15 @@ struct rte_mempool;
 /* Longest frame taken from a guest: 64 KB of IP and room for tags. */
 #define DP_VRING_MAX_FRAME (65535 + 14 + 8)
 
-/* Guest memory as it is mapped here.  Immutable while a ring uses it. */
+/* Guest memory as it is mapped here.  Immutable while a ring uses it, but for 'lost'. */
 struct dp_vmem {
 	unsigned n;
+	atomic_bool lost; /* some of it is gone: guard.h */
 	struct dp_vmem_region {
 		uint64_t gpa;
 		uint64_t size;
 		uint8_t *va;
+		struct dp_guard *guard;
 	} region[DP_VMEM_MAX];
 };
 
@@ -57,7 +61,8 @@ struct dp_vmem {
 	X(ADDRESS, "descriptor points outside of the guest's memory")                              \
 	X(DIRECTION, "descriptor is writable where it must be readable or vice versa")             \
 	X(INDIRECT, "indirect descriptor table is malformed")                                      \
-	X(SEGMENTS, "frame is in too many pieces")
+	X(SEGMENTS, "frame is in too many pieces")                                                 \
+	X(LOST, "the memory was taken away: its file is shorter than it was")
 enum dp_vring_fault {
 #define X(name, text) DP_VRING_##name,
 	DP_VRING_FAULTS(X)

@@ -101,7 +101,8 @@ static int walk_indirect(struct dp_vring *r, const struct vring_packed_desc *hea
 	for (uint32_t i = 0; i < n; i++) {
 		struct vring_packed_desc d = desc_read(table, i);
 
-		if (((d.flags & VRING_DESC_F_WRITE) != 0) != writable) {
+		/* DPDK's driver leaves the flag on the header of what it sends. */
+		if (writable && (d.flags & VRING_DESC_F_WRITE) == 0) {
 			vring_fault(r, DP_VRING_DIRECTION);
 			return -1;
 		}

@@ -2,11 +2,13 @@
  *
  * The worker's loop, its start and stop, and how it sleeps.
  *
- * Sleep: after IDLE_LOOPS loops without a frame a worker waits in epoll on its queues' descriptors
- * and its own kick. Queues that have no descriptor bound the wait: it doubles from 20 us to
- * 'max_sleep_us' (500 unless set), so that is the longest a frame waits for an idle worker, plus
- * the kernel's wake-up.  Where looking at all queues costs c, a worker sleeps at least 50 c (and at
- * most 10 ms): idle costs 2 % of a core however many ports there are.
+ * Sleep: IDLE_US after its last frame a worker waits in epoll on its queues' descriptors and its
+ * own kick.  Not sooner: a guest that is faster than its own core for a moment would find the
+ * switch asleep at its next burst, again and again.  Queues that have no descriptor bound the wait:
+ * it doubles from 20 us to 'max_sleep_us' (500 unless set), so that is the longest a frame waits
+ * for an idle worker, plus the kernel's wake-up.  Where going to sleep, waking up and looking at
+ * all queues costs c of n workers, each sleeps at least 50 n c (and at most 10 ms): idle costs 2 %
+ * of a core however many ports and workers there are.
  */
 #include "dataplane/worker.h"
 
@@ -19,6 +21,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
@@ -30,7 +33,7 @@
 
 #include "dataplane/dp_priv.h"
 
-#define IDLE_LOOPS	 256u
+#define IDLE_US		 100u
 #define FIRST_SLEEP_NS	 20000u
 #define LONG_SLEEP_NS	 1000000000u /* when every queue has a descriptor */
 #define MOST_SLEEP_NS	 10000000u
@@ -43,9 +46,10 @@ struct loop {
 	struct dp_worker *w;
 	const struct dp_rxq_list *list;
 	uint64_t armed; /* serial of the list whose descriptors are in epoll */
-	uint64_t now, last_look;
+	uint64_t now, last_look, last_frame;
 	uint64_t sleep_ns;
-	uint32_t idle;
+	/* One sleep, wake-up and look at the queues: what it cost this thread, on average. */
+	uint64_t cpu_ns, cost_ns;
 };
 
 void dp_worker_kick(struct dp_worker *w)
@@ -104,18 +108,27 @@ static void arm(struct loop *l)
 	l->armed = l->list->serial;
 }
 
-static uint64_t choose_sleep_ns(struct loop *l, uint64_t loop_cycles)
+static uint64_t thread_cpu_ns(void)
 {
-	uint32_t max_us = atomic_load_explicit(&l->w->dp->max_sleep_us, memory_order_relaxed);
-	uint64_t cost_ns = loop_cycles * 1000000000u / l->w->dp->tsc_hz * IDLE_SHARE;
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t choose_sleep_ns(struct loop *l)
+{
+	struct dp *dp = l->w->dp;
+	uint32_t max_us = atomic_load_explicit(&dp->max_sleep_us, memory_order_relaxed);
+	uint64_t least_ns = l->cost_ns * IDLE_SHARE * dp_n_workers(dp);
 	uint64_t cap_ns = (uint64_t)max_us * 1000;
 
 	if (max_us == 0)
 		return 0;
 	if (!l->list->polled)
 		return LONG_SLEEP_NS;
-	if (cost_ns > cap_ns)
-		cap_ns = cost_ns < MOST_SLEEP_NS ? cost_ns : MOST_SLEEP_NS;
+	if (least_ns > cap_ns)
+		cap_ns = least_ns < MOST_SLEEP_NS ? least_ns : MOST_SLEEP_NS;
 	l->sleep_ns = l->sleep_ns == 0 ? FIRST_SLEEP_NS : l->sleep_ns * 2;
 	if (l->sleep_ns > cap_ns)
 		l->sleep_ns = cap_ns;
@@ -129,20 +142,31 @@ static bool must_wake(const struct dp_worker *w)
 	       atomic_load(&w->pause_wanted) != atomic_load(&w->pause_done);
 }
 
+/* From one sleep to the next nothing but looking happened: that is what idling costs. */
+static void idling_costs(struct loop *l)
+{
+	uint64_t now = thread_cpu_ns();
+
+	if (l->cpu_ns != 0)
+		l->cost_ns += (now - l->cpu_ns) / 16 - l->cost_ns / 16;
+	l->cpu_ns = now;
+}
+
 /* Nothing to do: sleeps if it has been so for a while.  Holds nothing of the dataplane's meanwhile.
  */
-static void rest(struct loop *l, uint64_t loop_cycles)
+static void rest(struct loop *l, uint64_t idle_cycles)
 {
 	struct dp_worker *w = l->w;
 	struct epoll_event events[EPOLL_EVENTS];
 	uint64_t before = l->now, ns;
 	int n = 0;
 
-	if (++l->idle < IDLE_LOOPS) {
+	if (l->now - l->last_frame < idle_cycles) {
 		rte_pause();
 		return;
 	}
-	ns = choose_sleep_ns(l, loop_cycles);
+	idling_costs(l);
+	ns = choose_sleep_ns(l);
 	if (ns == 0)
 		return;
 	rte_rcu_qsbr_thread_offline(w->rcu, w->index);
@@ -251,6 +275,7 @@ static void run(struct dp_worker *w)
 	struct loop l = {.w = w, .now = rte_rdtsc(), .armed = UINT64_MAX};
 	struct epoll_event events[EPOLL_EVENTS];
 	uint64_t look_cycles = w->dp->tsc_hz / 1000000 * LOOK_INTERVAL_US;
+	uint64_t idle_cycles = w->dp->tsc_hz / 1000000 * IDLE_US;
 
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		uint64_t start = l.now;
@@ -272,11 +297,12 @@ static void run(struct dp_worker *w)
 		l.now = rte_rdtsc();
 		atomic_store_explicit(&w->loops, w->loops + 1, memory_order_relaxed);
 		if (n == 0) {
-			rest(&l, l.now - start);
+			rest(&l, idle_cycles);
 			continue;
 		}
-		l.idle = 0;
+		l.last_frame = l.now;
 		l.sleep_ns = 0;
+		l.cpu_ns = 0;
 		atomic_store_explicit(&w->packets, w->packets + n, memory_order_relaxed);
 		atomic_store_explicit(&w->busy_cycles, w->busy_cycles + (l.now - start),
 				      memory_order_relaxed);
@@ -322,7 +348,7 @@ static int spawn(struct dp_worker *w, struct err *err)
 		err_set(err, -rc, "core-unusable", "cannot start a worker on core %u: %s", w->cpu,
 			strerror(rc));
 		err_why(err, "the kernel does not let this process run there");
-		err_fix(err, "vswitchctl core list --all shows which cores can be used");
+		err_fix(err, "the cores there are: cat /sys/devices/system/cpu/online");
 		return -rc;
 	}
 	while (atomic_load(&w->start_error) == 1)
@@ -346,6 +372,7 @@ static void worker_free(struct dp *dp, struct dp_worker *w)
 	if (w->kick_fd >= 0)
 		close(w->kick_fd);
 	free(atomic_load(&w->rxqs));
+	free(w->spare);
 	free(w);
 }
 
@@ -359,10 +386,11 @@ static int worker_prepare(struct dp *dp, struct dp_worker *w)
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	atomic_store(&w->rxqs, empty);
+	w->spare = calloc(1, sizeof(*w->spare));
 	snprintf(name, sizeof(name), "inbox-%p-%u", (void *)dp, w->index);
 	w->inbox = rte_ring_create(name, DP_INBOX_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	if (empty == NULL || w->epoll_fd < 0 || w->kick_fd < 0 || w->inbox == NULL ||
-	    dp_count_alloc_worker(dp, w) != 0)
+	if (empty == NULL || w->spare == NULL || w->epoll_fd < 0 || w->kick_fd < 0 ||
+	    w->inbox == NULL || dp_count_alloc_worker(dp, w) != 0)
 		return -ENOMEM;
 	return 0;
 }

@@ -78,6 +78,7 @@ struct dp_worker {
 	_Atomic uint64_t busy_cycles, sleep_cycles, packets, wakeups, loops;
 
 	/* Control thread's. */
+	struct dp_rxq_list *spare; /* an empty list, for when there is no memory; NULL: in use */
 	struct dp_count_set sets[2];
 	pthread_t thread;
 	int epoll_fd;

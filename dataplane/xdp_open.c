@@ -89,6 +89,7 @@ static int prepare(struct xdp *xdp, const struct dp_port_opts *opts, struct err 
 	xdp->changed_up = change.up;
 	xdp->changed_mac = change.mac != NULL;
 	xdp->changed_mtu = change.mtu != 0;
+	xdp->port->own_mac = before->mac;
 	xdp->port->mac = xdp->changed_mac ? opts->mac : before->mac;
 	xdp->port->mtu = (uint16_t)(opts->mtu != 0 ? opts->mtu : before->mtu);
 	return 0;

@@ -159,6 +159,16 @@ static int refuse_name(const char *expr, int at, unsigned size, struct err *err)
 	return -EINVAL;
 }
 
+static int refuse_protocol(const char *expr, int at, unsigned size, struct err *err)
+{
+	err_set(err, -EINVAL, "bad-filter",
+		"bad capture filter: protocol '%.*s' at column %d cannot be looked up",
+		size > 60 ? 60 : (int)size, expr + at, at + 1);
+	err_why(err, "names of protocols are in /etc/protocols, and this host has none");
+	err_fix(err, "install it (Debian: apt install netbase), or write the number: ip proto 6");
+	return -EINVAL;
+}
+
 /* "inbound" and such compile to look-ups that no frame here can answer. */
 static bool reads_metadata(const struct bpf_program *program)
 {
@@ -244,6 +254,9 @@ int filter_match_create(const char *expr, enum filter_engine best, struct filter
 	at = filter_words_find_name(expr, &size);
 	if (at >= 0)
 		return refuse_name(expr, at, size, err);
+	at = filter_words_find_lost_protocol(expr, &size);
+	if (at >= 0)
+		return refuse_protocol(expr, at, size, err);
 	match = calloc(1, sizeof(*match));
 	if (match == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for a capture filter");

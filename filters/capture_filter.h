@@ -56,4 +56,8 @@ bool filter_match_run(const struct filter_match *match, const struct rte_mbuf *m
  * none.  Any thread. */
 int filter_words_find_name(const char *expr, unsigned *ret_size);
 
+/* The offset of a protocol's name that this host has no list to look up in (/etc/protocols), or -1.
+ */
+int filter_words_find_lost_protocol(const char *expr, unsigned *ret_size);
+
 #endif

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include <arpa/inet.h>
+#include <netdb.h>
 
 /* Each list is words between blanks. */
 static const char keywords[] =
@@ -41,6 +42,9 @@ static const char keywords[] =
 
 /* Their names come from /etc/services, /etc/protocols or libpcap itself. */
 static const char local_qualifiers[] = " port portrange proto protochain llc ";
+
+/* "ether proto \\ip" is an EtherType: libpcap knows those by itself. */
+static const char link_qualifiers[] = " link ether ppp slip fddi tr wlan iso isis ";
 
 /* These leave the qualifier before them in force ("port http or ssh"). */
 static const char joiners[] = " and or not ";
@@ -171,6 +175,50 @@ int filter_words_find_name(const char *expr, unsigned *ret_size)
 		at = is_address(p, n) ? -1 : find_in_words(p, n, ret_size, &local);
 		if (at >= 0)
 			return (int)(p - expr) + at;
+	}
+	return -1;
+}
+
+/* Does this host's list of protocols have an answer, even if it is no?  libpcap takes the failure
+ * for protocol 0. */
+static bool can_look_up(const char *w, size_t size)
+{
+	struct protoent entry, *found;
+	char name[64], buf[4096];
+
+	if (size >= sizeof(name))
+		return true;
+	memcpy(name, w, size);
+	name[size] = '\0';
+	return getprotobyname_r(name, &entry, buf, sizeof(buf), &found) == 0;
+}
+
+/* Whether the word after this one is a name in the list of protocols. */
+static bool wants_protocol(const char *w, size_t size, bool after_link)
+{
+	return (size == 5 && memcmp(w, "proto", 5) == 0 && !after_link) ||
+	       (size == 10 && memcmp(w, "protochain", 10) == 0);
+}
+
+int filter_words_find_lost_protocol(const char *expr, unsigned *ret_size)
+{
+	bool wanted = false, after_link = false;
+	size_t n;
+
+	for (const char *p = expr; *p != '\0'; p += n == 0 ? 1 : n) {
+		const char *w = p + (*p == '\\');
+
+		for (n = 0; is_word_char(p[n]);)
+			n++;
+		if (n == 0 || is_number(p, n) || among(joiners, p, n))
+			continue;
+		if (among(keywords, p, n) || among(local_qualifiers, p, n)) {
+			wanted = wants_protocol(p, n, after_link);
+			after_link = among(link_qualifiers, p, n);
+		} else if (wanted && !can_look_up(w, n - (size_t)(w - p))) {
+			*ret_size = (unsigned)(n - (size_t)(w - p));
+			return (int)(w - expr);
+		}
 	}
 	return -1;
 }

@@ -5,16 +5,16 @@
  * 	1  cores and ids: workers and domains that the new state needs
  * 	2  devices that are new are opened (but for those whose place an old one still holds)
  * 	3  the new view is published: from here on every worker runs the new state, whole
- * 	4  devices that left are closed; the held-back ones are opened and published
+ * 	4  devices that left are closed; the held-back ones are opened and published; static
+ * 	   addresses
  * 	5  what is no longer needed goes: domains, addresses, workers
  *
  * A failure in 1 to 4 undoes what was done, in reverse, and publishes the old state again.  At
  * start-up a device that cannot be opened is no failure: the port waits for it, with the reason.
  */
-#include "vswitch/vs.h"
+#include "vswitch/apply_priv.h"
 
 #include "dataplane/fdb.h"
-#include "dataplane/flood.h"
 #include "vswitch/takeover.h"
 
 #include <errno.h>
@@ -22,8 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <rte_cycles.h>
 
 void vs_event(struct vs *vs, const char *type, const char *port, const char *fmt, ...)
 {
@@ -51,101 +49,6 @@ const char *vs_port_name(const struct vs *vs, uint16_t id)
 	return id < DP_MAX_PORTS && vs->live[id].name[0] != '\0' ? vs->live[id].name : NULL;
 }
 
-uint16_t vs_domain_id(const struct vs *vs, const char *sw, const char *tenant)
-{
-	if (tenant == NULL)
-		tenant = "";
-	for (uint16_t i = 0; i < DP_MAX_DOMAINS; i++)
-		if (vs->domains[i].used && strcmp(vs->domains[i].sw, sw) == 0 &&
-		    strcmp(vs->domains[i].tenant, tenant) == 0)
-			return i;
-	return DP_NO_DOMAIN;
-}
-
-static int domain_need(struct vs *vs, const struct vs_switch *sw, const struct vs_tenant *tenant)
-{
-	const char *name = tenant != NULL ? tenant->name : "";
-
-	if (vs_domain_id(vs, sw->name, name) != DP_NO_DOMAIN)
-		return 0;
-	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++) {
-		struct vs_domain_live *d = &vs->domains[i];
-
-		if (d->used)
-			continue;
-		d->used = true;
-		snprintf(d->sw, sizeof(d->sw), "%s", sw->name);
-		snprintf(d->tenant, sizeof(d->tenant), "%s", name);
-		return 0;
-	}
-	return -ENOSPC;
-}
-
-/* A tenant's flooding limit keeps its level unless the rate changes. */
-static void domain_limit(struct vs *vs, const struct vs_model *m, struct vs_domain_live *d,
-			 struct dp_flood_limit **ret_old)
-{
-	const struct vs_tenant *t = vs_model_tenant(m, d->tenant);
-	uint64_t rate = t != NULL ? t->flood_rate_bps : 0;
-
-	*ret_old = NULL;
-	if (rate == d->flood_rate_bps)
-		return;
-	*ret_old = d->flood;
-	d->flood_rate_bps = rate;
-	d->flood = NULL;
-	if (rate == 0)
-		return;
-	d->flood = aligned_alloc(64, (sizeof(*d->flood) + 63) / 64 * 64);
-	if (d->flood != NULL)
-		dp_flood_limit_init(d->flood, rate, rte_get_tsc_hz());
-}
-
-static int domains_need(struct vs *vs, const struct vs_model *m, struct err *err)
-{
-	int rc = 0;
-
-	for (unsigned i = 0; i < m->n_ports && rc == 0; i++) {
-		const struct vs_port *p = &m->ports[i];
-
-		rc = domain_need(vs, p->sw, p->tenant);
-		for (unsigned k = 0; k < p->n_shared && rc == 0; k++)
-			rc = domain_need(vs, p->sw, p->shared[k].tenant);
-	}
-	return rc == 0 ? 0 : err_set(err, rc, "limit", "too many pairs of switch and tenant");
-}
-
-static bool domain_wanted(const struct vs_model *m, const struct vs_domain_live *d)
-{
-	for (unsigned i = 0; i < m->n_ports; i++) {
-		const struct vs_port *p = &m->ports[i];
-
-		if (strcmp(p->sw->name, d->sw) != 0)
-			continue;
-		if (strcmp(p->tenant != NULL ? p->tenant->name : "", d->tenant) == 0)
-			return true;
-		for (unsigned k = 0; k < p->n_shared; k++)
-			if (strcmp(p->shared[k].tenant->name, d->tenant) == 0)
-				return true;
-	}
-	return false;
-}
-
-/* Forgets domains that no port belongs to any more.  The published view must not have them. */
-static void domains_drop(struct vs *vs, const struct vs_model *m)
-{
-	for (uint16_t i = 0; i < DP_MAX_DOMAINS; i++) {
-		struct vs_domain_live *d = &vs->domains[i];
-
-		if (!d->used || domain_wanted(m, d))
-			continue;
-		dp_fdb_flush(dp_fdb(vs->dp), i, DP_NO_VLAN, DP_NO_PORT, true);
-		dp_domain_count_reset(vs->dp, i);
-		free(d->flood);
-		*d = (struct vs_domain_live){0};
-	}
-}
-
 /* The model's ports by index, for what looks at all of them often. */
 static void ids_refresh(struct vs *vs)
 {
@@ -159,20 +62,18 @@ static void ids_refresh(struct vs *vs)
 
 static int publish(struct vs *vs, const struct vs_model *m, struct err *err)
 {
-	struct dp_flood_limit **old = calloc(DP_MAX_DOMAINS, sizeof(*old));
+	struct vs_kept_limit *old = calloc(DP_MAX_DOMAINS, sizeof(*old));
 	struct dp_view *view = NULL;
-	int rc;
+	int rc = old != NULL ? vs_domains_limit(vs, m, old) : -ENOMEM;
 
-	if (old == NULL)
-		return err_set(err, -ENOMEM, "no-memory", "no memory for the new view");
-	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++)
-		if (vs->domains[i].used)
-			domain_limit(vs, m, &vs->domains[i], &old[i]);
-	view = vs_view_compile(vs, m);
+	if (rc == 0)
+		view = vs_view_compile(vs, m);
 	rc = view == NULL ? err_set(err, -ENOMEM, "no-memory", "no memory for the new view")
 			  : dp_view_publish(vs->dp, view, err);
-	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++)
-		free(old[i]);
+	/* It may fail after the view was published: a queue could not be placed. */
+	if (old != NULL)
+		vs_domains_settle(vs, old,
+				  view != NULL && dp_view(vs->dp)->version == vs->view_version);
 	free(old);
 	return rc;
 }
@@ -198,13 +99,14 @@ static void id_release(struct vs *vs, uint16_t id)
 	json_decref(vs->live[id].body);
 	vs->live[id] = (struct vs_live){0};
 	vs->held[id] = 0;
+	vs->loops[id] = (struct vs_loop){0};
 }
 
 /* What an apply has done so far, to undo it. */
 struct plan {
 	struct vs *vs;
 	const struct vs_model *before, *after;
-	bool starting, lifted;
+	bool starting, lifted, macs_changed;
 	bool leaves[DP_MAX_PORTS];	   /* the old device of this id goes */
 	struct vs_live kept[DP_MAX_PORTS]; /* old devices of ids whose device is replaced */
 	bool opened[DP_MAX_PORTS];
@@ -232,6 +134,7 @@ static int try_open(struct plan *plan, const struct vs_port *p, uint16_t id, str
 			 p->name, local.what);
 		return 0;
 	}
+	err_about(&local, "port", p->name);
 	if (err != NULL)
 		*err = local;
 	return rc;
@@ -359,8 +262,10 @@ static int adjust_devices(struct plan *plan, struct err *err)
 		if (plan->leaves[id] || plan->opened[id] || live->port == NULL)
 			continue;
 		rc = vs_device_adjust(plan->vs, p, live, err);
-		if (rc != 0)
+		if (rc != 0) {
+			err_about(err, "port", p->name);
 			return rc;
+		}
 		plan->adjusted[id] = true;
 	}
 	return 0;
@@ -373,6 +278,8 @@ static void undo(struct plan *plan)
 	struct dp_port *close_later[DP_MAX_PORTS] = {0};
 	struct err ignored;
 
+	if (plan->macs_changed)
+		(void)vs_macs_change(vs, plan->after, plan->before, &ignored);
 	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
 		struct vs_live *live = &vs->live[id];
 
@@ -411,7 +318,7 @@ static void undo(struct plan *plan)
 	}
 	(void)publish(vs, plan->before, &ignored);
 	(void)vs_takeovers_engage(vs, plan->before, &ignored);
-	domains_drop(vs, plan->before);
+	vs_domains_drop(vs, plan->before);
 }
 
 static bool has_core(const struct vs_model *m, unsigned cpu)
@@ -447,69 +354,6 @@ static void cores_stop(struct vs *vs, const struct vs_model *from, const struct 
 			(void)dp_worker_remove(vs->dp, from->cores[i], NULL);
 }
 
-static bool same_static(const struct vs_static_mac *a, const struct vs_static_mac *b)
-{
-	return strcmp(a->sw->name, b->sw->name) == 0 && strcmp(a->port->name, b->port->name) == 0 &&
-	       a->vlan == b->vlan && rte_is_same_ether_addr(&a->mac, &b->mac) &&
-	       strcmp(a->port->tenant != NULL ? a->port->tenant->name : "",
-		      b->port->tenant != NULL ? b->port->tenant->name : "") == 0;
-}
-
-static bool has_static(const struct vs_model *m, const struct vs_static_mac *s)
-{
-	for (unsigned i = 0; i < m->n_macs; i++)
-		if (same_static(&m->macs[i], s))
-			return true;
-	return false;
-}
-
-static struct dp_fdb_entry static_entry(const struct vs *vs, const struct vs_static_mac *s)
-{
-	return (struct dp_fdb_entry){
-		.mac = s->mac,
-		.vlan = s->vlan,
-		.port = vs_port_id(vs, s->port->name),
-		.domain = vs_domain_id(vs, s->sw->name,
-				       s->port->tenant != NULL ? s->port->tenant->name : NULL),
-		.is_static = true,
-	};
-}
-
-static void statics_change(struct vs *vs, const struct vs_model *before,
-			   const struct vs_model *after)
-{
-	for (unsigned i = 0; i < before->n_macs; i++) {
-		struct dp_fdb_entry e = static_entry(vs, &before->macs[i]);
-
-		if (!has_static(after, &before->macs[i]) && e.domain != DP_NO_DOMAIN)
-			(void)dp_fdb_remove(dp_fdb(vs->dp), &e);
-	}
-	for (unsigned i = 0; i < after->n_macs; i++) {
-		struct dp_fdb_entry e = static_entry(vs, &after->macs[i]);
-
-		if (!has_static(before, &after->macs[i]) || before == after)
-			(void)dp_fdb_add_static(dp_fdb(vs->dp), &e, NULL);
-	}
-}
-
-/* Addresses learned under another tenant or VLAN mean nothing any more. */
-static void forget_moved(struct vs *vs, const struct vs_model *before, const struct vs_model *after)
-{
-	for (unsigned i = 0; i < after->n_ports; i++) {
-		const struct vs_port *new = &after->ports[i],
-				     *old = vs_model_port(before, new->name);
-
-		if (old == NULL)
-			continue;
-		if (strcmp(old->sw->name, new->sw->name) != 0 ||
-		    strcmp(old->tenant != NULL ? old->tenant->name : "",
-			   new->tenant != NULL ? new->tenant->name : "") != 0 ||
-		    memcmp(&old->vlan, &new->vlan, sizeof(old->vlan)) != 0)
-			dp_fdb_flush(dp_fdb(vs->dp), DP_NO_DOMAIN, DP_NO_VLAN,
-				     vs_port_id(vs, new->name), false);
-	}
-}
-
 /* Step 5: nothing can fail any more. */
 static void settle(struct plan *plan)
 {
@@ -521,9 +365,8 @@ static void settle(struct plan *plan)
 		    vs_model_port(plan->after, vs->live[id].name) == NULL)
 			id_release(vs, id);
 	}
-	forget_moved(vs, plan->before, plan->after);
-	statics_change(vs, plan->before, plan->after);
-	domains_drop(vs, plan->after);
+	vs_macs_forget_moved(vs, plan->before, plan->after);
+	vs_domains_drop(vs, plan->after);
 	cores_stop(vs, plan->before, plan->after);
 	dp_set_max_sleep(vs->dp, plan->after->max_sleep_us);
 	dp_set_rebalance(vs->dp, plan->after->rebalance);
@@ -565,7 +408,7 @@ static int serve_metrics(struct vs *vs, const struct vs_model *from, const struc
 
 static int run_plan(struct plan *plan, struct err *err)
 {
-	int rc = domains_need(plan->vs, plan->after, err);
+	int rc = vs_domains_need(plan->vs, plan->after, err);
 
 	vs_takeovers_release(plan->vs, plan->after);
 	if (rc == 0)
@@ -582,6 +425,10 @@ static int run_plan(struct plan *plan, struct err *err)
 		rc = replace_devices(plan, err);
 	if (rc == 0 || plan->starting)
 		rc = engage(plan, err);
+	if (rc == 0) {
+		rc = vs_macs_change(plan->vs, plan->before, plan->after, err);
+		plan->macs_changed = rc == 0;
+	}
 	if (rc == 0)
 		rc = serve_metrics(plan->vs, plan->before, plan->after, err);
 	return rc;
@@ -642,6 +489,7 @@ int vs_create(const struct vs_opts *opts, struct vs **ret_vs, struct err *err)
 	int rc;
 
 	if (vs == NULL || empty == NULL) {
+		json_decref(empty);
 		free(vs);
 		return err_set(err, -ENOMEM, "no-memory", "no memory");
 	}

@@ -356,9 +356,9 @@ static int stop(void *ctx, struct ctl_call *call, const json_t *params, json_t *
 		snprintf(name, sizeof(name), "%u", w->id);
 		if (!all && id != NULL && strcmp(id, name) != 0)
 			continue;
-		json_array_append_new(rows, watch_row(w));
 		if (capture != NULL)
 			filter_capture_stop(capture, "stopped");
+		json_array_append_new(rows, watch_row(w));
 	}
 	if (json_array_size(rows) == 0 && !all) {
 		json_decref(rows);

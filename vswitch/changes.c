@@ -15,13 +15,6 @@ static const char *param(const json_t *params, const char *key)
 	return json_string_value(json_object_get(params, key));
 }
 
-static int no_port(const char *name, struct err *err)
-{
-	err_set(err, -ENOENT, "not-found", "there is no port '%s'", name != NULL ? name : "");
-	err_fix(err, "vswitchctl port list");
-	return -ENOENT;
-}
-
 /* ["100", "101", "102"] -> primary 100, secondaries "101,102" */
 static void set_private(json_t *body, const char *mode, const json_t *list)
 {
@@ -50,7 +43,7 @@ static int vlan_set(void *ctx, json_t *state, const json_t *params, json_t **ret
 	unsigned n = 0;
 
 	if (body == NULL)
-		return no_port(param(params, "port"), err);
+		return conf_refuse_missing(state, "port", param(params, "port"), "", err);
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
 		if (json_object_get(params, modes[i]) == NULL)
 			continue;
@@ -61,6 +54,9 @@ static int vlan_set(void *ctx, json_t *state, const json_t *params, json_t **ret
 	if (n != 1 || (strcmp(mode, "trunk") != 0 && json_object_get(params, "native") != NULL)) {
 		err_set(err, -EINVAL, "usage", "vlan set takes one mode%s",
 			n == 1 ? "; --native goes with --trunk" : "");
+		err_why(err,
+			"a port is access, trunk, tunnel, isolated, community, promiscuous or none "
+			"of these");
 		err_fix(err, "vswitchctl vlan set --help");
 		return -EINVAL;
 	}
@@ -203,6 +199,7 @@ static int mac_remove(void *ctx, json_t *state, const json_t *params, json_t **r
 		return 0;
 	err_set(err, -ENOENT, "not-found", "there is no static address %s on switch %s",
 		param(params, "mac"), param(params, "switch"));
+	err_why(err, "a learned address is not configuration: vswitchctl mac flush forgets those");
 	err_fix(err, "vswitchctl mac list --switch %s", param(params, "switch"));
 	return -ENOENT;
 }

@@ -29,7 +29,9 @@ struct vs_daemon {
 };
 
 /* Tables ended by .noun == NULL; their context is the struct vs_daemon. */
-extern const struct ctl_binding vs_cmd_show[]; /* cmd_show.c: switch, port, vlan, tenant */
+extern const struct ctl_binding vs_cmd_switches[]; /* cmd_switch.c */
+extern const struct ctl_binding vs_cmd_ports[];	   /* cmd_port.c: port, vlan */
+extern const struct ctl_binding vs_cmd_tenants[];  /* cmd_tenant.c */
 extern const struct ctl_binding
 	vs_cmd_stats[]; /* cmd_stats.c: stats, drop, core, mac, events, top */
 extern const struct ctl_binding vs_cmd_capture[]; /* cmd_capture.c */
@@ -38,13 +40,28 @@ extern const struct ctl_binding vs_cmd_doctor[];  /* doctor.c */
 /* A port by the parameter 'key', or an error with did-you-mean.  Returns its id or a negative
  * errno. */
 int vs_cmd_port(const struct vs_daemon *d, const json_t *params, const char *key, struct err *err);
+/* A switch in the same way; NULL with the error set. */
+const struct vs_switch *vs_cmd_switch(const struct vs_daemon *d, const json_t *params,
+				      const char *key, struct err *err);
+const struct vs_tenant *vs_cmd_tenant(const struct vs_daemon *d, const json_t *params,
+				      const char *key, struct err *err);
+/* Are 'switch', 'tenant' and 'port', where given, there? */
+int vs_cmd_filters(const struct vs_daemon *d, const json_t *params, struct err *err);
+/* "there is no NOUN 'NAME'", with the nearest of 'names' (ended by NULL).  Returns -ENOENT. */
+int vs_cmd_not_found(struct err *err, const char *noun, const char *name, const char *const *names);
 
 /* {"rx_packets": .., "drops": ..}, new reference. */
 json_t *vs_count_json(const struct dp_count *count);
+/* {"runt": 3, ..}: drops of both sides by reason, new reference. */
+json_t *vs_drops_json(const struct dp_count *count);
 /* Queues of a port, or of all (-1), new reference. */
 json_t *vs_queues_json(const struct vs_daemon *d, int port_id);
 /* Everything about a port that fits a row, new reference. */
 json_t *vs_port_row(const struct vs_daemon *d, const struct vs_port *p);
+/* "up", "down", "disabled", "waiting", "held" */
+const char *vs_port_state(const struct vs_daemon *d, const struct vs_port *p, uint16_t id);
+/* How many addresses are known on a switch, for a tenant; NULL: all. */
+uint32_t vs_macs_of(const struct vs_daemon *d, const char *sw, const char *tenant);
 /* Lower case, as the tool prints and takes them. */
 void vs_mac_format(const struct rte_ether_addr *mac, char *text, size_t size);
 uint64_t vs_drops_rx(const struct dp_count *count);

@@ -77,11 +77,13 @@ static int stats_show(void *ctx, struct ctl_call *call, const json_t *params, js
 	struct vs_daemon *d = ctx;
 	const struct vs_model *m = d->vs->model;
 	struct dp_fdb_stats fdb;
+	uint64_t n_buffers, in_use;
 	char memory[80];
 	json_t *row;
 
 	dp_count_refresh(d->vs->dp);
 	dp_fdb_stats(dp_fdb(d->vs->dp), &fdb);
+	dp_pool_usage(d->vs->dp, &n_buffers, &in_use);
 	memory_text(memory, sizeof(memory));
 	row = vs_count_json(dp_total_count(d->vs->dp));
 	json_object_set_new(row, "ledger", ledger_json(d));
@@ -95,6 +97,9 @@ static int stats_show(void *ctx, struct ctl_call *call, const json_t *params, js
 			    json_integer(
 				    (json_int_t)((clock_mono_ns() - d->started_ns) / 1000000000u)));
 	json_object_set_new(row, "memory", json_string(memory));
+	json_object_set_new(row, "buffers",
+			    json_pack("{sI sI}", "total", (json_int_t)n_buffers, "in_use",
+				      (json_int_t)in_use));
 	json_object_set_new(row, "version", json_string(VSWITCH_VERSION));
 	json_object_set_new(row, "macs", fdb_json(d));
 	json_object_set_new(row, "socket", ctl_server_stats(d->server));
@@ -209,6 +214,7 @@ static bool mac_row(void *arg, const struct dp_fdb_entry *e)
 	const struct vs_domain_live *dom = &q->d->vs->domains[e->domain];
 	const char *port = vs_port_name(q->d->vs, e->port);
 	char mac[RTE_ETHER_ADDR_FMT_SIZE];
+	json_t *row;
 
 	if (port == NULL || (q->sw != NULL && strcmp(q->sw, dom->sw) != 0) ||
 	    (q->tenant != NULL && strcmp(q->tenant, dom->tenant) != 0) ||
@@ -217,11 +223,12 @@ static bool mac_row(void *arg, const struct dp_fdb_entry *e)
 	if (q->total++ >= q->limit)
 		return true;
 	vs_mac_format(&e->mac, mac, sizeof(mac));
-	json_array_append_new(q->rows,
-			      json_pack("{ss ss ss si ss ss sI}", "mac", mac, "switch", dom->sw,
-					"tenant", dom->tenant, "vlan", e->vlan, "port", port,
-					"type", e->is_static ? "static" : "learned", "age",
-					(json_int_t)e->age_s));
+	row = json_pack("{ss ss ss si ss ss}", "mac", mac, "switch", dom->sw, "tenant", dom->tenant,
+			"vlan", e->vlan, "port", port, "type", e->is_static ? "static" : "learned");
+	/* A static address has none: it was written down, not heard. */
+	if (!e->is_static)
+		json_object_set_new(row, "age", json_integer((json_int_t)e->age_s));
+	json_array_append_new(q->rows, row);
 	return true;
 }
 
@@ -232,7 +239,6 @@ static int mac_list(void *ctx, struct ctl_call *call, const json_t *params, json
 		     *limit = json_object_get(params, "limit");
 	struct mac_query q = {
 		.d = ctx,
-		.rows = json_array(),
 		.sw = param(params, "switch"),
 		.tenant = param(params, "tenant"),
 		.port = param(params, "port"),
@@ -240,6 +246,9 @@ static int mac_list(void *ctx, struct ctl_call *call, const json_t *params, json
 		.limit = json_is_integer(limit) ? json_integer_value(limit) : 1000,
 	};
 
+	if (vs_cmd_filters(q.d, params, err) != 0)
+		return -ENOENT;
+	q.rows = json_array();
 	if (q.limit == 0)
 		q.limit = INT64_MAX;
 	dp_fdb_walk(dp_fdb(q.d->vs->dp), mac_row, &q);
@@ -254,11 +263,12 @@ static int mac_flush(void *ctx, struct ctl_call *call, const json_t *params, jso
 	const char *sw = param(params, "switch"), *tenant = param(params, "tenant");
 	const json_t *vlan = json_object_get(params, "vlan");
 	uint16_t v = json_is_integer(vlan) ? (uint16_t)json_integer_value(vlan) : DP_NO_VLAN;
-	int port = param(params, "port") != NULL ? vs_cmd_port(d, params, "port", err) : DP_NO_PORT;
+	const char *name = param(params, "port");
+	int port = name != NULL ? vs_port_id(d->vs, name) : DP_NO_PORT;
 	uint32_t n = 0;
 
-	if (port < 0)
-		return port;
+	if (vs_cmd_filters(d, params, err) != 0)
+		return -ENOENT;
 	for (uint16_t i = 0; i < DP_MAX_DOMAINS; i++) {
 		const struct vs_domain_live *dom = &d->vs->domains[i];
 

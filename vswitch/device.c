@@ -3,10 +3,13 @@
  * From a configured port to an open device: which driver, with what arguments, and why another one
  * than asked.  Control thread.
  *
- * 	phys   a PCI address or vdev arguments -> DPDK; a Linux interface -> AF_XDP, or a packet
- * socket with the reason noted host   a tap in the host with the port's addresses tap    a tap in
- * the network namespace of a machine, by name or process vhost  a vhost-user socket memif  a
- * shared-memory interface, through DPDK mem    in memory, for tests
+ * 	phys   a PCI address or vdev arguments -> DPDK; a Linux interface -> AF_XDP, or a
+ * 	       packet socket with the reason noted
+ * 	host   a tap in the host with the port's addresses
+ * 	tap    a tap in the network namespace of a machine, by name or process
+ * 	vhost  a vhost-user socket
+ * 	memif  a shared-memory interface to another process
+ * 	mem    in memory, for tests
  */
 #include "vswitch/vs.h"
 
@@ -14,6 +17,7 @@
 #include "dataplane/netns.h"
 #include "dataplane/xdp_check.h"
 #include "vswitch/link.h"
+#include "vswitch/port_mac.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +70,7 @@ bool vs_device_same(const json_t *a, const json_t *b)
 	return covered(a, b) && covered(b, a);
 }
 
-/* "0000:03:00.0", "net_null0", "net_memif0,role=..": a name for DPDK; else a Linux interface. */
+/* "0000:03:00.0", "net_null0", "net_pcap0,iface=..": a name for DPDK; else a Linux interface. */
 static bool is_dpdk_name(const char *device)
 {
 	unsigned domain, bus, slot, function;
@@ -99,7 +103,7 @@ static int opened(struct vs *vs, struct vs_live *live, const struct vs_port *p,
 	json_t *old = live->body;
 
 	live->port = port;
-	live->own_mac = (struct rte_ether_addr){0};
+	live->own_mac = port->own_mac;
 	live->body = json_incref((json_t *)(uintptr_t)p->body);
 	json_decref(old);
 	return 0;
@@ -253,15 +257,30 @@ static int addresses_add(const struct vs_port *p, int netns_fd, const char *ifna
 	return 0;
 }
 
+/* A tap has no address of its own but the one it is given here. */
+static struct rte_ether_addr own_mac(const struct vs_port *p)
+{
+	struct rte_ether_addr mac;
+	char host[128];
+
+	vs_host_identity(host, sizeof(host));
+	vs_port_mac_make(host, p->sw->name, p->name, &mac);
+	return mac;
+}
+
 static int open_tap_in(struct vs *vs, const struct vs_port *p, int netns_fd, struct vs_live *live,
 		       struct err *err)
 {
+	const struct rte_ether_addr own = own_mac(p);
 	const char *ifname = str(p->body, "ifname");
 	struct dp_port_opts o;
 	struct dp_port *port;
 	int rc;
 
 	base_opts(p, &o);
+	if (!o.has_mac)
+		o.mac = own;
+	o.has_mac = true;
 	o.kind = "tap";
 	o.ifname = ifname != NULL ? ifname : p->name;
 	o.netns_fd = netns_fd;
@@ -273,6 +292,7 @@ static int open_tap_in(struct vs *vs, const struct vs_port *p, int netns_fd, str
 		dp_port_close(port);
 		return rc;
 	}
+	port->own_mac = own;
 	return opened(vs, live, p, port);
 }
 
@@ -302,6 +322,7 @@ static int socket_check(const struct vs_port *p, struct err *err)
 		return 0;
 	err_set(err, -EINVAL, "no-socket", "port %s: kind %s needs --socket PATH", p->name,
 		vs_port_kind_name(p->kind));
+	err_why(err, "the peer is found by it");
 	err_fix(err, "vswitchctl port add %s %s --kind %s --socket /run/vswitch/%s.sock",
 		p->sw->name, p->name, vs_port_kind_name(p->kind), p->name);
 	return -EINVAL;
@@ -334,23 +355,18 @@ static int open_memif(struct vs *vs, const struct vs_port *p, struct vs_live *li
 {
 	struct dp_port_opts o;
 	struct dp_port *port;
-	char devargs[ETH_DEVARGS_SIZE];
-	struct dp_eth_memif memif = {
-		.name = p->name,
-		.socket = str(p->body, "socket"),
-		.server = is_server(p),
-		.id = (uint32_t)json_integer_value(json_object_get(p->body, "id")),
-	};
+	char args[24];
 	int rc = socket_check(p, err);
 
 	if (rc != 0)
 		return rc;
 	base_opts(p, &o);
-	rc = dp_eth_memif_devargs(&memif, devargs, sizeof(devargs), err);
-	if (rc != 0)
-		return rc;
-	o.kind = "eth";
-	o.devargs = devargs;
+	snprintf(args, sizeof(args), "id=%u",
+		 (unsigned)json_integer_value(json_object_get(p->body, "id")));
+	o.kind = "memif";
+	o.socket = str(p->body, "socket");
+	o.server = is_server(p);
+	o.devargs = args;
 	rc = dp_port_open(vs->dp, &o, &port, err);
 	return rc != 0 ? rc : opened(vs, live, p, port);
 }
@@ -393,18 +409,19 @@ static bool in_list(const json_t *list, const json_t *value)
 	return false;
 }
 
-/* Adds all of 'to' again: with a primary address the kernel also removes its secondary ones. */
+/* Adds all of 'to' again: with a primary address the kernel also removes its secondary ones.  Stops
+ * at the first that fails, or does all that can be done when it is to 'undo'. */
 static int addresses_swap(int netns_fd, const char *ifname, const json_t *from, const json_t *to,
-			  struct err *err)
+			  bool undo, struct err *err)
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < json_array_size(from); i++)
+	for (size_t i = 0; (rc == 0 || undo) && i < json_array_size(from); i++)
 		if (!in_list(to, json_array_get(from, i)))
 			rc = vs_link_address_remove(netns_fd, ifname,
 						    json_string_value(json_array_get(from, i)),
 						    err);
-	for (size_t i = 0; rc == 0 && i < json_array_size(to); i++)
+	for (size_t i = 0; (rc == 0 || undo) && i < json_array_size(to); i++)
 		rc = vs_link_address_add(netns_fd, ifname, json_string_value(json_array_get(to, i)),
 					 err);
 	return rc;
@@ -426,12 +443,22 @@ static int adjust_addresses(const struct vs_port *p, const json_t *before, struc
 	rc = netns_of(p, &netns_fd, err);
 	if (rc != 0)
 		return rc;
-	rc = addresses_swap(netns_fd, ifname, from, to, err);
+	rc = addresses_swap(netns_fd, ifname, from, to, false, err);
 	if (rc != 0)
-		(void)addresses_swap(netns_fd, ifname, to, from, &ignored);
+		(void)addresses_swap(netns_fd, ifname, to, from, true, &ignored);
 	if (netns_fd >= 0)
 		close(netns_fd);
 	return rc;
+}
+
+static int fixed(const struct vs_port *p, const struct dp_port *port, const char *slug,
+		 const char *what, struct err *err)
+{
+	err_set(err, -EOPNOTSUPP, slug, "port %s: its %s cannot be changed while it is open",
+		p->name, what);
+	err_why(err, "the driver (%s) sets it only when it opens the device", port->driver);
+	err_fix(err, "vswitchctl port remove %s, then port add with it", p->name);
+	return -EOPNOTSUPP;
 }
 
 static int adjust_mtu(const struct vs_port *p, struct dp_port *port, struct err *err)
@@ -439,8 +466,7 @@ static int adjust_mtu(const struct vs_port *p, struct dp_port *port, struct err 
 	if (p->mtu == port->mtu)
 		return 0;
 	if (port->ops->set_mtu == NULL)
-		return err_set(err, -EOPNOTSUPP, "mtu-fixed",
-			       "port %s: its MTU cannot be changed while it is open", p->name);
+		return fixed(p, port, "mtu-fixed", "MTU", err);
 	return port->ops->set_mtu(port, p->mtu, err);
 }
 
@@ -455,12 +481,12 @@ static int adjust_mac(const struct vs_port *p, struct vs_live *live, struct err 
 		live->own_mac = port->mac;
 	if (mac == NULL || rte_ether_unformat_addr(mac, &addr) != 0)
 		addr = live->own_mac;
-	if (rte_is_zero_ether_addr(&addr) || rte_is_same_ether_addr(&addr, &port->mac))
+	/* A vhost guest brings its own: there zero is "not known to the switch", and right. */
+	if ((rte_is_zero_ether_addr(&addr) && p->kind != VS_VHOST) ||
+	    rte_is_same_ether_addr(&addr, &port->mac))
 		return 0;
 	if (port->ops->set_mac == NULL)
-		return err_set(err, -EOPNOTSUPP, "mac-fixed",
-			       "port %s: its MAC address cannot be changed while it is open",
-			       p->name);
+		return fixed(p, port, "mac-fixed", "MAC address", err);
 	return port->ops->set_mac(port, &addr, err);
 }
 

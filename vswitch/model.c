@@ -2,15 +2,18 @@
  *
  * From JSON to typed objects, with every check that needs no device; see model.h.
  */
-#include "vswitch/model.h"
+#include "vswitch/model_priv.h"
 
+#include "ctl/conf.h"
 #include "vswitch/metrics.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TENANT_ID_MAX 0xffffffu
+#define VLAN_MAX      4094
 #define MTU_MIN	      68
 #define MTU_MAX	      65521
 
@@ -42,17 +45,32 @@ static int choice(const char *word, const char *const *names, unsigned n)
 	return -1;
 }
 
-static const char *str(const json_t *body, const char *key)
+const char *vs_body_str(const json_t *body, const char *key)
 {
 	return json_string_value(json_object_get(body, key));
 }
 
-static uint64_t number(const json_t *body, const char *key, uint64_t def)
+uint64_t vs_body_number(const json_t *body, const char *key, uint64_t def)
 {
 	const json_t *v = json_object_get(body, key);
 
 	return json_is_integer(v) && json_integer_value(v) >= 0 ? (uint64_t)json_integer_value(v)
 								: def;
+}
+
+/* The same for a field of 16 bits: what does not fit is too much, not a small number. */
+static uint16_t small(const json_t *body, const char *key, uint16_t def)
+{
+	uint64_t n = vs_body_number(body, key, def);
+
+	return n < UINT16_MAX ? (uint16_t)n : UINT16_MAX;
+}
+
+static uint32_t medium(const json_t *body, const char *key, uint32_t def)
+{
+	uint64_t n = vs_body_number(body, key, def);
+
+	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
 static bool flag(const json_t *body, const char *key, bool def)
@@ -86,13 +104,13 @@ const struct vs_port *vs_model_port(const struct vs_model *m, const char *name)
 	return NULL;
 }
 
-static int no_such(struct err *err, const char *who, const char *name, const char *what,
-		   const char *missing)
+static int no_such(const struct vs_model *m, struct err *err, const char *who, const char *name,
+		   const char *what, const char *missing)
 {
-	err_set(err, -ENOENT, "not-found", "%s %s: there is no %s '%s'", who, name, what,
-		missing != NULL ? missing : "");
-	err_fix(err, "vswitchctl %s list", what);
-	return -ENOENT;
+	char text[160];
+
+	snprintf(text, sizeof(text), "%s %s", who, name);
+	return conf_refuse_missing(m->state, what, missing, text, err);
 }
 
 static int tenant_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
@@ -101,9 +119,9 @@ static int tenant_read(struct vs_model *m, const char *name, const json_t *body,
 
 	*t = (struct vs_tenant){
 		.name = name,
-		.id = (uint32_t)number(body, "id", 0),
-		.mac_limit = (uint32_t)number(body, "mac_limit", 0),
-		.flood_rate_bps = number(body, "flood_rate", 0),
+		.id = medium(body, "id", 0),
+		.mac_limit = medium(body, "mac_limit", 0),
+		.flood_rate_bps = vs_body_number(body, "flood_rate", 0),
 	};
 	if (t->id == 0 || t->id > TENANT_ID_MAX)
 		return err_set(err, -EINVAL, "bad-tenant-id", "tenant %s: id must be 1 to %u", name,
@@ -115,6 +133,7 @@ static int tenant_read(struct vs_model *m, const char *name, const json_t *body,
 			t->id, m->tenants[i].name);
 		err_why(err, "an id is what keeps two tenants apart");
 		err_fix(err, "choose another --id");
+		err_about(err, "tenant", m->tenants[i].name);
 		return -EEXIST;
 	}
 	m->n_tenants++;
@@ -123,7 +142,7 @@ static int tenant_read(struct vs_model *m, const char *name, const json_t *body,
 
 static int switch_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
 {
-	int type = choice(str(body, "type"), type_names, 3);
+	int type = choice(vs_body_str(body, "type"), type_names, 3);
 
 	if (type < 0)
 		return err_set(err, -EINVAL, "bad-type",
@@ -131,8 +150,8 @@ static int switch_read(struct vs_model *m, const char *name, const json_t *body,
 	m->switches[m->n_switches++] = (struct vs_switch){
 		.name = name,
 		.type = (enum vs_switch_type)type,
-		.mac_age_s = (uint32_t)(number(body, "mac_age", 0) / 1000),
-		.mac_limit = (uint32_t)number(body, "mac_limit", 0),
+		.mac_age_s = (uint32_t)(vs_body_number(body, "mac_age", 0) / 1000),
+		.mac_limit = medium(body, "mac_limit", 0),
 		.loop_guard = flag(body, "loop_guard", true),
 	};
 	return 0;
@@ -157,8 +176,8 @@ static int kind_allowed(const struct vs_port *p, struct err *err)
 		err_fix(err, "use an internal switch, or kind tap with --netns");
 		return -EINVAL;
 	}
-	if (p->kind == VS_TAP && p->sw->type == VS_PRIVATE && str(p->body, "netns") == NULL &&
-	    json_object_get(p->body, "pid") == NULL) {
+	if (p->kind == VS_TAP && p->sw->type == VS_PRIVATE &&
+	    vs_body_str(p->body, "netns") == NULL && json_object_get(p->body, "pid") == NULL) {
 		err_set(err, -EINVAL, "wrong-switch-type",
 			"cannot add port %s: switch %s is private", p->name, p->sw->name);
 		err_why(err, "a tap without a network namespace is an interface of the host");
@@ -170,7 +189,7 @@ static int kind_allowed(const struct vs_port *p, struct err *err)
 
 static int set_read(const json_t *body, const char *key, uint64_t *ret_set, struct err *err)
 {
-	const char *text = str(body, key);
+	const char *text = vs_body_str(body, key);
 
 	return text == NULL ? 0 : vs_vlans_parse(text, ret_set, err);
 }
@@ -184,6 +203,15 @@ static unsigned set_count(const uint64_t *set)
 	return n;
 }
 
+static int primary_and_secondary(const struct vs_port *p, struct err *err)
+{
+	err_set(err, -EINVAL, "bad-pvlan", "port %s: VLAN %u cannot be primary and secondary",
+		p->name, p->vlan.vlan);
+	err_why(err, "what keeps private ports apart is that they send on another VLAN");
+	err_fix(err, "use another secondary VLAN");
+	return -EINVAL;
+}
+
 /* What the modes of private VLANs ask of their numbers. */
 static int pvlan_check(const struct vs_port *p, struct err *err)
 {
@@ -194,22 +222,22 @@ static int pvlan_check(const struct vs_port *p, struct err *err)
 		err_set(err, -EINVAL, "bad-pvlan", "port %s: %s needs a primary VLAN and %s",
 			p->name, vs_vlan_mode_name(p->vlan.mode),
 			one ? "one secondary VLAN" : "secondary VLANs");
+		err_why(err, "the primary is what promiscuous ports send on, a secondary what the "
+			     "others do");
 		err_fix(err, "vswitchctl vlan set %s --%s PRIMARY,SECONDARY%s", p->name,
 			vs_vlan_mode_name(p->vlan.mode), one ? "" : "...");
 		return -EINVAL;
 	}
 	if (dp_vlan_test(p->vlan.secondary, p->vlan.vlan))
-		return err_set(err, -EINVAL, "bad-pvlan",
-			       "port %s: VLAN %u cannot be primary and secondary", p->name,
-			       p->vlan.vlan);
+		return primary_and_secondary(p, err);
 	return 0;
 }
 
 static int vlan_read(struct vs_port *p, struct err *err)
 {
-	const char *word = str(p->body, "vlan_mode");
+	const char *word = vs_body_str(p->body, "vlan_mode");
 	int mode = choice(word, mode_names, 6);
-	const char *tpid = str(p->body, "tpid");
+	const char *tpid = vs_body_str(p->body, "tpid");
 	int rc;
 
 	if (word == NULL)
@@ -219,10 +247,10 @@ static int vlan_read(struct vs_port *p, struct err *err)
 		return err_set(err, -EINVAL, "bad-vlan-mode", "port %s: no VLAN mode '%s'", p->name,
 			       word);
 	p->vlan.mode = (enum vs_vlan_mode)mode;
-	p->vlan.vlan = (uint16_t)number(p->body, "vlan", 0);
-	p->vlan.native = (uint16_t)number(p->body, "native", 0);
+	p->vlan.vlan = small(p->body, "vlan", 0);
+	p->vlan.native = small(p->body, "native", 0);
 	p->vlan.tpid = tpid != NULL && strcasecmp(tpid, "0x88a8") == 0 ? 0x88a8 : 0x8100;
-	if (p->vlan.vlan > 4094 || p->vlan.native > 4094)
+	if (p->vlan.vlan > VLAN_MAX || p->vlan.native > VLAN_MAX)
 		return err_set(err, -EINVAL, "bad-vlan", "port %s: a VLAN is 0 to 4094", p->name);
 	rc = vs_vlans_parse("all", p->vlan.allowed, err);
 	if (rc == 0)
@@ -232,6 +260,15 @@ static int vlan_read(struct vs_port *p, struct err *err)
 	if (rc == 0 && p->vlan.mode >= VS_ISOLATED)
 		rc = pvlan_check(p, err);
 	return rc;
+}
+
+/* Digits alone, 1 to 4094; else 0. */
+static unsigned vlan_number(const char *text)
+{
+	size_t n = strspn(text, "0123456789");
+	unsigned long vlan = n != 0 && text[n] == '\0' ? strtoul(text, NULL, 10) : 0;
+
+	return vlan <= VLAN_MAX ? (unsigned)vlan : 0;
 }
 
 /* "--tenant-vlan blue=100": the uplink carries blue's frames with tag 100. */
@@ -247,14 +284,14 @@ static int shared_read(struct vs_model *m, struct vs_port *p, struct err *err)
 			       "port %s: only a phys port can be shared by tenants", p->name);
 	p->shared = calloc(n, sizeof(*p->shared));
 	if (p->shared == NULL)
-		return -ENOMEM;
+		return err_set(err, -ENOMEM, "no-memory", "port %s: no memory", p->name);
 	for (size_t i = 0; i < n; i++) {
 		const char *item = json_string_value(json_array_get(list, i));
 		const char *eq = item != NULL ? strchr(item, '=') : NULL;
 		char name[64];
-		unsigned long vlan = eq != NULL ? strtoul(eq + 1, NULL, 10) : 0;
+		unsigned vlan = eq != NULL ? vlan_number(eq + 1) : 0;
 
-		if (eq == NULL || (size_t)(eq - item) >= sizeof(name) || vlan < 1 || vlan > 4094) {
+		if (vlan == 0 || (size_t)(eq - item) >= sizeof(name)) {
 			err_set(err, -EINVAL, "bad-tenant-vlan", "port %s: '%s' is not TENANT=VLAN",
 				p->name, item != NULL ? item : "");
 			err_fix(err, "write it like --tenant-vlan blue=100");
@@ -264,7 +301,7 @@ static int shared_read(struct vs_model *m, struct vs_port *p, struct err *err)
 		name[eq - item] = '\0';
 		p->shared[i] = (struct vs_tenant_vlan){vs_model_tenant(m, name), (uint16_t)vlan};
 		if (p->shared[i].tenant == NULL)
-			return no_such(err, "port", p->name, "tenant", name);
+			return no_such(m, err, "port", p->name, "tenant", name);
 		for (size_t k = 0; k < i; k++)
 			if (p->shared[k].vlan == vlan || p->shared[k].tenant == p->shared[i].tenant)
 				return err_set(err, -EINVAL, "bad-tenant-vlan",
@@ -276,12 +313,66 @@ static int shared_read(struct vs_model *m, struct vs_port *p, struct err *err)
 	return 0;
 }
 
+static int mac_parse(const char *text, struct rte_ether_addr *ret)
+{
+	return text != NULL && rte_ether_unformat_addr(text, ret) == 0 ? 0 : -EINVAL;
+}
+
+/* A group address, or none at all, is nobody's. */
+static int unicast_check(const char *who, const char *name, const char *text,
+			 struct rte_ether_addr *ret_mac, struct err *err)
+{
+	if (mac_parse(text, ret_mac) != 0)
+		return err_set(err, -EINVAL, "bad-mac", "%s %s: '%s' is not a MAC address", who,
+			       name, text != NULL ? text : "");
+	if (rte_is_zero_ether_addr(ret_mac)) {
+		err_set(err, -EINVAL, "bad-mac", "%s %s: %s is no station's address", who, name,
+			text);
+		err_why(err, "all zeros means that there is none");
+		err_fix(err, "give another, such as 02:00:00:00:00:01");
+		return -EINVAL;
+	}
+	if (rte_is_multicast_ether_addr(ret_mac)) {
+		const uint8_t *b = ret_mac->addr_bytes;
+
+		err_set(err, -EINVAL, "bad-mac", "%s %s: %s is a group address", who, name, text);
+		err_why(err, "the lowest bit of its first byte is set: that is multicast, and "
+			     "nobody sends from it");
+		err_fix(err, "give a station's address, such as %02x:%02x:%02x:%02x:%02x:%02x",
+			(b[0] & 0xfc) | 0x02, b[1] == 0xff ? 0 : b[1], b[2] == 0xff ? 0 : b[2],
+			b[3] == 0xff ? 0 : b[3], b[4] == 0xff ? 0 : b[4], b[5] == 0xff ? 1 : b[5]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* The key of what a kind of port occupies on the host, which is the port's name where 'named'. */
+const char *vs_model_place_key(enum vs_port_kind kind, bool *ret_named)
+{
+	*ret_named = kind == VS_PHYS || kind == VS_HOST || kind == VS_TAP;
+	if (kind == VS_PHYS)
+		return "device";
+	if (*ret_named)
+		return "ifname";
+	return kind == VS_MEM ? NULL : "socket";
+}
+
+static const char *place_of(const struct vs_port *p)
+{
+	bool named;
+	const char *key = vs_model_place_key(p->kind, &named);
+	const char *place = key != NULL ? vs_body_str(p->body, key) : NULL;
+
+	return place == NULL && named ? p->name : place;
+}
+
 static int port_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
 {
 	struct vs_port *p = &m->ports[m->n_ports++];
-	const char *sw = str(body, "switch"), *tenant = str(body, "tenant"),
-		   *admin = str(body, "admin");
-	int kind = choice(str(body, "kind"), kind_names, VS_N_KINDS), rc;
+	const char *sw = vs_body_str(body, "switch"), *tenant = vs_body_str(body, "tenant"),
+		   *admin = vs_body_str(body, "admin");
+	int kind = choice(vs_body_str(body, "kind"), kind_names, VS_N_KINDS), rc;
+	struct rte_ether_addr mac;
 
 	*p = (struct vs_port){
 		.name = name,
@@ -291,32 +382,30 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 		.up = admin == NULL || strcmp(admin, "up") == 0,
 		.flood = flag(body, "flood", true),
 		.bpdu = flag(body, "bpdu", false),
-		.mtu = (uint16_t)number(body, "mtu", 1500),
-		.mac_limit = (uint16_t)number(body, "mac_limit", 0),
+		.mtu = small(body, "mtu", 1500),
+		.mac_limit = small(body, "mac_limit", 0),
 	};
 	if (p->sw == NULL)
-		return no_such(err, "port", name, "switch", sw);
+		return no_such(m, err, "port", name, "switch", sw);
 	if (tenant != NULL && p->tenant == NULL)
-		return no_such(err, "port", name, "tenant", tenant);
+		return no_such(m, err, "port", name, "tenant", tenant);
 	if (kind < 0)
 		return err_set(err, -EINVAL, "bad-kind",
 			       "port %s: --kind must be phys, host, tap, vhost, memif or mem",
 			       name);
 	p->kind = (enum vs_port_kind)kind;
+	p->place = place_of(p);
 	if (p->mtu < MTU_MIN || p->mtu > MTU_MAX)
 		return err_set(err, -EINVAL, "bad-mtu", "port %s: MTU must be %d to %d", name,
 			       MTU_MIN, MTU_MAX);
 	rc = kind_allowed(p, err);
+	if (rc == 0 && vs_body_str(body, "mac") != NULL)
+		rc = unicast_check("port", name, vs_body_str(body, "mac"), &mac, err);
 	if (rc == 0)
 		rc = vlan_read(p, err);
 	if (rc == 0)
 		rc = shared_read(m, p, err);
 	return rc;
-}
-
-static int mac_parse(const char *text, struct rte_ether_addr *ret)
-{
-	return text != NULL && rte_ether_unformat_addr(text, ret) == 0 ? 0 : -EINVAL;
 }
 
 static int static_mac_read(struct vs_model *m, const char *name, const json_t *body,
@@ -325,86 +414,28 @@ static int static_mac_read(struct vs_model *m, const char *name, const json_t *b
 	struct vs_static_mac *s = &m->macs[m->n_macs++];
 
 	*s = (struct vs_static_mac){
-		.sw = vs_model_switch(m, str(body, "switch")),
-		.port = vs_model_port(m, str(body, "port")),
-		.vlan = (uint16_t)number(body, "vlan", 0),
+		.name = name,
+		.sw = vs_model_switch(m, vs_body_str(body, "switch")),
+		.port = vs_model_port(m, vs_body_str(body, "port")),
+		.vlan = small(body, "vlan", 0),
 	};
 	if (s->sw == NULL)
-		return no_such(err, "mac", name, "switch", str(body, "switch"));
+		return no_such(m, err, "static address", vs_body_str(body, "mac"), "switch",
+			       vs_body_str(body, "switch"));
 	if (s->port == NULL)
-		return no_such(err, "mac", name, "port", str(body, "port"));
+		return no_such(m, err, "static address", vs_body_str(body, "mac"), "port",
+			       vs_body_str(body, "port"));
 	if (json_object_get(body, "vlan") == NULL)
 		s->vlan =
 			s->port->vlan.mode == VS_TRUNK ? s->port->vlan.native : s->port->vlan.vlan;
+	if (s->vlan > VLAN_MAX)
+		return err_set(err, -EINVAL, "bad-vlan", "mac %s: a VLAN is 0 to %d", name,
+			       VLAN_MAX);
 	if (s->port->sw != s->sw)
 		return err_set(err, -EINVAL, "wrong-switch",
-			       "mac %s: port %s is on switch %s, not %s", str(body, "mac"),
+			       "mac %s: port %s is on switch %s, not %s", vs_body_str(body, "mac"),
 			       s->port->name, s->port->sw->name, s->sw->name);
-	if (mac_parse(str(body, "mac"), &s->mac) != 0 || rte_is_multicast_ether_addr(&s->mac) ||
-	    rte_is_zero_ether_addr(&s->mac))
-		return err_set(err, -EINVAL, "bad-mac", "'%s' is not a unicast MAC address",
-			       str(body, "mac"));
-	return 0;
-}
-
-/* Two ports must not want the same device: the second would fail, or worse, share it. */
-static int devices_check(const struct vs_model *m, struct err *err)
-{
-	static const char *const keys[] = {"socket", "device", "ifname"};
-
-	for (unsigned i = 0; i < m->n_ports; i++) {
-		for (unsigned k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
-			const char *mine = str(m->ports[i].body, keys[k]);
-
-			for (unsigned j = 0; mine != NULL && j < i; j++) {
-				const char *other = str(m->ports[j].body, keys[k]);
-				const char *ns1 = str(m->ports[i].body, "netns");
-				const char *ns2 = str(m->ports[j].body, "netns");
-
-				if (other == NULL || strcmp(mine, other) != 0 ||
-				    m->ports[i].kind != m->ports[j].kind ||
-				    (m->ports[i].kind == VS_MEMIF &&
-				     number(m->ports[i].body, "id", 0) !=
-					     number(m->ports[j].body, "id", 0)) ||
-				    strcmp(ns1 != NULL ? ns1 : "", ns2 != NULL ? ns2 : "") != 0)
-					continue;
-				err_set(err, -EEXIST, "device-used", "port %s: %s %s is port %s's",
-					m->ports[i].name, keys[k], mine, m->ports[j].name);
-				err_fix(err, "vswitchctl port remove %s first, or choose another",
-					m->ports[j].name);
-				return -EEXIST;
-			}
-		}
-	}
-	return 0;
-}
-
-/* A secondary VLAN has one primary on a switch. */
-static int pvlans_check(const struct vs_model *m, struct err *err)
-{
-	for (unsigned i = 0; i < m->n_ports; i++) {
-		const struct vs_port *a = &m->ports[i];
-
-		for (unsigned j = 0; a->vlan.mode >= VS_ISOLATED && j < i; j++) {
-			const struct vs_port *b = &m->ports[j];
-
-			if (b->vlan.mode < VS_ISOLATED || b->sw != a->sw ||
-			    b->tenant != a->tenant || b->vlan.vlan == a->vlan.vlan)
-				continue;
-			for (unsigned v = 1; v < 4095; v++) {
-				if (!dp_vlan_test(a->vlan.secondary, (uint16_t)v) ||
-				    !dp_vlan_test(b->vlan.secondary, (uint16_t)v))
-					continue;
-				err_set(err, -EINVAL, "bad-pvlan",
-					"port %s: secondary VLAN %u belongs to primary %u on port "
-					"%s",
-					a->name, v, b->vlan.vlan, b->name);
-				err_fix(err, "use another secondary VLAN");
-				return -EINVAL;
-			}
-		}
-	}
-	return 0;
+	return unicast_check("mac", "add", vs_body_str(body, "mac"), &s->mac, err);
 }
 
 typedef int (*read_fn)(struct vs_model *m, const char *name, const json_t *body, struct err *err);
@@ -422,15 +453,17 @@ static int read_kind(struct vs_model *m, const char *kind, unsigned max, read_fn
 	json_object_foreach(objects, name, body) {
 		int rc = fn(m, name, body, err);
 
-		if (rc != 0)
+		if (rc != 0) {
+			err_about(err, kind, name);
 			return rc;
+		}
 	}
 	return 0;
 }
 
 static int core_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
 {
-	m->cores[m->n_cores++] = (unsigned)number(body, "cpu", 0);
+	m->cores[m->n_cores++] = (unsigned)vs_body_number(body, "cpu", 0);
 	return 0;
 }
 
@@ -466,14 +499,16 @@ static int read_all(struct vs_model *m, struct err *err)
 		rc = read_kind(m, "port", DP_MAX_PORTS, port_read, err);
 	if (rc == 0)
 		rc = read_kind(m, "mac", 65536, static_mac_read, err);
-	m->mac_age_s = (uint32_t)(number(settings, "mac_age", 0) / 1000);
-	m->max_sleep_us = (uint32_t)number(cores, "max_sleep", 500);
+	m->mac_age_s = (uint32_t)(vs_body_number(settings, "mac_age", 0) / 1000);
+	m->max_sleep_us = medium(cores, "max_sleep", 500);
 	m->rebalance = flag(cores, "rebalance", true);
-	m->metrics = str(settings, "metrics");
+	m->metrics = vs_body_str(settings, "metrics");
 	if (m->metrics != NULL && strcmp(m->metrics, "off") == 0)
 		m->metrics = NULL;
 	if (rc == 0 && m->metrics != NULL)
 		rc = vs_metrics_check(m->metrics, false, err);
+	if (rc != 0 && m->metrics != NULL)
+		err_about(err, "settings", "settings");
 	return rc;
 }
 
@@ -491,9 +526,11 @@ int vs_model_create(json_t *state, struct vs_model **ret_model, struct err *err)
 	else
 		rc = read_all(m, err);
 	if (rc == 0)
-		rc = devices_check(m, err);
+		rc = vs_model_devices_check(m, err);
 	if (rc == 0)
-		rc = pvlans_check(m, err);
+		rc = vs_model_pvlans_check(m, err);
+	if (rc == 0)
+		rc = vs_model_macs_check(m, err);
 	if (rc != 0) {
 		vs_model_destroy(m);
 		return rc;

@@ -63,6 +63,7 @@ struct vs_port {
 	const struct vs_tenant *tenant; /* NULL: none */
 	enum vs_port_kind kind;
 	const json_t *body; /* as configured; what only the driver needs is read there */
+	const char *place;  /* its interface, NIC or socket; NULL: none */
 	struct vs_vlan vlan;
 	bool up, flood, bpdu;
 	uint16_t mtu;
@@ -72,6 +73,7 @@ struct vs_port {
 };
 
 struct vs_static_mac {
+	const char *name; /* of the object */
 	const struct vs_switch *sw;
 	const struct vs_port *port;
 	struct rte_ether_addr mac;

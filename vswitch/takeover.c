@@ -196,11 +196,14 @@ int vs_takeovers_engage(struct vs *vs, const struct vs_model *m, struct err *err
 			err_why(err, "they have to go somewhere, or the host is cut off");
 			err_fix(err, "vswitchctl port add %s host0 --kind host, then try again",
 				p->sw->name);
+			err_about(err, "port", p->name);
 			return -EINVAL;
 		}
 		rc = move(vs, p, host, err);
-		if (rc != 0)
+		if (rc != 0) {
+			err_about(err, "port", p->name);
 			return rc;
+		}
 		vs_event(vs, "takeover", p->name, "addresses of %s moved to %s", ifname_of(p),
 			 ifname_of(host));
 	}

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What the switch does by itself: devices that went and came back, and the loop guard.  Control
- * thread, from the tick and from the interface monitor.
+ * What the switch does by itself: devices that went and came back, and the loop guard
+ * (loop_guard.c).  Control thread, from the tick and from the interface monitor.
  */
 #include "vswitch/vs.h"
 
 #include "ctl/base/clock.h"
-#include "dataplane/fdb.h"
+#include "vswitch/takeover.h"
 
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
-#define RETRY_NS    1000000000u
-#define HOLD_TICKS  100 /* ten seconds */
-#define LOOP_WINDOW 10	/* ticks: a second */
-#define LOOP_MOVES  32u /* addresses gained and lost again in a window */
+#define RETRY_NS 1000000000u
 
 static int republish(struct vs *vs)
 {
@@ -65,6 +62,15 @@ static bool try_again(struct vs *vs, const struct vs_port *p, struct vs_live *li
 	return true;
 }
 
+/* An uplink that came late carries the host's addresses still. */
+static void take_addresses(struct vs *vs)
+{
+	struct err err = {0};
+
+	if (vs_takeovers_engage(vs, vs->model, &err) != 0)
+		vs_event(vs, "takeover", NULL, "%s", err.what);
+}
+
 static void look_at_devices(struct vs *vs, bool now)
 {
 	uint16_t back[DP_MAX_PORTS]; /* of the model, by index */
@@ -84,8 +90,10 @@ static void look_at_devices(struct vs *vs, bool now)
 			 try_again(vs, p, live))
 			back[n_back++] = (uint16_t)i;
 	}
-	if (n_back != 0)
+	if (n_back != 0) {
 		(void)republish(vs);
+		take_addresses(vs);
+	}
 	/* Told when workers have it: captures hang themselves on then. */
 	for (unsigned i = 0; i < n_back; i++)
 		vs_event(vs, "port-back", vs->model->ports[back[i]].name, "port %s is back",
@@ -97,49 +105,11 @@ void vs_interface_changed(struct vs *vs, const char *ifname)
 	look_at_devices(vs, true);
 }
 
-/* A port that keeps gaining addresses which another takes back is one end of a loop.  Of the two
- * the wire is held, not a machine; of two alike the one with the higher id. */
-static void loop_guard(struct vs *vs)
-{
-	bool changed = false;
-
-	for (unsigned i = 0; vs->port_ids != NULL && i < vs->model->n_ports; i++) {
-		const struct vs_port *p = &vs->model->ports[i];
-		uint16_t id = vs->port_ids[i];
-		uint32_t gained, lost_macs;
-
-		if (id == DP_NO_PORT)
-			continue;
-		if (vs->held[id] != 0) {
-			vs->held[id] =
-				(uint16_t)(vs->held[id] > LOOP_WINDOW ? vs->held[id] - LOOP_WINDOW
-								      : 0);
-			if (vs->held[id] == 0) {
-				changed = true;
-				vs_event(vs, "loop-end", p->name, "port %s forwards again",
-					 p->name);
-			}
-		}
-		dp_fdb_moves(dp_fdb(vs->dp), id, &gained, &lost_macs);
-		if (!p->sw->loop_guard || p->kind != VS_PHYS || gained < LOOP_MOVES ||
-		    lost_macs < LOOP_MOVES || vs->held[id] != 0)
-			continue;
-		vs->held[id] = HOLD_TICKS;
-		changed = true;
-		vs_event(vs, "loop", p->name,
-			 "port %s is held for ten seconds: %u addresses moved to it and %u away in "
-			 "a second, as in a loop",
-			 p->name, gained, lost_macs);
-	}
-	if (changed)
-		(void)republish(vs);
-}
-
 void vs_tick(struct vs *vs)
 {
 	vs->ticks++;
 	if (vs->ticks % 5 == 0)
 		look_at_devices(vs, false);
-	if (vs->ticks % LOOP_WINDOW == 0)
-		loop_guard(vs);
+	if (vs_loop_guard_tick(vs))
+		(void)republish(vs);
 }

@@ -2,9 +2,10 @@
  *
  * 'switch verify'.  What a frame may do is decided by two things alone when it leaves (l2.c
  * may_leave, flood.c receives): the domain and the VLAN that carries it.  Both are fixed at ingress
- * from the port and the tag.  So the set of (domain, VLAN) that a port can produce, met with the
- * set that another accepts, is every path there can be: if the meeting is empty, no address table,
- * whatever is in it, leads from one to the other.  The proof reads the view that workers are
+ * from the port and the tag, and so is what a private port asks besides (dp_private_takes): that
+ * the two ports accept each other.  So the set of (domain, VLAN) that a port can produce, met with
+ * the set that another accepts, is every path there can be: if the meeting is empty, no address
+ * table, whatever is in it, leads from one to the other.  The proof reads the view that workers are
  * running, not the configuration it was compiled from.
  */
 #include "vswitch/verify.h"
@@ -55,7 +56,7 @@ bool vs_can_reach(const struct dp_view *view, const struct dp_vport *in, const s
 	if (in == out || !domains_meet(in, out))
 		return false;
 	produces(in, set);
-	return meet(set, out->vlan_out);
+	return meet(set, out->vlan_out) && dp_private_takes(out, in);
 }
 
 /* Do the ports have a tenant in common, an uplink's shared tenants included? */

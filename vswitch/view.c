@@ -73,10 +73,12 @@ static void set_vlan(struct dp_vport *vp, const struct vs_vlan *v)
 		set_trunk(vp, v);
 		break;
 	case VS_ISOLATED:
+		vp->flags |= DP_VP_PRIVATE;
 		set_access(vp, v->vlan);
 		vp->pvid = first_of(v->secondary);
 		break;
 	case VS_COMMUNITY:
+		vp->flags |= DP_VP_PRIVATE;
 		set_access(vp, v->vlan);
 		vp->pvid = first_of(v->secondary);
 		dp_vlan_add(vp->vlan_out, vp->pvid);

@@ -40,6 +40,14 @@ struct vs_domain_live {
 	uint64_t flood_rate_bps;
 };
 
+/* A port as the loop guard sees it; windows are seconds. */
+struct vs_loop {
+	uint16_t partner; /* while held: the other end of the loop, or the port itself */
+	uint32_t held_windows, clear_windows, n_flaps;
+	uint64_t rx_packets, group_frames; /* at the last look */
+	bool busy;
+};
+
 struct vs_takeovers;
 
 struct vs_opts {
@@ -59,8 +67,9 @@ struct vs {
 	struct vs_takeovers *takeovers;
 	struct vs_live live[DP_MAX_PORTS];
 	struct vs_domain_live domains[DP_MAX_DOMAINS];
-	uint16_t held[DP_MAX_PORTS]; /* loop guard: ticks left */
-	uint16_t *port_ids;	     /* of the model's ports, by index */
+	uint8_t held[DP_MAX_PORTS]; /* by the loop guard: 1 */
+	struct vs_loop loops[DP_MAX_PORTS];
+	uint16_t *port_ids; /* of the model's ports, by index */
 	uint64_t view_version;
 	unsigned ticks;
 };
@@ -76,6 +85,9 @@ int vs_apply(void *ctx, const json_t *before, const json_t *after, bool starting
 void vs_tick(struct vs *vs);
 /* A Linux interface appeared or went; NULL: look at all. */
 void vs_interface_changed(struct vs *vs, const char *ifname);
+
+/* loop_guard.c.  True when a port is held or released: the view must be made anew. */
+bool vs_loop_guard_tick(struct vs *vs);
 
 /* The id of a configured port, or DP_NO_PORT. */
 uint16_t vs_port_id(const struct vs *vs, const char *name);

@@ -20,7 +20,19 @@ int err_set(struct err *err, int code, const char *slug, const char *fmt, ...)
 	va_end(ap);
 	err->why[0] = '\0';
 	err->fix[0] = '\0';
+	memset(err->about, 0, sizeof(err->about));
 	return code;
+}
+
+void err_about(struct err *err, const char *kind, const char *name)
+{
+	for (size_t i = 0; err != NULL && i < sizeof(err->about) / sizeof(err->about[0]); i++) {
+		if (err->about[i].kind[0] != '\0')
+			continue;
+		snprintf(err->about[i].kind, sizeof(err->about[i].kind), "%s", kind);
+		snprintf(err->about[i].name, sizeof(err->about[i].name), "%s", name);
+		return;
+	}
 }
 
 void err_why(struct err *err, const char *fmt, ...)

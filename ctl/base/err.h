@@ -17,9 +17,13 @@ struct err {
 	char what[320]; /* "cannot add port eth1: the interface has address 10.0.0.5/24" */
 	char why[320];	/* may be empty */
 	char fix[320];	/* a command to type, may be empty */
+	/* The configured objects it is about, for who knows where they were written. */
+	struct {
+		char kind[16], name[112]; /* "port", "web1"; "": none */
+	} about[2];
 };
 
-/* Sets slug and 'what', clears 'why' and 'fix'.  'code' is a negative errno; returns it.  'err' may
+/* Sets slug and 'what', clears the rest.  'code' is a negative errno; returns it.  'err' may
  * be NULL. */
 int err_set(struct err *err, int code, const char *slug, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -27,5 +31,8 @@ int err_set(struct err *err, int code, const char *slug, const char *fmt, ...)
 /* Add the second and third line to an error that is set.  'err' may be NULL. */
 void err_why(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void err_fix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Adds an object that the error is about; a third is not kept.  'err' may be NULL. */
+void err_about(struct err *err, const char *kind, const char *name);
 
 #endif

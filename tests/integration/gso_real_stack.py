@@ -3,7 +3,7 @@
 #
 # Our segmentation and checksums between two Linux stacks.
 #
-#	netns vsgso-a                                                   netns vsgso-b
+#	netns vsgso..-a                                                 netns vsgso..-b
 #	10.77.0.1 ─ tap with TSO, USO ─► gso_wire (dp_gso, csum) ─► plain tap ─ 10.77.0.2
 #	fd77::1   ◄──────────────────────────────────────────────────────────── fd77::2
 #
@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 
-A, B = 'vsgso-a', 'vsgso-b'
+A, B = f'vsgso{os.getpid()}-a', f'vsgso{os.getpid()}-b'
 ADDRESSES = {4: ('10.77.0.1', '10.77.0.2', 24), 6: ('fd77::1', 'fd77::2', 64)}
 N_BYTES = 20 * 1000 * 1000
 
@@ -133,9 +133,11 @@ def main(wire_program):
         run('ip', 'netns', 'add', netns)
     wire = None
     try:
-        wire = subprocess.Popen([wire_program, A, B], stdout=subprocess.PIPE, text=True)
+        wire = subprocess.Popen([wire_program, A, B], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert wire.stdout.readline() == 'ready\n'
         set_up()
+        wire.stdin.write('go\n')
+        wire.stdin.flush()
         ok = [tcp(4), tcp(6), udp(4), udp(6)]
         bad = checksum_errors()
         wire.send_signal(signal.SIGTERM)

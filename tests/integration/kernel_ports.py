@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 
-A, B, H = 'vskp-a', 'vskp-b', 'vskp-h'
+A, B, H = (f'vskp{os.getpid()}-{x}' for x in 'abh')
 ADDRESSES = {4: ('10.66.0.1/24', '10.66.0.2/24'), 6: ('fd66::1/64', 'fd66::2/64')}
 PORTLOOP = None
 

@@ -22,7 +22,7 @@ import tempfile
 import time
 
 PORTLOOP = sys.argv[1]
-A, B, S = 'vsxdp-a', 'vsxdp-b', 'vsxdp-s'
+A, B, S = (f'vsxdp{os.getpid()}-{x}' for x in 'abs')
 N_BYTES = 8 * 1000 * 1000
 
 RECEIVE = '''

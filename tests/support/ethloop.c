@@ -5,7 +5,8 @@
  *
  * 	ethloop EAL-ARGS -- [-m MTU] [-q QUEUES] [-O] [-b] SPEC SPEC
  *
- * SPEC is eth:DEVARGS, vhost:PATH, vhost-server:PATH or tap:IFNAME.  -O: no offloads.  -b: never
+ * SPEC is eth:DEVARGS, vhost:PATH, vhost-server:PATH, memif:PATH[,id=N],
+ * memif-server:PATH[,id=N] or tap:IFNAME.  -O: no offloads.  -b: never
  * sleep.  Prints changes of link; commands on stdin, one a line: 'show', 'mtu N'; at the end of
  * stdin or SIGTERM one JSON line a port.  Exits 1 when frames or buffers are unaccounted for.
  */
@@ -45,7 +46,7 @@ static void on_signal(int number)
 
 static void open_end(struct dp *dp, struct end *end, char *spec, struct dp_port_opts opts)
 {
-	char *arg = strchr(spec, ':');
+	char *arg = strchr(spec, ':'), *comma = NULL;
 	struct err err = {0};
 
 	if (arg == NULL)
@@ -53,8 +54,14 @@ static void open_end(struct dp *dp, struct end *end, char *spec, struct dp_port_
 	*arg++ = '\0';
 	opts.name = arg;
 	opts.devargs = opts.socket = opts.ifname = arg;
-	opts.server = strcmp(spec, "vhost-server") == 0;
-	opts.kind = opts.server ? "vhost" : spec;
+	opts.server = strstr(spec, "-server") != NULL;
+	opts.kind = strcmp(spec, "vhost-server") == 0	? "vhost"
+		    : strcmp(spec, "memif-server") == 0 ? "memif"
+							: spec;
+	if (strcmp(opts.kind, "memif") == 0) /* SOCKET[,ARGUMENTS] */
+		opts.devargs = (comma = strchr(arg, ',')) != NULL ? comma + 1 : NULL;
+	if (comma != NULL)
+		*comma = '\0';
 	if (dp_port_open(dp, &opts, &end->port, &err) != 0) {
 		printf("error[%s]: %s\n  why: %s\n  fix: %s\n", err.slug, err.what, err.why,
 		       err.fix);

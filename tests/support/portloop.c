@@ -5,6 +5,7 @@
  *
  * 	portloop [-m MTU] [-q QUEUES] [-O] KIND:IFNAME[@NETNS] KIND:IFNAME[@NETNS]
  * 	portloop ... eth:DEVARGS ...
+ * 	portloop ... memif:PATH[,id=N], memif-server:PATH[,id=N] ...
  *
  * -O takes the ports without offloads: what a port cannot do is done in software, as dp_tx() does.
  * Prints one line for each change of link, and at SIGTERM or SIGINT one line of JSON for each port.
@@ -74,8 +75,14 @@ static struct dp_port *open_end(struct dp *dp, char *spec, const struct dp_port_
 		if (opts.netns_fd < 0)
 			die(path, NULL);
 	}
-	opts.kind = spec;
-	opts.ifname = opts.devargs = ifname;
+	opts.kind = strcmp(spec, "memif-server") == 0 ? "memif" : spec;
+	opts.server = opts.kind != spec;
+	opts.ifname = opts.devargs = opts.socket = ifname;
+	if (strcmp(opts.kind, "memif") == 0) {
+		opts.devargs = strchr(ifname, ',');
+		if (opts.devargs != NULL)
+			ifname[opts.devargs++ - ifname] = '\0';
+	}
 	opts.name = strncpy(name, ifname, sizeof(name) - 1);
 	if (dp_port_open(dp, &opts, &port, &err) != 0)
 		die("open", &err);

@@ -810,8 +810,15 @@ static void show_prints_what_load_takes(void **unused)
 	assert_int_equal(run_line(&server, as_root, "config show", NULL, &result, &err), 0);
 	text = strdup(json_string_value(json_object_get(result, "text")));
 	json_decref(result);
-	assert_int_equal(run_line(&server, as_root, "config load x", "", NULL, &err), 0);
-	assert_text("");
+	/* "failed-command | vswitchctl config load -" is not to remove everything. */
+	assert_int_equal(run_line(&server, as_root, "config load x", " # nothing\n\n", NULL, &err),
+			 -EINVAL);
+	assert_string_equal(err.slug, "empty-file");
+	assert_true(json_equal(conf_state(conf), before));
+	assert_int_equal(run_line(&server, as_root, "config load x", "switch add z --type private",
+				  NULL, &err),
+			 0);
+	assert_text("switch add z --type private\n");
 	assert_int_equal(run_line(&server, as_root, "config load x", text, NULL, &err), 0);
 	assert_true(json_equal(conf_state(conf), before));
 	free(text);

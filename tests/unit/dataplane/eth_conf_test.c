@@ -88,24 +88,6 @@ static void more_queues_than_the_device_has_are_refused(void **state)
 	assert_int_equal(eth_conf_make(&info, &w, &c, &err), -EINVAL);
 }
 
-static void memif_has_as_many_queues_each_way(void **state)
-{
-	struct rte_eth_dev_info info = soft("net_memif");
-	struct eth_wish w = wish();
-	struct eth_conf c;
-
-	info.max_rx_pktlen = 1518;
-	w.n_queues = 3;
-	assert_int_equal(eth_conf_make(&info, &w, &c, NULL), 0);
-	assert_int_equal(c.n_rxq, 3);
-	assert_int_equal(c.n_txq, 3);
-	/* It says 1518 and carries anything; ethdev must not hear of it. */
-	w.mtu = 9000;
-	assert_int_equal(eth_conf_make(&info, &w, &c, NULL), 0);
-	assert_int_equal(c.dev.rxmode.mtu, 1500);
-	assert_false(c.single);
-}
-
 static void af_xdp_serves_every_queue_it_was_made_with(void **state)
 {
 	struct rte_eth_dev_info info = soft("net_af_xdp");
@@ -240,7 +222,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nic_gets_queues_for_workers_and_cores),
 		cmocka_unit_test(more_queues_than_the_device_has_are_refused),
-		cmocka_unit_test(memif_has_as_many_queues_each_way),
 		cmocka_unit_test(af_xdp_serves_every_queue_it_was_made_with),
 		cmocka_unit_test(rss_spreads_connections_symmetrically),
 		cmocka_unit_test(offloads_are_what_both_sides_want),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What strings name a DPDK device, and the strings built for memif and AF_XDP.
+ * What strings name a DPDK device.
  */
 #include "dataplane/eth_devargs.h"
 
@@ -43,9 +43,9 @@ static void drivers_name_software_devices(void **state)
 static void what_is_no_device_is_refused_with_the_reason(void **state)
 {
 	static const char *const bad[] = {
-		NULL,	      "",      "eth0",	   "3:20.0",  "3:0.8",	 "12345:0:0.0",
-		"3:0",	      "net 0", "net_x\n",  ",a=1",    "3:0.0 ",	 ":x",
-		"auxiliary:", "lo",    "\x80\xff", "3:00.0x", "-3:00.0",
+		NULL,  "",	     "eth0",	"3:20.0",   "3:0.8",   "12345:0:0.0",
+		"3:0", "net 0",	     "net_x\n", ",a=1",	    "3:0.0 ",  "net_memif0,role=server",
+		":x",  "auxiliary:", "lo",	"\x80\xff", "3:00.0x", "-3:00.0",
 	};
 	struct eth_devargs d, before;
 
@@ -92,80 +92,6 @@ static void long_text_is_refused_not_cut(void **state)
 	assert_int_equal(strlen(d.full), 300);
 }
 
-static void memif_arguments_are_complete(void **state)
-{
-	struct dp_eth_memif m = {.name = "web", .socket = "/run/m.sock", .server = true, .id = 7};
-	char text[ETH_DEVARGS_SIZE];
-
-	assert_int_equal(dp_eth_memif_devargs(&m, text, sizeof(text), NULL), 0);
-	assert_string_equal(text, "net_memif_web,role=server,id=7,socket=/run/m.sock,"
-				  "socket-abstract=no");
-	m = (struct dp_eth_memif){.name = "a-b", .socket = "@vpp", .secret = "s3"};
-	assert_int_equal(dp_eth_memif_devargs(&m, text, sizeof(text), NULL), 0);
-	assert_string_equal(text, "net_memif_a-b,role=client,id=0,socket=vpp,"
-				  "socket-abstract=yes,secret=s3");
-}
-
-static void memif_with_odd_words_is_refused(void **state)
-{
-	static const struct dp_eth_memif bad[] = {
-		{.name = "", .socket = "/s"},
-		{.name = "a", .socket = NULL},
-		{.name = "a", .socket = ""},
-		{.name = "a", .socket = "relative"},
-		{.name = "a", .socket = "@"},
-		{.name = "a,b", .socket = "/s"},
-		{.name = "a=b", .socket = "/s"},
-		{.name = "a:b", .socket = "/s"},
-		{.name = "a", .socket = "/s,role=client"},
-		{.name = "a", .socket = "/s p"},
-		{.name = "a", .socket = "/s", .secret = ""},
-		{.name = "a", .socket = "/s", .secret = "1234567890123456789012345"},
-		{.name = "a", .socket = "/s", .secret = "x,y"},
-	};
-	char text[ETH_DEVARGS_SIZE] = "untouched";
-
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct err err = {0};
-
-		assert_int_equal(dp_eth_memif_devargs(&bad[i], text, sizeof(text), &err), -EINVAL);
-		assert_int_not_equal(err.what[0], '\0');
-	}
-	assert_string_equal(text, "untouched");
-}
-
-static void memif_socket_longer_than_the_kernel_takes_is_refused(void **state)
-{
-	struct dp_eth_memif m = {.name = "a"};
-	char text[ETH_DEVARGS_SIZE], path[200];
-
-	memset(path, 'p', sizeof(path));
-	path[0] = '/';
-	m.socket = path;
-	path[107] = '\0';
-	assert_int_equal(dp_eth_memif_devargs(&m, text, sizeof(text), NULL), 0);
-	path[107] = 'p';
-	path[108] = '\0';
-	assert_int_equal(dp_eth_memif_devargs(&m, text, sizeof(text), NULL), -ENAMETOOLONG);
-}
-
-static void af_xdp_arguments_follow_the_interface(void **state)
-{
-	char text[ETH_DEVARGS_SIZE];
-
-	assert_int_equal(dp_eth_af_xdp_devargs("veth0", 1, true, text, sizeof(text), NULL), 0);
-	assert_string_equal(text, "net_af_xdp_veth0,iface=veth0,start_queue=0,queue_count=1,"
-				  "busy_budget=0");
-	assert_int_equal(dp_eth_af_xdp_devargs("eth1", 8, false, text, sizeof(text), NULL), 0);
-	assert_string_equal(text, "net_af_xdp_eth1,iface=eth1,start_queue=0,queue_count=8");
-	assert_int_equal(dp_eth_af_xdp_devargs("a,b", 1, true, text, sizeof(text), NULL), -EINVAL);
-	assert_int_equal(dp_eth_af_xdp_devargs("", 1, true, text, sizeof(text), NULL), -EINVAL);
-	assert_int_equal(dp_eth_af_xdp_devargs("sixteen-bytes-xx", 1, true, text, sizeof(text),
-					       NULL),
-			 -EINVAL);
-	assert_int_equal(dp_eth_af_xdp_devargs("eth1", 8, false, text, 20, NULL), -ENAMETOOLONG);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,10 +100,6 @@ int main(void)
 		cmocka_unit_test(what_is_no_device_is_refused_with_the_reason),
 		cmocka_unit_test(linux_interface_gets_a_hint),
 		cmocka_unit_test(long_text_is_refused_not_cut),
-		cmocka_unit_test(memif_arguments_are_complete),
-		cmocka_unit_test(memif_with_odd_words_is_refused),
-		cmocka_unit_test(memif_socket_longer_than_the_kernel_takes_is_refused),
-		cmocka_unit_test(af_xdp_arguments_follow_the_interface),
 	};
 
 	return cmocka_run_group_tests_name("eth_devargs", tests, NULL, NULL);

@@ -217,6 +217,58 @@ static void static_address_replaces_the_learned_one(void **state)
 	assert_int_equal(dp_fdb_domain_count(fdb, 3), 0);
 }
 
+static void static_address_of_another_port_is_refused_and_stays(void **state)
+{
+	struct dp_fdb_entry mine = entry(1, 3, 10, 7), other = entry(1, 3, 10, 8);
+	struct dp_fdb_entry elsewhere = entry(1, 3, 11, 8);
+	struct err err = {0};
+
+	assert_int_equal(dp_fdb_add_static(fdb, &mine, &err), 0);
+	assert_int_equal(dp_fdb_add_static(fdb, &mine, &err), 0);
+	assert_int_equal(dp_fdb_add_static(fdb, &other, &err), -EEXIST);
+	assert_string_equal(err.slug, "mac-used");
+	assert_int_equal(find(1, 3, 10), 7);
+	assert_int_equal(stats().n_static, 1);
+	assert_int_equal(dp_fdb_add_static(fdb, &elsewhere, &err), 0);
+	assert_int_equal(walk(0).n, 2);
+}
+
+/* Whatever else had no room: who is in the table is not thrown out to be refused. */
+static void learned_address_becomes_static_in_a_table_without_room(void **state)
+{
+	struct err err = {0};
+	uint64_t n = 0;
+
+	for (;; n++) {
+		struct dp_fdb_entry e = entry(n + 1, 3, 10, 8);
+
+		learn(n + 1, 3, 10, 7);
+		if (find(n + 1, 3, 10) != DP_NO_PORT)
+			continue;
+		assert_int_equal(dp_fdb_add_static(fdb, &e, &err), -ENOSPC);
+		assert_int_equal(find(n + 1, 3, 10), DP_NO_PORT);
+		break;
+	}
+	for (uint64_t i = 0; i < n; i++) {
+		struct dp_fdb_entry e = entry(i + 1, 3, 10, 8);
+
+		assert_int_equal(dp_fdb_add_static(fdb, &e, &err), 0);
+		assert_int_equal(find(i + 1, 3, 10), 8);
+	}
+	assert_int_equal(stats().n_static, n);
+	assert_int_equal(dp_fdb_port_count(fdb, 7), 0);
+}
+
+static void static_address_has_no_age(void **state)
+{
+	struct dp_fdb_entry e = entry(1, 3, 10, 7);
+	struct err err = {0};
+
+	assert_int_equal(dp_fdb_add_static(fdb, &e, &err), 0);
+	pass_time(1, 100);
+	assert_int_equal(walk(0).last.age_s, 0);
+}
+
 static void port_at_its_limit_learns_no_more_by_discovery_or_move(void **state)
 {
 	for (uint64_t i = 1; i <= 4; i++)
@@ -371,6 +423,9 @@ int main(void)
 		FRESH(station_moves_and_counts_move_along),
 		FRESH(static_address_does_not_move_age_or_count),
 		FRESH(static_address_replaces_the_learned_one),
+		FRESH(static_address_of_another_port_is_refused_and_stays),
+		FRESH(learned_address_becomes_static_in_a_table_without_room),
+		FRESH(static_address_has_no_age),
 		FRESH(port_at_its_limit_learns_no_more_by_discovery_or_move),
 		FRESH(tenant_at_its_limit_learns_no_more_on_any_port),
 		FRESH(silent_address_ages_and_a_heard_one_stays),

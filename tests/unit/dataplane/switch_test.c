@@ -25,6 +25,7 @@
 #include "dataplane/fdb.h"
 #include "dataplane/flood.h"
 #include "dataplane/port_mem.h"
+#include "dataplane/probe.h"
 #include "dataplane/view.h"
 #include "tests/support/mbufs.h"
 #include "tests/support/oracle.h"
@@ -297,6 +298,77 @@ static void table_is_not_trusted_with_tenant_or_vlan(void **state)
 	dies(STATION(2), STATION(9), 0, 64, DP_DROP_EGRESS_VLAN);
 }
 
+/* A probe that port 0 sent, as it is on the wire. */
+static struct rte_mbuf *probe_of_port_0(void)
+{
+	struct rte_mbuf *m = NULL;
+
+	assert_int_equal(dp_probe_send(dp, 0), 0);
+	for (int i = 0; i < 20000 && dp_port_mem_collect(port[0], &m, 1) == 0; i++)
+		nanosleep(&(struct timespec){0, 100000}, NULL);
+	assert_non_null(m);
+	settle();
+	return m;
+}
+
+static void comes_in(uint16_t by, struct rte_mbuf *m)
+{
+	mark();
+	assert_int_equal(dp_port_mem_inject(port[by], 0, &m, 1), 1);
+	n_received++;
+	settle();
+}
+
+static uint64_t probes_taken(uint16_t by)
+{
+	return dp_port_count(dp, by)->drops_rx[DP_DROP_LOOP_PROBE];
+}
+
+static void probe_that_comes_in_is_told_and_goes_no_further(void **state)
+{
+	uint64_t had = probes_taken(1);
+	struct dp_fdb_stats stats;
+	uint16_t from = 77;
+
+	comes_in(1, probe_of_port_0());
+	assert_true(dp_probe_came(dp, 1, &from));
+	assert_int_equal(from, 0);
+	assert_false(dp_probe_came(dp, 1, &from));
+	assert_int_equal(probes_taken(1), had + 1);
+	assert_int_equal(collect(0) + collect(1) + collect(2), 0);
+	dp_fdb_stats(dp_fdb(dp), &stats);
+	assert_int_equal(stats.n_entries, 0);
+	/* By its own port, and by one that is held. */
+	conf[0].flags = PLAIN | DP_VP_HELD;
+	publish();
+	comes_in(0, probe_of_port_0());
+	assert_true(dp_probe_came(dp, 0, &from));
+	assert_int_equal(from, 0);
+}
+
+static void probe_of_another_or_of_long_ago_is_a_frame_like_others(void **state)
+{
+	struct rte_mbuf *m = probe_of_port_0();
+	uint16_t from;
+
+	rte_pktmbuf_mtod(m, uint8_t *)[25] ^= 1; /* in the key */
+	comes_in(1, m);
+	assert_false(dp_probe_came(dp, 1, &from));
+	assert_int_equal(collect(0) + collect(2), 2);
+	m = probe_of_port_0();
+	for (int i = 0; i < 6; i++)
+		dp_probe_age(dp);
+	comes_in(1, m);
+	assert_false(dp_probe_came(dp, 1, &from));
+	assert_int_equal(collect(0) + collect(2), 2);
+	/* Shorter than one. */
+	m = probe_of_port_0();
+	rte_pktmbuf_trim(m, 20);
+	comes_in(1, m);
+	assert_false(dp_probe_came(dp, 1, &from));
+	assert_int_equal(collect(0) + collect(2), 2);
+}
+
 static void port_that_is_down_or_held_neither_receives_nor_sends(void **state)
 {
 	pin(STATION(1), 1);
@@ -533,6 +605,8 @@ int main(void)
 		PLAINLY(frame_for_its_own_port_is_dropped),
 		PLAINLY(frame_that_nobody_takes_is_dropped),
 		PLAINLY(table_is_not_trusted_with_tenant_or_vlan),
+		PLAINLY(probe_that_comes_in_is_told_and_goes_no_further),
+		PLAINLY(probe_of_another_or_of_long_ago_is_a_frame_like_others),
 		PLAINLY(port_that_is_down_or_held_neither_receives_nor_sends),
 		PLAINLY(full_queue_drops_what_does_not_fit),
 		PLAINLY(port_without_link_drops_on_its_own_side),

@@ -439,6 +439,21 @@ static void stops_at_writable_transmit_buffer(void **state)
 	expect_fault(g, DP_VRING_DIRECTION);
 }
 
+/* The table's first entry, the header, is marked as writable. */
+static void takes_indirect_table_as_dpdk_leaves_it(void **state)
+{
+	struct vguest *g = *state;
+	struct vring_packed_desc *table;
+	struct rte_mbuf *m;
+
+	chain_of(g, 4000, 3, true, true);
+	table = vguest_at(g, g->buffers - 4096);
+	table[0].flags |= VRING_DESC_F_WRITE;
+	assert_int_equal(dequeue(g, &m, 1, 0), 1);
+	expect_frame(m, vguest_at(g, g->buffers + HDR), 4000);
+	rte_pktmbuf_free(m);
+}
+
 static void stops_at_malformed_indirect_table(void **state)
 {
 	static const struct vguest_piece lies[] = {
@@ -885,6 +900,24 @@ static void logs_what_it_writes_during_migration(void **state)
 	assert_true(l.used >= 8);
 }
 
+static void throws_away_what_comes_out_of_memory_that_is_gone(void **state)
+{
+	struct vguest *g = *state;
+	uint16_t bad = 0, big = 0;
+	struct rte_mbuf *m, *none[4];
+
+	send_one(g, 0, 60, NULL);
+	atomic_store(&g->vmem.lost, true); /* As the guard does, in the middle of the burst. */
+	assert_int_equal(dp_vring_dequeue(&g->ring, pool, none, 4, &bad), 0);
+	assert_int_equal(bad, 1);
+	assert_int_equal(g->ring.fault, DP_VRING_LOST);
+	m = rte_pktmbuf_alloc(pool);
+	assert_non_null(rte_pktmbuf_append(m, 60));
+	assert_int_equal(dp_vring_enqueue(&g->ring, &m, 1, &big), 0);
+	rte_pktmbuf_free(m);
+	assert_int_equal(rte_mempool_in_use_count(pool), 0);
+}
+
 #define BOTH(f)                                                                                    \
 	{"split ring " #f, f, setup_split, teardown, NULL},                                        \
 	{                                                                                          \
@@ -907,10 +940,13 @@ int main(void)
 		BOTH(throws_away_frame_whose_header_lies),
 		BOTH(stops_at_address_outside_of_memory),
 		BOTH(stops_at_writable_transmit_buffer),
+		cmocka_unit_test_setup_teardown(takes_indirect_table_as_dpdk_leaves_it,
+						setup_packed, teardown),
 		BOTH(stops_at_malformed_indirect_table),
 		BOTH(stops_at_chain_without_end),
 		BOTH(stops_at_frame_of_too_many_pieces),
 		cmocka_unit_test_setup_teardown(stops_at_split_lies, setup_split, teardown),
+		BOTH(throws_away_what_comes_out_of_memory_that_is_gone),
 		BOTH(sends_frames_in_order),
 		BOTH(sends_long_frame_into_several_buffers),
 		BOTH(sends_into_chain_of_descriptors),

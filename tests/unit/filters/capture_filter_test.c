@@ -9,8 +9,10 @@
 #include "tests/support/packet_gen.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -317,6 +319,41 @@ static void bad_expression_is_refused_with_libpcaps_words_and_the_column(void **
 	check_refused("inbound and tcp", "not in the frame");
 }
 
+/* A host without /etc/protocols. */
+static bool protocols_missing;
+int __real_getprotobyname_r(const char *name, struct protoent *entry, char *buf, size_t size,
+			    struct protoent **ret);
+int __wrap_getprotobyname_r(const char *name, struct protoent *entry, char *buf, size_t size,
+			    struct protoent **ret);
+int __wrap_getprotobyname_r(const char *name, struct protoent *entry, char *buf, size_t size,
+			    struct protoent **ret)
+{
+	if (!protocols_missing)
+		return __real_getprotobyname_r(name, entry, buf, size, ret);
+	*ret = NULL;
+	return ENOENT;
+}
+
+/* libpcap would compile them all, as protocol 0. */
+static void protocol_that_cannot_be_looked_up_is_refused(void **state)
+{
+	static const char *const fine[] = {"ip proto 6", "ether proto \\arp", "tcp port 80",
+					   "ip proto 6 or 17", "ip proto 6 and tcp"};
+
+	protocols_missing = true;
+	check_refused("ip proto nosuch", "protocol 'nosuch' at column 10 cannot be looked up");
+	check_refused("ip6 proto \\tcp", "protocol 'tcp' at column 12");
+	check_refused("ip protochain ospf", "protocol 'ospf' at column 15");
+	check_refused("ip proto (6 or ospf)", "protocol 'ospf' at column 16");
+	for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
+		struct filter_match *match = NULL;
+
+		assert_int_equal(filter_match_create(fine[i], FILTER_ENGINE_JIT, &match, NULL), 0);
+		filter_match_destroy(match);
+	}
+	protocols_missing = false;
+}
+
 static void expression_longer_than_the_limit_is_refused(void **state)
 {
 	struct filter_match *match = NULL;
@@ -426,6 +463,7 @@ int main(void)
 		cmocka_unit_test(loop_of_protochain_runs_and_ends),
 		cmocka_unit_test(empty_expression_matches_everything),
 		cmocka_unit_test(bad_expression_is_refused_with_libpcaps_words_and_the_column),
+		cmocka_unit_test(protocol_that_cannot_be_looked_up_is_refused),
 		cmocka_unit_test(expression_longer_than_the_limit_is_refused),
 		cmocka_unit_test(name_of_a_host_is_refused_before_anybody_is_asked),
 		cmocka_unit_test(what_counts_as_keyword_is_one_to_libpcap),

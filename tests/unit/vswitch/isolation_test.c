@@ -38,6 +38,7 @@ struct conf_port {
 	int sw, tenant; /* tenant -1: none */
 	enum mode mode;
 	unsigned vlan, secondary, native;
+	unsigned serves;  /* promiscuous: bits of its secondaries */
 	unsigned allowed; /* bits 1 .. N_VLANS */
 };
 
@@ -75,8 +76,9 @@ static bool accepts(const struct conf_port *p, unsigned vlan)
 	case TRUNK:
 		return vlan == p->native || (vlan != 0 && (p->allowed >> vlan & 1) != 0);
 	case COMMUNITY:
-	case PROMISCUOUS:
 		return vlan == p->vlan || vlan == p->secondary;
+	case PROMISCUOUS:
+		return vlan == p->vlan || (p->serves >> vlan & 1) != 0;
 	case ACCESS:
 	case TUNNEL:
 	case ISOLATED:
@@ -84,6 +86,12 @@ static bool accepts(const struct conf_port *p, unsigned vlan)
 		break;
 	}
 	return vlan == p->vlan;
+}
+
+/* An isolated or community port hears nobody who would not hear it. */
+static bool hears(const struct conf_port *to, const struct conf_port *from)
+{
+	return (to->mode != ISOLATED && to->mode != COMMUNITY) || accepts(from, to->secondary);
 }
 
 static bool same_world(const struct conf_port *a, const struct conf_port *b)
@@ -107,6 +115,7 @@ static void choose(struct conf_port *p)
 		/* One primary, 1, and secondaries 2 and 3, so that no VLAN has two primaries. */
 		p->vlan = 1;
 		p->secondary = 2 + (unsigned)(pkt_rand(&rnd) % 2);
+		p->serves = (1 + (unsigned)(pkt_rand(&rnd) % 3)) << 2;
 	}
 }
 
@@ -128,7 +137,13 @@ static json_t *port_json(unsigned i)
 	if (p->mode != TRUNK)
 		json_object_set_new(body, "vlan", json_integer(p->vlan));
 	if (p->mode >= ISOLATED) {
-		snprintf(set, sizeof(set), "%u", p->secondary);
+		if (p->mode == PROMISCUOUS)
+			snprintf(set, sizeof(set), "%s",
+				 p->serves == 0xc ? "2,3"
+				 : p->serves == 4 ? "2"
+						  : "3");
+		else
+			snprintf(set, sizeof(set), "%u", p->secondary);
 		json_object_set_new(body, "secondary", json_string(set));
 	}
 	if (p->mode == TRUNK) {
@@ -276,7 +291,8 @@ static void try_frame(unsigned from, uint64_t dst, unsigned vid, int only,
 		struct rte_mbuf *got[2];
 		uint16_t n = dp_port_mem_collect(live(to), got, 2);
 		bool must = to != from && vlan >= 0 && same_world(&ports[from], &ports[to]) &&
-			    accepts(&ports[to], (unsigned)vlan) && (only < 0 || only == (int)to);
+			    accepts(&ports[to], (unsigned)vlan) &&
+			    hears(&ports[to], &ports[from]) && (only < 0 || only == (int)to);
 
 		if (n != must)
 			print_error("from p%u vid %u carried %d to p%u: %u frames\n", from, vid,
@@ -356,6 +372,25 @@ static void known_address_is_reached_on_its_port_alone(void **state)
 	}
 }
 
+/* What the administrator paired is paired both ways: who serves a secondary, and nobody else. */
+static void promiscuous_port_meets_only_the_secondaries_it_serves(void **state)
+{
+	for (int round = 0; round < N_ROUNDS; round++) {
+		apply_random();
+		for (unsigned a = 0; a < N_PORTS; a++) {
+			for (unsigned b = 0; b < N_PORTS; b++) {
+				const struct conf_port *p = &ports[a], *s = &ports[b];
+
+				if (p->mode != PROMISCUOUS || s->mode < ISOLATED ||
+				    s->mode == PROMISCUOUS || !same_world(p, s))
+					continue;
+				assert_int_equal(can_reach(a, b), p->serves >> s->secondary & 1);
+				assert_int_equal(can_reach(b, a), can_reach(a, b));
+			}
+		}
+	}
+}
+
 static int start(void **state)
 {
 	struct vs_opts opts = {0};
@@ -391,6 +426,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(broadcast_reaches_exactly_whom_the_rules_say),
 		cmocka_unit_test(known_address_is_reached_on_its_port_alone),
+		cmocka_unit_test(promiscuous_port_meets_only_the_secondaries_it_serves),
 	};
 
 	return cmocka_run_group_tests(tests, start, finish);

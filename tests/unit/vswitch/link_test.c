@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Interfaces, addresses, routes and namespaces of a real kernel.  Needs root; runs in a network
- * namespace of its own, which ends with it:
+ * Interfaces, addresses, routes and namespaces of a real kernel.  Runs in a network namespace of
+ * its own, which ends with it:
  *
  * 	 vsl-up0 ──veth── vsl-gw       the uplink with the host's addresses
  * 	 vsl-host0 ──veth── vsl-sw0    the host's interface on the switch, to which they move
@@ -30,16 +30,12 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
-#define SKIPPED 77
+#include "tests/support/own_net.h"
 
 static struct vs_link *link_;
 static struct err err;
 
-static void sh(const char *command)
-{
-	if (system(command) != 0)
-		fail_msg("%s", command);
-}
+#define sh own_net_sh
 
 static int index_of(const char *name)
 {
@@ -582,9 +578,7 @@ int main(void)
 			monitor_stop),
 	};
 
-	if (geteuid() != 0 || unshare(CLONE_NEWNET) != 0) {
-		printf("skipped: needs root\n");
-		return SKIPPED;
-	}
+	if (!own_net_enter())
+		return OWN_NET_SKIPPED;
 	return cmocka_run_group_tests(tests, start, finish);
 }

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Inside the model; see model.h.
+ */
+#ifndef VSWITCH_MODEL_PRIV_H
+#define VSWITCH_MODEL_PRIV_H
+
+#include "vswitch/model.h"
+
+/* What an object's body says of 'key'; NULL, 'def': nothing. */
+const char *vs_body_str(const json_t *body, const char *key);
+uint64_t vs_body_number(const json_t *body, const char *key, uint64_t def);
+
+/* The key of what a kind of port occupies on the host, which is the port's name where 'named'. */
+const char *vs_model_place_key(enum vs_port_kind kind, bool *ret_named);
+
+/* model_check.c: of a model whose objects are read. */
+int vs_model_devices_check(const struct vs_model *m, struct err *err);
+int vs_model_pvlans_check(const struct vs_model *m, struct err *err);
+int vs_model_macs_check(const struct vs_model *m, struct err *err);
+
+#endif

@@ -56,6 +56,9 @@ dl_vlan=5,actions=1
 dl_vlan=5,dl_vlan_pcp=3,actions=1
 dl_vlan_pcp=3,actions=1
 dl_vlan=0xffff,actions=1
+vlan_tci=0,actions=1
+vlan_tci=0x1005/0x1fff,actions=1
+vlan_tci=0x7005,actions=1
 vlan_vid=0x1000/0x1000,actions=1
 metadata=0x5/0xff,tun_id=0x7,actions=1
 tun_src=1.2.3.4,tun_dst=5.6.7.8,actions=1
@@ -259,6 +262,31 @@ def printable(dump, what, lines):
     return n
 
 
+def as_statistics(message):
+    """What a switch answers, once it has the flow of an OFPT_FLOW_MOD."""
+    cookie, = struct.unpack_from('!Q', message, 8)
+    table, = struct.unpack_from('!B', message, 24)
+    idle, hard, priority = struct.unpack_from('!HHH', message, 26)
+    flags, = struct.unpack_from('!H', message, 44)
+    body = message[48:]
+    entry = struct.pack('!HBxIIHHHH4xQQQ', 48 + len(body), table, 5, 0, priority, idle, hard, flags, cookie, 7, 8) + body
+    return struct.pack('!BBHIHHI', 4, MULTIPART_REPLY, 16 + len(entry), 1, 1, 0, 0) + entry
+
+
+def read_back(dump, lines):
+    """What 'ovs-ofctl dump-flows' prints of our flows, we read as those flows."""
+    n = 0
+    for line, (message, _) in zip(lines, ours(dump, 'add', lines)):
+        run = subprocess.run(['ovs-ofctl', 'ofp-print', as_statistics(message).hex()], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, timeout=60)
+        printed = run.stdout.strip().split('\n')[-1].strip()
+        again, text = ours(dump, 'add', [printed])[0]
+        if again is None or sorted_match([again]) != sorted_match([message]):
+            print(f'{line}\n  dumped as {printed}\n  ours  {message.hex()}\n  again {again.hex() if again else text}')
+            n += 1
+    return n
+
+
 def seeds_printable(seed):
     """ovs-ofctl decodes the other messages that we write, as tests/fuzz/of_seed makes them."""
     names = ['async', 'bundle-control', 'config', 'features', 'group', 'hello', 'meter', 'nicira', 'port-desc', 'port-mod',
@@ -289,6 +317,7 @@ def main():
         n += compare(dump, what, command, lines)
         n += round_trip(dump, what, lines)
         n += printable(dump, what, lines)
+    n += read_back(dump, FLOWS)
     n += round_trip(dump, 'add', OURS + OTHER_BYTES)
     n += printable(dump, 'add', OTHER_BYTES)
     n += seeds_printable(sys.argv[2])

@@ -70,7 +70,7 @@ void of_gen_match(uint64_t *state, struct of_match *match)
 		enum of_field field = (enum of_field)of_gen_below(state, OF_N_FIELDS);
 		struct of_oxm oxm = of_gen_oxm(state, field);
 
-		if (of_match_find(match, field) == NULL &&
+		if (of_match_find(match, field) == NULL && of_field_matches(field) &&
 		    of_match_prereq(match, (enum of_prereq)of_field_info(field)->prereq))
 			of_match_set(match, &oxm);
 	}

@@ -21,7 +21,7 @@ import threading
 
 HELLO, ERROR, ECHO, ECHO_REPLY, FEATURES, FEATURES_REPLY = 0, 1, 2, 3, 5, 6
 FLOW_MOD, GROUP_MOD, MULTIPART, MULTIPART_REPLY, BARRIER, BARRIER_REPLY, METER_MOD = 14, 15, 18, 19, 20, 21, 29
-TABLE_FEATURES = 12
+GROUP_DESC, METER_CONFIG, TABLE_FEATURES = 7, 10, 12
 
 # Each goes out in the same bytes, but for the order of fields in the match.
 FLOWS = '''
@@ -263,7 +263,11 @@ def printable(dump, what, lines):
 
 
 def as_statistics(message):
-    """What a switch answers, once it has the flow of an OFPT_FLOW_MOD."""
+    """What a switch answers, once it has the flow of an OFPT_FLOW_MOD, the group or the meter."""
+    if message[1] in (GROUP_MOD, METER_MOD):
+        entry = struct.pack('!H', len(message) - 8) + message[10:]
+        part = GROUP_DESC if message[1] == GROUP_MOD else METER_CONFIG
+        return struct.pack('!BBHIHHI', 4, MULTIPART_REPLY, 16 + len(entry), 1, part, 0, 0) + entry
     cookie, = struct.unpack_from('!Q', message, 8)
     table, = struct.unpack_from('!B', message, 24)
     idle, hard, priority = struct.unpack_from('!HHH', message, 26)
@@ -273,14 +277,14 @@ def as_statistics(message):
     return struct.pack('!BBHIHHI', 4, MULTIPART_REPLY, 16 + len(entry), 1, 1, 0, 0) + entry
 
 
-def read_back(dump, lines):
+def read_back(dump, what, lines):
     """What 'ovs-ofctl dump-flows' prints of our flows, we read as those flows."""
     n = 0
-    for line, (message, _) in zip(lines, ours(dump, 'add', lines)):
+    for line, (message, _) in zip(lines, ours(dump, what, lines)):
         run = subprocess.run(['ovs-ofctl', 'ofp-print', as_statistics(message).hex()], stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, text=True, timeout=60)
-        printed = run.stdout.strip().split('\n')[-1].strip()
-        again, text = ours(dump, 'add', [printed])[0]
+                             stderr=subprocess.DEVNULL, text=True, timeout=60)
+        printed = ' '.join(run.stdout.strip().split('\n')[1:]).strip()
+        again, text = ours(dump, what, [printed])[0]
         if again is None or sorted_match([again]) != sorted_match([message]):
             print(f'{line}\n  dumped as {printed}\n  ours  {message.hex()}\n  again {again.hex() if again else text}')
             n += 1
@@ -317,7 +321,8 @@ def main():
         n += compare(dump, what, command, lines)
         n += round_trip(dump, what, lines)
         n += printable(dump, what, lines)
-    n += read_back(dump, FLOWS)
+    for what, lines in ('add', FLOWS), ('group', GROUPS), ('meter', METERS):
+        n += read_back(dump, what, lines)
     n += round_trip(dump, 'add', OURS + OTHER_BYTES)
     n += printable(dump, 'add', OTHER_BYTES)
     n += seeds_printable(sys.argv[2])

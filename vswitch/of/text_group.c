@@ -244,6 +244,8 @@ static bool parse_meter_pair(struct of_parser *p, const struct of_pair *pair,
 		struct of_parser one = of_parser_in(p, pair->value);
 		struct of_pair inner;
 
+		if (pair->value.size == 0) /* as 'ovs-ofctl' prints it, before a line for each */
+			return true;
 		if (of_parse_pair(&one, &inner) && of_word_is(inner.key, "type"))
 			parse_band_type(&one, inner.value, meter);
 		else

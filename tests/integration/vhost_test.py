@@ -121,13 +121,28 @@ def memory_files(pid):
             yield f'/proc/{pid}/fd/{fd}'
 
 
+def stop(pid):
+    """Stands still in all of its threads; the signal alone only asks for it."""
+    os.kill(pid, signal.SIGSTOP)
+
+    def stands():
+        states = []
+        for task in os.listdir(f'/proc/{pid}/task'):
+            with open(f'/proc/{pid}/task/{task}/stat') as f:
+                states.append(f.read().rsplit(')', 1)[1].split()[0])
+        return all(state == 'T' for state in states)
+
+    if not vst.wait_for(stands, 10, 0.01):
+        raise vst.Failed(f'process {pid} does not stop')
+
+
 def memory_is_cut(t):
     """The peer stands still, or it would die of it first."""
     p = Pair(t, 'cut', 1500, 'client', 1, False)
     p.carries('before the cut')
     before = find(p.show(), 'faults')
-    p.far.proc.send_signal(signal.SIGSTOP)
     pid = p.far.proc.pid
+    stop(pid)
     for path in memory_files(pid):
         with open(path, 'r+b') as f:
             ctypes.CDLL(None).ftruncate(f.fileno(), 0)

@@ -21,7 +21,7 @@ static const struct ctl_arg add_args[] = {
 	 .type = CTL_STR,
 	 .flags = CTL_POS | CTL_REQUIRED,
 	 .metavar = "FLOW",
-	 .help = "as for ovs-ofctl: fields=values, then actions=..."},
+	 .help = "fields=values, then actions=LIST, as for ovs-ofctl"},
 	{0},
 };
 
@@ -31,7 +31,7 @@ static const struct ctl_arg mod_args[] = {
 	 .type = CTL_STR,
 	 .flags = CTL_POS | CTL_REQUIRED,
 	 .metavar = "FLOW",
-	 .help = "which flows, then actions=..."},
+	 .help = "which flows, then actions=LIST"},
 	STRICT_ARG,
 	{0},
 };

@@ -64,7 +64,7 @@ struct dp_worker {
 	_Atomic uint16_t
 		rank; /* which transmit queue is mine; changed only while all workers are paused */
 	unsigned cpu;
-	uint64_t burst_tsc; /* clock of this burst */
+	uint64_t burst_tsc;   /* clock of this burst */
 	struct dp_flow *flow; /* NULL until a switch has rules */
 	uint16_t n_touched;
 	uint16_t touched[DP_MAX_PORTS];	   /* ports with frames gathered */

@@ -66,8 +66,8 @@ struct dp_pipeline {
 void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 		   uint16_t n);
 
-/* Before each burst; does something once in some microseconds: the clock of the cache and of rules goes
- * on, entries age. */
+/* Before each burst; now and then it does something: the clock of the cache and of rules goes on,
+ * and entries age. */
 void dp_flow_upkeep(struct dp_worker *w, uint64_t now_tsc);
 
 /* exec.c: runs steps on a frame.  Takes it.  Those that end in NORMAL are left in 'normal' for the

@@ -64,7 +64,7 @@ struct dp_worker {
 	_Atomic uint16_t
 		rank; /* which transmit queue is mine; changed only while all workers are paused */
 	unsigned cpu;
-	uint64_t burst_tsc; /* clock of this burst */
+	uint64_t burst_tsc;   /* clock of this burst */
 	struct dp_flow *flow; /* NULL until a switch has rules */
 	uint16_t n_touched;
 	uint16_t touched[DP_MAX_PORTS];	   /* ports with frames gathered */
@@ -78,6 +78,7 @@ struct dp_worker {
 	_Atomic uint32_t pause_wanted;
 	_Atomic uint32_t pause_done;
 	_Atomic uint64_t busy_cycles, sleep_cycles, packets, wakeups, loops;
+	_Atomic uint64_t sleep_start; /* of the sleep that goes on, in cycles; 0: awake */
 
 	/* Control thread's. */
 	struct dp_rxq_list *spare; /* an empty list, for when there is no memory; NULL: in use */

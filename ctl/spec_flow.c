@@ -21,7 +21,7 @@ static const struct ctl_arg add_args[] = {
 	 .type = CTL_STR,
 	 .flags = CTL_POS | CTL_REQUIRED,
 	 .metavar = "FLOW",
-	 .help = "as for ovs-ofctl: fields=values, then actions=..."},
+	 .help = "fields=values, then actions=LIST, as for ovs-ofctl"},
 	{0},
 };
 
@@ -31,7 +31,7 @@ static const struct ctl_arg mod_args[] = {
 	 .type = CTL_STR,
 	 .flags = CTL_POS | CTL_REQUIRED,
 	 .metavar = "FLOW",
-	 .help = "which flows, then actions=..."},
+	 .help = "which flows, then actions=LIST"},
 	STRICT_ARG,
 	{0},
 };
@@ -118,9 +118,8 @@ const struct ctl_spec ctl_spec_flows[] = {
 		.noun = "flow",
 		.verb = "mod",
 		.summary = "Change what flows do",
-		.examples =
-			(const char *const[]){"vswitchctl flow mod lan0 'tcp,actions=normal'",
-					      NULL},
+		.examples = (const char *const[]){"vswitchctl flow mod lan0 'tcp,actions=normal'",
+						  NULL},
 		.args = mod_args,
 	},
 	{
@@ -128,8 +127,7 @@ const struct ctl_spec ctl_spec_flows[] = {
 		.verb = "del",
 		.summary = "Delete flows",
 		.description = "With no flow, all of them: then the switch drops everything.",
-		.examples = (const char *const[]){"vswitchctl flow del lan0 'tcp,tp_dst=80'",
-						  NULL},
+		.examples = (const char *const[]){"vswitchctl flow del lan0 'tcp,tp_dst=80'", NULL},
 		.args = del_args,
 	},
 	{

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * See cls.h.  A tuple's table is open addressing with linear probing over chains of rules that have
- * the same masked key.  A table that fills up is copied into a larger one; readers of the old one go
- * on with it.  A place that was emptied stays a tombstone until then, so a reader's walk never ends
- * early.
+ * the same masked key.  A table that fills up is copied into a larger one; readers of the old one
+ * go on with it.  A place that was emptied stays a tombstone until then, so a reader's walk never
+ * ends early.
  */
 #include "dataplane/cls.h"
 
 #include "dataplane/hash.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -130,8 +131,8 @@ static struct dp_cls_rule *chain_find(const struct dp_cls_tuple *t, const uint64
 	const struct table *table = atomic_load_explicit(&t->table, memory_order_acquire);
 
 	for (uint32_t i = hash;; i++) {
-		struct dp_cls_rule *r = atomic_load_explicit(&table->slots[i & table->mask],
-							     memory_order_acquire);
+		struct dp_cls_rule *r =
+			atomic_load_explicit(&table->slots[i & table->mask], memory_order_acquire);
 
 		if (r == NULL)
 			return NULL;
@@ -146,8 +147,8 @@ static inline bool visible(const struct dp_cls_rule *r, uint64_t version)
 	       version < atomic_load_explicit(&r->to, memory_order_relaxed);
 }
 
-struct dp_cls_rule *dp_cls_find(const struct dp_cls *cls, const struct dp_key *key, uint64_t version,
-				struct dp_key *wc)
+struct dp_cls_rule *dp_cls_find(const struct dp_cls *cls, const struct dp_key *key,
+				uint64_t version, struct dp_key *wc)
 {
 	const struct order *order = atomic_load_explicit(&cls->order, memory_order_acquire);
 	struct dp_cls_rule *best = NULL;
@@ -285,8 +286,7 @@ static int table_reserve(struct dp_cls *cls, struct dp_cls_tuple *t)
 		return -ENOMEM;
 	t->n_taken = 0;
 	for (uint32_t i = 0; i <= old->mask; i++) {
-		struct dp_cls_rule *r =
-			atomic_load_explicit(&old->slots[i], memory_order_relaxed);
+		struct dp_cls_rule *r = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
 
 		if (r == NULL || r == TOMBSTONE)
 			continue;
@@ -310,7 +310,8 @@ static _Atomic(struct dp_cls_rule *) *slot_of(const struct dp_cls_tuple *t,
 	return &table->slots[i];
 }
 
-/* Where in the chain that starts at '*at' a rule of this priority goes: before the first that is lower. */
+/* Where in the chain that starts at '*at' a rule of this priority goes: before the first that is
+ * lower. */
 static void chain_insert(_Atomic(struct dp_cls_rule *) *at, struct dp_cls_rule *rule)
 {
 	struct dp_cls_rule *r;
@@ -377,13 +378,13 @@ int dp_cls_insert(struct dp_cls *cls, struct dp_cls_rule *rule, const struct dp_
 	if (t == NULL)
 		return -ENOMEM;
 	rule->key = malloc((t->n_words + 1u) * sizeof(uint64_t));
-	if (rule->key == NULL || table_reserve(cls, t) != 0 ||
-	    best_raised(cls, t, priority) != 0) {
+	if (rule->key == NULL || table_reserve(cls, t) != 0 || best_raised(cls, t, priority) != 0) {
 		free(rule->key);
 		rule->key = NULL;
 		if (t->n_rules == 0) {
 			tuple_unlink(cls, t);
-			tuple_free(t); /* Never published: its order is what failed, or was not made. */
+			tuple_free(t); /* Never published: its order is what failed, or was not
+					  made. */
 		}
 		return -ENOMEM;
 	}
@@ -455,8 +456,10 @@ void dp_cls_remove(struct dp_cls *cls, struct dp_cls_rule *rule)
 {
 	struct dp_cls_tuple *t = rule->tuple;
 	struct dp_cls_rule *head = chain_find(t, rule->key, rule->hash), *next, *r;
-	_Atomic(struct dp_cls_rule *) *at = slot_of(t, head);
+	_Atomic(struct dp_cls_rule *) *at;
 
+	assert(head != NULL); /* It is in. */
+	at = slot_of(t, head);
 	next = atomic_load_explicit(&rule->next, memory_order_relaxed);
 	if (head == rule) {
 		atomic_store_explicit(at, next != NULL ? next : TOMBSTONE, memory_order_release);

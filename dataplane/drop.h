@@ -32,7 +32,7 @@
 	X(RX_MALFORMED, "rx-malformed", "the receive descriptor or offload header is malformed") \
 	X(NO_ACTION, "no-action", "no rule matches it, or the one that does has no output")   \
 	X(TTL, "ttl", "a rule decrements its TTL, which is 0 or 1")                             \
-	X(PROGRAM_TOO_LONG, "program-too-long", "its rules have more actions than a program holds") \
+	X(PROGRAM_TOO_LONG, "program-too-long", "its rules do more than a program holds")   \
 	X(PORT_REMOVED, "port-removed", "the port was removed while the frame was queued")
 
 enum dp_drop {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * What the learning switch (l2.c) and the flow engine (flow.c) have in common at a port's edges: a
- * burst is counted and admitted, a frame's tag says which VLAN carries it, and whatever decided on an
- * egress port, tenant and VLAN have the last word.  Workers.
+ * burst is counted and admitted, a frame's tag says which VLAN carries it, and whatever decided on
+ * an egress port, tenant and VLAN have the last word.  Workers.
  *
  * Source: IEEE 802.1Q-2018 8.6.
  */
@@ -66,7 +66,8 @@ static inline bool dp_edge_classify_wire(const struct dp_vport *in, struct dp_ed
 }
 
 /* A tagged frame: which VLAN carries it.  DP_N_DROPS when it may go on. */
-static inline enum dp_drop dp_edge_classify_tagged(const struct dp_vport *in, struct dp_edge_frame *f)
+static inline enum dp_drop dp_edge_classify_tagged(const struct dp_vport *in,
+						   struct dp_edge_frame *f)
 {
 	const uint8_t *d = rte_pktmbuf_mtod(f->m, const uint8_t *);
 	uint16_t vid;
@@ -128,8 +129,8 @@ static inline enum dp_drop dp_edge_classify(const struct dp_vport *in, struct dp
 
 /* May a frame of this domain and VLAN leave by 'out'?  The last word on isolation: it does not
  * trust the table. */
-static inline bool dp_edge_may_leave(const struct dp_vport *in, const struct dp_vport *out, uint16_t domain,
-			     uint16_t cvlan, enum dp_drop *ret_reason)
+static inline bool dp_edge_may_leave(const struct dp_vport *in, const struct dp_vport *out,
+				     uint16_t domain, uint16_t cvlan, enum dp_drop *ret_reason)
 {
 	if (unlikely(out->domain != domain)) {
 		if (out->wire == NULL || out->wire->vlan_of_domain[domain] == DP_NO_VLAN) {
@@ -158,8 +159,8 @@ static inline bool dp_edge_needs_tag_work(const struct dp_vport *out, const stru
 }
 
 static inline void dp_edge_forward(struct dp_worker *w, const struct dp_vport *in,
-				 const struct dp_vport *out, const struct dp_edge_frame *f,
-				 struct dp_count *count)
+				   const struct dp_vport *out, const struct dp_edge_frame *f,
+				   struct dp_count *count)
 {
 	enum dp_drop reason = DP_N_DROPS;
 	struct rte_mbuf *m = f->m;
@@ -188,13 +189,14 @@ static inline void dp_edge_forward(struct dp_worker *w, const struct dp_vport *i
 }
 
 static inline void dp_edge_count_tenant(struct dp_worker *w, uint16_t domain, uint16_t packets,
-				uint64_t bytes)
+					uint64_t bytes)
 {
 	w->count->domains[domain].rx_packets += packets;
 	w->count->domains[domain].rx_bytes += bytes;
 }
 
-static inline bool dp_edge_is_probe(struct dp_worker *w, const struct dp_vport *in, const struct rte_mbuf *m)
+static inline bool dp_edge_is_probe(struct dp_worker *w, const struct dp_vport *in,
+				    const struct rte_mbuf *m)
 {
 	uint64_t first;
 
@@ -205,8 +207,8 @@ static inline bool dp_edge_is_probe(struct dp_worker *w, const struct dp_vport *
 }
 
 /* Counts the burst as received; true when the port takes frames at all. */
-static inline bool dp_edge_admit(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
-		  uint16_t n)
+static inline bool dp_edge_admit(struct dp_worker *w, const struct dp_vport *in,
+				 struct rte_mbuf **pkts, uint16_t n)
 {
 	struct dp_count *count = w->count->ports[in->id];
 	uint64_t bytes = 0;
@@ -228,7 +230,8 @@ static inline bool dp_edge_admit(struct dp_worker *w, const struct dp_vport *in,
 			dp_drop(w, in->id, pkts[i], DP_DROP_PORT_DISABLED);
 		else
 			dp_drop(w, in->id, pkts[i],
-				dp_edge_is_probe(w, in, pkts[i]) ? DP_DROP_LOOP_PROBE : DP_DROP_LOOP);
+				dp_edge_is_probe(w, in, pkts[i]) ? DP_DROP_LOOP_PROBE
+								 : DP_DROP_LOOP);
 	}
 	return false;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Runs a program's steps on a frame.  The bytes are made the frame's own before the first change; an
- * output that is not the last step gets a copy that shares them, so what comes after it copies
- * once more before it writes.  Every frame and every copy ends in an output, the learning switch, or
- * a counted drop.  Workers.
+ * Runs a program's steps on a frame.  The bytes are made the frame's own before the first change;
+ * an output that is not the last step gets a copy that shares them, so what comes after it copies
+ * once more before it writes.  Every frame and every copy ends in an output, the learning switch,
+ * or a counted drop.  Workers.
  */
 #include "dataplane/flow.h"
 #include "dataplane/rewrite.h"
@@ -17,7 +17,9 @@ struct walk {
 	struct dp_run *run;
 	struct dp_edge_frame f;
 	struct dp_headers h;
-	bool parsed, own, changed;
+	bool parsed, own;
+	bool tag_changed;  /* 'f' does not say yet what the frame is carried on */
+	bool macs_changed; /* nor its addresses, which only the learning switch asks for */
 	unsigned depth;
 };
 
@@ -33,20 +35,33 @@ static struct rte_mbuf *clone_of(struct walk *k)
 	return m;
 }
 
-/* Tag and addresses as they are now; what the frame is carried on follows its tag. */
-static void look_again(struct walk *k)
+static void carried_on(struct walk *k, bool tagged, uint16_t vid)
+{
+	k->f.tagged = tagged;
+	k->f.cvlan = tagged && vid != 0 ? vid : k->run->in->pvid;
+}
+
+/* What the frame is carried on follows its tag. */
+static void look_at_tag(struct walk *k)
 {
 	const uint8_t *d = rte_pktmbuf_mtod(k->f.m, const uint8_t *);
 
-	if (!k->changed || k->f.m->data_len < 18)
+	if (!k->tag_changed || k->f.m->data_len < 18)
 		return;
-	k->changed = false;
+	k->tag_changed = false;
+	carried_on(k, dp_edge_is_tpid(dp_edge_eth_type_le(k->f.m)),
+		   dp_edge_load_be16(d + 14) & 0xfff);
+}
+
+static void look_at_macs(struct walk *k)
+{
+	const uint8_t *d = rte_pktmbuf_mtod(k->f.m, const uint8_t *);
+
+	if (!k->macs_changed)
+		return;
+	k->macs_changed = false;
 	k->f.dst = dp_key_load64(d) & DP_EDGE_MAC_MASK;
 	k->f.src = dp_key_load64(d + 6) & DP_EDGE_MAC_MASK;
-	k->f.tagged = dp_edge_is_tpid(dp_edge_eth_type_le(k->f.m));
-	k->f.cvlan = k->f.tagged ? dp_edge_load_be16(d + 14) & 0xfff : k->run->in->pvid;
-	if (k->f.tagged && k->f.cvlan == 0)
-		k->f.cvlan = k->run->in->pvid;
 }
 
 static void drop(struct walk *k, enum dp_drop reason)
@@ -61,7 +76,7 @@ static void output(struct walk *k, uint16_t port, bool last)
 	struct dp_worker *w = k->run->w;
 	struct dp_edge_frame f;
 
-	look_again(k);
+	look_at_tag(k);
 	f = k->f;
 	if (last)
 		k->f.m = NULL;
@@ -78,7 +93,7 @@ static void output_in_port(struct walk *k, bool last)
 	struct dp_worker *w = k->run->w;
 	struct dp_edge_frame f;
 
-	look_again(k);
+	look_at_tag(k);
 	f = k->f;
 	if (last)
 		k->f.m = NULL;
@@ -92,7 +107,7 @@ static void flood(struct walk *k, bool last)
 	struct dp_worker *w = k->run->w;
 	struct rte_mbuf *m = k->f.m;
 
-	look_again(k);
+	look_at_tag(k);
 	if (last)
 		k->f.m = NULL;
 	else if ((m = clone_of(k)) == NULL)
@@ -105,7 +120,8 @@ static void normal(struct walk *k, bool last)
 	struct dp_run *run = k->run;
 	struct dp_edge_frame f;
 
-	look_again(k);
+	look_at_tag(k);
+	look_at_macs(k);
 	f = k->f;
 	if (last)
 		k->f.m = NULL;
@@ -134,7 +150,6 @@ static bool writable(struct walk *k)
 		dp_parse_mbuf(k->f.m, &k->h);
 		k->parsed = true;
 	}
-	k->changed = true;
 	return true;
 }
 
@@ -259,6 +274,11 @@ static void on_change(struct walk *k, const struct dp_step *s, bool last)
 	if (!writable(k))
 		return;
 	rc = change(k, s);
+	if (s->op == DP_STEP_PUSH_VLAN && rc == 0)
+		carried_on(k, true, s->arg & 0xfff);
+	else if (s->op != DP_STEP_SET_MACS && s->op != DP_STEP_DEC_NW_TTL)
+		k->tag_changed = true;
+	k->macs_changed = true;
 	if (rc == -ERANGE)
 		drop(k, DP_DROP_TTL);
 	else if (rc == -ENOMEM)
@@ -296,7 +316,11 @@ static void walk_steps(struct walk *k, const uint8_t *steps, uint16_t size)
 void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_t *steps,
 	     uint16_t size)
 {
-	struct walk k = {.run = run, .f = *frame};
+	struct walk k; /* not cleared: the headers are filled in when a step needs them */
 
+	k.run = run;
+	k.f = *frame;
+	k.parsed = k.own = k.tag_changed = k.macs_changed = false;
+	k.depth = 0;
 	walk_steps(&k, steps, size);
 }

@@ -7,10 +7,10 @@
 #include <rte_cycles.h>
 
 /* Entries a port may make: at once, and a second. */
-#define TOKENS_MOST   32768u
-#define TOKENS_A_MS   200u
-#define IDLE_TICKS    100u /* ten seconds */
-#define UPKEEP_EVERY  16   /* microseconds */
+#define TOKENS_MOST  32768u
+#define TOKENS_A_MS  200u
+#define IDLE_TICKS   100u /* ten seconds */
+#define UPKEEP_EVERY 16	  /* microseconds */
 
 /* ---- Versions ---- */
 
@@ -71,8 +71,9 @@ static inline void make_key(struct dp_mf_burst *b, unsigned i)
 
 static inline struct dp_flow_counter *counter_of(struct dp_flow *flow, uint32_t rule)
 {
-	struct dp_flow_counter *chunk = atomic_load_explicit(
-		&flow->counters[rule / DP_FLOW_COUNTERS_A_CHUNK], memory_order_relaxed);
+	struct dp_flow_counter *chunk =
+		atomic_load_explicit(&flow->counters[rule / DP_FLOW_COUNTERS_A_CHUNK],
+				     memory_order_relaxed);
 
 	return &chunk[rule % DP_FLOW_COUNTERS_A_CHUNK];
 }
@@ -83,13 +84,13 @@ static inline void credit(struct dp_flow *flow, const uint32_t *rules, uint16_t 
 	for (uint16_t i = 0; i < n_rules; i++) {
 		struct dp_flow_counter *c = counter_of(flow, rules[i]);
 
-		atomic_store_explicit(
-			&c->packets,
-			atomic_load_explicit(&c->packets, memory_order_relaxed) + packets,
-			memory_order_relaxed);
-		atomic_store_explicit(
-			&c->bytes, atomic_load_explicit(&c->bytes, memory_order_relaxed) + bytes,
-			memory_order_relaxed);
+		atomic_store_explicit(&c->packets,
+				      atomic_load_explicit(&c->packets, memory_order_relaxed) +
+					      packets,
+				      memory_order_relaxed);
+		atomic_store_explicit(&c->bytes,
+				      atomic_load_explicit(&c->bytes, memory_order_relaxed) + bytes,
+				      memory_order_relaxed);
 		atomic_store_explicit(&c->used, flow->tick + 1, memory_order_relaxed);
 	}
 }
@@ -139,10 +140,10 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 		dp_build_step(b, DP_STEP_DROP, DP_DROP_PROGRAM_TOO_LONG, 0);
 	}
 	if (b->keep && may_enter(run->w, run->in->id))
-		program = dp_programs_get(flow->programs, dp_build_only_output(b), b->steps, b->size,
-					  b->rules, b->n_rules);
-	if (program != NULL && dp_mf_insert(flow->mf, pl->index, key, &b->wc, program, b->tables,
-					    &b->changed) == NULL)
+		program = dp_programs_get(flow->programs, dp_build_only_output(b), b->steps,
+					  b->size, b->rules, b->n_rules);
+	if (program != NULL &&
+	    dp_mf_insert(flow->mf, pl->index, key, &b->wc, program, b->tables, &b->changed) == NULL)
 		dp_programs_unref(flow->programs, program);
 	run_build(run, f);
 }
@@ -257,8 +258,7 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 	struct dp_flow *flow = w->flow;
 	struct dp_mf_burst *b = &flow->burst;
 	struct dp_edge_frame normal[DP_BURST];
-	struct dp_run run = {
-		.w = w, .in = in, .count = w->count->ports[in->id], .normal = normal};
+	struct dp_run run = {.w = w, .in = in, .count = w->count->ports[in->id], .normal = normal};
 
 	if (unlikely(version != flow->seen[pl->index]))
 		catch_up(flow, pl, version);

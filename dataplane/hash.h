@@ -2,8 +2,8 @@
  *
  * A keyed hash of the words of a key.  NH, the universal hash of UMAC (RFC 4418, 5.2.1): pairs of
  * 32-bit halves, each plus a secret, are multiplied and summed.  For any two different inputs the
- * chance over the secrets that they collide is 2^-32, so nobody outside can choose keys that do; and
- * it is a few instructions, without a chain from word to word.
+ * chance over the secrets that they collide is 2^-32, so nobody outside can choose keys that do;
+ * and it is a few instructions, without a chain from word to word.
  */
 #ifndef DATAPLANE_HASH_H
 #define DATAPLANE_HASH_H
@@ -23,7 +23,8 @@ static inline uint64_t dp_nh_word(uint64_t word, uint64_t secret)
 	return (uint64_t)low * high;
 }
 
-/* NH's sum is even in its low bits only on average; multiplied and folded, every bit depends on all. */
+/* NH's sum is even in its low bits only on average; multiplied and folded, every bit depends on
+ * all. */
 static inline uint64_t dp_nh_finish(uint64_t sum)
 {
 	sum ^= sum >> 32;

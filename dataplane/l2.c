@@ -84,7 +84,8 @@ static uint16_t classify_all(struct dp_worker *w, const struct dp_vport *in, str
 
 /* Pass 2 for sources: marks the known, learns the others. */
 static void learn_sources(struct dp_worker *w, const struct dp_vport *in,
-			  const struct dp_edge_frame *frames, uint16_t n, const struct dp_fdb_table *t)
+			  const struct dp_edge_frame *frames, uint16_t n,
+			  const struct dp_fdb_table *t)
 {
 	const struct dp_fdb *fdb = w->dp->fdb;
 	struct l2_learn learn[DP_BURST];
@@ -103,7 +104,8 @@ static void learn_sources(struct dp_worker *w, const struct dp_vport *in,
 
 /* Passes 2 and 3. */
 static void forward_all(struct dp_worker *w, const struct dp_vport *in,
-			const struct dp_edge_frame *frames, uint16_t n, const struct dp_fdb_table *t)
+			const struct dp_edge_frame *frames, uint16_t n,
+			const struct dp_fdb_table *t)
 {
 	struct dp_count *count = w->count->ports[in->id];
 	const struct dp_fdb *fdb = w->dp->fdb;

@@ -11,12 +11,12 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define FIRST_BUCKETS	8192u /* 512 KiB */
-#define READY_STEP	32768u
-#define MOVE_BUCKETS	16
-#define SWEEP_ENTRIES	64
-#define SCAN_LIMIT	4096 /* entries of a group that are looked through for one change */
-#define BEYOND		(DP_KEY_WORDS - DP_KEY_SHORT)
+#define FIRST_BUCKETS 8192u /* 512 KiB */
+#define READY_STEP    32768u
+#define MOVE_BUCKETS  16
+#define SWEEP_ENTRIES 64
+#define SCAN_LIMIT    4096 /* entries of a group that are looked through for one change */
+#define BEYOND	      (DP_KEY_WORDS - DP_KEY_SHORT)
 
 /* ---- Memory (control thread) ---- */
 
@@ -127,7 +127,8 @@ void dp_mf_tick(struct dp_mf *mf)
 
 /* ---- Groups ---- */
 
-static struct dp_mf_group *group_find(const struct dp_mf *mf, uint16_t sw, const struct dp_key *mask)
+static struct dp_mf_group *group_find(const struct dp_mf *mf, uint16_t sw,
+				      const struct dp_key *mask)
 {
 	const struct dp_mf_switch *s = &mf->switches[sw];
 
@@ -566,7 +567,8 @@ static void move_some(struct dp_mf *mf)
 
 			if (b->tag[i] == 0)
 				continue;
-			/* 'spilled' of the old array is of no more use, for it only grows too large. */
+			/* 'spilled' of the old array is of no more use, for it only grows too
+			 * large. */
 			b->tag[i] = 0;
 			if (!table_put(mf, mf->cur, mf->entries[entry].hash, entry))
 				entry_remove(mf, entry);

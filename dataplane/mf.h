@@ -3,8 +3,8 @@
  * The flow cache of one worker: from a key to the program that was composed for it.  An entry says
  * which bits of a key were looked at when the program was made (its mask) and what they were, so it
  * answers for every packet that agrees in them.  Entries of one mask form a group; all live in one
- * hash table.  No two entries of different programs answer for one packet, so the first hit is right
- * and groups are searched in the order of their hits.
+ * hash table.  No two entries of different programs answer for one packet, so the first hit is
+ * right and groups are searched in the order of their hits.
  *
  * When more groups must be searched than pays, a packet's whole short key is entered as well, with
  * the same program: the exact group, searched first.  That, too, is an entry like others.
@@ -61,17 +61,17 @@ static_assert(sizeof(struct dp_mf_entry) == 64, "an entry is a cache line");
 struct dp_mf_group {
 	uint64_t mask[DP_KEY_SHORT];
 	uint64_t secret[DP_KEY_SHORT];
-	uint8_t n_beyond;		/* words after the short key */
-	uint8_t beyond[DP_KEY_WORDS];	/* which */
+	uint8_t n_beyond;	      /* words after the short key */
+	uint8_t beyond[DP_KEY_WORDS]; /* which */
 	uint64_t beyond_mask[DP_KEY_WORDS - DP_KEY_SHORT];
 	uint64_t beyond_secret[DP_KEY_WORDS - DP_KEY_SHORT];
 	uint16_t sw;
 	bool exact;
 	uint32_t index, epoch;
 	uint32_t n_entries, first;
-	uint64_t hits;	 /* since the order was last looked at */
-	/* Union over its entries: OpenFlow tables passed, and fields that rules had changed before one
-	 * of them was searched (rules then looked at something else than the key). */
+	uint64_t hits; /* since the order was last looked at */
+	/* Union over its entries: OpenFlow tables passed, and fields that rules had changed before
+	 * one of them was searched (rules then looked at something else than the key). */
 	uint64_t tables[4];
 	struct dp_key changed;
 };
@@ -92,18 +92,18 @@ struct dp_mf {
 	struct dp_mf_buckets *cur, *old; /* 'old': being moved into 'cur', NULL mostly */
 	uint32_t move_at;
 	struct dp_mf_entry *entries;
-	uint64_t *beyond; /* [entry][DP_KEY_WORDS - DP_KEY_SHORT] */
+	uint64_t *beyond;			 /* [entry][DP_KEY_WORDS - DP_KEY_SHORT] */
 	uint32_t n_entries, first_free, n_fresh; /* in use; freed ones; never used from here on */
 	uint32_t limit;
 	uint32_t sweep_at;
 	void (*unref)(void *arg, struct dp_program *program); /* an entry that led there is gone */
 	void *unref_arg;
-	struct dp_mf_group *pool; /* [DP_MF_MAX_GROUPS] */
+	struct dp_mf_group *pool;			/* [DP_MF_MAX_GROUPS] */
 	struct dp_mf_group *group_of[DP_MF_MAX_GROUPS]; /* NULL: free */
-	uint32_t now; /* tick */
+	uint32_t now;					/* tick */
 
 	/* Between worker and control thread. */
-	_Atomic uint32_t n_ready; /* entries whose memory is there */
+	_Atomic uint32_t n_ready;		    /* entries whose memory is there */
 	_Atomic(struct dp_mf_buckets *) next, done; /* larger array, given; old array, given back */
 	_Atomic uint32_t n_shown, n_buckets_shown;
 	_Atomic uint64_t hits, misses, probes, inserts, refused, expired, invalidated;
@@ -118,8 +118,9 @@ struct dp_mf_burst {
 	struct dp_mf_entry *hit[DP_BURST]; /* NULL: nothing known */
 	uint32_t has_long;		   /* bit i: long_key[i] is filled */
 	uint16_t n, in_port;
-	uint32_t deep;	   /* bit i: found only after DP_MF_DEEP groups */
-	struct dp_key *long_key; /* [DP_BURST], made when a group asks for more than the short key */
+	uint32_t deep; /* bit i: found only after DP_MF_DEEP groups */
+	struct dp_key
+		*long_key; /* [DP_BURST], made when a group asks for more than the short key */
 	void (*make_long)(struct dp_mf_burst *b, unsigned i);
 };
 
@@ -134,8 +135,9 @@ void dp_mf_tick(struct dp_mf *mf);
 /* Fills b->hit. */
 void dp_mf_lookup(struct dp_mf *mf, uint16_t sw, struct dp_mf_burst *b);
 
-/* Enters 'program' for keys equal to 'key' in 'mask'; takes the caller's reference to it.  An entry for
- * the same keys is replaced.  Returns it, or NULL when there is no room (the reference stays).  'tables', 'changed': see struct dp_mf_group. */
+/* Enters 'program' for keys equal to 'key' in 'mask'; takes the caller's reference to it.  An entry
+ * for the same keys is replaced.  Returns it, or NULL when there is no room (the reference stays).
+ * 'tables', 'changed': see struct dp_mf_group. */
 struct dp_mf_entry *dp_mf_insert(struct dp_mf *mf, uint16_t sw, const struct dp_key *key,
 				 const struct dp_key *mask, struct dp_program *program,
 				 const uint64_t tables[4], const struct dp_key *changed);

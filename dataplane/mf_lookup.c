@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The flow cache's search; see mf.h.  Passes over a burst, so that one packet's memory accesses wait
- * while the next one's are under way.
+ * The flow cache's search; see mf.h.  Passes over a burst, so that one packet's memory accesses
+ * wait while the next one's are under way.
  */
 #include "dataplane/mf_priv.h"
 
@@ -9,8 +9,11 @@
 
 #define BEYOND (DP_KEY_WORDS - DP_KEY_SHORT)
 
-/* What one group's passes hand on. */
+/* What one group's passes hand on.  A packet whose masked key is that of one before it is its twin,
+ * and gets its answer: where rules are coarse, most are. */
 struct probe {
+	uint32_t twins; /* bit per packet */
+	uint8_t twin_of[DP_BURST];
 	uint64_t masked[DP_BURST][DP_KEY_SHORT] __attribute__((aligned(64)));
 	uint32_t hash[DP_BURST];
 	uint32_t tags[DP_BURST];
@@ -36,6 +39,18 @@ static inline uint64_t hash_short(const struct dp_mf_group *g, const uint64_t *m
 	return dp_nh4(_mm256_load_si256((const __m256i *)masked), g->secret);
 #else
 	return dp_nh(masked, DP_KEY_SHORT, g->secret);
+#endif
+}
+
+static inline bool same_short(const uint64_t *a, const uint64_t *b)
+{
+#ifdef __AVX2__
+	__m256i diff = _mm256_xor_si256(_mm256_load_si256((const __m256i *)a),
+					_mm256_load_si256((const __m256i *)b));
+
+	return _mm256_testz_si256(diff, diff);
+#else
+	return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3])) == 0;
 #endif
 }
 
@@ -72,32 +87,55 @@ static inline uint32_t resolve(struct dp_mf *mf, const struct dp_mf_group *g, co
 	return e;
 }
 
-/* Searches one group for the packets of 'left'; returns those it knows nothing of. */
-static uint32_t search(struct dp_mf *mf, struct dp_mf_group *g, struct dp_mf_burst *b, uint32_t left)
+/* Masked keys, hashes, and a prefetch of the bucket for each packet that is no twin. */
+static inline void hash_all(struct dp_mf *mf, const struct dp_mf_group *g, struct dp_mf_burst *b,
+			    struct probe *p, uint32_t left)
 {
-	uint32_t still = 0, hits = 0;
-	struct probe p;
+	unsigned last = DP_BURST;
 
+	p->twins = 0;
 	for (uint32_t todo = left; todo != 0; todo &= todo - 1) {
 		unsigned i = (unsigned)__builtin_ctz(todo);
 		uint64_t sum;
 
-		mask_short(g, b->key[i], p.masked[i]);
-		sum = hash_short(g, p.masked[i]);
+		mask_short(g, b->key[i], p->masked[i]);
+		if (last != DP_BURST && g->n_beyond == 0 &&
+		    same_short(p->masked[i], p->masked[last])) {
+			p->twins |= 1u << i;
+			p->twin_of[i] = (uint8_t)last;
+			continue;
+		}
+		last = i;
+		sum = hash_short(g, p->masked[i]);
 		if (unlikely(g->n_beyond != 0))
-			sum += mask_beyond(g, b, i, p.beyond[i]);
-		p.hash[i] = (uint32_t)dp_nh_finish(sum);
-		rte_prefetch0(dp_mf_first(mf->cur, p.hash[i]));
+			sum += mask_beyond(g, b, i, p->beyond[i]);
+		p->hash[i] = (uint32_t)dp_nh_finish(sum);
+		rte_prefetch0(dp_mf_first(mf->cur, p->hash[i]));
 	}
-	for (uint32_t todo = left; todo != 0; todo &= todo - 1) {
-		unsigned i = (unsigned)__builtin_ctz(todo);
-		const struct dp_mf_bucket *bucket = dp_mf_first(mf->cur, p.hash[i]);
+}
 
-		p.tags[i] = dp_mf_tags(bucket, dp_mf_tag(p.hash[i]));
-		if (p.tags[i] != 0)
-			rte_prefetch0(&mf->entries[bucket->entry[__builtin_ctz(p.tags[i])]]);
+static inline void find_tags(const struct dp_mf *mf, struct probe *p, uint32_t todo)
+{
+	for (; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctz(todo);
+		const struct dp_mf_bucket *bucket = dp_mf_first(mf->cur, p->hash[i]);
+
+		p->tags[i] = dp_mf_tags(bucket, dp_mf_tag(p->hash[i]));
+		if (p->tags[i] != 0)
+			rte_prefetch0(&mf->entries[bucket->entry[__builtin_ctz(p->tags[i])]]);
 	}
-	for (uint32_t todo = left; todo != 0; todo &= todo - 1) {
+}
+
+/* Searches one group for the packets of 'left'; returns those it knows nothing of. */
+static uint32_t search(struct dp_mf *mf, struct dp_mf_group *g, struct dp_mf_burst *b,
+		       uint32_t left)
+{
+	uint32_t still = 0, hits = 0;
+	struct probe p;
+
+	hash_all(mf, g, b, &p, left);
+	find_tags(mf, &p, left & ~p.twins);
+	for (uint32_t todo = left & ~p.twins; todo != 0; todo &= todo - 1) {
 		unsigned i = (unsigned)__builtin_ctz(todo);
 		uint32_t at = resolve(mf, g, &p, i);
 		struct dp_mf_entry *e = &mf->entries[at];
@@ -113,6 +151,13 @@ static uint32_t search(struct dp_mf *mf, struct dp_mf_group *g, struct dp_mf_bur
 		b->hit[i] = e;
 		rte_prefetch0(e->program);
 		hits++;
+	}
+	for (uint32_t todo = p.twins; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctz(todo), of = p.twin_of[i];
+
+		b->hit[i] = b->hit[of];
+		still |= (still >> of & 1) << i;
+		hits += b->hit[i] != NULL;
 	}
 	g->hits += hits;
 	return still;

@@ -190,7 +190,8 @@ static int more_counters(struct dp *dp)
 	for (unsigned i = 0; i < DP_MAX_WORKERS; i++) {
 		struct dp_worker *w = dp->workers[i];
 
-		if (w != NULL && w->flow != NULL && atomic_load(&w->flow->counters[chunk]) == NULL &&
+		if (w != NULL && w->flow != NULL &&
+		    atomic_load(&w->flow->counters[chunk]) == NULL &&
 		    chunk_alloc(w->flow, chunk) != 0) {
 			free(gone[chunk]);
 			return -ENOMEM;

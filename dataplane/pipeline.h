@@ -4,10 +4,10 @@
  * version, and a log of what changed from version to version.  What tables and rules are is the
  * caller's (vswitch/); workers call 'translate' themselves when their cache does not know a packet.
  *
- * Version and log: change number n is what makes version n.  The writer logs its changes, puts rules
- * in and retires rules from version 'dp_pipeline_next()' on, and publishes; workers see the whole
- * change or nothing of it.  Before a worker looks at a burst under a new version it reads the log and
- * takes out of its cache what the changes touch.
+ * Version and log: change number n is what makes version n.  The writer logs its changes, puts
+ * rules in and retires rules from version 'dp_pipeline_next()' on, and publishes; workers see the
+ * whole change or nothing of it.  Before a worker looks at a burst under a new version it reads the
+ * log and takes out of its cache what the changes touch.
  */
 #ifndef DATAPLANE_PIPELINE_H
 #define DATAPLANE_PIPELINE_H
@@ -41,7 +41,8 @@ void dp_pipeline_log(struct dp_pipeline *pipeline, uint8_t table, const struct d
 		     const struct dp_key *mask);
 /* Anything may be different. */
 void dp_pipeline_log_all(struct dp_pipeline *pipeline);
-/* What was logged is now. Workers follow from their next burst on; after dp_synchronize() all do. */
+/* What was logged is now. Workers follow from their next burst on; after dp_synchronize() all do.
+ */
 void dp_pipeline_publish(struct dp_pipeline *pipeline);
 
 /* Counters of rules: a number for each, the same on all workers.  0, -ENOMEM or -ENOSPC. */

@@ -17,7 +17,7 @@ struct dp_program {
 	/* Output to this port and nothing else: needs no step.  DP_NO_PORT: run the steps. */
 	uint16_t out;
 	uint16_t n_rules;
-	uint16_t size;	 /* bytes of steps */
+	uint16_t size; /* bytes of steps */
 	uint16_t unused;
 	uint32_t refs; /* entries that lead here */
 	uint32_t hash;

@@ -221,8 +221,8 @@ struct dp_program *dp_programs_get(struct dp_programs *p, uint16_t out, const vo
 	if (i == 0)
 		return NULL;
 	g = &p->v[i];
-	*g = (struct dp_program){.out = out, .n_rules = n_rules, .size = size, .refs = 1,
-				 .hash = hash, .index = i};
+	*g = (struct dp_program){
+		.out = out, .n_rules = n_rules, .size = size, .refs = 1, .hash = hash, .index = i};
 	if (!fill(p, g, steps, size, rules, n_rules)) {
 		slot_put(p, i);
 		return NULL;

@@ -19,8 +19,8 @@ void dp_programs_destroy(struct dp_programs *p);
 /* Control thread, with dp_mf_tick(). */
 void dp_programs_tick(struct dp_programs *p);
 
-/* A reference to the program with these steps and rules; NULL when there is no room.  'out' as in struct
- * dp_program; 'steps' is copied, at most DP_PROGRAM_MAX_STEPS bytes.  Worker. */
+/* A reference to the program with these steps and rules; NULL when there is no room.  'out' as in
+ * struct dp_program; 'steps' is copied, at most DP_PROGRAM_MAX_STEPS bytes.  Worker. */
 struct dp_program *dp_programs_get(struct dp_programs *p, uint16_t out, const void *steps,
 				   uint16_t size, const uint32_t *rules, uint16_t n_rules);
 /* Gives one back.  Worker. */

@@ -11,7 +11,8 @@
 
 /* Zeroed address space; NULL when there is none. */
 void *dp_region_reserve(size_t size);
-/* Memory for a part of it.  Without MADV_POPULATE_WRITE (before Linux 5.14) the first touch brings it. */
+/* Memory for a part of it.  Without MADV_POPULATE_WRITE (before Linux 5.14) the first touch brings
+ * it. */
 void dp_region_populate(void *part, size_t size);
 /* Takes NULL. */
 void dp_region_free(void *region, size_t size);

@@ -203,11 +203,10 @@ static int find_port(const struct frame *f, bool is_src, struct place *ret)
 	}
 	if (!ip_is_sound(h) || h->l4_size == 0)
 		return -EBADMSG;
+	if (h->l4 == DP_L4_SCTP && h->frag != 0)
+		return -EBADMSG; /* Its CRC covers what is not here. */
 	switch (h->l4) {
 	case DP_L4_SCTP:
-		if (h->frag != 0)
-			return -EBADMSG; /* Its CRC covers what is not here. */
-					 /* fall through */
 	case DP_L4_TCP:
 	case DP_L4_UDP:
 		*ret = (struct place){l4_offset(h) + (is_src ? 0 : 2), 2, PORT_BITS, 0, SUM_L4};

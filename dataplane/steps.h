@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What a program is made of.  Steps lie one behind the other, each a multiple of eight bytes; a step
- * that holds others (CLONE) has them as its data.  Who translates writes them (dp_build_step()), and
- * exec.c runs them.
+ * What a program is made of.  Steps lie one behind the other, each a multiple of eight bytes; a
+ * step that holds others (CLONE) has them as its data.  Who translates writes them
+ * (dp_build_step()), and exec.c runs them.
  */
 #ifndef DATAPLANE_STEPS_H
 #define DATAPLANE_STEPS_H
@@ -70,8 +70,8 @@ struct dp_step_controller {
 /* What a translation says: the program, and what of the key it depends on. */
 struct dp_build {
 	struct dp_key wc; /* bits looked at */
-	/* Bits that rules had changed before a table was searched: what a rule of that table says about
-	 * them says nothing about the key. */
+	/* Bits that rules had changed before a table was searched: what a rule of that table says
+	 * about them says nothing about the key. */
 	struct dp_key changed;
 	uint64_t tables[4]; /* searched */
 	bool keep;	    /* the program may be kept for other packets */

@@ -63,9 +63,9 @@ struct dp_vport {
 	uint16_t tpid_out;   /* big-endian TPID to push: 0x8100 or 0x88a8 */
 	uint16_t max_frame;  /* longest frame to send here, tags not counted */
 	uint16_t mac_limit;  /* learned addresses, 0: no limit of its own */
-	uint16_t of_port;   /* OpenFlow's number of it */
+	uint16_t of_port;    /* OpenFlow's number of it */
 	const struct dp_pipeline *pipeline; /* rules of its switch; NULL: it only learns (l2.c) */
-	const struct dp_wire_map *wire; /* external uplink shared by tenants, or NULL */
+	const struct dp_wire_map *wire;	    /* external uplink shared by tenants, or NULL */
 	uint64_t vlan_in[DP_VLAN_WORDS];
 	uint64_t vlan_out[DP_VLAN_WORDS];
 } __attribute__((aligned(64)));

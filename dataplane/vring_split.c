@@ -168,11 +168,11 @@ static inline bool guest_polls(const struct dp_vring *r)
 	return !r->event_idx && (VRING_READ(r->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT) != 0;
 }
 
-/* The same for its transmit ring.  A guest that polls is told of the newest ones only when nothing new
- * came for a while.  Otherwise one that is slower than the switch finds its whole ring done each time
- * it looks, takes back all its buffers at once, more than its caches hold (DPDK's driver does), and
- * from then on walks through all of its memory instead of using the same buffers again: frames of
- * 1518 bytes came at a quarter of the rate. */
+/* The same for its transmit ring.  A guest that polls is told of the newest ones only when nothing
+ * new came for a while.  Otherwise one that is slower than the switch finds its whole ring done
+ * each time it looks, takes back all its buffers at once, more than its caches hold (DPDK's driver
+ * does), and from then on walks through all of its memory instead of using the same buffers again:
+ * frames of 1518 bytes came at a quarter of the rate. */
 static inline void complete(struct dp_vring *r, uint16_t n)
 {
 	uint16_t keep;

@@ -77,10 +77,10 @@ static int bad_text(struct err *err, const struct of_text_error *e, const char *
 
 static int refused(struct err *err, enum of_error error, unsigned line)
 {
-	int rc = error == OF_ERROR_NO_MEMORY	? -ENOMEM
+	int rc = error == OF_ERROR_NO_MEMORY   ? -ENOMEM
 		 : error == OFPFMFC_TABLE_FULL ? -ENOSPC
-		 : error == OFPFMFC_OVERLAP	? -EEXIST
-						: -EINVAL;
+		 : error == OFPFMFC_OVERLAP    ? -EEXIST
+					       : -EINVAL;
 
 	if (line != 0)
 		err_set(err, rc, "flow-refused", "line %u: %s", line, of_error_text(error));
@@ -176,8 +176,10 @@ static int load(struct vs_daemon *d, const json_t *params, bool replace, json_t 
 {
 	struct names names = {.d = d, .sw = vs_cmd_switch(d, params, "switch", err)};
 	struct of_text_ports ports = text_ports(&names);
-	const struct of_flow_mod all = {.command = OFPFC_DELETE, .table = OF_TABLE_ALL,
-					.out_port = OFPP_ANY, .out_group = OF_GROUP_ANY};
+	const struct of_flow_mod all = {.command = OFPFC_DELETE,
+					.table = OF_TABLE_ALL,
+					.out_port = OFPP_ANY,
+					.out_group = OF_GROUP_ANY};
 	struct of_text_error text_err = {0};
 	struct load l = {0};
 	int rc;
@@ -284,9 +286,12 @@ static int flow_list(void *ctx, struct ctl_call *call, const json_t *params, jso
 	l.rows = json_array();
 	l.flows = vs_switch_flows(d->vs, names.sw->name);
 	if (l.flows != NULL) {
-		const struct of_flow_filter filter = {
-			.table = mod.table, .out_port = mod.out_port, .out_group = mod.out_group,
-			.cookie = mod.cookie, .cookie_mask = mod.cookie_mask, .match = mod.match};
+		const struct of_flow_filter filter = {.table = mod.table,
+						      .out_port = mod.out_port,
+						      .out_group = mod.out_group,
+						      .cookie = mod.cookie,
+						      .cookie_mask = mod.cookie_mask,
+						      .match = mod.match};
 
 		vs_flows_each(vs_switch_flows(d->vs, names.sw->name), &filter, list_one, &l);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * See flows.h.  A rule is never changed: modifying one retires it and puts another in its place, which
- * takes over its counter and its birthday.
+ * See flows.h.  A rule is never changed: modifying one retires it and puts another in its place,
+ * which takes over its counter and its birthday.
  */
 #include "vswitch/flows.h"
 
@@ -24,8 +24,8 @@ struct vs_flows {
 	vs_flow_removed_fn removed;
 	void *arg;
 	unsigned n_rules, n_timed;
-	uint64_t expire_ms; /* when to look at timeouts next */
-	uint64_t next_version; /* of the transaction that is open */
+	uint64_t expire_ms;	     /* when to look at timeouts next */
+	uint64_t next_version;	     /* of the transaction that is open */
 	struct vs_rule *came, *left; /* by the transaction */
 	struct vs_rule *gone;	     /* retired by those before it, not yet freed */
 	/* Memory of classifiers that readers may still look at. */
@@ -313,7 +313,8 @@ static void name_in_table(struct named *named, uint8_t table, const struct dp_ke
 	struct dp_cls_rule *cr;
 
 	if (!named->strict) {
-		dp_cls_each_related(flows->tables[table], key, mask, DP_CLS_WITHIN, name_one, named);
+		dp_cls_each_related(flows->tables[table], key, mask, DP_CLS_WITHIN, name_one,
+				    named);
 		return;
 	}
 	cr = dp_cls_exact(flows->tables[table], key, mask, named->priority, flows->next_version);
@@ -380,10 +381,13 @@ static enum of_error modify_one(struct vs_flows *flows, struct vs_rule *old,
 				const struct of_flow_mod *mod)
 {
 	bool reset = (mod->flags & OFPFF_RESET_COUNTS) != 0;
-	struct of_flow_mod copy = {
-		.cookie = old->cookie, .table = old->table, .idle_timeout = old->idle_timeout,
-		.hard_timeout = old->hard_timeout, .priority = old->priority, .flags = old->flags,
-		.instrs = mod->instrs};
+	struct of_flow_mod copy = {.cookie = old->cookie,
+				   .table = old->table,
+				   .idle_timeout = old->idle_timeout,
+				   .hard_timeout = old->hard_timeout,
+				   .priority = old->priority,
+				   .flags = old->flags,
+				   .instrs = mod->instrs};
 	struct rd rd = rd_init(old->match, old->match_size);
 	struct dp_key key, mask;
 	struct vs_rule *rule;
@@ -424,7 +428,8 @@ static enum of_error modify_or_delete(struct vs_flows *flows, const struct of_fl
 	struct named named = {
 		.flows = flows,
 		.filter = &filter,
-		.strict = mod->command == OFPFC_MODIFY_STRICT || mod->command == OFPFC_DELETE_STRICT,
+		.strict =
+			mod->command == OFPFC_MODIFY_STRICT || mod->command == OFPFC_DELETE_STRICT,
 		.priority = mod->priority,
 	};
 	enum of_error error = name_all(&named, key, mask);
@@ -521,7 +526,8 @@ void vs_flows_abort(struct vs_flows *flows)
 		flows->n_rules++;
 		flows->n_timed += is_timed(rule);
 	}
-	/* No version shows them, but a worker may be walking past: they wait with those that left. */
+	/* No version shows them, but a worker may be walking past: they wait with those that left.
+	 */
 	for (rule = flows->came; rule != NULL; rule = next) {
 		next = rule->next;
 		if (is_current(rule)) {

@@ -2,9 +2,10 @@
  *
  * The rules of one switch: OpenFlow's tables (1.3.5, 5.1 to 5.4, 6.4), changed in transactions.
  *
- * A transaction is any number of flow mods: begin, mods, commit or abort.  Mods go into the classifiers
- * at once, under a version that no worker asks for yet; commit publishes it, so workers see all of
- * it or nothing, and abort takes them out again.  Rules that left are freed when no worker can hold them.
+ * A transaction is any number of flow mods: begin, mods, commit or abort.  Mods go into the
+ * classifiers at once, under a version that no worker asks for yet; commit publishes it, so workers
+ * see all of it or nothing, and abort takes them out again.  Rules that left are freed when no
+ * worker can hold them.
  *
  * Control thread; workers read rules through vs_xlate() (xlate.c) only.
  */
@@ -79,8 +80,8 @@ uint64_t vs_rule_age_ms(const struct vs_flows *flows, const struct vs_rule *rule
 
 unsigned vs_flows_n(const struct vs_flows *flows, uint8_t table);
 
-/* Says which of the dataplane's ports has an OpenFlow number; DP_NO_PORT takes it away.  Programs that
- * name it are made anew. */
+/* Says which of the dataplane's ports has an OpenFlow number; DP_NO_PORT takes it away.  Programs
+ * that name it are made anew. */
 void vs_flows_port(struct vs_flows *flows, uint32_t of_port, uint16_t port_id);
 
 /* For xlate.c.  A worker's. */

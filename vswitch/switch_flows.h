@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Which switches have rules.  A switch that only learns needs none (and is faster); its tables are made
- * with the one rule NORMAL, as every switch starts, when the first other rule comes.
+ * Which switches have rules.  A switch that only learns needs none (and is faster); its tables are
+ * made with the one rule NORMAL, as every switch starts, when the first other rule comes.
  *
- * Ports have OpenFlow numbers: the lowest that is free on the switch, from 1, kept while the port is
- * configured.  Control thread.
+ * Ports have OpenFlow numbers: the lowest that is free on the switch, from 1, kept while the port
+ * is configured.  Control thread.
  */
 #ifndef VSWITCH_SWITCH_FLOWS_H
 #define VSWITCH_SWITCH_FLOWS_H
@@ -22,8 +22,8 @@ int vs_switch_flows_need(struct vs *vs, const char *sw, struct vs_flows **ret_fl
 uint16_t vs_port_number(struct vs *vs, const struct vs_port *p, uint16_t id);
 const struct dp_pipeline *vs_switch_pipeline(const struct vs *vs, const char *sw);
 
-/* After a view was published: rules of switches that are gone go, numbers lead to the ports that are
- * there. */
+/* After a view was published: rules of switches that are gone go, numbers lead to the ports that
+ * are there. */
 void vs_switch_flows_sync(struct vs *vs);
 /* Ten times a second. */
 void vs_switch_flows_tick(struct vs *vs);

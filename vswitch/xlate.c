@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * From a key to a program: OpenFlow's pipeline (1.3.5, 5.1), walked once for the first packet of a flow.
+ * From a key to a program: OpenFlow's pipeline (1.3.5, 5.1), walked once for the first packet of a
+ * flow.
  *
- * The key is walked as the packet would be: each action changes the key that later tables see and adds a
- * step that changes the packet.  What rules looked at goes into 'wc', but for bits that an earlier
- * action had set: those say nothing about the packet.
+ * The key is walked as the packet would be: each action changes the key that later tables see and
+ * adds a step that changes the packet.  What rules looked at goes into 'wc', but for bits that an
+ * earlier action had set: those say nothing about the packet.
  *
  * Actions that write addresses are held back until something needs them, so that both go into one
  * step.  Workers: nothing here blocks or allocates.

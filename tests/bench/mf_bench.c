@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The flow cache alone: cycles of the time stamp counter for a packet, from its header to the entry.
+ * The flow cache alone: cycles of the time stamp counter for a packet, from its header to the
+ * entry.
  *
  * 	mf_bench FLOWS GROUPS [plain|lookup|both]
  *
@@ -24,12 +25,14 @@ static uint32_t rnd(void)
 	return (uint32_t)(state >> 32);
 }
 
-static void unref(void *arg, struct dp_program *program) {}
+static void unref(void *arg, struct dp_program *program)
+{
+}
 
 static void frame_make(uint8_t *f, uint32_t flow)
 {
-	static const uint8_t head[] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 50,
-				       0, 0, 0, 0, 64, 17, 0, 0};
+	static const uint8_t head[] = {2, 0,	0, 0, 0,  1, 2, 0, 0, 0,  0,  2, 8,
+				       0, 0x45, 0, 0, 50, 0, 0, 0, 0, 64, 17, 0, 0};
 
 	memset(f, 0, 64);
 	memcpy(f, head, sizeof(head));

@@ -4,7 +4,7 @@
 # The flow syntax against Open vSwitch's: what 'ovs-ofctl -O OpenFlow13' sends for a line, byte for byte, is what we make
 # of it; what we print means the same to it; and it can print what we send.
 #
-#	flows_vs_ovs.py OF_TEXT_DUMP
+#	flows_vs_ovs.py OF_TEXT_DUMP OF_SEED
 #
 #	ovs-ofctl add-flows unix:SOCKET FILE ──► a switch of fifty lines that answers barriers and remembers
 #
@@ -21,7 +21,7 @@ import threading
 
 HELLO, ERROR, ECHO, ECHO_REPLY, FEATURES, FEATURES_REPLY = 0, 1, 2, 3, 5, 6
 FLOW_MOD, GROUP_MOD, MULTIPART, MULTIPART_REPLY, BARRIER, BARRIER_REPLY, METER_MOD = 14, 15, 18, 19, 20, 21, 29
-TABLE_FEATURES = 12
+GROUP_DESC, METER_CONFIG, TABLE_FEATURES = 7, 10, 12
 
 # Each goes out in the same bytes, but for the order of fields in the match.
 FLOWS = '''
@@ -56,6 +56,9 @@ dl_vlan=5,actions=1
 dl_vlan=5,dl_vlan_pcp=3,actions=1
 dl_vlan_pcp=3,actions=1
 dl_vlan=0xffff,actions=1
+vlan_tci=0,actions=1
+vlan_tci=0x1005/0x1fff,actions=1
+vlan_tci=0x7005,actions=1
 vlan_vid=0x1000/0x1000,actions=1
 metadata=0x5/0xff,tun_id=0x7,actions=1
 tun_src=1.2.3.4,tun_dst=5.6.7.8,actions=1
@@ -181,7 +184,9 @@ def ovs(dump, command, lines):
         features = ours(dump, 'tables', [])[0][0]
         thread = threading.Thread(target=serve, args=(listener, features, seen), daemon=True)
         thread.start()
-        run = subprocess.run(['ovs-ofctl', '-O', 'OpenFlow13', command, 'unix:' + path, '-'], input='\n'.join(lines) + '\n',
+        # Meters come one to a command, all else as a file.
+        source = lines[0] if command == 'add-meter' else '-'
+        run = subprocess.run(['ovs-ofctl', '-O', 'OpenFlow13', command, 'unix:' + path, source], input='\n'.join(lines) + '\n',
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(10)
@@ -257,6 +262,54 @@ def printable(dump, what, lines):
     return n
 
 
+def as_statistics(message):
+    """What a switch answers, once it has the flow of an OFPT_FLOW_MOD, the group or the meter."""
+    if message[1] in (GROUP_MOD, METER_MOD):
+        entry = struct.pack('!H', len(message) - 8) + message[10:]
+        part = GROUP_DESC if message[1] == GROUP_MOD else METER_CONFIG
+        return struct.pack('!BBHIHHI', 4, MULTIPART_REPLY, 16 + len(entry), 1, part, 0, 0) + entry
+    cookie, = struct.unpack_from('!Q', message, 8)
+    table, = struct.unpack_from('!B', message, 24)
+    idle, hard, priority = struct.unpack_from('!HHH', message, 26)
+    flags, = struct.unpack_from('!H', message, 44)
+    body = message[48:]
+    entry = struct.pack('!HBxIIHHHH4xQQQ', 48 + len(body), table, 5, 0, priority, idle, hard, flags, cookie, 7, 8) + body
+    return struct.pack('!BBHIHHI', 4, MULTIPART_REPLY, 16 + len(entry), 1, 1, 0, 0) + entry
+
+
+def read_back(dump, what, lines):
+    """What 'ovs-ofctl dump-flows' prints of our flows, we read as those flows."""
+    n = 0
+    for line, (message, _) in zip(lines, ours(dump, what, lines)):
+        run = subprocess.run(['ovs-ofctl', 'ofp-print', as_statistics(message).hex()], stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, text=True, timeout=60)
+        printed = ' '.join(run.stdout.strip().split('\n')[1:]).strip()
+        again, text = ours(dump, what, [printed])[0]
+        if again is None or sorted_match([again]) != sorted_match([message]):
+            print(f'{line}\n  dumped as {printed}\n  ours  {message.hex()}\n  again {again.hex() if again else text}')
+            n += 1
+    return n
+
+
+def seeds_printable(seed):
+    """ovs-ofctl decodes the other messages that we write, as tests/fuzz/of_seed makes them."""
+    names = ['async', 'bundle-control', 'config', 'features', 'group', 'hello', 'meter', 'nicira', 'port-desc', 'port-mod',
+             'port-stats', 'port-status', 'queue-config', 'request-group', 'request-port-desc', 'role', 'table-features',
+             'table-mod']
+    n = 0
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([seed, folder], check=True, timeout=60)
+        for name in names:
+            with open(os.path.join(folder, name + '-1'), 'rb') as file:
+                message = file.read()
+            run = subprocess.run(['ovs-ofctl', 'ofp-print', message.hex()], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                 text=True, timeout=60)
+            if run.returncode != 0 or '***' in run.stdout or 'WARN' in run.stdout:
+                print(f'{name}: ofp-print: {run.stdout.strip()}')
+                n += 1
+    return n
+
+
 def main():
     if shutil.which('ovs-ofctl') is None:
         print('skipped: ovs-ofctl is not installed')
@@ -264,13 +317,15 @@ def main():
     dump = sys.argv[1]
     n = 0
     for what, command, lines in (('add', 'add-flows', FLOWS), ('delete', 'del-flows', FILTERS), ('group', 'add-groups', GROUPS),
-                                 ('meter', 'add-meters', METERS)):
-        if what != 'meter':  # ovs-ofctl takes no file of meters
-            n += compare(dump, what, command, lines)
+                                 ('meter', 'add-meter', METERS)):
+        n += compare(dump, what, command, lines)
         n += round_trip(dump, what, lines)
         n += printable(dump, what, lines)
+    for what, lines in ('add', FLOWS), ('group', GROUPS), ('meter', METERS):
+        n += read_back(dump, what, lines)
     n += round_trip(dump, 'add', OURS + OTHER_BYTES)
     n += printable(dump, 'add', OTHER_BYTES)
+    n += seeds_printable(sys.argv[2])
     print(f'{n} differences')
     return 1 if n else 0
 

@@ -70,7 +70,7 @@ void of_gen_match(uint64_t *state, struct of_match *match)
 		enum of_field field = (enum of_field)of_gen_below(state, OF_N_FIELDS);
 		struct of_oxm oxm = of_gen_oxm(state, field);
 
-		if (of_match_find(match, field) == NULL &&
+		if (of_match_find(match, field) == NULL && of_field_matches(field) &&
 		    of_match_prereq(match, (enum of_prereq)of_field_info(field)->prereq))
 			of_match_set(match, &oxm);
 	}
@@ -80,8 +80,10 @@ void of_gen_match(uint64_t *state, struct of_match *match)
 
 static uint32_t gen_port(uint64_t *state)
 {
-	return coin(state) ? 1 + of_gen_below(state, 1000)
-			   : OFPP_IN_PORT + of_gen_below(state, OFPP_LOCAL - OFPP_IN_PORT + 1);
+	static const uint32_t reserved[] = {OFPP_IN_PORT, OFPP_NORMAL,	   OFPP_FLOOD,
+					    OFPP_ALL,	  OFPP_CONTROLLER, OFPP_LOCAL};
+
+	return coin(state) ? 1 + of_gen_below(state, 1000) : reserved[of_gen_below(state, 6)];
 }
 
 static struct of_subfield gen_subfield(uint64_t *state, enum of_field field, unsigned n_bits)

@@ -95,6 +95,10 @@ static enum of_error step(const struct of_action *action, struct of_match *match
 	if (!of_match_prereq(match, need_of(action)))
 		return OFPBAC_MATCH_INCONSISTENT;
 	switch (action->type) {
+	case OF_ACT_OUTPUT:
+		if (action->output.port == OFPP_TABLE)
+			return OFPBAC_BAD_OUT_PORT; /* for packet-out only (7.2.1) */
+		break;
 	case OF_ACT_PUSH_VLAN:
 		tag(match);
 		break;

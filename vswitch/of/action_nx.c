@@ -290,7 +290,7 @@ static void ct_encode(struct wr *wr, const struct of_ct *ct)
 
 void of_nx_action_encode(struct wr *wr, const struct of_action *action)
 {
-	wr_be16(wr, action->type & ~OF_ACT_NX_BIT);
+	wr_be16(wr, (uint16_t)(action->type & ~OF_ACT_NX_BIT));
 	switch (action->type) {
 	case OF_ACT_NX_REG_MOVE:
 		wr_be16(wr, action->move.from.n_bits);

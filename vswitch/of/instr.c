@@ -121,7 +121,7 @@ static void actions_encode(struct wr *wr, enum of_instr_type type, const struct 
 {
 	size_t at = wr->size;
 
-	wr_be16(wr, type);
+	wr_be16(wr, (uint16_t)type);
 	wr_be16(wr, 0);
 	wr_zeros(wr, 4);
 	of_actions_encode(wr, actions);
@@ -132,7 +132,7 @@ static void actions_encode(struct wr *wr, enum of_instr_type type, const struct 
 
 static void small_encode(struct wr *wr, enum of_instr_type type, uint32_t value)
 {
-	wr_be16(wr, type);
+	wr_be16(wr, (uint16_t)type);
 	wr_be16(wr, 8);
 	wr_be32(wr, value);
 }

@@ -163,6 +163,8 @@ static enum of_error decode_oxms(struct rd *rd, bool prereqs, struct of_match *m
 
 		if (error)
 			return error;
+		if (!of_field_matches((enum of_field)oxm.field))
+			return OFPBMC_BAD_FIELD;
 		if (seen[oxm.field])
 			return OFPBMC_DUP_FIELD;
 		seen[oxm.field] = true;

@@ -34,7 +34,8 @@ bool of_match_prereq(const struct of_match *match, enum of_prereq prereq);
 /* OFPBMC_BAD_PREREQ for the first field that may not be there, given all others. */
 enum of_error of_match_check(const struct of_match *match);
 
-/* 'struct ofp_match' with its padding.  Prerequisites must come before what needs them. */
+/* 'struct ofp_match' with its padding.  Prerequisites must come before what needs them.  On failure
+ * 'ret_match' has what was read until then. */
 enum of_error of_match_decode(struct rd *rd, struct of_match *ret_match);
 /* The same without prerequisites: for the description of a packet (packet-in). */
 enum of_error of_match_decode_packet(struct rd *rd, struct of_match *ret_match);

@@ -40,7 +40,9 @@ struct of_mp {
 	uint16_t type;
 	uint16_t flags;
 };
-/* OFPBRC_BAD_MULTIPART for an unknown type. */
+/* OFPBRC_BAD_MULTIPART for an unknown type.  The body of OFPMP_EXPERIMENTER begins as an
+ * experimenter message does (of_experimenter_decode()); we know none, so that the answer is
+ * OFPBRC_BAD_EXPERIMENTER. */
 enum of_error of_mp_decode(struct rd *rd, struct of_mp *ret_mp);
 
 /* Whole message of one part: 'begin', a body, of_msg_end(). */

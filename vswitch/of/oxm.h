@@ -185,6 +185,11 @@ struct of_field_info {
 };
 
 const struct of_field_info *of_field_info(enum of_field field);
+/* False for Nicira's two fields that only actions use: a match has the standard's instead. */
+static inline bool of_field_matches(enum of_field field)
+{
+	return field != OF_F_NXM_IN_PORT && field != OF_F_VLAN_TCI;
+}
 
 /* A field with its value: bytes in network order, 'size' of them, the rest zero.  Where 'masked' is
  * unset the mask is all ones; it is always filled in. */

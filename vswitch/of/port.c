@@ -88,9 +88,9 @@ enum of_error of_port_mod_decode(struct rd *rd, struct of_port_mod *ret_mod)
 	rd_skip(rd, 4);
 	if (of_msg_empty(rd))
 		return OFPBRC_BAD_LEN;
-	if (((mod.mask | mod.config) & ~OFPPC_ALL) != 0)
+	if (((mod.mask | mod.config) & ~(uint32_t)OFPPC_ALL) != 0)
 		return OFPPMFC_BAD_CONFIG;
-	if ((mod.advertise & ~OFPPF_ALL) != 0)
+	if ((mod.advertise & ~(uint32_t)OFPPF_ALL) != 0)
 		return OFPPMFC_BAD_ADVERTISE;
 	*ret_mod = mod;
 	return OF_OK;

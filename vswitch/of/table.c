@@ -10,7 +10,7 @@
 #include "vswitch/of/header.h"
 
 #define FEATURES_SIZE	   64 /* without properties */
-#define TABLE_CONFIG_KNOWN 3  /* the bits are deprecated, their values reserved (A.3.3) */
+#define TABLE_CONFIG_KNOWN 3U /* the bits are deprecated, their values reserved (A.3.3) */
 
 enum of_error of_table_mod_decode(struct rd *rd, struct of_table_mod *ret_mod)
 {

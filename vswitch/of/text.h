@@ -5,7 +5,7 @@
  *
  * 	table=1,priority=10,tcp,in_port=lan0,nw_dst=10.0.0.0/8,tp_dst=80,actions=set_field:5->reg0,2
  * 	group_id=1,type=select,bucket=weight:2,actions=1,bucket=actions=2
- * 	meter=1,kbps,burst,band=type=drop,rate=1000,burst_size=100
+ * 	meter=1,kbps,burst,bands=type=drop,rate=1000,burst_size=100
  *
  * What is printed here is read here, and comes out the same; 'ovs-ofctl' reads it too, but for
  * fields that it lacks (PBB, IPv6 extension headers).  Text only: no state, no I/O, any thread.

@@ -176,8 +176,8 @@ static bool parse_nx_port(struct of_parser *p, struct of_word word, uint16_t *re
 
 	if (word.size > 0 && !of_parse_port(p, word, &port))
 		return false;
-	if (port > 0xff00 && port < OFPP_MAX && port != NX_IN_PORT)
-		return of_parse_fail(p, word.at, "resubmit takes ports up to 65280");
+	if (port > UINT16_MAX && port < OFPP_UNSET) /* reserved ones have their names' 16 bits */
+		return of_parse_fail(p, word.at, "resubmit takes ports of 16 bits");
 	*ret_port = (uint16_t)port;
 	return true;
 }
@@ -461,6 +461,9 @@ static bool parse_instr(struct of_parser *p, const struct of_pair *pair, enum of
 	if (of_instrs_has(instrs, type))
 		return of_parse_fail(p, pair->key.at, "%.*s is there twice", (int)pair->key.size,
 				     pair->key.at);
+	if ((pair->sep == 0) != (type == OFPIT_CLEAR_ACTIONS))
+		return of_parse_fail(p, pair->key.at, "%.*s takes %s", (int)pair->key.size,
+				     pair->key.at, pair->sep != 0 ? "no value" : "a value");
 	of_instrs_mark(instrs, type);
 	switch (type) {
 	case OFPIT_GOTO_TABLE:

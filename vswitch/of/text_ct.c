@@ -122,8 +122,14 @@ static bool parse_nat_arg(struct of_parser *p, const struct of_pair *arg, struct
 	if (i == sizeof(nat_flags) / sizeof(nat_flags[0]))
 		return of_parse_fail(p, arg->key.at,
 				     "must be src, dst, persistent, hash or random");
+	if ((nat->flags & nat_flags[i].flag) != 0)
+		return of_parse_fail(p, arg->key.at, "%s is there twice", nat_flags[i].name);
 	nat->flags |= nat_flags[i].flag;
-	return arg->sep == 0 || parse_range(p, arg->value, nat);
+	if (arg->sep == 0)
+		return true;
+	if ((nat_flags[i].flag & (OF_NAT_SRC | OF_NAT_DST)) == 0)
+		return of_parse_fail(p, arg->value.at, "%s takes no value", nat_flags[i].name);
+	return parse_range(p, arg->value, nat);
 }
 
 static bool parse_nat(struct of_parser *p, const struct of_pair *pair, struct of_actions *actions)
@@ -177,6 +183,8 @@ static bool parse_ct_arg(struct of_parser *p, const struct of_pair *arg, struct 
 {
 	uint64_t table = 0;
 
+	if (arg->sep != 0 && (of_word_is(arg->key, "commit") || of_word_is(arg->key, "force")))
+		return of_parse_fail(p, arg->value.at, "takes no value");
 	if (of_word_is(arg->key, "commit"))
 		ct->flags |= OF_CT_COMMIT;
 	else if (of_word_is(arg->key, "force"))

@@ -244,6 +244,8 @@ static bool parse_meter_pair(struct of_parser *p, const struct of_pair *pair,
 		struct of_parser one = of_parser_in(p, pair->value);
 		struct of_pair inner;
 
+		if (pair->value.size == 0) /* as 'ovs-ofctl' prints it, before a line for each */
+			return true;
 		if (of_parse_pair(&one, &inner) && of_word_is(inner.key, "type"))
 			parse_band_type(&one, inner.value, meter);
 		else
@@ -289,7 +291,8 @@ void of_text_meter_print(struct wr *wr, const struct of_meter *meter)
 		const struct of_band *band = &meter->bands[i];
 		bool remark = band->type == OFPMBT_DSCP_REMARK;
 
-		of_put(wr, ",band=type=%s,rate=%u", remark ? "dscp_remark" : "drop", band->rate);
+		of_put(wr, ",%stype=%s,rate=%u", i == 0 ? "bands=" : "",
+		       remark ? "dscp_remark" : "drop", band->rate);
 		if (band->burst != 0)
 			of_put(wr, ",burst_size=%u", band->burst);
 		if (remark)

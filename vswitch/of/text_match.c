@@ -9,6 +9,7 @@
 #define ETH_ARP	    0x0806
 #define ETH_IPV6    0x86dd
 #define VID_MASK    0x0fff
+#define PCP_SHIFT   13
 #define UNTAGGED    0xffff /* dl_vlan of OpenFlow 1.0 */
 #define TYPE_NONE   0
 #define PROTO_NONE  -1
@@ -90,6 +91,31 @@ static bool set_pcp(struct of_parser *p, struct of_match *match, const struct of
 	return set_text(p, match, OF_F_VLAN_PCP, pair);
 }
 
+/* "vlan_tci=V/M", the tag as Open vSwitch keeps it, in OpenFlow's two fields. */
+static bool set_tci(struct of_parser *p, struct of_match *match, const struct of_pair *pair)
+{
+	const uint64_t vid_bits = OFPVID_PRESENT | VID_MASK;
+	struct of_oxm tci, vid;
+	uint64_t value, mask;
+
+	if (!of_parse_value(p, pair->value, OF_F_VLAN_TCI, &tci))
+		return false;
+	value = of_oxm_value(&tci);
+	mask = of_oxm_mask(&tci);
+	if (value == 0 && mask == UINT16_MAX)
+		return set_u64(p, match, OF_F_VLAN_VID, OFPVID_NONE, pair->key);
+	vid = of_oxm_u64_masked(OF_F_VLAN_VID, value & vid_bits, mask & vid_bits);
+	vid.masked = (mask & vid_bits) != vid_bits;
+	if ((mask & vid_bits) != 0 && !set(p, match, &vid, pair->key))
+		return false;
+	if ((mask >> PCP_SHIFT) == 0)
+		return true;
+	if ((mask >> PCP_SHIFT) != 7 || (value & mask & OFPVID_PRESENT) == 0)
+		return of_parse_fail(p, pair->value.at,
+				     "OpenFlow matches on all of a priority, of tagged packets");
+	return set_u64(p, match, OF_F_VLAN_PCP, value >> PCP_SHIFT, pair->key);
+}
+
 static bool set_tos(struct of_parser *p, struct of_match *match, const struct of_pair *pair)
 {
 	uint64_t tos = 0;
@@ -122,6 +148,8 @@ static int set_special(struct of_parser *p, struct of_match *match, const struct
 		return set_vlan(p, match, pair) ? 1 : -1;
 	if (of_word_is(pair->key, "dl_vlan_pcp"))
 		return set_pcp(p, match, pair) ? 1 : -1;
+	if (of_word_is(pair->key, "vlan_tci"))
+		return set_tci(p, match, pair) ? 1 : -1;
 	if (of_word_is(pair->key, "nw_tos"))
 		return set_tos(p, match, pair) ? 1 : -1;
 	for (size_t i = 0; i < sizeof(later_names) / sizeof(later_names[0]); i++) {
@@ -149,7 +177,7 @@ int of_parse_match_pair(struct of_parser *p, const struct of_pair *pair, struct 
 	if (known != 0)
 		return known;
 	field = of_field_find(pair->key);
-	if (field == OF_N_FIELDS)
+	if (field == OF_N_FIELDS || !of_field_matches(field))
 		return 0;
 	return set_text(p, match, field, pair) ? 1 : -1;
 }

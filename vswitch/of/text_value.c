@@ -111,6 +111,27 @@ static bool parse_flags(struct of_parser *p, struct of_word word, enum of_field 
 	return true;
 }
 
+/* "syn|ack": these and no others. */
+static bool parse_all_flags(struct of_parser *p, struct of_word word, enum of_field field,
+			    const struct flag *flags, struct of_oxm *ret_oxm)
+{
+	uint64_t value = 0;
+
+	for (struct of_word name, rest = word; rest.at != NULL;) {
+		const struct flag *flag = flags;
+
+		of_word_split(rest, "|", &name, &rest);
+		while (flag->name != NULL && !of_word_is(name, flag->name))
+			flag++;
+		if (flag->name == NULL)
+			return of_parse_fail(p, name.at, "'%.*s' is no flag of %s", (int)name.size,
+					     name.at, of_field_info(field)->name);
+		value |= flag->bit;
+	}
+	*ret_oxm = of_oxm_u64(field, value);
+	return true;
+}
+
 static const struct {
 	const char *name;
 	uint8_t value, mask;
@@ -207,14 +228,17 @@ bool of_parse_value(struct of_parser *p, struct of_word word, enum of_field fiel
 		    struct of_oxm *ret_oxm)
 {
 	const struct of_field_info *info = of_field_info(field);
+	const struct flag *flags = flags_of(field);
 	struct of_oxm oxm = {.field = (uint8_t)field};
 	struct of_word value, mask;
 	uint8_t ones[OF_VALUE_MAX];
 
 	if (word.size == 0)
 		return of_parse_fail(p, word.at, "%s: a value is missing", info->name);
-	if (flags_of(field) != NULL && (*word.at == '+' || *word.at == '-'))
+	if (flags != NULL && (*word.at == '+' || *word.at == '-'))
 		return parse_flags(p, word, field, ret_oxm);
+	if (flags != NULL && (*word.at < '0' || *word.at > '9'))
+		return parse_all_flags(p, word, field, flags, ret_oxm);
 	if (info->form == OF_FORM_FRAG && (*word.at < '0' || *word.at > '9'))
 		return parse_frag(p, word, ret_oxm);
 	of_word_split(word, "/", &value, &mask);

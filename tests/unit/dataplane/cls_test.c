@@ -74,8 +74,7 @@ static const struct rule *naive_find(const struct dp_key *key, uint64_t version)
 	const struct rule *best = NULL;
 
 	for (unsigned i = 0; i < N_RULES; i++)
-		if (sees(&rules[i], version) &&
-		    dp_key_equal(&rules[i].key, key, &rules[i].mask) &&
+		if (sees(&rules[i], version) && dp_key_equal(&rules[i].key, key, &rules[i].mask) &&
 		    (best == NULL || rules[i].priority > best->priority))
 			best = &rules[i];
 	return best;
@@ -110,8 +109,12 @@ static int teardown(void **unused)
 static void insert(struct rule *r, const struct dp_key *key, const struct dp_key *mask,
 		   int32_t priority, uint64_t from)
 {
-	*r = (struct rule){.key = *key, .mask = *mask, .priority = priority, .from = from,
-			   .to = DP_CLS_FOREVER, .in = true};
+	*r = (struct rule){.key = *key,
+			   .mask = *mask,
+			   .priority = priority,
+			   .from = from,
+			   .to = DP_CLS_FOREVER,
+			   .in = true};
 	assert_int_equal(dp_cls_insert(cls, &r->cr, key, mask, priority, from), 0);
 }
 
@@ -156,8 +159,8 @@ static void rule_is_seen_from_its_version_until_it_is_retired(void **unused)
 	assert_null(dp_cls_find(cls, &none, 9, NULL));
 }
 
-/* Random changes; after each some searches, which must say what the list says, and whose answer must
- * hold for every key that is equal in the bits looked at. */
+/* Random changes; after each some searches, which must say what the list says, and whose answer
+ * must hold for every key that is equal in the bits looked at. */
 static void classifier_agrees_with_a_list_of_rules(void **unused)
 {
 	for (uint64_t version = 1; version < 4000; version++) {

@@ -82,9 +82,9 @@ static struct dp_key random_key(void)
 
 static struct dp_key random_mask(void)
 {
-	static const enum dp_field fields[] = {DP_FIELD_IN_PORT,  DP_FIELD_IP_PROTO,
-					       DP_FIELD_IP4_SRC,  DP_FIELD_IP4_DST,
-					       DP_FIELD_TP_DST,   DP_FIELD_TCP_FLAGS,
+	static const enum dp_field fields[] = {DP_FIELD_IN_PORT,    DP_FIELD_IP_PROTO,
+					       DP_FIELD_IP4_SRC,    DP_FIELD_IP4_DST,
+					       DP_FIELD_TP_DST,	    DP_FIELD_TCP_FLAGS,
 					       DP_FIELD_IPV6_FLABEL};
 	struct dp_key mask = {0};
 
@@ -125,7 +125,8 @@ static unsigned n_hits, n_misses;
 /* A burst of random keys; what is missed is entered, some as an exact entry as well. */
 static void look_up_burst(bool exact)
 {
-	struct dp_mf_burst b = {.n = (uint16_t)(1 + rnd(DP_BURST)), .long_key = long_keys,
+	struct dp_mf_burst b = {.n = (uint16_t)(1 + rnd(DP_BURST)),
+				.long_key = long_keys,
 				.make_long = make_long};
 
 	for (unsigned i = 0; i < b.n; i++) {

@@ -62,6 +62,7 @@ static void a_match_is_refused_with_the_error_of_the_specification(void **state)
 	assert_match("80000004 00000001 80000004 00000001", OFPBMC_DUP_FIELD);
 	assert_match("8000fe01 00", OFPBMC_BAD_FIELD);
 	assert_match("12340001 00", OFPBMC_BAD_FIELD);
+	assert_match("00000802 1005", OFPBMC_BAD_FIELD); /* vlan_tci: for load and move */
 	assert_match("ffff5406 12345678 0000", OFPBMC_BAD_FIELD);
 	assert_match("80000c02 2000", OFPBMC_BAD_VALUE); /* 13 bits of vlan_vid */
 	assert_match("80000d04 1005 1000", OFPBMC_BAD_WILDCARDS);
@@ -281,6 +282,7 @@ static void actions_must_fit_the_packets_of_the_match(void **state)
 	assert_int_equal(check(mpls, pop_to_ip), OF_OK);
 	assert_int_equal(check(ip, pop_to_ip), OFPBAC_MATCH_INCONSISTENT);
 	assert_int_equal(check(ip, push_dec), OF_OK);
+	assert_int_equal(check(any, "0000 0010 fffffff9 0000 000000000000"), OFPBAC_BAD_OUT_PORT);
 	assert_int_equal(check(any, "0018 0008 00000000"), OFPBAC_MATCH_INCONSISTENT);
 	assert_int_equal(check(ip, "0018 0008 00000000"), OF_OK);
 }

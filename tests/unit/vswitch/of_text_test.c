@@ -85,6 +85,11 @@ static void flows_are_printed_as_they_are_known(void **state)
 		      "dl_vlan=5,dl_vlan_pcp=3 actions=pop_vlan,NORMAL");
 	assert_prints("in_port=lan7,ct_state=+trk-new,actions=ct(table=1)",
 		      "in_port=lan7,ct_state=-new+trk actions=ct(table=1)");
+	assert_prints("tcp,tcp_flags=syn|ack,actions=drop", "tcp,tcp_flags=0x12 actions=drop");
+	assert_prints("vlan_tci=0x7005,actions=drop", "dl_vlan=5,dl_vlan_pcp=3 actions=drop");
+	assert_prints("actions=resubmit(TABLE),resubmit(in_port,1)",
+		      "actions=resubmit:65529,resubmit(,1)");
+	assert_prints("actions=resubmit:65529", "actions=resubmit:65529");
 	assert_prints("actions=mod_vlan_vid:5",
 		      "actions=push_vlan:0x8100,set_field:0x1005->vlan_vid");
 	assert_prints("dl_vlan=1,actions=mod_vlan_vid:5",
@@ -127,6 +132,14 @@ static void what_is_wrong_is_said_with_its_column(void **state)
 	assert_refused("actions=ct(exec(ct(commit)))", 17, "does not nest");
 	assert_refused("actions=ct(exec(output:1))", 17, "ct_mark and ct_label only");
 	assert_refused("actions=ct(nat(src=1.2.3.4-1.2.3.3))", 20, "after the last");
+	assert_refused("actions=ct(nat(src,persistent=1.2.3.4))", 31, "takes no value");
+	assert_refused("actions=ct(nat(src=1.2.3.4,src))", 28, "there twice");
+	assert_refused("actions=ct(commit=1)", 19, "takes no value");
+	assert_refused("actions=clear_actions:5", 9, "takes no value");
+	assert_refused("actions=meter", 9, "takes a value");
+	assert_refused("tcp,tcp_flags=syn|foo,actions=drop", 19, "no flag");
+	assert_refused("vlan_tci=0x2000/0x2000,actions=drop", 10, "all of a priority");
+	assert_refused("actions=resubmit:65536", 18, "16 bits");
 	assert_refused("actions=goto_table:5,goto_table:6", 22, "there twice");
 	assert_refused("table=5,actions=goto_table:5", 17, "OFPBIC_BAD_TABLE_ID");
 	assert_refused("actions=dec_ttl", 9, "OFPBAC_MATCH_INCONSISTENT");

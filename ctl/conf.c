@@ -265,6 +265,8 @@ static int commit_tidy(struct conf *conf, const struct conf_change *change, bool
 	step(conf, CONF_STEP_CHECK);
 	if (differs)
 		rc = conf->ops->check(conf->ctx, change->next, err);
+	if (rc == 0 && check && differs && conf->ops->probe != NULL)
+		rc = conf->ops->probe(conf->ctx, change->next, err);
 	if (rc == 0 && !check)
 		rc = conf_confirm_refuse(conf, err);
 	if (rc == 0 && !check && differs)

@@ -31,6 +31,9 @@ struct store;
 struct conf_ops {
 	/* Could 'after' run?  Names, references, limits, combinations.  No side effect. */
 	int (*check)(void *ctx, const json_t *after, struct err *err);
+	/* For a dry run: would 'apply' refuse it, as far as looking can tell?  The devices are
+	 * there and free.  No side effect.  NULL: nothing to look at. */
+	int (*probe)(void *ctx, const json_t *after, struct err *err);
 	/* Makes the running switch match 'after'.  On failure the switch is as 'before' says.
 	 * 'starting': at start-up, where a port whose device is away is not a failure but a port
 	 * that waits for its device. */

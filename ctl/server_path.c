@@ -16,9 +16,15 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BACKLOG 128
+
+/* For how long the lock of another is waited for. */
+#define LOCK_STEP_MS  20
+#define LOCK_ALIVE_MS 200 /* of a process that lives, or seems to: its death has just begun */
+#define LOCK_DYING_MS 10000
 
 static int failed(struct err *err, const char *what, const char *path)
 {
@@ -57,6 +63,39 @@ static long lock_holder(int fd)
 	return n > 0 ? strtol(text, NULL, 10) : 0;
 }
 
+/* A process that was killed keeps its locks until the kernel has taken its memory apart, which
+ * takes a while with many huge pages.  It has no command line any more. */
+static bool is_dying(long pid)
+{
+	char path[40], byte;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%ld/cmdline", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT;
+	n = read(fd, &byte, 1);
+	close(fd);
+	return n <= 0;
+}
+
+/* Whoever starts a daemon at once when the last one was killed does not lose against the dead.
+ * Returns 0, or -1 with errno. */
+static int lock_patiently(int fd)
+{
+	const struct timespec step = {.tv_nsec = LOCK_STEP_MS * 1000000L};
+
+	for (unsigned ms = 0;; ms += LOCK_STEP_MS) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK || ms >= LOCK_DYING_MS ||
+		    (ms >= LOCK_ALIVE_MS && !is_dying(lock_holder(fd))))
+			return -1;
+		nanosleep(&step, NULL);
+	}
+}
+
 static int take_lock(struct ctl_server *server, struct err *err)
 {
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 8], text[32];
@@ -66,7 +105,7 @@ static int take_lock(struct ctl_server *server, struct err *err)
 	server->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (server->lock_fd < 0)
 		return failed(err, "open", path);
-	if (flock(server->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+	if (lock_patiently(server->lock_fd) != 0) {
 		rc = errno == EWOULDBLOCK
 			     ? already_running(err, server->path, lock_holder(server->lock_fd))
 			     : failed(err, "lock", path);

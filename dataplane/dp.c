@@ -367,6 +367,16 @@ static void synchronize_cb(void *arg)
 	dp_synchronize(arg);
 }
 
+/* With the part of a sleep that goes on: an idle worker sleeps for longer than a measurement takes.
+ */
+static uint64_t slept(struct dp_worker *w, uint64_t now)
+{
+	uint64_t done = atomic_load(&w->sleep_cycles);
+	uint64_t start = atomic_load(&w->sleep_start);
+
+	return done + (start != 0 && start < now ? now - start : 0);
+}
+
 static void measure_workers(struct dp *dp)
 {
 	uint64_t now = rte_rdtsc();
@@ -378,7 +388,8 @@ static void measure_workers(struct dp *dp)
 		if (w == NULL || now - w->seen_tsc < dp->tsc_hz / 2)
 			continue;
 		busy = atomic_load(&w->busy_cycles);
-		sleep = atomic_load(&w->sleep_cycles);
+		/* Never back: the worker may wake up between our two looks at it. */
+		sleep = RTE_MAX(slept(w, now), w->seen_sleep);
 		packets = atomic_load(&w->packets);
 		span = now - w->seen_tsc;
 		w->busy = (double)(busy - w->seen_busy) / (double)span;

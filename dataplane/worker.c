@@ -171,6 +171,7 @@ static void rest(struct loop *l, uint64_t idle_cycles)
 	if (ns == 0)
 		return;
 	rte_rcu_qsbr_thread_offline(w->rcu, w->index);
+	atomic_store_explicit(&w->sleep_start, before, memory_order_relaxed);
 	atomic_store_explicit(&w->asleep, true, memory_order_seq_cst);
 	if (!must_wake(w))
 		n = wait_readable(l, events, ns);
@@ -179,6 +180,7 @@ static void rest(struct loop *l, uint64_t idle_cycles)
 	mark_ready(l, events, n);
 	l->now = rte_rdtsc();
 	l->last_look = l->now;
+	atomic_store_explicit(&w->sleep_start, 0, memory_order_relaxed);
 	atomic_store_explicit(&w->sleep_cycles, w->sleep_cycles + (l->now - before),
 			      memory_order_relaxed);
 	atomic_store_explicit(&w->wakeups, w->wakeups + 1, memory_order_relaxed);

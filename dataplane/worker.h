@@ -78,6 +78,7 @@ struct dp_worker {
 	_Atomic uint32_t pause_wanted;
 	_Atomic uint32_t pause_done;
 	_Atomic uint64_t busy_cycles, sleep_cycles, packets, wakeups, loops;
+	_Atomic uint64_t sleep_start; /* of the sleep that goes on, in cycles; 0: awake */
 
 	/* Control thread's. */
 	struct dp_rxq_list *spare; /* an empty list, for when there is no memory; NULL: in use */

@@ -445,6 +445,50 @@ int vs_check(void *ctx, const json_t *after, struct err *err)
 	return rc;
 }
 
+/* Is the interface, NIC or socket of 'p' open already, by a port of whatever name?  Then it is
+ * there, and what it is asked of a new one (no address of the host's) was asked. */
+static bool place_open(const struct vs *vs, const struct vs_port *p)
+{
+	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
+		const json_t *body = vs->live[id].body;
+
+		if (vs->live[id].port != NULL && strcmp(place_of(body), place_of(p->body)) == 0 &&
+		    same_value(body, p->body, "netns") && same_value(body, p->body, "pid"))
+			return true;
+	}
+	return false;
+}
+
+static int probe_port(struct vs *vs, const struct vs_model *m, const struct vs_port *p,
+		      struct err *err)
+{
+	const struct vs_port *old = vs->model != NULL ? vs_model_port(vs->model, p->name) : NULL;
+	int rc = 0;
+
+	if (old != NULL && json_equal(old->body, p->body))
+		return 0;
+	if (!place_open(vs, p))
+		rc = vs_device_probe(p, err);
+	if (rc == 0)
+		rc = vs_takeovers_probe(m, p, err);
+	if (rc != 0)
+		err_about(err, "port", p->name);
+	return rc;
+}
+
+int vs_probe(void *ctx, const json_t *after, struct err *err)
+{
+	struct vs_model *m;
+	int rc = vs_model_create((json_t *)(uintptr_t)after, &m, err);
+
+	if (rc != 0)
+		return rc;
+	for (unsigned i = 0; rc == 0 && i < m->n_ports; i++)
+		rc = probe_port(ctx, m, &m->ports[i], err);
+	vs_model_destroy(m);
+	return rc;
+}
+
 int vs_apply(void *ctx, const json_t *before, const json_t *after, bool starting, struct err *err)
 {
 	struct vs *vs = ctx;

@@ -112,6 +112,7 @@ static int opened(struct vs *vs, struct vs_live *live, const struct vs_port *p,
 /* An interface that carries the host's address is not taken by accident. */
 static int address_check(const struct vs_port *p, const char *ifname, struct err *err)
 {
+	const char *device = str(p->body, "device");
 	char address[64];
 
 	if (json_is_true(json_object_get(p->body, "take_address")) ||
@@ -121,9 +122,18 @@ static int address_check(const struct vs_port *p, const char *ifname, struct err
 		p->name, address);
 	err_why(err, "a physical port is taken from the kernel's stack; this would cut that "
 		     "address off");
-	err_fix(err, "vswitchctl port add %s %s --kind phys --take-address --confirm 60s",
-		p->sw->name, p->name);
+	err_fix(err, "vswitchctl port add %s %s --kind phys%s%s --take-address --confirm 60s",
+		p->sw->name, p->name, device != NULL ? " --device " : "",
+		device != NULL ? device : "");
 	return -EBUSY;
+}
+
+static int no_interface(const struct vs_port *p, const char *ifname, struct err *err)
+{
+	err_set(err, -ENODEV, "no-interface", "cannot add port %s: there is no interface %s",
+		p->name, ifname);
+	err_fix(err, "ip link shows the interfaces; dpdk-devbind.py --status the PCI devices");
+	return -ENODEV;
 }
 
 static int open_packet(struct vs *vs, const struct vs_port *p, const char *ifname, const char *note,
@@ -172,11 +182,7 @@ static int open_interface(struct vs *vs, const struct vs_port *p, const char *if
 		return rc;
 	if (live->ifindex == 0) {
 		live->ifindex = -1;
-		err_set(err, -ENODEV, "no-interface",
-			"cannot add port %s: there is no interface %s", p->name, ifname);
-		err_fix(err,
-			"ip link shows the interfaces; dpdk-devbind.py --status the PCI devices");
-		return -ENODEV;
+		return no_interface(p, ifname, err);
 	}
 	if (driver != NULL && strcmp(driver, "af_packet") == 0)
 		return open_packet(vs, p, ifname, "", live, err);
@@ -197,16 +203,29 @@ static int open_interface(struct vs *vs, const struct vs_port *p, const char *if
 	return open_packet(vs, p, ifname, note, live, err);
 }
 
+static const char *device_of(const struct vs_port *p)
+{
+	const char *device = str(p->body, "device");
+
+	return device != NULL ? device : p->name;
+}
+
+/* Is the device of a 'phys' port a Linux interface, and not DPDK's? */
+static bool is_interface(const struct vs_port *p)
+{
+	const char *driver = str(p->body, "driver");
+
+	return (driver == NULL || strcmp(driver, "dpdk") != 0) && !is_dpdk_name(device_of(p));
+}
+
 static int open_phys(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
 {
-	const char *device = str(p->body, "device"), *driver = str(p->body, "driver");
+	const char *device = device_of(p);
 	struct dp_port_opts o;
 	struct dp_port *port;
 	int rc;
 
-	if (device == NULL)
-		device = p->name;
-	if ((driver == NULL || strcmp(driver, "dpdk") != 0) && !is_dpdk_name(device))
+	if (is_interface(p))
 		return open_interface(vs, p, device, live, err);
 	base_opts(p, &o);
 	o.kind = "eth";
@@ -296,6 +315,16 @@ static int open_tap_in(struct vs *vs, const struct vs_port *p, int netns_fd, str
 	return opened(vs, live, p, port);
 }
 
+static int host_check(const struct vs_port *p, bool reaches_host, struct err *err)
+{
+	if (!reaches_host || p->sw->type != VS_PRIVATE)
+		return 0;
+	err_set(err, -EINVAL, "wrong-switch-type",
+		"cannot add port %s: its network namespace is the host's own", p->name);
+	err_why(err, "switch %s is private and never reaches the host", p->sw->name);
+	return -EINVAL;
+}
+
 static int open_tap(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
 {
 	int netns_fd, rc = netns_of(p, &netns_fd, err);
@@ -303,14 +332,9 @@ static int open_tap(struct vs *vs, const struct vs_port *p, struct vs_live *live
 	if (rc != 0)
 		return rc;
 	live->reaches_host = dp_netns_same(netns_fd, -1);
-	if (live->reaches_host && p->sw->type == VS_PRIVATE) {
-		rc = err_set(err, -EINVAL, "wrong-switch-type",
-			     "cannot add port %s: its network namespace is the host's own",
-			     p->name);
-		err_why(err, "switch %s is private and never reaches the host", p->sw->name);
-	} else {
+	rc = host_check(p, live->reaches_host, err);
+	if (rc == 0)
 		rc = open_tap_in(vs, p, netns_fd, live, err);
-	}
 	if (netns_fd >= 0)
 		close(netns_fd);
 	return rc;
@@ -393,6 +417,30 @@ int vs_device_open(struct vs *vs, const struct vs_port *p, struct vs_live *live,
 
 	live->reaches_host = p->kind == VS_HOST;
 	return openers[p->kind](vs, p, live, err);
+}
+
+static int probe_tap(const struct vs_port *p, struct err *err)
+{
+	int netns_fd, rc = netns_of(p, &netns_fd, err);
+
+	if (rc == 0)
+		rc = host_check(p, dp_netns_same(netns_fd, -1), err);
+	if (netns_fd >= 0)
+		close(netns_fd);
+	return rc;
+}
+
+int vs_device_probe(const struct vs_port *p, struct err *err)
+{
+	if (p->kind == VS_TAP)
+		return probe_tap(p, err);
+	if (p->kind == VS_VHOST || p->kind == VS_MEMIF)
+		return socket_check(p, err);
+	if (p->kind != VS_PHYS || !is_interface(p))
+		return 0;
+	if (if_nametoindex(device_of(p)) == 0)
+		return no_interface(p, device_of(p), err);
+	return address_check(p, device_of(p), err);
 }
 
 void vs_device_close(struct vs *vs, struct vs_live *live)

@@ -87,17 +87,21 @@ static void dp_event_told(void *ctx, const struct dp_event *e)
 	const char *port = s->d.vs != NULL ? vs_port_name(s->d.vs, e->port) : NULL;
 	const char *other = s->d.vs != NULL ? vs_port_name(s->d.vs, e->other_port) : NULL;
 	const uint8_t *b = e->mac.addr_bytes;
+	static const char gone[] = "a port that is gone";
 	char text[400], mac[RTE_ETHER_ADDR_FMT_SIZE];
 
 	/* In small letters, as everywhere else here; DPDK's are capitals. */
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4],
 		 b[5]);
+	/* Of ports that went since there is nothing left to say. */
+	if (e->type == DP_EVENT_MAC_MOVED && port == NULL && other == NULL)
+		return;
 	if (e->type == DP_EVENT_MAC_MOVED)
 		snprintf(text, sizeof(text), "%s moved from %s to %s (VLAN %u)", mac,
-			 other != NULL ? other : "?", port != NULL ? port : "?", e->vlan);
+			 other != NULL ? other : gone, port != NULL ? port : gone, e->vlan);
 	else if (e->type == DP_EVENT_MAC_LIMIT)
 		snprintf(text, sizeof(text), "%s on %s not learned: a limit is reached", mac,
-			 port != NULL ? port : "?");
+			 port != NULL ? port : gone);
 	else
 		snprintf(text, sizeof(text), "%s", e->text);
 	event_told(s, dp_event_types[e->type], port, text);
@@ -338,7 +342,9 @@ static void vs_stop(struct main_state *s)
 
 static int conf_start_module(struct main_state *s, struct err *err)
 {
-	static const struct conf_ops ops = {.check = vs_check, .apply = vs_apply};
+	static const struct conf_ops ops = {.check = vs_check,
+					    .probe = vs_probe,
+					    .apply = vs_apply};
 	static const struct ctl_binding *const tables[] = {vs_cmd_switches, vs_cmd_ports,
 							   vs_cmd_tenants,  vs_cmd_stats,
 							   vs_cmd_capture,  vs_cmd_doctor,

@@ -176,6 +176,24 @@ static int move(struct vs *vs, const struct vs_port *p, const struct vs_port *ho
 	return -EIO;
 }
 
+static int no_host_port(const struct vs_port *p, struct err *err)
+{
+	err_set(err, -EINVAL, "no-host-port",
+		"cannot take the addresses of %s: switch %s has no host port", p->name,
+		p->sw->name);
+	err_why(err, "they have to go somewhere, or the host is cut off");
+	err_fix(err, "vswitchctl port add %s host0 --kind host, then try again", p->sw->name);
+	err_about(err, "port", p->name);
+	return -EINVAL;
+}
+
+int vs_takeovers_probe(const struct vs_model *m, const struct vs_port *p, struct err *err)
+{
+	if (!json_is_true(json_object_get(p->body, "take_address")) || host_port(m, p->sw) != NULL)
+		return 0;
+	return no_host_port(p, err);
+}
+
 int vs_takeovers_engage(struct vs *vs, const struct vs_model *m, struct err *err)
 {
 	struct vs_takeovers *t = vs->takeovers;
@@ -189,16 +207,8 @@ int vs_takeovers_engage(struct vs *vs, const struct vs_model *m, struct err *err
 		    vs->live[vs_port_id(vs, p->name)].port == NULL)
 			continue;
 		host = host_port(m, p->sw);
-		if (host == NULL || vs->live[vs_port_id(vs, host->name)].port == NULL) {
-			err_set(err, -EINVAL, "no-host-port",
-				"cannot take the addresses of %s: switch %s has no host port",
-				p->name, p->sw->name);
-			err_why(err, "they have to go somewhere, or the host is cut off");
-			err_fix(err, "vswitchctl port add %s host0 --kind host, then try again",
-				p->sw->name);
-			err_about(err, "port", p->name);
-			return -EINVAL;
-		}
+		if (host == NULL || vs->live[vs_port_id(vs, host->name)].port == NULL)
+			return no_host_port(p, err);
 		rc = move(vs, p, host, err);
 		if (rc != 0) {
 			err_about(err, "port", p->name);

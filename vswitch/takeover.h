@@ -22,5 +22,7 @@ void vs_takeovers_destroy(struct vs_takeovers *takeovers);
 void vs_takeovers_release(struct vs *vs, const struct vs_model *after);
 /* Moves what 'model' wants and has not.  After its devices are open. */
 int vs_takeovers_engage(struct vs *vs, const struct vs_model *model, struct err *err);
+/* Has what 'p' takes over somewhere to go in 'model'?  0, or -EINVAL ("no-host-port"). */
+int vs_takeovers_probe(const struct vs_model *model, const struct vs_port *p, struct err *err);
 
 #endif

@@ -88,8 +88,9 @@ struct vs {
 int vs_create(const struct vs_opts *opts, struct vs **ret_vs, struct err *err);
 void vs_destroy(struct vs *vs);
 
-/* conf_ops: could this state run; make the switch run it. */
+/* conf_ops: could this state run; are its devices there; make the switch run it. */
 int vs_check(void *ctx, const json_t *after, struct err *err);
+int vs_probe(void *ctx, const json_t *after, struct err *err);
 int vs_apply(void *ctx, const json_t *before, const json_t *after, bool starting, struct err *err);
 
 /* Compiles and publishes the view again, for what is not in the model.  0 or negative. */
@@ -113,6 +114,8 @@ struct dp_view *vs_view_compile(struct vs *vs, const struct vs_model *model);
 
 /* device.c: opens the device of a port as its body says. */
 int vs_device_open(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err);
+/* Would that be refused, as far as can be told without touching the device?  0 if not. */
+int vs_device_probe(const struct vs_port *p, struct err *err);
 void vs_device_close(struct vs *vs, struct vs_live *live);
 /* Would the device have to be opened anew to go from one body to the other? */
 bool vs_device_same(const json_t *a, const json_t *b);

@@ -31,6 +31,13 @@ def exit_codes(t, sw):
     sw.ctl('tenant set red --mac-limit 5')
     code('tenant set red --mac-limit 5 --check', 0, '--check: it would not')
     code('port remove nosuch --check', 8, '--check: it would fail')
+    sw.ctl('switch add wire --type external')
+    for command, slug in (('--device nosuch0', 'no-interface'), ('--device lo --take-address', 'no-host-port')):
+        err = code(f'port add wire up {command} --kind phys --check', 8, f'--check: it would fail, {slug}')
+        t.check(f'error[{slug}]' in err, 'and says what the change itself would say', err)
+    err = code('port add lan y --kind tap --netns nosuchns --check', 8, '--check: it would fail, no-netns')
+    t.check('error[no-netns]' in err, 'and says what the change itself would say', err)
+    sw.ctl('switch remove wire')
     err = code(['--socket', '/nonexistent', 'switch', 'list'], 6, 'no daemon')
     t.check('fix:' in err, 'and what to do', err)
 

@@ -48,7 +48,7 @@ static int dying_apply(void *ctx, const json_t *before, const json_t *after, boo
 	return fake_apply(ctx, before, after, starting, err);
 }
 
-static const struct conf_ops dying_ops = {fake_check, dying_apply};
+static const struct conf_ops dying_ops = {.check = fake_check, .apply = dying_apply};
 
 static void put_text(char *to, const json_t *state)
 {

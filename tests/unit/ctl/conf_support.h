@@ -79,7 +79,7 @@ static inline int fake_apply(void *ctx, const json_t *before, const json_t *afte
 	return 0;
 }
 
-static const struct conf_ops fake_ops = {fake_check, fake_apply};
+static const struct conf_ops fake_ops = {.check = fake_check, .apply = fake_apply};
 
 /* The socket. */
 

@@ -138,6 +138,37 @@ static void daemon_that_was_killed_is_replaced(void **state)
 	fix_dir_destroy(&fix);
 }
 
+/* A killed daemon keeps its lock for as long as the kernel takes its memory apart. */
+static void daemon_that_is_dying_is_waited_for(void **state)
+{
+	int ready[2], status;
+	char byte;
+	struct fix fix;
+	pid_t pid;
+
+	fix_dir_create(&fix);
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct event_base *base = event_base_new();
+		struct ctl_server *server;
+		struct err err;
+
+		if (create(&fix, NULL, base, &server, &err) != 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		usleep(100000);
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	expect_created(&fix);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	close(ready[0]);
+	close(ready[1]);
+	fix_dir_destroy(&fix);
+}
+
 static void socket_that_somebody_else_serves_is_left_alone(void **state)
 {
 	struct fix fix;
@@ -416,6 +447,7 @@ int main(void)
 		cmocka_unit_test(second_daemon_is_refused_and_the_first_goes_on),
 		cmocka_unit_test(stale_socket_is_replaced),
 		cmocka_unit_test(daemon_that_was_killed_is_replaced),
+		cmocka_unit_test(daemon_that_is_dying_is_waited_for),
 		cmocka_unit_test(socket_that_somebody_else_serves_is_left_alone),
 		cmocka_unit_test(what_is_no_socket_is_left_alone),
 		cmocka_unit_test(bad_paths_are_refused),

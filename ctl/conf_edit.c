@@ -24,7 +24,7 @@ int conf_edit_add(json_t *state, const char *kind, const char *name, json_t *bod
 		json_decref(body);
 		err_set(err, -EEXIST, "exists", "%s '%s' exists", kind, name);
 		err_why(err, "names are unique among all of a kind");
-		err_fix(err, "take another name, or first: vswitchctl %s remove %s", kind, name);
+		err_fix(err, "take another, or first: vswitchctl %s remove %s", kind, name);
 		return -EEXIST;
 	}
 	if (state_put(state, kind, name, body) != 0)

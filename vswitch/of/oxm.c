@@ -122,7 +122,7 @@ void of_field_ones(enum of_field field, uint8_t mask[OF_VALUE_MAX])
 
 	memset(mask, 0, OF_VALUE_MAX);
 	for (unsigned i = 0; i<info->size; i++, skip = skip> 8 ? skip - 8 : 0)
-		mask[i] = skip >= 8 ? 0 : (uint8_t)(0xff >> skip);
+		mask[i] = (uint8_t)(skip >= 8 ? 0 : 0xff >> skip);
 }
 
 bool of_field_fits(enum of_field field, const uint8_t value[OF_VALUE_MAX])

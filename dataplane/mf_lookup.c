@@ -140,10 +140,9 @@ static uint32_t search(struct dp_mf *mf, struct dp_mf_group *g, struct dp_mf_bur
 		uint32_t at = resolve(mf, g, &p, i);
 		struct dp_mf_entry *e = &mf->entries[at];
 
+		/* A stale entry is none: what it was made from may lead to another mask now. */
 		if (at == 0 || unlikely(e->epoch != g->epoch)) {
-			/* A stale entry is all there is for this packet, but that the exact one may
-			 * be made again from another that is not stale. */
-			still |= (uint32_t)(at == 0 || g->exact) << i;
+			still |= 1u << i;
 			continue;
 		}
 		if (unlikely(e->used != mf->now))

@@ -260,6 +260,21 @@ static void full_cache_refuses_and_stays_whole(void **unused)
 	assert_true(atomic_load(&mf->refused) >= 20000);
 }
 
+/* A change may lead to another mask; the entry of the old one is in no one's way. */
+static void stale_entry_does_not_hide_one_of_another_mask(void **unused)
+{
+	struct dp_key none = {0}, mask = {0}, key = numbered(7);
+
+	enter(&none, &none, &nothing.program);
+	assert_true(knows(7));
+	dp_mf_all_stale(mf, 3);
+	assert_false(knows(7));
+	dp_key_cover(&mask, DP_FIELD_IP4_SRC);
+	enter(&key, &mask, &nothing.program);
+	assert_true(knows(7));
+	assert_false(knows(8));
+}
+
 static void unused_entries_expire_and_used_ones_stay(void **unused)
 {
 	struct dp_key mask = {0};
@@ -286,6 +301,7 @@ int main(void)
 		TEST(cache_agrees_with_the_rules_while_they_change),
 		TEST(cache_grows_and_forgets_nothing),
 		TEST(full_cache_refuses_and_stays_whole),
+		TEST(stale_entry_does_not_hide_one_of_another_mask),
 		TEST(unused_entries_expire_and_used_ones_stay),
 	};
 

@@ -158,21 +158,14 @@ static inline bool dp_edge_needs_tag_work(const struct dp_vport *out, const stru
 	       ((out->flags & DP_VP_TAG_OUT) != 0 && f->cvlan != out->native_out);
 }
 
-static inline void dp_edge_forward(struct dp_worker *w, const struct dp_vport *in,
-				   const struct dp_vport *out, const struct dp_edge_frame *f,
-				   struct dp_count *count)
+/* Out by 'out', which may be 'in'. */
+static inline void dp_edge_send(struct dp_worker *w, const struct dp_vport *in,
+				const struct dp_vport *out, const struct dp_edge_frame *f,
+				struct dp_count *count)
 {
 	enum dp_drop reason = DP_N_DROPS;
 	struct rte_mbuf *m = f->m;
 
-	if (unlikely(out == NULL)) {
-		dp_drop(w, in->id, m, DP_DROP_NO_RECEIVER);
-		return;
-	}
-	if (unlikely(out == in)) {
-		dp_drop(w, in->id, m, DP_DROP_HAIRPIN);
-		return;
-	}
 	if (unlikely(!dp_edge_may_leave(in, out, f->domain, f->cvlan, &reason))) {
 		dp_drop(w, in->id, m, reason);
 		return;
@@ -186,6 +179,18 @@ static inline void dp_edge_forward(struct dp_worker *w, const struct dp_vport *i
 	}
 	count->forwarded++;
 	dp_tx(w, out, m);
+}
+
+static inline void dp_edge_forward(struct dp_worker *w, const struct dp_vport *in,
+				   const struct dp_vport *out, const struct dp_edge_frame *f,
+				   struct dp_count *count)
+{
+	if (unlikely(out == NULL))
+		dp_drop(w, in->id, f->m, DP_DROP_NO_RECEIVER);
+	else if (unlikely(out == in))
+		dp_drop(w, in->id, f->m, DP_DROP_HAIRPIN);
+	else
+		dp_edge_send(w, in, out, f, count);
 }
 
 static inline void dp_edge_count_tenant(struct dp_worker *w, uint16_t domain, uint16_t packets,

@@ -70,36 +70,38 @@ static void drop(struct walk *k, enum dp_drop reason)
 	k->f.m = NULL;
 }
 
-/* Out by one port.  The frame itself when nothing comes after it. */
-static void output(struct walk *k, uint16_t port, bool last)
+/* The frame as it leaves by a step: itself when nothing comes after it, else a clone; its mbuf is
+ * NULL when there is none. */
+static struct dp_edge_frame leaving(struct walk *k, bool last)
 {
-	struct dp_worker *w = k->run->w;
 	struct dp_edge_frame f;
 
 	look_at_tag(k);
 	f = k->f;
 	if (last)
 		k->f.m = NULL;
-	else if ((f.m = clone_of(k)) == NULL)
-		return;
-	dp_edge_forward(w, k->run->in, port < DP_MAX_PORTS ? w->view->vports[port] : NULL, &f,
-			k->run->count);
+	else
+		f.m = clone_of(k);
+	return f;
+}
+
+static void output(struct walk *k, uint16_t port, bool last)
+{
+	struct dp_worker *w = k->run->w;
+	struct dp_edge_frame f = leaving(k, last);
+
+	if (f.m != NULL)
+		dp_edge_forward(w, k->run->in, port < DP_MAX_PORTS ? w->view->vports[port] : NULL,
+				&f, k->run->count);
 }
 
 /* The one output that may go back. */
 static void output_in_port(struct walk *k, bool last)
 {
-	static const struct dp_vport nowhere = {.id = DP_NO_PORT};
-	struct dp_worker *w = k->run->w;
-	struct dp_edge_frame f;
+	struct dp_edge_frame f = leaving(k, last);
 
-	look_at_tag(k);
-	f = k->f;
-	if (last)
-		k->f.m = NULL;
-	else if ((f.m = clone_of(k)) == NULL)
-		return;
-	dp_edge_forward(w, &nowhere, w->view->vports[k->run->in->id], &f, k->run->count);
+	if (f.m != NULL)
+		dp_edge_send(k->run->w, k->run->in, k->run->in, &f, k->run->count);
 }
 
 static void flood(struct walk *k, bool last)

@@ -58,7 +58,7 @@ static const struct dp_key *long_key(struct dp_mf_burst *b, unsigned i)
 static inline void make_key(struct dp_mf_burst *b, unsigned i)
 {
 	const struct rte_mbuf *m = b->pkts[i];
-	/* Headers must be in the first segment; 64 bytes of one are always there to read. */
+	/* All that a plain key is made of must be in the first segment. */
 	uint32_t size = m->nb_segs == 1 || m->data_len >= DP_KEY_PLAIN_HEAD ? m->pkt_len : 0;
 
 	if (likely(dp_key_plain(rte_pktmbuf_mtod(m, const uint8_t *), size,

@@ -37,12 +37,26 @@ static struct dp_pipeline *pipeline;
 static unsigned cpu;
 static uint64_t n_received;
 static bool absent[N_PORTS];
+static bool narrow; /* port 0 accepts untagged frames only on egress */
 
 /* ---- The translation: what 'plan' says for packets with the destination STATION(i) ---- */
 
 #define N_PLANS 300
 
-enum shape { SEND, SEND_TWICE, NORMAL, FLOOD, ALL, BACK, NOTHING, ENDLESS, TAGGED, MACS, CLONED };
+enum shape {
+	SEND,
+	SEND_TWICE,
+	NORMAL,
+	FLOOD,
+	ALL,
+	BACK,
+	NOTHING,
+	ENDLESS,
+	TAGGED,
+	MACS,
+	CLONED,
+	BACK_TAGGED
+};
 struct plan {
 	_Atomic int shape;
 	_Atomic uint32_t arg, rule;
@@ -72,6 +86,10 @@ static void compose(struct dp_build *b, enum shape shape, uint32_t arg)
 		dp_build_step(b, shape == ALL ? DP_STEP_ALL : DP_STEP_FLOOD, 0, 0);
 		break;
 	case BACK:
+		dp_build_step(b, DP_STEP_IN_PORT, 0, 0);
+		break;
+	case BACK_TAGGED:
+		dp_build_step(b, DP_STEP_PUSH_VLAN, 0x81000007, 0);
 		dp_build_step(b, DP_STEP_IN_PORT, 0, 0);
 		break;
 	case NOTHING:
@@ -166,6 +184,10 @@ static void publish(void)
 				       .pipeline = pipeline};
 		memset(v->vlan_in, 0xff, sizeof(v->vlan_in));
 		memset(v->vlan_out, 0xff, sizeof(v->vlan_out));
+		if (narrow && i == 0) {
+			memset(v->vlan_out, 0, sizeof(v->vlan_out));
+			dp_vlan_add(v->vlan_out, 0);
+		}
 	}
 	for (unsigned i = 0; i < N_DOMAINS; i++) {
 		view->domains[i] = calloc(1, sizeof(*view->domains[i]));
@@ -407,6 +429,21 @@ static void frame_goes_back_only_when_told_so(void **state)
 	assert_int_equal(collect(0), 2);
 }
 
+static void frame_refused_on_its_way_back_is_counted_where_it_came_in(void **state)
+{
+	uint64_t before = drops(DP_DROP_EGRESS_VLAN);
+
+	narrow = true;
+	publish();
+	change(1, BACK_TAGGED, 0);
+	send(0, 1, 2);
+	assert_int_equal(collect(0), 0);
+	dp_count_refresh(dp);
+	assert_int_equal(dp_port_count(dp, 0)->drops_rx[DP_DROP_EGRESS_VLAN] - before, 2);
+	narrow = false;
+	publish();
+}
+
 static void program_without_output_and_one_too_long_drop_by_name(void **state)
 {
 	uint64_t before = drops(DP_DROP_NO_ACTION), long_before = drops(DP_DROP_PROGRAM_TOO_LONG);
@@ -594,6 +631,7 @@ int main(void)
 		TEST(each_flow_counts_for_its_own_rule),
 		TEST(no_program_sends_to_another_tenant),
 		TEST(frame_goes_back_only_when_told_so),
+		TEST(frame_refused_on_its_way_back_is_counted_where_it_came_in),
 		TEST(program_without_output_and_one_too_long_drop_by_name),
 		TEST(copies_do_not_share_what_is_changed_later),
 		TEST(normal_follows_the_station_without_a_new_translation),

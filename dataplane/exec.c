@@ -5,25 +5,12 @@
  * once more before it writes.  Every frame and every copy ends in an output, the learning switch,
  * or a counted drop.  Workers.
  */
-#include "dataplane/flow.h"
+#include "dataplane/exec_priv.h"
 #include "dataplane/rewrite.h"
-
-#include <errno.h>
 
 #define MAX_DEPTH 4 /* clones in clones */
 
-/* A frame on its way through the steps. */
-struct walk {
-	struct dp_run *run;
-	struct dp_edge_frame f;
-	struct dp_headers h;
-	bool parsed, own;
-	bool tag_changed;  /* 'f' does not say yet what the frame is carried on */
-	bool macs_changed; /* nor its addresses, which only the learning switch asks for */
-	unsigned depth;
-};
-
-static struct rte_mbuf *clone_of(struct walk *k)
+struct rte_mbuf *dp_walk_clone(struct dp_walk *k)
 {
 	struct dp_worker *w = k->run->w;
 	struct rte_mbuf *m = rte_pktmbuf_clone(k->f.m, dp_pool(w->dp, 0, false));
@@ -35,25 +22,25 @@ static struct rte_mbuf *clone_of(struct walk *k)
 	return m;
 }
 
-static void carried_on(struct walk *k, bool tagged, uint16_t vid)
+void dp_walk_carried_on(struct dp_walk *k, bool tagged, uint16_t vid)
 {
 	k->f.tagged = tagged;
 	k->f.cvlan = tagged && vid != 0 ? vid : k->run->in->pvid;
 }
 
 /* What the frame is carried on follows its tag. */
-static void look_at_tag(struct walk *k)
+static void look_at_tag(struct dp_walk *k)
 {
 	const uint8_t *d = rte_pktmbuf_mtod(k->f.m, const uint8_t *);
 
 	if (!k->tag_changed || k->f.m->data_len < 18)
 		return;
 	k->tag_changed = false;
-	carried_on(k, dp_edge_is_tpid(dp_edge_eth_type_le(k->f.m)),
-		   dp_edge_load_be16(d + 14) & 0xfff);
+	dp_walk_carried_on(k, dp_edge_is_tpid(dp_edge_eth_type_le(k->f.m)),
+			   dp_edge_load_be16(d + 14) & 0xfff);
 }
 
-static void look_at_macs(struct walk *k)
+static void look_at_macs(struct dp_walk *k)
 {
 	const uint8_t *d = rte_pktmbuf_mtod(k->f.m, const uint8_t *);
 
@@ -64,7 +51,7 @@ static void look_at_macs(struct walk *k)
 	k->f.src = dp_key_load64(d + 6) & DP_EDGE_MAC_MASK;
 }
 
-static void drop(struct walk *k, enum dp_drop reason)
+void dp_walk_drop(struct dp_walk *k, enum dp_drop reason)
 {
 	dp_drop(k->run->w, k->run->in->id, k->f.m, reason);
 	k->f.m = NULL;
@@ -72,7 +59,7 @@ static void drop(struct walk *k, enum dp_drop reason)
 
 /* The frame as it leaves by a step: itself when nothing comes after it, else a clone; its mbuf is
  * NULL when there is none. */
-static struct dp_edge_frame leaving(struct walk *k, bool last)
+struct dp_edge_frame dp_walk_leaving(struct dp_walk *k, bool last)
 {
 	struct dp_edge_frame f;
 
@@ -81,14 +68,14 @@ static struct dp_edge_frame leaving(struct walk *k, bool last)
 	if (last)
 		k->f.m = NULL;
 	else
-		f.m = clone_of(k);
+		f.m = dp_walk_clone(k);
 	return f;
 }
 
-static void output(struct walk *k, uint16_t port, bool last)
+static void output(struct dp_walk *k, uint16_t port, bool last)
 {
 	struct dp_worker *w = k->run->w;
-	struct dp_edge_frame f = leaving(k, last);
+	struct dp_edge_frame f = dp_walk_leaving(k, last);
 
 	if (f.m != NULL)
 		dp_edge_forward(w, k->run->in, port < DP_MAX_PORTS ? w->view->vports[port] : NULL,
@@ -96,15 +83,15 @@ static void output(struct walk *k, uint16_t port, bool last)
 }
 
 /* The one output that may go back. */
-static void output_in_port(struct walk *k, bool last)
+static void output_in_port(struct dp_walk *k, bool last)
 {
-	struct dp_edge_frame f = leaving(k, last);
+	struct dp_edge_frame f = dp_walk_leaving(k, last);
 
 	if (f.m != NULL)
 		dp_edge_send(k->run->w, k->run->in, k->run->in, &f, k->run->count);
 }
 
-static void flood(struct walk *k, bool last)
+static void flood(struct dp_walk *k, bool last)
 {
 	struct dp_worker *w = k->run->w;
 	struct rte_mbuf *m = k->f.m;
@@ -112,12 +99,12 @@ static void flood(struct walk *k, bool last)
 	look_at_tag(k);
 	if (last)
 		k->f.m = NULL;
-	else if ((m = clone_of(k)) == NULL)
+	else if ((m = dp_walk_clone(k)) == NULL)
 		return;
 	dp_flood(w, k->run->in, w->view->domains[k->f.domain], m, k->f.cvlan, k->f.tagged, true);
 }
 
-static void normal(struct walk *k, bool last)
+static void normal(struct dp_walk *k, bool last)
 {
 	struct dp_run *run = k->run;
 	struct dp_edge_frame f;
@@ -127,7 +114,7 @@ static void normal(struct walk *k, bool last)
 	f = k->f;
 	if (last)
 		k->f.m = NULL;
-	else if ((f.m = clone_of(k)) == NULL)
+	else if ((f.m = dp_walk_clone(k)) == NULL)
 		return;
 	/* A program with many NORMALs does not get more room than the burst had. */
 	if (run->n_normal == DP_BURST) {
@@ -138,7 +125,7 @@ static void normal(struct walk *k, bool last)
 }
 
 /* The frame may be written to, and its headers are known. */
-static bool writable(struct walk *k)
+bool dp_walk_writable(struct dp_walk *k)
 {
 	if (!k->own) {
 		k->f.m = dp_rw_own(k->f.m, dp_pool(k->run->w->dp, 0, false));
@@ -155,155 +142,63 @@ static bool writable(struct walk *k)
 	return true;
 }
 
-static uint32_t data32(const struct dp_step *s)
+static void walk_steps(struct dp_walk *k, const uint8_t *steps, uint16_t size);
+
+static void on_clone(struct dp_walk *k, const struct dp_step *s, bool last)
 {
-	uint32_t v;
-
-	memcpy(&v, s->data, sizeof(v));
-	return v;
-}
-
-static int set_field(struct walk *k, const struct dp_step *s)
-{
-	enum dp_field field = (enum dp_field)s->arg;
-	size_t size = (dp_fields[field].bits + 7u) / 8;
-
-	return dp_rw_set_field(k->f.m, &k->h, field, s->data, s->data + size);
-}
-
-/* One change of bytes.  What does not apply to this frame leaves it as it is. */
-static int change(struct walk *k, const struct dp_step *s)
-{
-	struct rte_mbuf *m = k->f.m;
-	struct dp_headers *h = &k->h;
-
-	switch ((enum dp_step_op)s->op) {
-	case DP_STEP_PUSH_VLAN:
-		return dp_rw_push_vlan(m, h, (uint16_t)(s->arg >> 16), (uint16_t)s->arg);
-	case DP_STEP_POP_VLAN:
-		return dp_rw_pop_vlan(m, h);
-	case DP_STEP_SET_VLAN:
-		return dp_rw_set_vlan(m, h, (uint16_t)s->arg, (uint16_t)(s->arg >> 16));
-	case DP_STEP_PUSH_MPLS:
-		return dp_rw_push_mpls(m, h, (uint16_t)s->arg, data32(s));
-	case DP_STEP_POP_MPLS:
-		return dp_rw_pop_mpls(m, h, (uint16_t)s->arg);
-	case DP_STEP_SET_MPLS:
-		return dp_rw_set_mpls(m, h, s->arg, data32(s));
-	case DP_STEP_PUSH_PBB:
-		return dp_rw_push_pbb(m, h, s->arg);
-	case DP_STEP_POP_PBB:
-		return dp_rw_pop_pbb(m, h);
-	case DP_STEP_SET_PBB:
-		return dp_rw_set_pbb(m, h, s->arg, data32(s));
-	case DP_STEP_SET_MACS:
-		dp_rw_set_macs(m, s->data, s->data + 6);
-		return 0;
-	case DP_STEP_SET_FIELD:
-		return set_field(k, s);
-	case DP_STEP_SET_NW_TTL:
-		return dp_rw_set_nw_ttl(m, h, (uint8_t)s->arg);
-	case DP_STEP_DEC_NW_TTL:
-		return dp_rw_dec_nw_ttl(m, h);
-	case DP_STEP_SET_MPLS_TTL:
-		return dp_rw_set_mpls_ttl(m, h, (uint8_t)s->arg);
-	case DP_STEP_DEC_MPLS_TTL:
-		return dp_rw_dec_mpls_ttl(m, h);
-	case DP_STEP_COPY_TTL_OUT:
-		return dp_rw_copy_ttl_out(m, h);
-	case DP_STEP_COPY_TTL_IN:
-		return dp_rw_copy_ttl_in(m, h);
-	case DP_STEP_OUTPUT:
-	case DP_STEP_IN_PORT:
-	case DP_STEP_FLOOD:
-	case DP_STEP_ALL:
-	case DP_STEP_NORMAL:
-	case DP_STEP_CONTROLLER:
-	case DP_STEP_DROP:
-	case DP_STEP_CLONE:
-	case DP_STEP_METER:
-	case DP_STEP_QUEUE:
-	case DP_N_STEPS:
-		break;
-	}
-	return 0;
-}
-
-static void walk_steps(struct walk *k, const uint8_t *steps, uint16_t size);
-
-static void on_clone(struct walk *k, const struct dp_step *s, bool last)
-{
-	struct walk copy = *k;
+	struct dp_walk copy = *k;
 
 	if (k->depth == MAX_DEPTH)
 		return;
-	copy.f.m = clone_of(k);
+	copy.f.m = dp_walk_clone(k);
 	copy.own = false;
 	copy.depth++;
 	if (copy.f.m != NULL)
 		walk_steps(&copy, s->data, (uint16_t)(s->size - sizeof(*s)));
 }
 
-static void on_output(struct walk *k, const struct dp_step *s, bool last)
+static void on_output(struct dp_walk *k, const struct dp_step *s, bool last)
 {
 	output(k, (uint16_t)s->arg, last);
 }
 
-static void on_in_port(struct walk *k, const struct dp_step *s, bool last)
+static void on_in_port(struct dp_walk *k, const struct dp_step *s, bool last)
 {
 	output_in_port(k, last);
 }
 
-static void on_flood(struct walk *k, const struct dp_step *s, bool last)
+static void on_flood(struct dp_walk *k, const struct dp_step *s, bool last)
 {
 	flood(k, last);
 }
 
-static void on_normal(struct walk *k, const struct dp_step *s, bool last)
+static void on_normal(struct dp_walk *k, const struct dp_step *s, bool last)
 {
 	normal(k, last);
 }
 
-static void on_drop(struct walk *k, const struct dp_step *s, bool last)
+static void on_drop(struct dp_walk *k, const struct dp_step *s, bool last)
 {
-	drop(k, (enum dp_drop)s->arg);
-}
-
-static void on_change(struct walk *k, const struct dp_step *s, bool last)
-{
-	int rc;
-
-	if (!writable(k))
-		return;
-	rc = change(k, s);
-	if (s->op == DP_STEP_PUSH_VLAN && rc == 0)
-		carried_on(k, true, s->arg & 0xfff);
-	else if (s->op != DP_STEP_SET_MACS && s->op != DP_STEP_DEC_NW_TTL)
-		k->tag_changed = true;
-	k->macs_changed = true;
-	if (rc == -ERANGE)
-		drop(k, DP_DROP_TTL);
-	else if (rc == -ENOMEM)
-		drop(k, DP_DROP_NO_MBUF);
+	dp_walk_drop(k, (enum dp_drop)s->arg);
 }
 
 /* What is not listed changes bytes. */
-static void (*const on[DP_N_STEPS])(struct walk *k, const struct dp_step *s, bool last) = {
+static void (*const on[DP_N_STEPS])(struct dp_walk *k, const struct dp_step *s, bool last) = {
 	[DP_STEP_OUTPUT] = on_output, [DP_STEP_IN_PORT] = on_in_port, [DP_STEP_FLOOD] = on_flood,
 	[DP_STEP_ALL] = on_flood,     [DP_STEP_NORMAL] = on_normal,   [DP_STEP_DROP] = on_drop,
 	[DP_STEP_CLONE] = on_clone,
 };
 
 /* One step.  The frame is gone when k->f.m is NULL after it. */
-static void step(struct walk *k, const struct dp_step *s, bool last)
+static void step(struct dp_walk *k, const struct dp_step *s, bool last)
 {
 	if (on[s->op] != NULL)
 		on[s->op](k, s, last);
 	else
-		on_change(k, s, last);
+		dp_walk_change(k, s, last);
 }
 
-static void walk_steps(struct walk *k, const uint8_t *steps, uint16_t size)
+static void walk_steps(struct dp_walk *k, const uint8_t *steps, uint16_t size)
 {
 	for (uint16_t at = 0; at < size && k->f.m != NULL;) {
 		const struct dp_step *s = (const struct dp_step *)(steps + at);
@@ -312,13 +207,13 @@ static void walk_steps(struct walk *k, const uint8_t *steps, uint16_t size)
 		step(k, s, at == size);
 	}
 	if (k->f.m != NULL)
-		drop(k, DP_DROP_NO_ACTION);
+		dp_walk_drop(k, DP_DROP_NO_ACTION);
 }
 
 void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_t *steps,
 	     uint16_t size)
 {
-	struct walk k; /* not cleared: the headers are filled in when a step needs them */
+	struct dp_walk k; /* not cleared: the headers are filled in when a step needs them */
 
 	k.run = run;
 	k.f = *frame;

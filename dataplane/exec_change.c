@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * See exec_priv.h: steps that change bytes (rewrite.h).  Workers.
+ */
+#include "dataplane/exec_priv.h"
+#include "dataplane/rewrite.h"
+
+#include <errno.h>
+#include <string.h>
+
+static uint32_t data32(const struct dp_step *s)
+{
+	uint32_t v;
+
+	memcpy(&v, s->data, sizeof(v));
+	return v;
+}
+
+static int set_field(struct dp_walk *k, const struct dp_step *s)
+{
+	enum dp_field field = (enum dp_field)s->arg;
+	size_t size = (dp_fields[field].bits + 7u) / 8;
+
+	return dp_rw_set_field(k->f.m, &k->h, field, s->data, s->data + size);
+}
+
+/* One change of bytes.  What does not apply to this frame leaves it as it is. */
+static int change(struct dp_walk *k, const struct dp_step *s)
+{
+	struct rte_mbuf *m = k->f.m;
+	struct dp_headers *h = &k->h;
+
+	switch ((enum dp_step_op)s->op) {
+	case DP_STEP_PUSH_VLAN:
+		return dp_rw_push_vlan(m, h, (uint16_t)(s->arg >> 16), (uint16_t)s->arg);
+	case DP_STEP_POP_VLAN:
+		return dp_rw_pop_vlan(m, h);
+	case DP_STEP_SET_VLAN:
+		return dp_rw_set_vlan(m, h, (uint16_t)s->arg, (uint16_t)(s->arg >> 16));
+	case DP_STEP_PUSH_MPLS:
+		return dp_rw_push_mpls(m, h, (uint16_t)s->arg, data32(s));
+	case DP_STEP_POP_MPLS:
+		return dp_rw_pop_mpls(m, h, (uint16_t)s->arg);
+	case DP_STEP_SET_MPLS:
+		return dp_rw_set_mpls(m, h, s->arg, data32(s));
+	case DP_STEP_PUSH_PBB:
+		return dp_rw_push_pbb(m, h, s->arg);
+	case DP_STEP_POP_PBB:
+		return dp_rw_pop_pbb(m, h);
+	case DP_STEP_SET_PBB:
+		return dp_rw_set_pbb(m, h, s->arg, data32(s));
+	case DP_STEP_SET_MACS:
+		dp_rw_set_macs(m, s->data, s->data + 6);
+		return 0;
+	case DP_STEP_SET_FIELD:
+		return set_field(k, s);
+	case DP_STEP_SET_NW_TTL:
+		return dp_rw_set_nw_ttl(m, h, (uint8_t)s->arg);
+	case DP_STEP_DEC_NW_TTL:
+		return dp_rw_dec_nw_ttl(m, h);
+	case DP_STEP_SET_MPLS_TTL:
+		return dp_rw_set_mpls_ttl(m, h, (uint8_t)s->arg);
+	case DP_STEP_DEC_MPLS_TTL:
+		return dp_rw_dec_mpls_ttl(m, h);
+	case DP_STEP_COPY_TTL_OUT:
+		return dp_rw_copy_ttl_out(m, h);
+	case DP_STEP_COPY_TTL_IN:
+		return dp_rw_copy_ttl_in(m, h);
+	case DP_STEP_OUTPUT:
+	case DP_STEP_IN_PORT:
+	case DP_STEP_FLOOD:
+	case DP_STEP_ALL:
+	case DP_STEP_NORMAL:
+	case DP_STEP_CONTROLLER:
+	case DP_STEP_DROP:
+	case DP_STEP_CLONE:
+	case DP_STEP_METER:
+	case DP_STEP_QUEUE:
+	case DP_N_STEPS:
+		break;
+	}
+	return 0;
+}
+
+void dp_walk_change(struct dp_walk *k, const struct dp_step *s, bool last)
+{
+	int rc;
+
+	if (!dp_walk_writable(k))
+		return;
+	rc = change(k, s);
+	if (s->op == DP_STEP_PUSH_VLAN && rc == 0)
+		dp_walk_carried_on(k, true, s->arg & 0xfff);
+	else if (s->op != DP_STEP_SET_MACS && s->op != DP_STEP_DEC_NW_TTL)
+		k->tag_changed = true;
+	k->macs_changed = true;
+	if (rc == -ERANGE)
+		dp_walk_drop(k, DP_DROP_TTL);
+	else if (rc == -ENOMEM)
+		dp_walk_drop(k, DP_DROP_NO_MBUF);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A frame on its way through a program's steps: what exec.c (the walk, outputs) shares with the
+ * files that hold the other steps (exec_change.c: changes of bytes).  Workers.
+ */
+#ifndef DATAPLANE_EXEC_PRIV_H
+#define DATAPLANE_EXEC_PRIV_H
+
+#include "dataplane/flow.h"
+
+struct dp_walk {
+	struct dp_run *run;
+	struct dp_edge_frame f; /* f.m is NULL when the frame is gone */
+	struct dp_headers h;	/* when 'parsed' */
+	bool parsed, own;
+	bool tag_changed;  /* 'f' does not say yet what the frame is carried on */
+	bool macs_changed; /* nor its addresses, which only the learning switch asks for */
+	unsigned depth;
+};
+
+/* Ends the frame, with a counter. */
+void dp_walk_drop(struct dp_walk *k, enum dp_drop reason);
+/* A copy that shares the bytes, NULL (counted) when there is none; who writes next copies. */
+struct rte_mbuf *dp_walk_clone(struct dp_walk *k);
+/* The frame as it leaves by a step: itself when nothing comes after it ('last'), else a clone; its
+ * mbuf is NULL when there is none. */
+struct dp_edge_frame dp_walk_leaving(struct dp_walk *k, bool last);
+/* The frame may be written to, and its headers are known.  False: it is gone, counted. */
+bool dp_walk_writable(struct dp_walk *k);
+/* Its tag says which VLAN carries it. */
+void dp_walk_carried_on(struct dp_walk *k, bool tagged, uint16_t vid);
+
+/* A step that does something to the frame.  'last': nothing comes after it. */
+typedef void (*dp_walk_fn)(struct dp_walk *k, const struct dp_step *s, bool last);
+void dp_walk_change(struct dp_walk *k, const struct dp_step *s, bool last);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * See xlate_priv.h: one action.  Workers.
+ */
+#include "dataplane/port.h"
+#include "vswitch/xlate_priv.h"
+
+static void output(struct xlate *x, const struct of_action *a)
+{
+	vs_xlate_macs(x);
+	switch (a->output.port) {
+	case OFPP_IN_PORT:
+		vs_xlate_step(x, DP_STEP_IN_PORT, 0, 0);
+		break;
+	case OFPP_NORMAL:
+		vs_xlate_step(x, DP_STEP_NORMAL, 0, 0);
+		break;
+	case OFPP_FLOOD:
+		vs_xlate_step(x, DP_STEP_FLOOD, 0, 0);
+		break;
+	case OFPP_ALL:
+		vs_xlate_step(x, DP_STEP_ALL, 0, 0);
+		break;
+	default: {
+		uint16_t id = vs_flows_port_id(x->flows, a->output.port);
+
+		if (id != DP_NO_PORT)
+			vs_xlate_step(x, DP_STEP_OUTPUT, id, 0);
+		break;
+	}
+	}
+}
+
+void vs_xlate_action(struct xlate *x, const struct of_action *a)
+{
+	switch (a->type) {
+	case OF_ACT_OUTPUT:
+		output(x, a);
+		break;
+	case OF_ACT_SET_FIELD:
+		vs_xlate_set_field(x, &a->set);
+		break;
+	case OF_ACT_PUSH_VLAN:
+		vs_xlate_push_vlan(x, a->eth_type);
+		break;
+	case OF_ACT_POP_VLAN:
+		vs_xlate_pop_vlan(x);
+		break;
+	case OF_ACT_NX_REG_MOVE:
+		vs_xlate_move(x, a);
+		break;
+	case OF_ACT_NX_REG_LOAD:
+		vs_xlate_load(x, a);
+		break;
+	case OF_ACT_NX_REG_LOAD2:
+		vs_xlate_set_field(x, &a->set);
+		break;
+	case OF_ACT_SET_NW_TTL:
+		vs_xlate_macs(x);
+		vs_xlate_step(x, DP_STEP_SET_NW_TTL, a->ttl, 0);
+		break;
+	case OF_ACT_DEC_NW_TTL:
+		vs_xlate_macs(x);
+		vs_xlate_step(x, DP_STEP_DEC_NW_TTL, 0, 0);
+		break;
+	default:
+		break; /* vs_xlate_check() let none in. */
+	}
+}
+
+void vs_xlate_actions(struct xlate *x, const struct of_actions *actions)
+{
+	for (size_t i = 0; i < actions->n; i++)
+		vs_xlate_action(x, &actions->v[i]);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What a rule may ask for: the actions that xlate.c knows.  Control thread.
+ */
+#include "vswitch/flow_key.h"
+#include "vswitch/flows.h"
+
+static enum of_error check_output(uint32_t port)
+{
+	switch (port) {
+	case OFPP_IN_PORT:
+	case OFPP_NORMAL:
+	case OFPP_FLOOD:
+	case OFPP_ALL:
+		return OF_OK;
+	default:
+		return of_port_is_real(port) ? OF_OK : OFPBAC_BAD_OUT_PORT;
+	}
+}
+
+static enum of_error check_actions(const struct of_actions *actions)
+{
+	for (size_t i = 0; i < actions->n; i++) {
+		const struct of_action *a = &actions->v[i];
+		enum of_error error = OF_OK;
+
+		switch (a->type) {
+		case OF_ACT_OUTPUT:
+			error = check_output(a->output.port);
+			break;
+		case OF_ACT_NX_REG_MOVE:
+			if (vs_flow_field((enum of_field)a->move.from.field) == DP_N_FIELDS ||
+			    vs_flow_field((enum of_field)a->move.to.field) == DP_N_FIELDS)
+				error = OFPBAC_BAD_ARGUMENT;
+			break;
+		case OF_ACT_NX_REG_LOAD:
+			if (vs_flow_field((enum of_field)a->load.to.field) == DP_N_FIELDS)
+				error = OFPBAC_BAD_ARGUMENT;
+			break;
+		case OF_ACT_NX_REG_LOAD2:
+		case OF_ACT_SET_FIELD:
+			if (vs_flow_field((enum of_field)a->set.field) == DP_N_FIELDS)
+				error = OFPBAC_BAD_SET_TYPE;
+			break;
+		case OF_ACT_PUSH_VLAN:
+		case OF_ACT_POP_VLAN:
+		case OF_ACT_SET_NW_TTL:
+		case OF_ACT_DEC_NW_TTL:
+			break;
+		default:
+			error = OFPBAC_BAD_TYPE;
+			break;
+		}
+		if (error != OF_OK)
+			return error;
+	}
+	return OF_OK;
+}
+
+enum of_error vs_xlate_check(const struct of_instrs *instrs)
+{
+	enum of_error error = check_actions(&instrs->apply);
+
+	if (of_instrs_has(instrs, OFPIT_METER))
+		return OFPBIC_UNSUP_INST;
+	return error != OF_OK ? error : check_actions(&instrs->write);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * See xlate_priv.h: actions that write fields.  Workers.
+ */
+#include "vswitch/xlate_priv.h"
+
+#include <string.h>
+
+static void set_metadata_field(struct xlate *x, const struct of_oxm *oxm, enum dp_field field)
+{
+	vs_flow_key_set(oxm, &x->key, NULL);
+	vs_xlate_changed(x, field);
+}
+
+void vs_xlate_set_field(struct xlate *x, const struct of_oxm *oxm)
+{
+	enum dp_field field = vs_flow_field((enum of_field)oxm->field);
+	uint8_t *data;
+	uint16_t size;
+
+	if (field == DP_N_FIELDS)
+		return;
+	if (field == DP_FIELD_ETH_DST || field == DP_FIELD_ETH_SRC) {
+		/* A masked write keeps bits of the packet's own. */
+		if (oxm->masked)
+			vs_xlate_look_at(x, field);
+		vs_flow_key_set(oxm, &x->key, NULL);
+		vs_xlate_changed(x, field);
+		x->macs_wait = true;
+		return;
+	}
+	if (field == DP_FIELD_METADATA || field == DP_FIELD_TUN_ID || field >= DP_FIELD_CT_STATE) {
+		set_metadata_field(x, oxm, field);
+		return;
+	}
+	vs_xlate_macs(x);
+	if (oxm->masked)
+		vs_xlate_look_at(x, field);
+	vs_flow_key_set(oxm, &x->key, NULL);
+	vs_xlate_changed(x, field);
+	size = (uint16_t)((dp_fields[field].bits + 7) / 8);
+	data = vs_xlate_step(x, DP_STEP_SET_FIELD, field, (uint16_t)(2 * size));
+	if (data == NULL)
+		return;
+	dp_key_get_bytes(&x->key, field, data);
+	memset(data + size, 0xff, size);
+}
+
+/* ---- Bits of fields (Nicira's move and load) ---- */
+
+/* A subfield's bits in the key's bytes: byte and bit of its bit 'i', counted from its lowest. */
+static bool bit_of(const struct of_subfield *f, unsigned i, unsigned *ret_byte, uint8_t *ret_bit)
+{
+	enum dp_field field = vs_flow_field((enum of_field)f->field);
+	const struct dp_field_desc *d;
+	unsigned at;
+
+	if (field == DP_N_FIELDS)
+		return false;
+	d = &dp_fields[field];
+	at = d->shift + f->offset + i;
+	*ret_byte = d->offset + d->size - 1u - at / 8;
+	*ret_bit = (uint8_t)(1u << at % 8);
+	return true;
+}
+
+static bool get_bit(struct xlate *x, const struct of_subfield *f, unsigned i)
+{
+	unsigned byte;
+	uint8_t bit;
+
+	if (!bit_of(f, i, &byte, &bit))
+		return false;
+	x->b->wc.b[byte] |= bit & (uint8_t)~x->b->changed.b[byte];
+	return (x->key.b[byte] & bit) != 0;
+}
+
+static void put_bit(struct xlate *x, const struct of_subfield *f, unsigned i, bool value)
+{
+	unsigned byte;
+	uint8_t bit;
+
+	if (!bit_of(f, i, &byte, &bit))
+		return;
+	x->key.b[byte] = (uint8_t)(value ? x->key.b[byte] | bit : x->key.b[byte] & ~bit);
+	x->b->changed.b[byte] |= bit;
+}
+
+/* The packet gets what the key now says of a field. */
+static void write_field(struct xlate *x, enum dp_field field)
+{
+	uint16_t size = (uint16_t)((dp_fields[field].bits + 7) / 8);
+	uint8_t *data;
+
+	if (field == DP_FIELD_METADATA || field == DP_FIELD_TUN_ID || field >= DP_FIELD_CT_STATE)
+		return; /* not in the packet */
+	vs_xlate_look_at(x, field);
+	data = vs_xlate_step(x, DP_STEP_SET_FIELD, field, (uint16_t)(2 * size));
+	if (data == NULL)
+		return;
+	dp_key_get_bytes(&x->key, field, data);
+	memset(data + size, 0xff, size);
+	vs_xlate_changed(x, field);
+}
+
+void vs_xlate_move(struct xlate *x, const struct of_action *a)
+{
+	vs_xlate_macs(x);
+	for (unsigned i = 0; i < a->move.from.n_bits; i++)
+		put_bit(x, &a->move.to, i, get_bit(x, &a->move.from, i));
+	write_field(x, vs_flow_field((enum of_field)a->move.to.field));
+}
+
+void vs_xlate_load(struct xlate *x, const struct of_action *a)
+{
+	vs_xlate_macs(x);
+	for (unsigned i = 0; i < a->load.to.n_bits; i++)
+		put_bit(x, &a->load.to, i, i < 64 && (a->load.value >> i & 1) != 0);
+	write_field(x, vs_flow_field((enum of_field)a->load.to.field));
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The OpenFlow agent of a switch: what controllers talk to.  It owns the switch's datapath id, its
+ * configuration as controllers see it, and the list of its connections (channel.h); rules, groups
+ * and meters are the switch's own (flows.h).
+ *
+ * 	channel.c  bytes ─► one whole message ─► agent.c: who may, which function ─► agent_*.c
+ * 	agent_*.c  ─► vs_channel_send()            (an answer, to who asked)
+ * 	agent_async.c ─► every channel that wants it (packet-in, flow-removed, port-status)
+ *
+ * Control thread.
+ */
+#ifndef VSWITCH_AGENT_H
+#define VSWITCH_AGENT_H
+
+#include "vswitch/of/header.h"
+#include "vswitch/of/packet.h"
+#include "vswitch/of/port.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vs;
+struct vs_channel;
+struct vs_flows;
+struct vs_rule;
+struct dp_flow_counts;
+
+struct vs_agent {
+	struct vs *vs;
+	char sw[64];
+	struct vs_flows *flows;
+	uint64_t datapath_id;
+	struct of_config config;
+	/* The highest generation that a role request named (6.3.4). */
+	bool has_generation;
+	uint64_t generation_id;
+	struct vs_channel *channels; /* a list by 'next', the oldest first */
+	unsigned n_channels;
+};
+
+/* A whole message.  Borrows 'msg' of 'header->size' bytes.  Answers by 'ch', errors included. */
+void vs_agent_message(struct vs_agent *agent, struct vs_channel *ch, const struct of_header *header,
+		      const uint8_t *msg);
+/* A connection is gone: bundles that it left open are dropped. */
+void vs_agent_channel_gone(struct vs_agent *agent, struct vs_channel *ch);
+
+/* Asynchronous messages (6.1.2): to those channels whose role and masks want them. */
+void vs_agent_packet_in(struct vs_agent *agent, const struct of_packet_in *in);
+void vs_agent_flow_removed(struct vs_agent *agent, const struct vs_rule *rule,
+			   const struct dp_flow_counts *counts, uint64_t duration_ms);
+void vs_agent_port_status(struct vs_agent *agent, uint8_t reason, const struct of_port *port);
+
+#endif

@@ -12,6 +12,8 @@
  */
 #include "vswitch/xlate_priv.h"
 
+#include "dataplane/drop.h"
+
 #include <string.h>
 
 /* The order of the action set (5.10); set-fields come after DEC_NW_TTL and SET_NW_TTL. */
@@ -130,6 +132,8 @@ static const struct vs_rule *search(struct xlate *x, uint8_t table)
 	for (unsigned i = 0; i < DP_KEY_WORDS; i++)
 		b->wc.w[i] |= wc.w[i] & ~b->changed.w[i];
 	b->tables[table / 64] |= UINT64_C(1) << (table % 64);
+	if (cr == NULL)
+		dp_build_rule(b, vs_flows_miss_counter(x->flows, table));
 	return (const struct vs_rule *)cr;
 }
 
@@ -158,11 +162,21 @@ static int execute(struct xlate *x, const struct of_instrs *i)
 	return of_instrs_has(i, OFPIT_GOTO_TABLE) ? i->goto_table : -1;
 }
 
+static bool is_fragment(struct xlate *x)
+{
+	vs_xlate_look_at(x, DP_FIELD_IP_FRAG);
+	return (dp_key_get(&x->key, DP_FIELD_IP_FRAG) & DP_KEY_FRAG_ANY) != 0;
+}
+
 void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_build *b)
 {
 	struct xlate x = {.flows = arg, .b = b, .key = *key, .version = version};
 	int table = 0;
 
+	if (vs_flows_drops_fragments(x.flows) && is_fragment(&x)) {
+		vs_xlate_step(&x, DP_STEP_DROP, DP_DROP_FRAGMENT, 0);
+		return;
+	}
 	/* Goto goes forward only, so this ends. */
 	while (table >= 0) {
 		const struct vs_rule *rule = search(&x, (uint8_t)table);

@@ -33,6 +33,8 @@
 	X(NO_ACTION, "no-action", "no rule matches it, or the one that does has no output")   \
 	X(TTL, "ttl", "a rule decrements its TTL, which is 0 or 1")                             \
 	X(PROGRAM_TOO_LONG, "program-too-long", "its rules do more than a program holds")   \
+	X(RESUME_LIMIT, "resume-limit", "its rules look it up again (ct) too often")            \
+	X(RESUME_FULL, "resume-full", "no room to keep what its rules wanted with it (ct)")     \
 	X(FRAGMENT, "fragment", "a controller asked that fragments be dropped")                 \
 	X(NO_RECV, "no-recv", "a controller told the ingress port not to receive")              \
 	X(NO_FWD, "no-fwd", "a controller told the egress port not to send")                    \

@@ -123,7 +123,6 @@ struct dp_mf_burst {
 	uint32_t plain;			   /* bit i: a plain frame (key.h) */
 	uint16_t n, in_port;
 	uint32_t deep;	/* bit i: found only after DP_MF_DEEP groups */
-	uint32_t plain; /* bit i: key[i] says all of the frame (dp_key_plain()) */
 	/* NULL, or the packets' contexts: entries of others do not answer for them. */
 	const uint16_t *context;
 	void *owner;

@@ -464,6 +464,16 @@ static enum of_error modify_or_delete(struct vs_flows *flows, const struct of_fl
 	return error;
 }
 
+/* What the dataplane has, and has ready. */
+static enum of_error check_instrs(struct vs_flows *flows, const struct of_instrs *instrs)
+{
+	enum of_error error = vs_xlate_check(instrs);
+
+	if (error == OF_OK && vs_xlate_tracks(instrs) && dp_conntrack_need(flows->dp) != 0)
+		error = OF_ERROR_NO_MEMORY;
+	return error;
+}
+
 enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod)
 {
 	struct dp_key key, mask;
@@ -479,11 +489,11 @@ enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod
 	case OFPFC_ADD:
 		error = of_instrs_check(&mod->instrs, &mod->match, mod->table);
 		if (error == OF_OK)
-			error = vs_xlate_check(&mod->instrs);
+			error = check_instrs(flows, &mod->instrs);
 		return error != OF_OK ? error : add(flows, mod, &key, &mask);
 	case OFPFC_MODIFY:
 	case OFPFC_MODIFY_STRICT:
-		error = vs_xlate_check(&mod->instrs);
+		error = check_instrs(flows, &mod->instrs);
 		return error != OF_OK ? error : modify_or_delete(flows, mod, &key, &mask);
 	case OFPFC_DELETE:
 	case OFPFC_DELETE_STRICT:

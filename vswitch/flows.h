@@ -116,5 +116,7 @@ bool vs_flows_drops_fragments(const struct vs_flows *flows);
 void vs_xlate(void *flows, const struct dp_key *key, uint64_t version, struct dp_build *b);
 /* What a rule's instructions ask that the dataplane does not have; OF_OK when all is there. */
 enum of_error vs_xlate_check(const struct of_instrs *instrs);
+/* They track connections. */
+bool vs_xlate_tracks(const struct of_instrs *instrs);
 
 #endif

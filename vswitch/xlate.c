@@ -67,7 +67,7 @@ static void set_write_field(struct xlate *x, uint8_t field, const struct of_acti
 	x->has_fields = true;
 }
 
-static void set_write(struct xlate *x, const struct of_action *a)
+void vs_xlate_set_write(struct xlate *x, const struct of_action *a)
 {
 	switch (a->type) {
 	case OF_ACT_OUTPUT:
@@ -92,6 +92,26 @@ static void set_write(struct xlate *x, const struct of_action *a)
 	for (size_t i = 0; i < VS_XLATE_N_ORDER; i++)
 		if (set_order[i] == a->type)
 			x->by_order[i] = a;
+}
+
+static size_t list_add(const struct of_action *a, const struct of_action **ret, size_t n, size_t max)
+{
+	if (a == NULL)
+		return n;
+	if (n < max)
+		ret[n] = a;
+	return n + 1;
+}
+
+size_t vs_xlate_set_list(const struct xlate *x, const struct of_action **ret, size_t max)
+{
+	size_t n = list_add(x->queue, ret, list_add(x->output, ret, 0, max), max);
+
+	for (size_t i = 0; i < VS_XLATE_N_ORDER; i++)
+		n = list_add(x->by_order[i], ret, n, max);
+	for (size_t i = 0; x->has_fields && i < OF_N_FIELDS; i++)
+		n = list_add(x->fields[i], ret, n, max);
+	return n;
 }
 
 static void set_execute(struct xlate *x)
@@ -142,7 +162,7 @@ static int execute(struct xlate *x, const struct of_instrs *i)
 		set_clear(x);
 	if (of_instrs_has(i, OFPIT_WRITE_ACTIONS))
 		for (size_t k = 0; k < i->write.n; k++)
-			set_write(x, &i->write.v[k]);
+			vs_xlate_set_write(x, &i->write.v[k]);
 	if (of_instrs_has(i, OFPIT_WRITE_METADATA))
 		write_metadata(x, i);
 	return of_instrs_has(i, OFPIT_GOTO_TABLE) ? i->goto_table : -1;
@@ -157,13 +177,14 @@ static bool is_fragment(struct xlate *x)
 void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_build *b)
 {
 	struct xlate x;
-	int table = 0;
+	int table;
 
 	memset(&x, 0, offsetof(struct xlate, at.from));
 	x.flows = arg;
 	x.b = b;
 	x.key = *key;
 	x.version = version;
+	table = vs_xlate_begin(&x);
 	if (vs_flows_drops_fragments(x.flows) && is_fragment(&x)) {
 		vs_xlate_step(&x, DP_STEP_DROP, DP_DROP_FRAGMENT, 0);
 		return;

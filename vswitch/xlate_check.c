@@ -18,6 +18,33 @@ static enum of_error check_output(uint32_t port)
 	}
 }
 
+/* Of ct(): helpers for protocols that name ports in their payload are not there. */
+static enum of_error check_ct(const struct of_ct *ct)
+{
+	if (ct->alg != 0)
+		return OFPBAC_BAD_ARGUMENT;
+	if (ct->zone_from.n_bits != 0 &&
+	    vs_flow_field((enum of_field)ct->zone_from.field) == DP_N_FIELDS)
+		return OFPBAC_BAD_ARGUMENT;
+	for (size_t i = 0; i < ct->exec.n; i++)
+		if (ct->exec.v[i].type == OF_ACT_NX_NAT)
+			return OFPBAC_BAD_TYPE;
+	return OF_OK;
+}
+
+static bool tracks(const struct of_actions *actions)
+{
+	for (size_t i = 0; i < actions->n; i++)
+		if (actions->v[i].type == OF_ACT_NX_CT)
+			return true;
+	return false;
+}
+
+bool vs_xlate_tracks(const struct of_instrs *instrs)
+{
+	return tracks(&instrs->apply);
+}
+
 static enum of_error check_actions(const struct of_actions *actions)
 {
 	for (size_t i = 0; i < actions->n; i++) {
@@ -42,6 +69,10 @@ static enum of_error check_actions(const struct of_actions *actions)
 			if (vs_flow_field((enum of_field)a->set.field) == DP_N_FIELDS)
 				error = OFPBAC_BAD_SET_TYPE;
 			break;
+		case OF_ACT_NX_CT:
+			error = check_ct(&a->ct);
+			break;
+		case OF_ACT_NX_CT_CLEAR:
 		case OF_ACT_COPY_TTL_OUT:
 		case OF_ACT_COPY_TTL_IN:
 		case OF_ACT_SET_MPLS_TTL:
@@ -71,5 +102,8 @@ enum of_error vs_xlate_check(const struct of_instrs *instrs)
 
 	if (of_instrs_has(instrs, OFPIT_METER))
 		return OFPBIC_UNSUP_INST;
+	/* An action set has no place for it (5.10). */
+	if (tracks(&instrs->write))
+		return OFPBAC_BAD_TYPE;
 	return error != OF_OK ? error : check_actions(&instrs->write);
 }

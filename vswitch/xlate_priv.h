@@ -7,6 +7,7 @@
  * 	xlate_field.c  set-field, move, load
  * 	xlate_tag.c    tags, MPLS entries and I-TAGs pushed and popped
  * 	xlate_look.c   what the packet was asked, wherever its bytes are by now
+ * 	xlate_ct.c     connection tracking, packets that come back
  * 	xlate_check.c  what a rule may ask for
  *
  * Whatever reads from the packet's key says so with vs_xlate_look_at(), whatever writes to it with
@@ -22,6 +23,7 @@
 #ifndef VSWITCH_XLATE_PRIV_H
 #define VSWITCH_XLATE_PRIV_H
 
+#include "dataplane/resume.h"
 #include "vswitch/flow_key.h"
 #include "vswitch/flows.h"
 
@@ -87,5 +89,25 @@ void vs_xlate_push_mpls(struct xlate *x, uint16_t type);
 void vs_xlate_pop_mpls(struct xlate *x, uint16_t type);
 void vs_xlate_push_pbb(struct xlate *x);
 void vs_xlate_pop_pbb(struct xlate *x);
+void vs_xlate_ct(struct xlate *x, const struct of_ct *ct);
+void vs_xlate_ct_clear(struct xlate *x);
+
+/* A bit of a field, which the translation then depends on. */
+bool vs_xlate_get_bit(struct xlate *x, const struct of_subfield *f, unsigned i);
+/* Bit i of a field in a key of its own. */
+void vs_xlate_put_bit_in(struct dp_key *value, struct dp_key *mask, const struct of_subfield *f,
+			 unsigned i, bool bit);
+
+/* The packet is looked up again in 'table', with what is known now: a RESUME step. */
+void vs_xlate_resume(struct xlate *x, uint8_t table);
+/* What is known at the start, of a packet that comes back too; the table to start in. */
+int vs_xlate_begin(struct xlate *x);
+/* The packet's own value again. */
+void vs_xlate_unknown(struct xlate *x, enum dp_field field);
+
+/* The action set: writes one, lists all; returns how many there are, of which 'ret' has the first
+ * 'max'. */
+void vs_xlate_set_write(struct xlate *x, const struct of_action *a);
+size_t vs_xlate_set_list(const struct xlate *x, const struct of_action **ret, size_t max);
 
 #endif

@@ -157,6 +157,10 @@ void dp_key_extract(const uint8_t *frame, uint32_t size, const struct dp_headers
  * sound (Geneve: and has no options): whoever looks inside parses. */
 static inline bool dp_key_plain(const uint8_t *d, uint32_t size, uint16_t in_port_be,
 				uint64_t w[4]);
+/* The same for what most frames are: plain, untagged, from one station to another (not from or to a
+ * group or the zero address). */
+static inline bool dp_key_usual(const uint8_t *d, uint32_t size, uint16_t in_port_be,
+				uint64_t w[4]);
 
 /* Same in all bits of 'mask'? */
 static inline bool dp_key_equal(const struct dp_key *a, const struct dp_key *b,

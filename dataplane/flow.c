@@ -43,9 +43,14 @@ static void make_long(struct dp_mf_burst *b, unsigned i)
 	const struct rte_mbuf *m = b->pkts[i];
 	struct dp_headers h;
 
+	if ((b->plain >> i & 1) != 0) {
+		dp_key_plain_whole(rte_pktmbuf_mtod(m, const uint8_t *), b->key[i],
+				   &b->long_key[i]);
+		return;
+	}
 	dp_parse_mbuf(m, &h);
-	dp_key_extract(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &h, b->in_port,
-		       &b->long_key[i]);
+	dp_key_extract_head(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len, &h,
+			    b->in_port, &b->long_key[i]);
 }
 
 static const struct dp_key *long_key(struct dp_mf_burst *b, unsigned i)
@@ -64,8 +69,10 @@ static inline void make_key(struct dp_mf_burst *b, unsigned i)
 	uint32_t size = m->nb_segs == 1 || m->data_len >= DP_KEY_PLAIN_HEAD ? m->pkt_len : 0;
 
 	if (likely(dp_key_plain(rte_pktmbuf_mtod(m, const uint8_t *), size,
-				rte_cpu_to_be_16(b->in_port), b->key[i])))
+				rte_cpu_to_be_16(b->in_port), b->key[i]))) {
+		b->plain |= 1u << i;
 		return;
+	}
 	memcpy(b->key[i], long_key(b, i), sizeof(b->key[i]));
 }
 
@@ -131,6 +138,26 @@ static void run_build(struct dp_run *run, const struct dp_edge_frame *f)
 	dp_exec(run, f, b->steps, b->size);
 }
 
+struct asked {
+	struct dp_run *run;
+	const struct dp_edge_frame *f;
+};
+
+static bool ask_again(struct dp_build *b, struct dp_key *ret_key)
+{
+	const struct asked *a = b->again_arg;
+
+	return dp_exec_key(a->f->m, dp_pool(a->run->w->dp, 0, false), b->steps, b->size,
+			   a->run->in->of_port, ret_key);
+}
+
+static void only_drop(struct dp_build *b, enum dp_drop reason)
+{
+	b->keep = b->keep && reason != DP_DROP_NO_MBUF;
+	b->size = 0;
+	dp_build_step(b, DP_STEP_DROP, reason, 0);
+}
+
 /* A packet that the cache knows nothing of: composes its program, keeps it, and runs it. */
 static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 {
@@ -139,14 +166,17 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 	const struct dp_edge_frame f = frame_of(flow, i);
 	const struct dp_key *key = long_key(burst, i);
 	struct dp_build *b = &flow->build;
+	struct asked asked = {run, &f};
 	struct dp_program *program = NULL;
 
 	dp_build_init(b);
+	b->again = ask_again;
+	b->again_arg = &asked;
 	pl->translate(pl->arg, key, flow->seen[pl->index], b);
-	if (b->overflow) {
-		b->size = 0;
-		dp_build_step(b, DP_STEP_DROP, DP_DROP_PROGRAM_TOO_LONG, 0);
-	}
+	if (b->overflow)
+		only_drop(b, DP_DROP_PROGRAM_TOO_LONG);
+	else if (b->lost)
+		only_drop(b, DP_DROP_NO_MBUF);
 	if (b->keep && may_enter(run->w, run->in->id))
 		program = dp_programs_get(flow->programs, dp_build_only_output(b), b->steps,
 					  b->size, b->rules, b->n_rules);
@@ -214,7 +244,7 @@ static void prepare(struct dp_worker *w, const struct dp_vport *in, struct rte_m
 	bool takes_usual = in->wire == NULL && (in->flags & DP_VP_UNTAGGED_IN) != 0;
 	uint16_t in_port_be = rte_cpu_to_be_16(in->of_port), k = 0;
 
-	b->has_long = 0;
+	b->has_long = b->plain = 0;
 	b->in_port = in->of_port;
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
@@ -225,6 +255,7 @@ static void prepare(struct dp_worker *w, const struct dp_vport *in, struct rte_m
 			   dp_key_usual(rte_pktmbuf_mtod(m, const uint8_t *), m->pkt_len,
 					in_port_be, b->key[k]))) {
 			b->pkts[k] = m;
+			b->plain |= 1u << k;
 			flow->carried[k] = carried;
 			k++;
 			continue;
@@ -317,7 +348,7 @@ static void head_lane(struct dp_run *run, const struct lane *l, struct dp_txbuf 
 		if (i + AHEAD < l->end)
 			rte_prefetch0_write(rte_pktmbuf_mtod(b->pkts[i + AHEAD], char *) -
 					    DP_RW_TAG_SIZE);
-		if (unlikely((b->has_long >> i & 1) != 0 ||
+		if (unlikely((b->plain >> i & 1) == 0 ||
 			     !dp_head_apply(head, b->pkts[i], f.tagged))) {
 			run_alone(run, l->program, i);
 			continue;

@@ -63,8 +63,12 @@ void vs_xlate_action(struct xlate *x, const struct of_action *a)
 		vs_xlate_macs(x);
 		vs_xlate_step(x, DP_STEP_DEC_NW_TTL, 0, 0);
 		break;
+	case OF_ACT_GROUP:
+		vs_xlate_group(x, a->group);
+		break;
+	case OF_ACT_SET_QUEUE: /* ports have one queue */
 	default:
-		break; /* vs_xlate_check() let none in. */
+		break; /* vs_xlate_check() let no other in. */
 	}
 }
 

@@ -6,6 +6,7 @@
  * 	xlate_action.c one action: outputs, and who does the others
  * 	xlate_field.c  set-field, move, load
  * 	xlate_tag.c    tags pushed and popped, TTLs
+ * 	xlate_group.c  groups
  * 	xlate_check.c  what a rule may ask for
  *
  * Whatever reads from the packet's key says so with vs_xlate_look_at(), whatever writes to it with
@@ -29,8 +30,9 @@ struct xlate {
 	/* The action set: what is executed at the end. */
 	const struct of_action *by_order[VS_XLATE_N_ORDER];
 	const struct of_action *fields[OF_N_FIELDS];
-	const struct of_action *queue, *output;
+	const struct of_action *queue, *output, *group;
 	bool has_fields;
+	uint8_t depth; /* groups of groups */
 };
 
 /* The translation depends on these bits of the packet. */
@@ -43,6 +45,10 @@ void vs_xlate_macs(struct xlate *x);
 
 void vs_xlate_action(struct xlate *x, const struct of_action *a);
 void vs_xlate_actions(struct xlate *x, const struct of_actions *actions);
+
+/* Executes these as an action set of their own (5.10), instead of the packet's. */
+void vs_xlate_set(struct xlate *x, const struct of_actions *actions);
+void vs_xlate_group(struct xlate *x, uint32_t id);
 
 void vs_xlate_set_field(struct xlate *x, const struct of_oxm *oxm);
 void vs_xlate_move(struct xlate *x, const struct of_action *a);

@@ -50,6 +50,14 @@ enum of_error vs_xlate_check_actions(const struct of_actions *actions)
 			if (a->group > OF_GROUP_MAX)
 				error = OFPBAC_BAD_OUT_GROUP;
 			break;
+		case OF_ACT_COPY_TTL_OUT:
+		case OF_ACT_COPY_TTL_IN:
+		case OF_ACT_SET_MPLS_TTL:
+		case OF_ACT_DEC_MPLS_TTL:
+		case OF_ACT_PUSH_MPLS:
+		case OF_ACT_POP_MPLS:
+		case OF_ACT_PUSH_PBB:
+		case OF_ACT_POP_PBB:
 		case OF_ACT_PUSH_VLAN:
 		case OF_ACT_POP_VLAN:
 		case OF_ACT_SET_NW_TTL:

@@ -64,22 +64,20 @@ static uint64_t ends(struct xlate *x, enum dp_field a, enum dp_field b)
 
 static bool has_ports(struct xlate *x)
 {
-	uint64_t proto, frag;
+	uint64_t proto = vs_xlate_read(x, DP_FIELD_IP_PROTO);
 
-	vs_xlate_look_at(x, DP_FIELD_IP_PROTO);
-	vs_xlate_look_at(x, DP_FIELD_IP_FRAG);
-	proto = dp_key_get(&x->key, DP_FIELD_IP_PROTO);
-	frag = dp_key_get(&x->key, DP_FIELD_IP_FRAG);
-	return frag == 0 && (proto == 6 || proto == 17 || proto == 132);
+	return proto == 6 || proto == 17 || proto == 132;
 }
 
-/* Addresses of Ethernet; of IP or ARP; ports.  Fragments of a packet go one way. */
+/* Addresses of Ethernet; of IP or ARP; ports.  Fragments but the first have none, and may go
+ * another way than it. */
 static uint64_t flow_hash(struct xlate *x)
 {
-	uint64_t h = ends(x, DP_FIELD_ETH_SRC, DP_FIELD_ETH_DST);
-	uint64_t type = dp_key_get(&x->key, DP_FIELD_ETH_TYPE);
+	uint64_t h, type;
 
-	vs_xlate_look_at(x, DP_FIELD_ETH_TYPE);
+	vs_xlate_fresh(x);
+	h = ends(x, DP_FIELD_ETH_SRC, DP_FIELD_ETH_DST);
+	type = vs_xlate_read(x, DP_FIELD_ETH_TYPE);
 	if (type == 0x0800 || type == 0x0806)
 		h = dp_nh_finish(h) + ends(x, DP_FIELD_IP4_SRC, DP_FIELD_IP4_DST);
 	else if (type == 0x86dd)
@@ -154,6 +152,7 @@ static void bucket(struct xlate *x, const struct vs_group *group, size_t i)
 	copy.depth++;
 	vs_xlate_set(&copy, &group->of.buckets[i].actions);
 	dp_build_clone_close(x->b, mark);
+	/* No table was searched in there. */
 	x->b->changed = changed;
 }
 

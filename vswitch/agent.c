@@ -3,6 +3,7 @@
  * See agent.h: which function answers which message, and the messages that are little more than
  * their header.  Control thread.
  */
+#include "vswitch/agent_priv.h"
 #include "vswitch/agent_group.h"
 #include "vswitch/flows.h"
 

@@ -3,6 +3,7 @@
  * Multipart requests (OpenFlow 1.3.5, 7.3.5): which function answers which type.  A request that
  * comes in parts is put together first: one at a time for a connection, of bounded size.
  */
+#include "vswitch/agent_priv.h"
 #include "vswitch/agent_group.h"
 
 #include <stdio.h>

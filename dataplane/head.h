@@ -51,8 +51,8 @@ static inline bool dp_head_apply(const struct dp_head *head, struct rte_mbuf *m,
 	if (head->dec_ttl != 0) {
 		/* TTL, protocol, checksum: one load, one store. */
 		uint16_t was = dp_key_load16(ip + 8), is = (uint16_t)(was - 1);
-		uint32_t word =
-			is | (uint32_t)dp_rw_csum_adjust(dp_key_load16(ip + 10), was, is) << 16;
+		uint32_t word = is | (uint32_t)dp_rw_csum_adjust(dp_key_load16(ip + 10), was, is)
+					     << 16;
 
 		memcpy(ip + 8, &word, sizeof(word));
 	}

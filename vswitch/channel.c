@@ -21,6 +21,7 @@
 #include <event2/event.h>
 
 #define IN_MAX	     (2u * (OF_MSG_MAX + 1)) /* one message, and the next while it is handled */
+#define OUT_LOW	     (VS_CHANNEL_PAUSE / 4)
 #define TURN_MAX     64
 #define TURN_NS	     2000000u
 #define HELLO_PROBES 2	  /* intervals, for a peer to say hello */
@@ -263,6 +264,14 @@ static const uint8_t *next_message(struct io *io, struct of_header *ret_header)
 	return msg;
 }
 
+/* Must the peer read first?  A long answer goes on when nearly all of it is sent. */
+static bool is_full(const struct io *io)
+{
+	size_t waiting = vs_channel_waiting(&io->ch);
+
+	return waiting >= VS_CHANNEL_PAUSE || (io->ch.busy && waiting > OUT_LOW);
+}
+
 /* Takes messages until there is none, or it is the others' turn. */
 static void turn(struct io *io)
 {
@@ -274,9 +283,13 @@ static void turn(struct io *io)
 	io->pending = false;
 	for (unsigned n = 0; !io->ending && !io->dead; n++) {
 		if (n == TURN_MAX || (n != 0 && clock_mono_ns() - start_ns > TURN_NS) ||
-		    vs_channel_waiting(&io->ch) >= VS_CHANNEL_PAUSE) {
+		    is_full(io)) {
 			io->pending = true;
 			return;
+		}
+		if (io->ch.busy) {
+			io->opts.ops->drained(io->opts.ctx, &io->ch);
+			continue;
 		}
 		msg = next_message(io, &header);
 		if (msg == NULL)
@@ -300,7 +313,7 @@ static void settle(struct io *io)
 			bufferevent_setwatermark(io->bev, EV_WRITE, 0, 0);
 		return;
 	}
-	io->paused = vs_channel_waiting(&io->ch) >= VS_CHANNEL_PAUSE;
+	io->paused = is_full(io);
 	if (io->eof != NULL && !io->pending) {
 		vs_channel_end(&io->ch, io->eof);
 		return;
@@ -432,7 +445,7 @@ static int start(struct io *io)
 	wr_fini(&wr);
 	io->ch.counts.tx_messages++;
 	bufferevent_setwatermark(io->bev, EV_READ, 0, IN_MAX);
-	bufferevent_setwatermark(io->bev, EV_WRITE, VS_CHANNEL_PAUSE / 4, 0);
+	bufferevent_setwatermark(io->bev, EV_WRITE, OUT_LOW, 0);
 	bufferevent_setcb(io->bev, on_read, on_written, on_event, io);
 	return bufferevent_enable(io->bev, EV_READ | EV_WRITE) == 0 ? 0 : -ENOMEM;
 }

@@ -36,7 +36,9 @@ struct bufferevent;
 struct vs_agent;
 struct vs_bundles;
 struct vs_channel;
+struct vs_parts;
 struct vs_remote;
+struct vs_reply;
 
 struct vs_channel_ops {
 	/* Hello was exchanged.  May be NULL. */
@@ -44,6 +46,8 @@ struct vs_channel_ops {
 	/* A whole message of version 1.3 that is not hello, echo or an error.  Borrows 'msg'. */
 	void (*message)(void *ctx, struct vs_channel *ch, const struct of_header *header,
 			const uint8_t *msg);
+	/* Little waits to be sent, and 'busy' is set: a long answer goes on. */
+	void (*drained)(void *ctx, struct vs_channel *ch);
 	/* It ended; it is freed when this returns. */
 	void (*gone)(void *ctx, struct vs_channel *ch, const char *reason);
 };
@@ -68,12 +72,15 @@ struct vs_channel {
 	enum of_role_type role; /* EQUAL until asked otherwise */
 	struct of_async async;
 	struct vs_bundles *bundles; /* agent_bundle.c; NULL: none open */
-	bool up;		    /* hello was exchanged: messages may be sent */
 	bool management;	    /* of the management socket: no controller */
 	struct vs_remote *remote;   /* by which target it came; NULL: by none */
 	char peer[64];		    /* for people: "10.0.0.1:6653" */
 	uint64_t since_ns;	    /* up since, CLOCK_MONOTONIC */
 	struct vs_channel_counts counts;
+	struct vs_parts *parts; /* agent_multipart.c: a request of which more is to come */
+	struct vs_reply *reply; /* agent_reply.c: a long answer under way, or NULL */
+	bool busy; /* it is not over: hand in no message until vs_agent_drained() clears this */
+	bool up;   /* hello was exchanged: messages may be sent */
 };
 
 /* Takes 'bev', also on failure; it is connected, or TLS that still shakes hands.  Says hello at

@@ -35,6 +35,7 @@ struct fixture {
 	/* What the agent does with each message. */
 	size_t answer; /* sends so many bytes of echo requests */
 	bool may_drop, end;
+	unsigned n_pieces; /* of a long answer */
 };
 
 static void told_up(void *ctx, struct vs_channel *ch)
@@ -66,8 +67,23 @@ static void told_message(void *ctx, struct vs_channel *ch, const struct of_heade
 	fill(&wr, f->answer);
 	vs_channel_send(ch, wr.bytes, wr.size, f->may_drop);
 	wr_fini(&wr);
+	ch->busy = f->n_pieces != 0;
 	if (f->end)
 		vs_channel_end(ch, "told to");
+}
+
+static void told_drained(void *ctx, struct vs_channel *ch)
+{
+	struct fixture *f = ctx;
+	struct wr wr = wr_init(SIZE_MAX);
+
+	assert_true(ch->busy);
+	assert_true(vs_channel_waiting(ch) <= VS_CHANNEL_PAUSE);
+	fill(&wr, 30000);
+	vs_channel_send(ch, wr.bytes, wr.size, false);
+	wr_fini(&wr);
+	f->n_pieces--;
+	ch->busy = f->n_pieces != 0;
 }
 
 static void told_gone(void *ctx, struct vs_channel *ch, const char *reason)
@@ -81,6 +97,7 @@ static void told_gone(void *ctx, struct vs_channel *ch, const char *reason)
 
 static const struct vs_channel_ops ops = {.up = told_up,
 					  .message = told_message,
+					  .drained = told_drained,
 					  .gone = told_gone};
 
 static int setup(void **state)
@@ -551,6 +568,32 @@ static void who_does_not_read_is_not_listened_to(void **state)
 	assert_int_equal(f->n_gone, 0);
 }
 
+static void a_long_answer_goes_on_as_it_is_read(void **state)
+{
+	struct fixture *f = *state;
+	struct wr wr = wr_init(SIZE_MAX);
+
+	shake_hands(f);
+	f->n_pieces = 300;
+	put_message(&wr, OFPT_MULTIPART_REQUEST, 1, 8);
+	put_message(&wr, OFPT_BARRIER_REQUEST, 2, 8);
+	say_wr(f, &wr);
+	for (int i = 0; i < 100; i++)
+		run(f);
+	assert_in_range(f->n_pieces, 200, 299);
+	assert_int_equal(f->n_messages, 1);
+	for (int i = 0; i < 100000 && f->n_messages < 2; i++) {
+		uint8_t bytes[65536];
+
+		if (read(f->fd, bytes, sizeof(bytes)) < 0)
+			assert_int_equal(errno, EAGAIN);
+		event_base_loop(f->base, EVLOOP_NONBLOCK);
+	}
+	assert_int_equal(f->n_pieces, 0);
+	assert_int_equal(f->n_messages, 2); /* the next message waited */
+	assert_int_equal(f->n_gone, 0);
+}
+
 static void who_never_reads_is_gone(void **state)
 {
 	struct fixture *f = *state;
@@ -625,6 +668,7 @@ int main(void)
 		T(the_agent_may_end_it_from_a_message),
 		T(a_flood_leaves_turns_for_others),
 		T(who_does_not_read_is_not_listened_to),
+		T(a_long_answer_goes_on_as_it_is_read),
 		T(who_never_reads_is_gone),
 		T(what_may_be_dropped_is_and_is_counted),
 		T(too_long_an_answer_ends_it),

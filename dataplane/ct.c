@@ -36,7 +36,8 @@ static void ready_more(struct dp_ct *ct)
 	if (want <= ready)
 		return;
 	dp_region_populate(ct->conns + ready, (want - ready) * sizeof(ct->conns[0]));
-	dp_region_populate((void *)(uintptr_t)(ct->due + ready), (want - ready) * sizeof(ct->due[0]));
+	dp_region_populate((void *)(uintptr_t)(ct->due + ready),
+			   (want - ready) * sizeof(ct->due[0]));
 	atomic_store_explicit(&ct->n_ready, want, memory_order_release);
 }
 

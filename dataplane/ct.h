@@ -106,8 +106,8 @@ enum dp_ct_counter {
  * share of the counters.  A worker has one, the control thread has one. */
 struct dp_ct_local {
 	uint32_t free_first, n_free;
-	uint32_t limbo_first, n_limbo;	    /* dead since the last token */
-	uint32_t waiting_first, n_waiting;  /* dead before it */
+	uint32_t limbo_first, n_limbo;	   /* dead since the last token */
+	uint32_t waiting_first, n_waiting; /* dead before it */
 	uint64_t token;
 	uint64_t random;
 	_Atomic uint64_t counters[DP_CT_N_COUNTERS]; /* written by the owner */
@@ -193,8 +193,8 @@ struct dp_ct_info {
 	uint16_t domain, zone;
 	uint8_t proto;
 	bool v6, replied, assured;
-	uint8_t src[16], dst[16];	       /* of the first packet; IPv4 in the first four */
-	uint16_t sport, dport;		       /* ICMP: identifier in both */
+	uint8_t src[16], dst[16];	      /* of the first packet; IPv4 in the first four */
+	uint16_t sport, dport;		      /* ICMP: identifier in both */
 	uint8_t reply_src[16], reply_dst[16]; /* what answers look like */
 	uint16_t reply_sport, reply_dport;
 	uint32_t mark;
@@ -203,8 +203,8 @@ struct dp_ct_info {
 	const char *tcp_state; /* "ESTABLISHED"; NULL: not TCP */
 };
 /* Calls 'fn' for each until it returns false.  Not a snapshot.  Control thread. */
-void dp_ct_each(struct dp_ct *ct, uint32_t now, bool (*fn)(void *arg, const struct dp_ct_info *info),
-		void *arg);
+void dp_ct_each(struct dp_ct *ct, uint32_t now,
+		bool (*fn)(void *arg, const struct dp_ct_info *info), void *arg);
 /* Ends those that 'fn' says true to; returns how many.  Control thread. */
 uint32_t dp_ct_flush(struct dp_ct *ct, uint32_t now,
 		     bool (*fn)(void *arg, const struct dp_ct_info *info), void *arg);

@@ -28,8 +28,8 @@ static inline uint32_t find_in(const struct dp_ct *ct, const struct dp_ct_bucket
 			       const uint64_t *key, uint32_t tag)
 {
 	for (uint32_t hits = tags(b, tag); hits != 0; hits &= hits - 1) {
-		uint64_t slot = atomic_load_explicit(&b->slot[__builtin_ctz(hits)],
-						     memory_order_acquire);
+		uint64_t slot =
+			atomic_load_explicit(&b->slot[__builtin_ctz(hits)], memory_order_acquire);
 		uint32_t i = (uint32_t)slot;
 
 		/* The slot may have changed hands since. */

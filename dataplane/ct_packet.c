@@ -17,14 +17,14 @@
 
 #include "dataplane/key.h"
 
-#define PROTO_ICMP    1
-#define PROTO_TCP     6
-#define PROTO_UDP     17
-#define PROTO_ICMPV6  58
-#define PROTO_SCTP    132
-#define PROTO_UDPLITE 136
-#define TCP_OPT_SCALE 3
-#define MAX_SCALE     14
+#define PROTO_ICMP     1
+#define PROTO_TCP      6
+#define PROTO_UDP      17
+#define PROTO_ICMPV6   58
+#define PROTO_SCTP     132
+#define PROTO_UDPLITE  136
+#define TCP_OPT_SCALE  3
+#define MAX_SCALE      14
 #define MAX_QUOTED_EXT 6
 
 /* Two ends as they came, to be put in order. */
@@ -55,8 +55,8 @@ static void key_v6(const struct ends *e, struct dp_ct_packet *p)
 
 	p->swapped = order > 0 || (order == 0 && e->sport > e->dport);
 	p->key[0] = (uint64_t)(p->swapped ? e->dport : e->sport) |
-		    (uint64_t)(p->swapped ? e->sport : e->dport) << 16 |
-		    (uint64_t)e->proto << 48 | DP_CT_KEY_V6;
+		    (uint64_t)(p->swapped ? e->sport : e->dport) << 16 | (uint64_t)e->proto << 48 |
+		    DP_CT_KEY_V6;
 	memcpy(&p->key[2], p->swapped ? e->dst : e->src, 16);
 	memcpy(&p->key[4], p->swapped ? e->src : e->dst, 16);
 }
@@ -135,8 +135,8 @@ static bool quoted_v6(const uint8_t *ip, uint32_t size, struct ends *e, uint32_t
 	if (size < 40 || ip[0] >> 4 != 6)
 		return false;
 	next = ip[6];
-	for (unsigned n = 0; n < MAX_QUOTED_EXT && (next == 0 || next == 43 || next == 44 || next == 60);
-	     n++) {
+	for (unsigned n = 0;
+	     n < MAX_QUOTED_EXT && (next == 0 || next == 43 || next == 44 || next == 60); n++) {
 		if (size - at < 8)
 			return false;
 		if (next == 44 && (dp_load_be16(ip + at + 2) & 0xfff8) != 0)

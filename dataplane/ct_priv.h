@@ -19,13 +19,13 @@
 #include <assert.h>
 #include <stdatomic.h>
 
-#define DP_CT_SLOTS    7
-#define DP_CT_CHUNK    64u    /* entries that go between threads at once */
-#define DP_CT_ZONES    16384u /* places for (tenant, zone) */
-#define DP_CT_NO_ZONE  UINT32_MAX
+#define DP_CT_SLOTS	 7
+#define DP_CT_CHUNK	 64u	/* entries that go between threads at once */
+#define DP_CT_ZONES	 16384u /* places for (tenant, zone) */
+#define DP_CT_NO_ZONE	 UINT32_MAX
 #define DP_CT_MAX_LOCALS 65u
-#define DP_CT_KEY_V6   (UINT64_C(1) << 56)
-#define DP_CT_PROTO(k) ((uint8_t)((k)[0] >> 48))
+#define DP_CT_KEY_V6	 (UINT64_C(1) << 56)
+#define DP_CT_PROTO(k)	 ((uint8_t)((k)[0] >> 48))
 
 /* Life of an entry: the low bits of 'state'.  FREE ─► TENTATIVE ─► LIVE ─► DEAD ─► FREE; a
  * tentative one that gives way to its twin is DEAD too. */
@@ -42,14 +42,14 @@
 #define DP_CT_F_DST_NAT 0x80u
 
 /* Bits of dp_ct_dir.ctl: what one direction has sent. */
-#define DP_CT_D_SEEN	0x01u
-#define DP_CT_D_SYN	0x02u
-#define DP_CT_D_ACKED	0x04u /* something of the other direction */
-#define DP_CT_D_FIN	0x08u
-#define DP_CT_D_FINACK	0x10u /* acknowledged the other's FIN */
-#define DP_CT_D_RST	0x20u
-#define DP_CT_D_LOOSE	0x40u /* first seen in its middle: its window's scale is not known */
-#define DP_CT_D_FLAGS	0xffu
+#define DP_CT_D_SEEN   0x01u
+#define DP_CT_D_SYN    0x02u
+#define DP_CT_D_ACKED  0x04u /* something of the other direction */
+#define DP_CT_D_FIN    0x08u
+#define DP_CT_D_FINACK 0x10u /* acknowledged the other's FIN */
+#define DP_CT_D_RST    0x20u
+#define DP_CT_D_LOOSE  0x40u /* first seen in its middle: its window's scale is not known */
+#define DP_CT_D_FLAGS  0xffu
 
 /* One direction of a TCP connection, written by its own packets. */
 struct dp_ct_dir {
@@ -93,7 +93,7 @@ struct dp_ct {
 	uint32_t mask, limit;
 	uint64_t secret[DP_CT_KEY_WORDS];
 	struct rte_rcu_qsbr *rcu;
-	_Atomic bool strict; /* not loose */
+	_Atomic bool strict;			    /* not loose */
 	_Atomic uint32_t timeout[DP_CT_N_TIMEOUTS]; /* ticks */
 	struct dp_ct_zone *zones;
 	_Atomic uint32_t domain_n[DP_MAX_DOMAINS], domain_limit[DP_MAX_DOMAINS];
@@ -110,11 +110,11 @@ struct dp_ct {
 };
 
 #define DP_CT_COUNT(local, what)                                                                   \
-	atomic_store_explicit(                                                                     \
-		&(local)->counters[DP_CT_C_##what],                                                \
-		atomic_load_explicit(&(local)->counters[DP_CT_C_##what], memory_order_relaxed) +   \
-			1,                                                                         \
-		memory_order_relaxed)
+	atomic_store_explicit(&(local)->counters[DP_CT_C_##what],                                  \
+			      atomic_load_explicit(&(local)->counters[DP_CT_C_##what],             \
+						   memory_order_relaxed) +                         \
+				      1,                                                           \
+			      memory_order_relaxed)
 
 static inline uint64_t dp_ct_hash(const struct dp_ct *ct, const uint64_t *key)
 {

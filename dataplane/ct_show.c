@@ -34,7 +34,8 @@ static void ends(const uint64_t *key, uint8_t addr[2][16], uint16_t port[2])
 static void direction(const struct dp_ct_conn *c, uint8_t src[16], uint16_t *sport, uint8_t dst[16],
 		      uint16_t *dport)
 {
-	bool swapped = (atomic_load_explicit(&c->state, memory_order_relaxed) & DP_CT_F_SWAPPED) != 0;
+	bool swapped =
+		(atomic_load_explicit(&c->state, memory_order_relaxed) & DP_CT_F_SWAPPED) != 0;
 	uint8_t addr[2][16];
 	uint16_t port[2];
 
@@ -49,8 +50,7 @@ static void describe(const struct dp_ct *ct, const struct dp_ct_conn *c, uint32_
 		     struct dp_ct_info *info)
 {
 	uint32_t state = atomic_load_explicit(&c->state, memory_order_relaxed);
-	int32_t left =
-		(int32_t)(atomic_load_explicit(&c->expires, memory_order_relaxed) - now);
+	int32_t left = (int32_t)(atomic_load_explicit(&c->expires, memory_order_relaxed) - now);
 	uint32_t other = atomic_load_explicit(&c->other, memory_order_relaxed);
 
 	memset(info, 0, sizeof(*info));

@@ -91,8 +91,7 @@ bool dp_ct_tcp_opens(const struct dp_ct *ct, const struct dp_ct_packet *p)
 
 	if (!flags_ok(p->tcp_flags) || flags == (SYN | ACK) || (flags & RST) != 0)
 		return false;
-	return (flags & SYN) != 0 ||
-	       !atomic_load_explicit(&ct->strict, memory_order_relaxed);
+	return (flags & SYN) != 0 || !atomic_load_explicit(&ct->strict, memory_order_relaxed);
 }
 
 /* How far a window reaches: scaled if both sides said how, or unknown. */
@@ -113,8 +112,8 @@ static uint32_t window_size(uint64_t own, uint64_t other, const struct dp_ct_pac
 static void first_of(struct dp_ct_dir *d, const struct dp_ct_packet *p, uint64_t other)
 {
 	bool syn = (p->tcp_flags & SYN) != 0;
-	uint64_t ctl = DP_CT_D_SEEN | (syn ? DP_CT_D_SYN : DP_CT_D_LOOSE) |
-		       (uint64_t)p->tcp_scale << 8;
+	uint64_t ctl =
+		DP_CT_D_SEEN | (syn ? DP_CT_D_SYN : DP_CT_D_LOOSE) | (uint64_t)p->tcp_scale << 8;
 	uint32_t window, end = p->tcp_seq + p->tcp_size;
 
 	if ((p->tcp_flags & FIN) != 0)

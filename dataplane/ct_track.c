@@ -179,8 +179,8 @@ static void fill(struct dp_ct *ct, uint32_t i, const struct dp_ct_packet *p, uin
 		 uint32_t now)
 {
 	struct dp_ct_conn *c = &ct->conns[i];
-	uint32_t expires = now + atomic_load_explicit(&ct->timeout[first_timeout(p)],
-						      memory_order_relaxed);
+	uint32_t expires =
+		now + atomic_load_explicit(&ct->timeout[first_timeout(p)], memory_order_relaxed);
 
 	for (unsigned k = 0; k < DP_CT_KEY_WORDS; k++)
 		c->key[k] = p->key[k];

@@ -8,8 +8,6 @@
 #include "dataplane/exec_priv.h"
 #include "dataplane/rewrite.h"
 
-#define MAX_DEPTH 4 /* clones in clones */
-
 struct rte_mbuf *dp_walk_clone(struct dp_walk *k)
 {
 	struct dp_worker *w = k->run->w;
@@ -148,15 +146,15 @@ static void on_clone(struct dp_walk *k, const struct dp_step *s, bool last)
 {
 	struct dp_walk copy = *k;
 
-	/* Nothing comes after it: the frame itself. */
+	if (k->depth == DP_STEPS_DEPTH)
+		return;
+	/* With nothing behind it, the frame itself goes this way. */
 	if (last) {
-		walk_steps(k, s->data, (uint16_t)(s->size - sizeof(*s)));
-		return;
+		k->f.m = NULL;
+	} else {
+		copy.f.m = dp_walk_clone(k);
+		copy.own = false;
 	}
-	if (k->depth == MAX_DEPTH)
-		return;
-	copy.f.m = dp_walk_clone(k);
-	copy.own = false;
 	copy.depth++;
 	if (copy.f.m != NULL)
 		walk_steps(&copy, s->data, (uint16_t)(s->size - sizeof(*s)));
@@ -189,10 +187,11 @@ static void on_drop(struct dp_walk *k, const struct dp_step *s, bool last)
 
 /* What is not listed changes bytes. */
 static void (*const on[DP_N_STEPS])(struct dp_walk *k, const struct dp_step *s, bool last) = {
-	[DP_STEP_OUTPUT] = on_output, [DP_STEP_IN_PORT] = on_in_port, [DP_STEP_FLOOD] = on_flood,
-	[DP_STEP_ALL] = on_flood,     [DP_STEP_NORMAL] = on_normal,   [DP_STEP_DROP] = on_drop,
-	[DP_STEP_CLONE] = on_clone,   [DP_STEP_CT] = dp_walk_ct,      [DP_STEP_RESUME] = dp_walk_resume,
-	[DP_STEP_CT_CLEAR] = dp_walk_ct_clear,
+	[DP_STEP_OUTPUT] = on_output,	   [DP_STEP_IN_PORT] = on_in_port,
+	[DP_STEP_FLOOD] = on_flood,	   [DP_STEP_ALL] = on_flood,
+	[DP_STEP_NORMAL] = on_normal,	   [DP_STEP_DROP] = on_drop,
+	[DP_STEP_CLONE] = on_clone,	   [DP_STEP_CT] = dp_walk_ct,
+	[DP_STEP_RESUME] = dp_walk_resume, [DP_STEP_CT_CLEAR] = dp_walk_ct_clear,
 };
 
 /* One step.  The frame is gone when k->f.m is NULL after it. */
@@ -223,7 +222,8 @@ void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_
 
 	k.run = run;
 	k.f = *frame;
-	k.parsed = k.own = k.tag_changed = k.macs_changed = false;
+	k.parsed = k.own = k.tag_changed = false;
+	k.macs_changed = true; /* 'f' need not have them */
 	k.changed = k.ct_known = false;
 	k.depth = 0;
 	walk_steps(&k, steps, size);

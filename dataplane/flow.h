@@ -58,7 +58,7 @@ struct dp_flow {
 	struct dp_build build;
 	struct dp_mf_burst burst;
 	struct dp_key long_keys[DP_BURST];
-	struct dp_edge_frame frames[DP_BURST];
+	uint64_t carried[DP_BURST]; /* dp_edge_carried() of burst.pkts */
 	/* Frames to be looked up again, oldest at 'queue_at'; those of this burst too. */
 	struct dp_resumed queue[DP_RESUME_QUEUE];
 	uint16_t queue_at, n_queued;

@@ -53,7 +53,7 @@ struct dp_mf_entry {
 	uint16_t group;
 	uint16_t context; /* what was known beside the key (resume.h); 0: nothing */
 	uint32_t epoch;	  /* of the group, when it was made or confirmed */
-	uint32_t used;	/* tick of the last packet */
+	uint32_t used;	  /* tick of the last packet */
 	uint32_t hash;
 	uint32_t next, prev; /* in its group, or among the free ones */
 } __attribute__((aligned(64)));
@@ -122,7 +122,7 @@ struct dp_mf_burst {
 	uint32_t has_long;		   /* bit i: long_key[i] is filled */
 	uint32_t plain;			   /* bit i: a plain frame (key.h) */
 	uint16_t n, in_port;
-	uint32_t deep;	/* bit i: found only after DP_MF_DEEP groups */
+	uint32_t deep; /* bit i: found only after DP_MF_DEEP groups */
 	/* NULL, or the packets' contexts: entries of others do not answer for them. */
 	const uint16_t *context;
 	void *owner;

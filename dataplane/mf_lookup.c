@@ -78,8 +78,7 @@ static inline uint32_t resolve(struct dp_mf *mf, const struct dp_mf_group *g, co
 			       unsigned i, uint16_t context)
 {
 	struct dp_mf_bucket *bucket = dp_mf_first(mf->cur, p->hash[i]);
-	uint32_t e = dp_mf_find_in(mf, bucket, p->tags[i], g, p->masked[i], p->beyond[i],
-				   context);
+	uint32_t e = dp_mf_find_in(mf, bucket, p->tags[i], g, p->masked[i], p->beyond[i], context);
 
 	if (likely(e != 0))
 		return e;

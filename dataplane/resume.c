@@ -175,7 +175,7 @@ void dp_resume_refs(struct dp_resumes *r, const uint8_t *steps, uint16_t size, i
 
 void dp_resume_known(struct dp_key *known)
 {
-	static const uint8_t fields[] = {DP_FIELD_METADATA, DP_FIELD_CT_ZONE, DP_FIELD_CT_STATE,
+	static const uint8_t fields[] = {DP_FIELD_METADATA, DP_FIELD_CT_ZONE,  DP_FIELD_CT_STATE,
 					 DP_FIELD_CT_MARK,  DP_FIELD_CT_LABEL, DP_FIELD_PKT_MARK};
 
 	for (size_t i = 0; i < sizeof(fields); i++)

@@ -57,7 +57,7 @@ static void set_clear(struct xlate *x)
 	if (x->has_fields)
 		memset(x->fields, 0, sizeof(x->fields));
 	x->has_fields = false;
-	x->queue = x->output = NULL;
+	x->queue = x->output = x->group = x->ct = NULL;
 }
 
 /* Whatever writes a field is its set-field. */
@@ -75,6 +75,12 @@ void vs_xlate_set_write(struct xlate *x, const struct of_action *a)
 		return;
 	case OF_ACT_SET_QUEUE:
 		x->queue = a;
+		return;
+	case OF_ACT_GROUP:
+		x->group = a;
+		return;
+	case OF_ACT_NX_CT:
+		x->ct = a;
 		return;
 	case OF_ACT_SET_FIELD:
 	case OF_ACT_NX_REG_LOAD2:
@@ -94,7 +100,8 @@ void vs_xlate_set_write(struct xlate *x, const struct of_action *a)
 			x->by_order[i] = a;
 }
 
-static size_t list_add(const struct of_action *a, const struct of_action **ret, size_t n, size_t max)
+static size_t list_add(const struct of_action *a, const struct of_action **ret, size_t n,
+		       size_t max)
 {
 	if (a == NULL)
 		return n;
@@ -107,6 +114,7 @@ size_t vs_xlate_set_list(const struct xlate *x, const struct of_action **ret, si
 {
 	size_t n = list_add(x->queue, ret, list_add(x->output, ret, 0, max), max);
 
+	n = list_add(x->ct, ret, list_add(x->group, ret, n, max), max);
 	for (size_t i = 0; i < VS_XLATE_N_ORDER; i++)
 		n = list_add(x->by_order[i], ret, n, max);
 	for (size_t i = 0; x->has_fields && i < OF_N_FIELDS; i++)
@@ -122,8 +130,24 @@ static void set_execute(struct xlate *x)
 	for (size_t i = 0; x->has_fields && i < OF_N_FIELDS; i++)
 		if (x->fields[i] != NULL)
 			vs_xlate_action(x, x->fields[i]);
-	if (x->output != NULL)
+	if (x->queue != NULL)
+		vs_xlate_action(x, x->queue);
+	/* A group is instead of an output (5.10). */
+	if (x->group != NULL)
+		vs_xlate_action(x, x->group);
+	else if (x->output != NULL)
 		vs_xlate_action(x, x->output);
+	/* The specification knows no ct: as in Open vSwitch it is instead of both. */
+	else if (x->ct != NULL)
+		vs_xlate_action(x, x->ct);
+}
+
+void vs_xlate_set(struct xlate *x, const struct of_actions *actions)
+{
+	set_clear(x);
+	for (size_t i = 0; i < actions->n; i++)
+		vs_xlate_set_write(x, &actions->v[i]);
+	set_execute(x);
 }
 
 /* ---- Tables ---- */

@@ -638,7 +638,9 @@ static void flush_takes_what_it_is_told(void **state)
 
 static void notes_stay_with_the_connection(void **state)
 {
-	struct dp_ct_commit commit = {.mark = 0xff42, .mark_mask = 0xff, .label = {1, 2},
+	struct dp_ct_commit commit = {.mark = 0xff42,
+				      .mark_mask = 0xff,
+				      .label = {1, 2},
 				      .label_mask = {UINT64_MAX, 0}};
 	struct dp_ct_packet p;
 	struct dp_headers h;

@@ -4,6 +4,7 @@
  */
 #include "dataplane/dp_priv.h"
 #include "dataplane/flow.h"
+#include "dataplane/meter.h"
 
 #include "ctl/base/clock.h"
 #include "dataplane/fdb_priv.h"
@@ -145,6 +146,7 @@ void dp_destroy(struct dp *dp)
 	dp_count_fini(dp);
 	dp_fdb_destroy(dp->fdb);
 	dp_flow_fini(dp);
+	dp_meters_fini(dp);
 	for (unsigned i = 0; i < dp->n_pools; i++)
 		rte_mempool_free(dp->pools[i].pool);
 	free(dp->rcu);

@@ -322,7 +322,7 @@ void dp_port_set_capture(struct dp *dp, uint16_t port_id, struct dp_capture_poin
 	dp_synchronize(dp);
 }
 
-static void tick_links(struct dp *dp)
+void dp_links_look(struct dp *dp)
 {
 	const struct dp_view *view = atomic_load(&dp->view);
 
@@ -411,7 +411,7 @@ void dp_tick(struct dp *dp)
 {
 	uint64_t now_ns = clock_mono_ns();
 
-	tick_links(dp);
+	dp_links_look(dp);
 	tick_fdb_events(dp);
 	dp_fdb_tick(dp->fdb, now_ns, synchronize_cb, dp);
 	dp_flow_tick(dp);

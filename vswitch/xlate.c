@@ -12,6 +12,9 @@
  */
 #include "vswitch/xlate_priv.h"
 
+#include "dataplane/drop.h"
+
+#include <stddef.h>
 #include <string.h>
 
 /* The order of the action set (5.10); set-fields come after DEC_NW_TTL and SET_NW_TTL. */
@@ -21,22 +24,7 @@ static const uint8_t set_order[VS_XLATE_N_ORDER] = {
 	OF_ACT_DEC_MPLS_TTL, OF_ACT_SET_MPLS_TTL, OF_ACT_DEC_NW_TTL, OF_ACT_SET_NW_TTL,
 };
 
-/* ---- What is looked at and what is changed ---- */
-
-/* The translation depends on these bits of the packet. */
-void vs_xlate_look_at(struct xlate *x, enum dp_field field)
-{
-	struct dp_key mask = {0};
-
-	dp_key_cover(&mask, field);
-	for (unsigned i = 0; i < DP_KEY_WORDS; i++)
-		x->b->wc.w[i] |= mask.w[i] & ~x->b->changed.w[i];
-}
-
-void vs_xlate_changed(struct xlate *x, enum dp_field field)
-{
-	dp_key_cover(&x->b->changed, field);
-}
+/* ---- Steps ---- */
 
 void *vs_xlate_step(struct xlate *x, enum dp_step_op op, uint32_t arg, uint16_t size)
 {
@@ -48,9 +36,9 @@ void vs_xlate_macs(struct xlate *x)
 {
 	uint8_t *data;
 
-	if (!x->macs_wait)
+	if (!x->at.macs_wait)
 		return;
-	x->macs_wait = false;
+	x->at.macs_wait = false;
 	/* One of them may be the packet's own. */
 	vs_xlate_look_at(x, DP_FIELD_ETH_DST);
 	vs_xlate_look_at(x, DP_FIELD_ETH_SRC);
@@ -69,7 +57,7 @@ static void set_clear(struct xlate *x)
 	if (x->has_fields)
 		memset(x->fields, 0, sizeof(x->fields));
 	x->has_fields = false;
-	x->queue = x->output = NULL;
+	x->queue = x->output = x->group = NULL;
 }
 
 /* Whatever writes a field is its set-field. */
@@ -87,6 +75,9 @@ static void set_write(struct xlate *x, const struct of_action *a)
 		return;
 	case OF_ACT_SET_QUEUE:
 		x->queue = a;
+		return;
+	case OF_ACT_GROUP:
+		x->group = a;
 		return;
 	case OF_ACT_SET_FIELD:
 	case OF_ACT_NX_REG_LOAD2:
@@ -114,8 +105,21 @@ static void set_execute(struct xlate *x)
 	for (size_t i = 0; x->has_fields && i < OF_N_FIELDS; i++)
 		if (x->fields[i] != NULL)
 			vs_xlate_action(x, x->fields[i]);
-	if (x->output != NULL)
+	if (x->queue != NULL)
+		vs_xlate_action(x, x->queue);
+	/* A group is instead of an output (5.10). */
+	if (x->group != NULL)
+		vs_xlate_action(x, x->group);
+	else if (x->output != NULL)
 		vs_xlate_action(x, x->output);
+}
+
+void vs_xlate_set(struct xlate *x, const struct of_actions *actions)
+{
+	set_clear(x);
+	for (size_t i = 0; i < actions->n; i++)
+		set_write(x, &actions->v[i]);
+	set_execute(x);
 }
 
 /* ---- Tables ---- */
@@ -124,12 +128,14 @@ static const struct vs_rule *search(struct xlate *x, uint8_t table)
 {
 	struct dp_build *b = x->b;
 	struct dp_key wc = {0};
-	struct dp_cls_rule *cr =
-		dp_cls_find(vs_flows_table(x->flows, table), &x->key, x->version, &wc);
+	struct dp_cls_rule *cr;
 
-	for (unsigned i = 0; i < DP_KEY_WORDS; i++)
-		b->wc.w[i] |= wc.w[i] & ~b->changed.w[i];
+	vs_xlate_fresh(x);
+	cr = dp_cls_find(vs_flows_table(x->flows, table), &x->key, x->version, &wc);
+	vs_xlate_look(x, &wc);
 	b->tables[table / 64] |= UINT64_C(1) << (table % 64);
+	if (cr == NULL)
+		dp_build_rule(b, vs_flows_miss_counter(x->flows, table));
 	return (const struct vs_rule *)cr;
 }
 
@@ -158,11 +164,26 @@ static int execute(struct xlate *x, const struct of_instrs *i)
 	return of_instrs_has(i, OFPIT_GOTO_TABLE) ? i->goto_table : -1;
 }
 
+static bool is_fragment(struct xlate *x)
+{
+	vs_xlate_look_at(x, DP_FIELD_IP_FRAG);
+	return (dp_key_get(&x->key, DP_FIELD_IP_FRAG) & DP_KEY_FRAG_ANY) != 0;
+}
+
 void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_build *b)
 {
-	struct xlate x = {.flows = arg, .b = b, .key = *key, .version = version};
+	struct xlate x;
 	int table = 0;
 
+	memset(&x, 0, offsetof(struct xlate, at.from));
+	x.flows = arg;
+	x.b = b;
+	x.key = *key;
+	x.version = version;
+	if (vs_flows_drops_fragments(x.flows) && is_fragment(&x)) {
+		vs_xlate_step(&x, DP_STEP_DROP, DP_DROP_FRAGMENT, 0);
+		return;
+	}
 	/* Goto goes forward only, so this ends. */
 	while (table >= 0) {
 		const struct vs_rule *rule = search(&x, (uint8_t)table);

@@ -76,6 +76,7 @@ struct dp_build {
 	uint64_t tables[4]; /* searched */
 	bool keep;	    /* the program may be kept for other packets */
 	bool overflow;	    /* it did not fit */
+	void *trace;	    /* who is told of each table and action; NULL on workers */
 	uint16_t size, n_rules;
 	uint32_t rules[DP_PROGRAM_MAX_RULES];
 	uint8_t steps[DP_PROGRAM_MAX_STEPS] __attribute__((aligned(8)));

@@ -130,6 +130,8 @@ static const struct vs_rule *search(struct xlate *x, uint8_t table)
 	for (unsigned i = 0; i < DP_KEY_WORDS; i++)
 		b->wc.w[i] |= wc.w[i] & ~b->changed.w[i];
 	b->tables[table / 64] |= UINT64_C(1) << (table % 64);
+	if (x->trace != NULL)
+		x->trace->searched(x->trace, table, (const struct vs_rule *)cr, &x->key, &wc);
 	return (const struct vs_rule *)cr;
 }
 
@@ -160,7 +162,8 @@ static int execute(struct xlate *x, const struct of_instrs *i)
 
 void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_build *b)
 {
-	struct xlate x = {.flows = arg, .b = b, .key = *key, .version = version};
+	struct xlate x = {
+		.flows = arg, .b = b, .trace = b->trace, .key = *key, .version = version};
 	int table = 0;
 
 	/* Goto goes forward only, so this ends. */
@@ -174,5 +177,7 @@ void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_b
 		dp_build_rule(b, rule->counter);
 		table = execute(&x, &rule->instrs);
 	}
+	if (x.trace != NULL)
+		x.trace->set(x.trace);
 	set_execute(&x);
 }

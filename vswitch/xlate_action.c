@@ -33,6 +33,8 @@ static void output(struct xlate *x, const struct of_action *a)
 
 void vs_xlate_action(struct xlate *x, const struct of_action *a)
 {
+	if (x->trace != NULL)
+		x->trace->action(x->trace, a);
 	switch (a->type) {
 	case OF_ACT_OUTPUT:
 		output(x, a);

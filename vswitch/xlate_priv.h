@@ -16,6 +16,7 @@
 
 #include "vswitch/flow_key.h"
 #include "vswitch/flows.h"
+#include "vswitch/xlate_trace.h"
 
 /* Actions of the action set that are no field, in the order in which they are executed (5.10). */
 #define VS_XLATE_N_ORDER 12
@@ -23,6 +24,7 @@
 struct xlate {
 	const struct vs_flows *flows;
 	struct dp_build *b;
+	struct vs_xlate_trace *trace; /* NULL on workers */
 	struct dp_key key; /* of the packet as it is now */
 	uint64_t version;
 	bool macs_wait; /* addresses in 'key' are not in the packet yet */

@@ -37,9 +37,9 @@ static struct dp_trace_event *event(struct dp_trace *t, enum dp_trace_what what)
 		return NULL;
 	if (t->n_events == t->room) {
 		unsigned room = t->room == 0 ? 16 : t->room * 2;
-		struct dp_trace_event *more =
-			room > DP_TRACE_MAX_EVENTS ? NULL
-						   : realloc(t->events, room * sizeof(*more));
+		struct dp_trace_event *more = room > DP_TRACE_MAX_EVENTS
+						      ? NULL
+						      : realloc(t->events, room * sizeof(*more));
 
 		if (more == NULL) {
 			t->n_more++;
@@ -49,15 +49,16 @@ static struct dp_trace_event *event(struct dp_trace *t, enum dp_trace_what what)
 		t->room = room;
 	}
 	e = &t->events[t->n_events++];
-	*e = (struct dp_trace_event){
-		.what = what, .reason = DP_N_DROPS, .port = DP_NO_PORT, .at = UINT32_MAX};
+	*e = (struct dp_trace_event){.what = what,
+				     .reason = DP_N_DROPS,
+				     .port = DP_NO_PORT,
+				     .at = UINT32_MAX};
 	return e;
 }
 
 void dp_trace_dropped(struct dp_trace *t, uint16_t port, enum dp_drop reason)
 {
-	struct dp_trace_event *e =
-		event(t, port == DP_NO_PORT ? DP_TRACE_DROPPED : DP_TRACE_LOST);
+	struct dp_trace_event *e = event(t, port == DP_NO_PORT ? DP_TRACE_DROPPED : DP_TRACE_LOST);
 
 	if (e != NULL) {
 		e->reason = reason;
@@ -68,8 +69,8 @@ void dp_trace_dropped(struct dp_trace *t, uint16_t port, enum dp_drop reason)
 
 static bool is_static(const struct dp_fdb_bucket *b, int slot)
 {
-	return slot >= 0 && (atomic_load_explicit(&b->bits, memory_order_relaxed) &
-			     DP_FDB_STATIC(slot)) != 0;
+	return slot >= 0 &&
+	       (atomic_load_explicit(&b->bits, memory_order_relaxed) & DP_FDB_STATIC(slot)) != 0;
 }
 
 /* Would the table have put 'f->dst' behind 'in' because one of the frames came from it?  Limits on
@@ -99,8 +100,8 @@ uint16_t dp_trace_decided(struct dp_worker *w, const struct dp_vport *in,
 	struct dp_trace_event *e;
 
 	/* The copy's ports do not learn; the real one may. */
-	if ((f->dst & DP_EDGE_GROUP_BIT) == 0 &&
-	    (real->vports[in->id]->flags & DP_VP_LEARN) != 0 && would_learn(w, frames, n, f))
+	if ((f->dst & DP_EDGE_GROUP_BIT) == 0 && (real->vports[in->id]->flags & DP_VP_LEARN) != 0 &&
+	    would_learn(w, frames, n, f))
 		id = in->id;
 	e = event(w->trace, id != DP_NO_PORT ? DP_TRACE_FOUND : DP_TRACE_FLOODED);
 	if (e != NULL) {
@@ -119,8 +120,8 @@ static void keep_bytes(struct dp_trace *t, struct dp_trace_event *e, const struc
 	if (size > MAX_BYTES - t->n_bytes)
 		return;
 	if (size > t->bytes_room - t->n_bytes) {
-		uint32_t room = t->n_bytes + size < MAX_BYTES / 2 ? 2 * (t->n_bytes + size)
-								  : MAX_BYTES;
+		uint32_t room =
+			t->n_bytes + size < MAX_BYTES / 2 ? 2 * (t->n_bytes + size) : MAX_BYTES;
 		uint8_t *more = realloc(t->bytes, room);
 
 		if (more == NULL)
@@ -376,8 +377,8 @@ static void look_at_edge(const struct dp_ghost *g, struct rte_mbuf *m)
 	t->cvlan = f.cvlan;
 	t->tagged = f.tagged;
 	dp_parse_mbuf(m, &h);
-	dp_key_extract(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &h, g->in->of_port,
-		       &t->key);
+	dp_key_extract_head(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len, &h,
+			    g->in->of_port, &t->key);
 }
 
 static void look_at_build(const struct dp_ghost *g)

@@ -32,7 +32,8 @@ struct dp_pipeline;
 
 enum dp_trace_what {
 	DP_TRACE_SENT,	  /* 'bytes' by 'port' */
-	DP_TRACE_DROPPED, /* for 'reason', before it was given to a port; 'port': which refused it */
+	DP_TRACE_DROPPED, /* for 'reason', before it was given to a port; 'port': which refused it
+			   */
 	DP_TRACE_LOST,	  /* for 'reason', by the 'port' that was to send it */
 	DP_TRACE_FOUND,	  /* the learning switch: the address lives behind 'port' */
 	DP_TRACE_FLOODED, /* the learning switch: it is not known, or is a group's */
@@ -50,14 +51,14 @@ struct dp_trace_event {
 /* What a worker's cache knows of the frame. */
 struct dp_trace_cache {
 	unsigned cpu;
-	bool hit, same; /* the program is the one that the rules say now */
-	bool behind;	/* rules changed, and the worker had no frame since */
+	bool hit, same;	 /* the program is the one that the rules say now */
+	bool behind;	 /* rules changed, and the worker had no frame since */
 	unsigned groups; /* searched */
 	struct dp_key mask;
 };
 
-/* Processor cycles, by this machine's time stamp counter: the median of some runs on this thread,
- * with everything in its caches.  A worker that does this for one frame after the other comes near
+/* Cycles of this machine's time stamp counter: the median of some runs on this thread, with
+ * everything in its caches.  A worker that does this for one frame after the other comes near
  * 'burst'; one that finds nothing in its caches takes longer. 0: not measured, or not done. */
 struct dp_trace_cost {
 	uint64_t edge, key, cache, translate;

@@ -14,7 +14,9 @@
 
 #define RUNS	 101u
 #define LEAST	 3u
-#define SHARE_US 1000u /* for one stage: a frame that goes to 4000 ports is not carried 100 times */
+#define REPEAT	 32u   /* of what takes less than the clock can tell */
+#define SHARE_US 1000u /* for one stage: a frame that goes to 4000 ports is not carried 100 times  \
+			*/
 
 typedef bool (*run_fn)(struct dp_ghost *g, uint64_t *ret_cycles);
 
@@ -51,37 +53,51 @@ static bool edge(struct dp_ghost *g, uint64_t *ret_cycles)
 	struct rte_mbuf *m = dp_ghost_frame(g);
 	struct dp_edge_frame f = {.m = m};
 	uint64_t start;
+	unsigned n;
 
 	if (m == NULL)
 		return false;
+	/* A tenant's tag is there to be taken off once. */
+	n = g->in->wire == NULL ? REPEAT : 1;
 	start = rte_rdtsc_precise();
-	if (!dp_edge_admit(g->w, g->in, &m, 1))
-		m = NULL; /* taken */
-	else
-		dp_edge_classify(g->in, &f);
-	*ret_cycles = since(start);
+	for (unsigned i = 0; i < n && m != NULL; i++) {
+		if (!dp_edge_admit(g->w, g->in, &m, 1))
+			m = NULL; /* taken */
+		else
+			dp_edge_classify(g->in, &f);
+	}
+	*ret_cycles = (since(start) + n - 1) / n;
 	rte_pktmbuf_free(m);
 	return true;
+}
+
+/* Not inlined: a loop would do it once. */
+__attribute__((noinline)) static void make_key(const struct dp_ghost *g, const struct rte_mbuf *m)
+{
+	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
+	struct dp_headers h;
+	struct dp_key whole;
+
+	if (dp_key_plain(d, m->pkt_len, rte_cpu_to_be_16(g->in->of_port), whole.w)) {
+		rte_compiler_barrier();
+		return;
+	}
+	dp_parse_mbuf(m, &h);
+	dp_key_extract_head(d, m->data_len, m->pkt_len, &h, g->in->of_port, &whole);
+	rte_compiler_barrier();
 }
 
 static bool key(struct dp_ghost *g, uint64_t *ret_cycles)
 {
 	struct rte_mbuf *m = dp_ghost_frame(g);
-	uint64_t w[DP_KEY_SHORT], start;
-	const uint8_t *d;
+	uint64_t start;
 
 	if (m == NULL)
 		return false;
-	d = rte_pktmbuf_mtod(m, const uint8_t *);
 	start = rte_rdtsc_precise();
-	if (!dp_key_plain(d, m->pkt_len, rte_cpu_to_be_16(g->in->of_port), w)) {
-		struct dp_headers h;
-		struct dp_key whole;
-
-		dp_parse_mbuf(m, &h);
-		dp_key_extract(d, m->data_len, &h, g->in->of_port, &whole);
-	}
-	*ret_cycles = since(start);
+	for (unsigned i = 0; i < REPEAT; i++)
+		make_key(g, m);
+	*ret_cycles = (since(start) + REPEAT - 1) / REPEAT;
 	rte_pktmbuf_free(m);
 	return true;
 }
@@ -97,8 +113,9 @@ static bool cache(struct dp_ghost *g, uint64_t *ret_cycles)
 	b->long_key[0] = g->trace->key;
 	memcpy(b->key[0], g->trace->key.w, sizeof(b->key[0]));
 	start = rte_rdtsc_precise();
-	dp_mf_lookup(g->w->flow->mf, g->in->pipeline->index, b);
-	*ret_cycles = since(start);
+	for (unsigned i = 0; i < REPEAT; i++)
+		dp_mf_lookup(g->w->flow->mf, g->in->pipeline->index, b);
+	*ret_cycles = (since(start) + REPEAT - 1) / REPEAT;
 	return true;
 }
 

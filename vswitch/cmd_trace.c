@@ -4,6 +4,7 @@
  */
 #include "vswitch/cmd.h"
 #include "vswitch/flow_frame.h"
+#include "vswitch/flow_key.h"
 #include "vswitch/flow_names.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/trace.h"
@@ -83,8 +84,9 @@ static int no_such_frame(struct err *err, const char *field)
 {
 	err_set(err, -EINVAL, "bad-frame", "no frame that comes in by a port can have this %s",
 		field);
-	err_why(err, "a trace starts at the wire, where there are only bytes; rules and tunnels set "
-		     "the rest");
+	err_why(err,
+		"a trace starts at the wire, where there are only bytes; rules and tunnels set "
+		"the rest");
 	err_fix(err, "leave %s out, or trace the frame that a rule gives it", field);
 	return -EINVAL;
 }
@@ -100,15 +102,16 @@ static int frame_of_match(struct asked *a, struct of_match *match, struct err *e
 
 	if (in != NULL && of_oxm_value(in) != own) {
 		err_set(err, -EINVAL, "bad-frame",
-			"in_port says another port than '%s', where the frame comes in", a->p->name);
+			"in_port says another port than '%s', where the frame comes in",
+			a->p->name);
 		err_fix(err, "leave in_port out");
 		return -EINVAL;
 	}
 	of_match_unset(match, OF_F_IP_TTL);
 	for (unsigned i = 0; i < match->n; i++)
 		if (vs_flow_field((enum of_field)match->v[i].field) == DP_N_FIELDS)
-			return no_such_frame(
-				err, of_field_info((enum of_field)match->v[i].field)->name);
+			return no_such_frame(err,
+					     of_field_info((enum of_field)match->v[i].field)->name);
 	if (vs_flow_key(match, &key, &mask) != OF_OK)
 		return bad_frame(err, "its fields do not go together");
 	field = vs_flow_frame(&key, &mask, ttl_value, &a->frame);
@@ -323,7 +326,8 @@ static void put_caches(FILE *f, const struct asked *a, const struct vs_trace *t)
 			fprintf(f, "there, in group %u, for all with the same ", c->groups);
 			vs_trace_put_key(f, NULL, &c->mask, &a->text);
 			fputs(c->same	  ? ""
-			      : c->behind ? "; the rules have changed since, it goes with the next frame"
+			      : c->behind ? "; the rules have changed since, it goes with the next "
+					    "frame"
 					  : "; its program is not what the rules say now",
 			      f);
 		}
@@ -478,8 +482,8 @@ static json_t *event_json(const struct asked *a, const struct vs_trace *t,
 			  const struct dp_trace_event *e)
 {
 	static const char *const whats[] = {
-		[DP_TRACE_SENT] = "sent",   [DP_TRACE_DROPPED] = "dropped",
-		[DP_TRACE_LOST] = "lost",   [DP_TRACE_FOUND] = "found",
+		[DP_TRACE_SENT] = "sent",	[DP_TRACE_DROPPED] = "dropped",
+		[DP_TRACE_LOST] = "lost",	[DP_TRACE_FOUND] = "found",
 		[DP_TRACE_FLOODED] = "flooded",
 	};
 	json_t *row = json_pack("{ss}", "what", whats[e->what]);
@@ -500,8 +504,8 @@ static json_t *event_json(const struct asked *a, const struct vs_trace *t,
 
 static json_t *table_json(const struct asked *a, const struct vs_trace_table *table)
 {
-	json_t *row = json_pack("{si sI}", "table", table->table, "cycles",
-				(json_int_t)table->cycles);
+	json_t *row =
+		json_pack("{si sI}", "table", table->table, "cycles", (json_int_t)table->cycles);
 	char *text = NULL;
 	size_t size = 0;
 	FILE *f = table->rule != NULL ? open_memstream(&text, &size) : NULL;
@@ -536,8 +540,8 @@ static json_t *answer(const struct asked *a, const struct vs_trace *t, bool cost
 		json_array_append_new(tables, table_json(a, &t->tables[i]));
 	for (unsigned i = 0; i < t->dp.n_events && i < EVENTS_LISTED; i++)
 		json_array_append_new(events, event_json(a, t, &t->dp.events[i]));
-	json = json_pack("{so so ss si so so s{sI sI sI sI sI sI sI}}", "fate", words(put_fate, a, t),
-			 "because", words(put_reason, a, t), "edge",
+	json = json_pack("{so so ss si so so s{sI sI sI sI sI sI sI}}", "fate",
+			 words(put_fate, a, t), "because", words(put_reason, a, t), "edge",
 			 t->dp.drop == DP_N_DROPS ? "admitted" : dp_drop_slug(t->dp.drop), "vlan",
 			 t->dp.cvlan, "tables", tables, "events", events, "cycles", "edge",
 			 (json_int_t)c->edge, "key", (json_int_t)c->key, "cache",

@@ -132,8 +132,10 @@ static void put_l4(struct want *w, uint8_t proto)
 /* Checksum of what lies from 'l4' on; 'pseudo' is the sum over addresses. */
 static void sum_l4(struct want *w, size_t l4, uint8_t proto, uint64_t pseudo)
 {
-	size_t size = w->wr->size - l4,
-	       at = proto == 6 ? 16 : proto == 17 ? 6 : proto == 1 || proto == 58 ? 2 : 0;
+	size_t size = w->wr->size - l4, at = proto == 6			 ? 16
+					     : proto == 17		 ? 6
+					     : proto == 1 || proto == 58 ? 2
+									 : 0;
 	uint16_t sum;
 
 	if (at == 0 || !wr_ok(w->wr))
@@ -187,7 +189,7 @@ static const struct {
 	uint16_t bit;
 	uint8_t number, size;
 } extensions[] = {
-	{DP_EXT_HOP, 0, 8},   {DP_EXT_ROUTER, 43, 8}, {DP_EXT_FRAG, 44, 8},
+	{DP_EXT_HOP, 0, 8},    {DP_EXT_ROUTER, 43, 8}, {DP_EXT_FRAG, 44, 8},
 	{DP_EXT_AUTH, 51, 16}, {DP_EXT_DEST, 60, 8},
 };
 #define N_EXTENSIONS (sizeof(extensions) / sizeof(extensions[0]))
@@ -227,12 +229,14 @@ static void put_ipv6(struct want *w)
 	if (frag(w) != 0)
 		ext |= DP_EXT_FRAG;
 	proto = (uint8_t)get(w, DP_FIELD_IP_PROTO,
-			     (ext & DP_EXT_NONEXT) != 0 ? 59 : (ext & DP_EXT_ESP) != 0 ? 50 : PROTO_TEST);
+			     (ext & DP_EXT_NONEXT) != 0 ? 59
+			     : (ext & DP_EXT_ESP) != 0	? 50
+							: PROTO_TEST);
 	next[N_EXTENSIONS] = proto;
 	for (unsigned i = N_EXTENSIONS; i-- > 0;)
 		next[i] = (ext & extensions[i].bit) != 0 ? extensions[i].number : next[i + 1];
-	wr_be32(w->wr, 6u << 28 | (uint32_t)tos(w) << 20 |
-			       (uint32_t)get(w, DP_FIELD_IPV6_FLABEL, 0));
+	wr_be32(w->wr,
+		6u << 28 | (uint32_t)tos(w) << 20 | (uint32_t)get(w, DP_FIELD_IPV6_FLABEL, 0));
 	wr_be16(w->wr, 0);
 	wr_u8(w->wr, next[0]);
 	wr_u8(w->wr, w->ttl);
@@ -280,8 +284,8 @@ static void put_pbb(struct want *w)
 {
 	static const uint8_t dst[6] = {2, [5] = 4}, src[6] = {2, [5] = 3};
 
-	wr_be32(w->wr, (uint32_t)(get(w, DP_FIELD_PBB_UCA, 0) << 27 |
-				  get(w, DP_FIELD_PBB_ISID, 1)));
+	wr_be32(w->wr,
+		(uint32_t)(get(w, DP_FIELD_PBB_UCA, 0) << 27 | get(w, DP_FIELD_PBB_ISID, 1)));
 	wr_bytes(w->wr, dst, 6);
 	wr_bytes(w->wr, src, 6);
 	wr_be16(w->wr, EXPERIMENT);

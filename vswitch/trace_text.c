@@ -87,10 +87,9 @@ static bool is_ip4(enum dp_field field)
 
 static bool is_decimal(enum dp_field field)
 {
-	return field == DP_FIELD_TP_SRC || field == DP_FIELD_TP_DST ||
-	       field == DP_FIELD_IP_PROTO || field == DP_FIELD_VLAN_PCP ||
-	       field == DP_FIELD_IP_DSCP || field == DP_FIELD_IP_ECN ||
-	       field == DP_FIELD_MPLS_LABEL;
+	return field == DP_FIELD_TP_SRC || field == DP_FIELD_TP_DST || field == DP_FIELD_IP_PROTO ||
+	       field == DP_FIELD_VLAN_PCP || field == DP_FIELD_IP_DSCP ||
+	       field == DP_FIELD_IP_ECN || field == DP_FIELD_MPLS_LABEL;
 }
 
 static void put_hex(FILE *f, const uint8_t *v, size_t size)
@@ -117,6 +116,15 @@ static void put_ip(FILE *f, bool six, const uint8_t *v)
 	fputs(text, f);
 }
 
+static void put_decimal(FILE *f, const uint8_t *v, size_t size)
+{
+	unsigned value = 0;
+
+	for (size_t i = 0; i < size; i++)
+		value = value << 8 | v[i];
+	fprintf(f, "%u", value);
+}
+
 static void put_value(FILE *f, enum dp_field field, const uint8_t *v, size_t size)
 {
 	if (is_mac(field))
@@ -125,9 +133,8 @@ static void put_value(FILE *f, enum dp_field field, const uint8_t *v, size_t siz
 		put_ip(f, false, v);
 	else if (dp_fields[field].bits == 128 && field != DP_FIELD_CT_LABEL)
 		put_ip(f, true, v);
-	else if (is_decimal(field) && size <= 4)
-		fprintf(f, "%u", size == 1 ? v[0] : size == 2 ? v[0] << 8 | v[1]
-							      : (unsigned)v[size - 3] << 16 | v[size - 2] << 8 | v[size - 1]);
+	else if (is_decimal(field))
+		put_decimal(f, v, size);
 	else
 		put_hex(f, v, size);
 }
@@ -304,7 +311,9 @@ static void put_l3(FILE *f, const uint8_t *b, const struct dp_headers *h)
 
 	if (h->l3 == DP_L3_ARP)
 		fprintf(f, ", ARP %s",
-			h->arp_op == 1 ? "request" : h->arp_op == 2 ? "reply" : "other");
+			h->arp_op == 1	 ? "request"
+			: h->arp_op == 2 ? "reply"
+					 : "other");
 	else if (h->l3 == DP_L3_IPV4 || six)
 		fprintf(f, ", IPv%u", six ? 6 : 4);
 	else

@@ -12,6 +12,7 @@
  */
 #include "vswitch/xlate_priv.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* The order of the action set (5.10); set-fields come after DEC_NW_TTL and SET_NW_TTL. */
@@ -21,22 +22,7 @@ static const uint8_t set_order[VS_XLATE_N_ORDER] = {
 	OF_ACT_DEC_MPLS_TTL, OF_ACT_SET_MPLS_TTL, OF_ACT_DEC_NW_TTL, OF_ACT_SET_NW_TTL,
 };
 
-/* ---- What is looked at and what is changed ---- */
-
-/* The translation depends on these bits of the packet. */
-void vs_xlate_look_at(struct xlate *x, enum dp_field field)
-{
-	struct dp_key mask = {0};
-
-	dp_key_cover(&mask, field);
-	for (unsigned i = 0; i < DP_KEY_WORDS; i++)
-		x->b->wc.w[i] |= mask.w[i] & ~x->b->changed.w[i];
-}
-
-void vs_xlate_changed(struct xlate *x, enum dp_field field)
-{
-	dp_key_cover(&x->b->changed, field);
-}
+/* ---- Steps ---- */
 
 void *vs_xlate_step(struct xlate *x, enum dp_step_op op, uint32_t arg, uint16_t size)
 {
@@ -48,9 +34,9 @@ void vs_xlate_macs(struct xlate *x)
 {
 	uint8_t *data;
 
-	if (!x->macs_wait)
+	if (!x->at.macs_wait)
 		return;
-	x->macs_wait = false;
+	x->at.macs_wait = false;
 	/* One of them may be the packet's own. */
 	vs_xlate_look_at(x, DP_FIELD_ETH_DST);
 	vs_xlate_look_at(x, DP_FIELD_ETH_SRC);
@@ -124,11 +110,11 @@ static const struct vs_rule *search(struct xlate *x, uint8_t table)
 {
 	struct dp_build *b = x->b;
 	struct dp_key wc = {0};
-	struct dp_cls_rule *cr =
-		dp_cls_find(vs_flows_table(x->flows, table), &x->key, x->version, &wc);
+	struct dp_cls_rule *cr;
 
-	for (unsigned i = 0; i < DP_KEY_WORDS; i++)
-		b->wc.w[i] |= wc.w[i] & ~b->changed.w[i];
+	vs_xlate_fresh(x);
+	cr = dp_cls_find(vs_flows_table(x->flows, table), &x->key, x->version, &wc);
+	vs_xlate_look(x, &wc);
 	b->tables[table / 64] |= UINT64_C(1) << (table % 64);
 	if (x->trace != NULL)
 		x->trace->searched(x->trace, table, (const struct vs_rule *)cr, &x->key, &wc);
@@ -162,9 +148,15 @@ static int execute(struct xlate *x, const struct of_instrs *i)
 
 void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_build *b)
 {
-	struct xlate x = {
-		.flows = arg, .b = b, .trace = b->trace, .key = *key, .version = version};
+	struct xlate x;
 	int table = 0;
+
+	memset(&x, 0, offsetof(struct xlate, at.from));
+	x.flows = arg;
+	x.b = b;
+	x.trace = b->trace;
+	x.key = *key;
+	x.version = version;
 
 	/* Goto goes forward only, so this ends. */
 	while (table >= 0) {

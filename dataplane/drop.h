@@ -33,6 +33,9 @@
 	X(NO_ACTION, "no-action", "no rule matches it, or the one that does has no output")   \
 	X(TTL, "ttl", "a rule decrements its TTL, which is 0 or 1")                             \
 	X(PROGRAM_TOO_LONG, "program-too-long", "its rules do more than a program holds")   \
+	X(FRAGMENT, "fragment", "a controller asked that fragments be dropped")                 \
+	X(NO_RECV, "no-recv", "a controller told the ingress port not to receive")              \
+	X(NO_FWD, "no-fwd", "a controller told the egress port not to send")                    \
 	X(PORT_REMOVED, "port-removed", "the port was removed while the frame was queued")
 
 enum dp_drop {

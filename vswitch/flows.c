@@ -9,10 +9,14 @@
 #include "dataplane/dp.h"
 #include "dataplane/port.h"
 #include "vswitch/flow_key.h"
+#include "vswitch/flows_parts.h"
+#include "vswitch/groups.h"
+#include "vswitch/flows_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define MATCH_LIMIT 4096u
 
@@ -21,8 +25,15 @@ struct vs_flows {
 	struct dp_pipeline *pipeline;
 	struct dp_cls *tables[VS_FLOW_TABLES];
 	_Atomic uint16_t port_ids[DP_MAX_PORTS + 1]; /* by OpenFlow number; one more than the id */
+	_Atomic bool port_dead[DP_MAX_PORTS + 1];
+	struct vs_groups *groups;
+	uint64_t secret;
 	vs_flow_removed_fn removed;
 	void *arg;
+	struct vs_rule_lists lists;
+	uint32_t miss_counters[VS_FLOW_TABLES];
+	uint64_t matches[VS_FLOW_TABLES]; /* of rules that are gone */
+	_Atomic bool drop_fragments;	  /* workers look */
 	unsigned n_rules, n_timed;
 	uint64_t expire_ms;	     /* when to look at timeouts next */
 	uint64_t next_version;	     /* of the transaction that is open */
@@ -55,6 +66,18 @@ static void defer(void *ctx, void (*fn)(void *arg), void *arg)
 	flows->garbage = g;
 }
 
+static int table_make(struct vs_flows *flows, unsigned table)
+{
+	int rc = dp_flow_counter_alloc(flows->dp, &flows->miss_counters[table]);
+
+	if (rc != 0)
+		return rc;
+	rc = dp_cls_create(defer, flows, &flows->tables[table]);
+	if (rc != 0)
+		dp_flow_counter_free(flows->dp, flows->miss_counters[table]);
+	return rc;
+}
+
 int vs_flows_create(struct dp *dp, vs_flow_removed_fn removed, void *arg,
 		    struct vs_flows **ret_flows)
 {
@@ -65,10 +88,13 @@ int vs_flows_create(struct dp *dp, vs_flow_removed_fn removed, void *arg,
 		flows->dp = dp;
 		flows->removed = removed;
 		flows->arg = arg;
+		(void)!getrandom(&flows->secret, sizeof(flows->secret), GRND_NONBLOCK);
 		rc = dp_pipeline_create(dp, vs_xlate, flows, &flows->pipeline);
 	}
+	if (rc == 0)
+		rc = vs_groups_create(dp, &flows->groups);
 	for (unsigned i = 0; rc == 0 && i < VS_FLOW_TABLES; i++)
-		rc = dp_cls_create(defer, flows, &flows->tables[i]);
+		rc = table_make(flows, i);
 	if (rc != 0) {
 		vs_flows_destroy(flows);
 		return rc;
@@ -79,6 +105,7 @@ int vs_flows_create(struct dp *dp, vs_flow_removed_fn removed, void *arg,
 
 static void rule_free(struct vs_flows *flows, struct vs_rule *rule)
 {
+	vs_rule_lists_leave(&flows->lists, rule);
 	if (!rule->shares_counter)
 		dp_flow_counter_free(flows->dp, rule->counter);
 	dp_cls_rule_fini(&rule->cr);
@@ -120,11 +147,12 @@ void vs_flows_destroy(struct vs_flows *flows)
 		dp_cls_remove(flows->tables[rule->table], &rule->cr);
 		rule_free(flows, rule);
 	}
-	for (unsigned i = 0; i < VS_FLOW_TABLES; i++) {
-		if (flows->tables[i] != NULL)
-			dp_cls_each(flows->tables[i], take_out, flows);
+	for (unsigned i = 0; i < VS_FLOW_TABLES && flows->tables[i] != NULL; i++) {
+		dp_cls_each(flows->tables[i], take_out, flows);
 		dp_cls_destroy(flows->tables[i]);
+		dp_flow_counter_free(flows->dp, flows->miss_counters[i]);
 	}
+	vs_groups_destroy(flows->groups);
 	garbage_free(flows);
 	free(flows);
 }
@@ -157,6 +185,45 @@ void vs_flows_port(struct vs_flows *flows, uint32_t of_port, uint16_t port_id)
 	atomic_store(&flows->port_ids[of_port], id);
 	dp_pipeline_log_all(flows->pipeline);
 	dp_pipeline_publish(flows->pipeline);
+}
+
+void vs_flows_port_live(struct vs_flows *flows, uint32_t of_port, bool live)
+{
+	const struct dp_key any = {0};
+
+	if (of_port > DP_MAX_PORTS || atomic_load(&flows->port_dead[of_port]) == !live)
+		return;
+	atomic_store(&flows->port_dead[of_port], !live);
+	if (!vs_groups_watch(flows->groups))
+		return;
+	dp_pipeline_log(flows->pipeline, VS_FLOW_GROUPS, &any, &any);
+	dp_pipeline_publish(flows->pipeline);
+}
+
+bool vs_flows_port_is_live(const struct vs_flows *flows, uint32_t of_port)
+{
+	return vs_flows_port_id(flows, of_port) != DP_NO_PORT &&
+	       !atomic_load_explicit(&flows->port_dead[of_port], memory_order_relaxed);
+}
+
+uint64_t vs_flows_secret(const struct vs_flows *flows)
+{
+	return flows->secret;
+}
+
+struct vs_groups *vs_flows_groups(const struct vs_flows *flows)
+{
+	return flows->groups;
+}
+
+uint64_t vs_flows_open_version(const struct vs_flows *flows)
+{
+	return flows->next_version;
+}
+
+struct dp *vs_flows_dp(const struct vs_flows *flows)
+{
+	return flows->dp;
 }
 
 unsigned vs_flows_n(const struct vs_flows *flows, uint8_t table)
@@ -196,6 +263,7 @@ static struct vs_rule *rule_make(struct vs_flows *flows, const struct of_flow_mo
 	rule->idle_timeout = mod->idle_timeout;
 	rule->hard_timeout = mod->hard_timeout;
 	rule->created_ms = rule->modified_ms = dp_flow_now_ms(flows->dp);
+	rule->uses_groups = vs_instrs_use_group(&mod->instrs, OF_GROUP_ALL);
 	if (match_keep(rule, &mod->match) != 0 || !of_instrs_copy(&mod->instrs, &rule->instrs)) {
 		free(rule->match);
 		free(rule);
@@ -217,13 +285,15 @@ static bool is_timed(const struct vs_rule *rule)
 	return rule->idle_timeout != 0 || rule->hard_timeout != 0;
 }
 
-/* Puts a rule in, to be seen with the transaction. */
-static enum of_error rule_enter(struct vs_flows *flows, struct vs_rule *rule,
+/* Puts a rule in, to be seen with the transaction; 'old' (or NULL) is the one it takes the place
+ * of. */
+static enum of_error rule_enter(struct vs_flows *flows, struct vs_rule *rule, struct vs_rule *old,
 				const struct dp_key *key, const struct dp_key *mask)
 {
 	if (dp_cls_insert(flows->tables[rule->table], &rule->cr, key, mask, rule->priority,
 			  flows->next_version) != 0)
 		return OF_ERROR_NO_MEMORY;
+	vs_rule_lists_enter(&flows->lists, rule, old);
 	rule->next = flows->came;
 	flows->came = rule;
 	flows->n_rules++;
@@ -270,7 +340,7 @@ struct named {
 	const struct dp_key *mask;
 };
 
-static bool is_named(const struct vs_rule *rule, const struct of_flow_filter *filter)
+bool vs_rule_is_named(const struct vs_rule *rule, const struct of_flow_filter *filter)
 {
 	const struct of_instrs *i = &rule->instrs;
 
@@ -289,7 +359,7 @@ static bool name_one(struct dp_cls_rule *cr, void *arg)
 	struct vs_rule *rule = (struct vs_rule *)cr;
 	struct named *named = arg;
 
-	if (!is_named(rule, named->filter))
+	if (!vs_rule_is_named(rule, named->filter))
 		return true;
 	if (named->n == named->room) {
 		size_t room = named->room == 0 ? 16 : named->room * 2;
@@ -363,7 +433,7 @@ static enum of_error add(struct vs_flows *flows, const struct of_flow_mod *mod,
 	rule = rule_make(flows, mod, (mod->flags & OFPFF_RESET_COUNTS) != 0 ? NULL : old);
 	if (rule == NULL)
 		return OF_ERROR_NO_MEMORY;
-	error = rule_enter(flows, rule, key, mask);
+	error = rule_enter(flows, rule, old, key, mask);
 	if (error != OF_OK) {
 		rule->shares_counter = old != NULL && rule->counter == old->counter;
 		rule_free(flows, rule);
@@ -402,7 +472,7 @@ static enum of_error modify_one(struct vs_flows *flows, struct vs_rule *old,
 		return OF_ERROR_NO_MEMORY;
 	rule->created_ms = old->created_ms;
 	dp_cls_rule_match(&old->cr, &key, &mask);
-	error = rule_enter(flows, rule, &key, &mask);
+	error = rule_enter(flows, rule, old, &key, &mask);
 	if (error != OF_OK) {
 		rule->shares_counter = !reset;
 		rule_free(flows, rule);
@@ -444,6 +514,16 @@ static enum of_error modify_or_delete(struct vs_flows *flows, const struct of_fl
 	return error;
 }
 
+/* Can we do it, and is what it names there? */
+static enum of_error check_instrs(const struct vs_flows *flows, const struct of_instrs *instrs)
+{
+	enum of_error error = vs_xlate_check(instrs);
+
+	if (error == OF_OK)
+		error = vs_groups_check(flows->groups, &instrs->apply);
+	return error != OF_OK ? error : vs_groups_check(flows->groups, &instrs->write);
+}
+
 enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod)
 {
 	struct dp_key key, mask;
@@ -459,17 +539,42 @@ enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod
 	case OFPFC_ADD:
 		error = of_instrs_check(&mod->instrs, &mod->match, mod->table);
 		if (error == OF_OK)
-			error = vs_xlate_check(&mod->instrs);
+			error = check_instrs(flows, &mod->instrs);
 		return error != OF_OK ? error : add(flows, mod, &key, &mask);
 	case OFPFC_MODIFY:
 	case OFPFC_MODIFY_STRICT:
-		error = vs_xlate_check(&mod->instrs);
+		error = check_instrs(flows, &mod->instrs);
 		return error != OF_OK ? error : modify_or_delete(flows, mod, &key, &mask);
 	case OFPFC_DELETE:
 	case OFPFC_DELETE_STRICT:
 		return modify_or_delete(flows, mod, &key, &mask);
 	}
 	return OFPFMFC_BAD_COMMAND;
+}
+
+struct users {
+	struct vs_flows *flows;
+	vs_rule_test_fn test;
+	const void *arg;
+	uint8_t why;
+};
+
+static bool retire_user(struct dp_cls_rule *cr, void *arg)
+{
+	struct vs_rule *rule = (struct vs_rule *)cr;
+	const struct users *u = arg;
+
+	if (is_current(rule) && u->test(rule, u->arg))
+		rule_retire(u->flows, rule, u->why, true);
+	return true;
+}
+
+void vs_flows_retire_if(struct vs_flows *flows, vs_rule_test_fn test, const void *arg, uint8_t why)
+{
+	struct users users = {.flows = flows, .test = test, .arg = arg, .why = why};
+
+	for (unsigned i = 0; i < VS_FLOW_TABLES; i++)
+		dp_cls_each(flows->tables[i], retire_user, &users);
 }
 
 /* ---- Transactions ---- */
@@ -495,6 +600,7 @@ static void list_to_gone(struct vs_flows *flows, struct vs_rule *rule)
 
 void vs_flows_commit(struct vs_flows *flows)
 {
+	const struct dp_key any = {0};
 	struct vs_rule *rule, *next;
 
 	for (rule = flows->came; rule != NULL; rule = next) {
@@ -510,6 +616,8 @@ void vs_flows_commit(struct vs_flows *flows)
 		list_to_gone(flows, rule);
 	}
 	flows->came = flows->left = NULL;
+	if (vs_groups_commit(flows->groups))
+		dp_pipeline_log(flows->pipeline, VS_FLOW_GROUPS, &any, &any);
 	dp_pipeline_publish(flows->pipeline);
 }
 
@@ -540,11 +648,26 @@ void vs_flows_abort(struct vs_flows *flows)
 		list_to_gone(flows, rule);
 	}
 	flows->came = flows->left = NULL;
+	vs_groups_abort(flows->groups, flows->next_version);
 }
 
 void vs_flows_barrier(struct vs_flows *flows)
 {
 	dp_synchronize(flows->dp);
+}
+
+void vs_flows_drop_fragments(struct vs_flows *flows, bool drop)
+{
+	if (atomic_load(&flows->drop_fragments) == drop)
+		return;
+	atomic_store(&flows->drop_fragments, drop);
+	dp_pipeline_log_all(flows->pipeline);
+	dp_pipeline_publish(flows->pipeline);
+}
+
+bool vs_flows_drops_fragments(const struct vs_flows *flows)
+{
+	return atomic_load_explicit(&flows->drop_fragments, memory_order_relaxed);
 }
 
 /* ---- Upkeep ---- */
@@ -554,7 +677,7 @@ static void free_gone(struct vs_flows *flows)
 {
 	struct vs_rule *gone = flows->gone, *next;
 
-	if (gone == NULL && flows->garbage == NULL)
+	if (!vs_groups_unlink(flows->groups) && gone == NULL && flows->garbage == NULL)
 		return;
 	flows->gone = NULL;
 	for (struct vs_rule *rule = gone; rule != NULL; rule = rule->next)
@@ -565,10 +688,13 @@ static void free_gone(struct vs_flows *flows)
 
 		next = rule->next;
 		dp_flow_counter_read(flows->dp, rule->counter, &counts);
+		if (!rule->shares_counter)
+			flows->matches[rule->table] += counts.packets;
 		if (rule->tell && flows->removed != NULL)
 			flows->removed(flows->arg, rule, &counts, vs_rule_age_ms(flows, rule));
 		rule_free(flows, rule);
 	}
+	vs_groups_free(flows->groups);
 	garbage_free(flows);
 }
 
@@ -634,7 +760,7 @@ static bool each_one(struct dp_cls_rule *cr, void *arg)
 	const struct each *each = arg;
 	const struct vs_rule *rule = (const struct vs_rule *)cr;
 
-	if (is_named(rule, each->filter))
+	if (vs_rule_is_named(rule, each->filter))
 		each->fn(rule, each->arg);
 	return true;
 }
@@ -651,6 +777,34 @@ void vs_flows_each(struct vs_flows *flows, const struct of_flow_filter *filter, 
 		if (filter->table == OF_TABLE_ALL || filter->table == i)
 			dp_cls_each_related(flows->tables[i], &key, &mask, DP_CLS_WITHIN, each_one,
 					    &each);
+}
+
+struct vs_rule_lists *vs_flows_lists(struct vs_flows *flows)
+{
+	return &flows->lists;
+}
+
+/* Matches are the sum of what rules have counted, those that are gone included: packets pay for
+ * their rules' counters already. */
+void vs_flows_table_counts(struct vs_flows *flows, uint8_t table,
+			   struct vs_table_counts *ret_counts)
+{
+	struct dp_flow_counts counts;
+
+	ret_counts->matches = flows->matches[table];
+	for (const struct vs_rule *r = flows->lists.first[table]; r != NULL; r = r->later) {
+		if (r->shares_counter)
+			continue;
+		dp_flow_counter_read(flows->dp, r->counter, &counts);
+		ret_counts->matches += counts.packets;
+	}
+	dp_flow_counter_read(flows->dp, flows->miss_counters[table], &counts);
+	ret_counts->lookups = ret_counts->matches + counts.packets;
+}
+
+uint32_t vs_flows_miss_counter(const struct vs_flows *flows, uint8_t table)
+{
+	return flows->miss_counters[table];
 }
 
 void vs_rule_counts(const struct vs_flows *flows, const struct vs_rule *rule,

@@ -21,13 +21,18 @@
 
 #define VS_FLOW_TABLES	  254
 #define VS_FLOW_MAX_RULES 2000000u
+/* Stands for all groups in the log of changes and among the tables that a program passed. */
+#define VS_FLOW_GROUPS 254
 
 struct dp;
+struct of_group_mod;
 struct vs_flows;
+struct vs_groups;
 
 struct vs_rule {
 	struct dp_cls_rule cr;
-	struct vs_rule *next; /* in a transaction's list, or waiting to be freed */
+	struct vs_rule *next;		 /* in a transaction's list, or waiting to be freed */
+	struct vs_rule *earlier, *later; /* in its table, by when they came (flows_walk.c) */
 	/* Workers read these. */
 	struct of_instrs instrs;
 	uint32_t counter;
@@ -35,6 +40,7 @@ struct vs_rule {
 	uint8_t table;
 	bool shares_counter; /* another rule goes on with it: not to be freed */
 	bool took_counter;   /* from the rule that it replaced */
+	bool uses_groups;
 	uint16_t flags;
 	uint64_t cookie;
 	/* Control thread only. */
@@ -60,6 +66,8 @@ struct dp_pipeline *vs_flows_pipeline(const struct vs_flows *flows);
 void vs_flows_begin(struct vs_flows *flows);
 /* One flow mod.  Borrows 'mod'.  After an error the transaction can only be aborted. */
 enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod);
+/* The same of groups (flows_group.c).  Deleting a group deletes the rules that use it. */
+enum of_error vs_flows_group_mod(struct vs_flows *flows, const struct of_group_mod *mod);
 void vs_flows_commit(struct vs_flows *flows);
 void vs_flows_abort(struct vs_flows *flows);
 
@@ -78,19 +86,62 @@ void vs_rule_counts(const struct vs_flows *flows, const struct vs_rule *rule,
 /* How long it has been there, milliseconds. */
 uint64_t vs_rule_age_ms(const struct vs_flows *flows, const struct vs_rule *rule);
 
+/* The same a few at a time, while rules come and go in between: one that is there from beginning to
+ * end is met once, also when it is modified.  Oldest first within a table.  Borrows 'flows'; a walk
+ * may not begin or go on inside a transaction.  0 or -ENOMEM. */
+struct vs_flow_walk;
+int vs_flow_walk_create(struct vs_flows *flows, const struct of_flow_filter *filter,
+			struct vs_flow_walk **ret_walk);
+void vs_flow_walk_destroy(struct vs_flow_walk *walk);
+/* The next; takes what it looked at off 'looks', and is NULL at zero, or when it is over. */
+const struct vs_rule *vs_flow_walk_next(struct vs_flow_walk *walk, unsigned *looks);
+bool vs_flow_walk_over(const struct vs_flow_walk *walk);
+
 unsigned vs_flows_n(const struct vs_flows *flows, uint8_t table);
+/* Packets that were looked up in a table and found a rule there, or none. */
+struct vs_table_counts {
+	uint64_t lookups, matches;
+};
+void vs_flows_table_counts(struct vs_flows *flows, uint8_t table,
+			   struct vs_table_counts *ret_counts);
+
+/* Fragments of IP packets are dropped before any table (OFPC_FRAG_DROP), or not. */
+void vs_flows_drop_fragments(struct vs_flows *flows, bool drop);
 
 /* Says which of the dataplane's ports has an OpenFlow number; DP_NO_PORT takes it away.  Programs
  * that name it are made anew. */
 void vs_flows_port(struct vs_flows *flows, uint32_t of_port, uint16_t port_id);
 
+/* Is the port up, with a link?  It is until told otherwise.  Groups that watch it choose anew. */
+void vs_flows_port_live(struct vs_flows *flows, uint32_t of_port, bool live);
+
+/* Groups and what they count: groups.h. */
+struct vs_groups *vs_flows_groups(const struct vs_flows *flows);
+struct of_bucket_counter;
+struct vs_group;
+/* 'ret_buckets' has room for one for each bucket (NULL: not asked for).  Returns its age,
+ * milliseconds. */
+uint64_t vs_group_counts(const struct vs_flows *flows, const struct vs_group *group,
+			 struct dp_flow_counts *ret_counts, struct of_bucket_counter *ret_buckets);
+/* Says in each group how many rules and groups lead to it. */
+void vs_flows_count_refs(struct vs_flows *flows);
+
 /* For xlate.c.  A worker's. */
+bool vs_flows_port_is_live(const struct vs_flows *flows, uint32_t of_port);
+/* Chosen by chance, the switch's own. */
+uint64_t vs_flows_secret(const struct vs_flows *flows);
 uint16_t vs_flows_port_id(const struct vs_flows *flows, uint32_t of_port);
 const struct dp_cls *vs_flows_table(const struct vs_flows *flows, uint8_t table);
+/* Counts packets that find nothing there. */
+uint32_t vs_flows_miss_counter(const struct vs_flows *flows, uint8_t table);
+bool vs_flows_drops_fragments(const struct vs_flows *flows);
 
 /* xlate.c: a dp_translate_fn over 'struct vs_flows'. */
 void vs_xlate(void *flows, const struct dp_key *key, uint64_t version, struct dp_build *b);
 /* What a rule's instructions ask that the dataplane does not have; OF_OK when all is there. */
 enum of_error vs_xlate_check(const struct of_instrs *instrs);
+enum of_error vs_xlate_check_actions(const struct of_actions *actions);
+/* Those of the specification that there are: bits by number on the wire. */
+uint32_t vs_xlate_known_actions(void);
 
 #endif

@@ -12,6 +12,8 @@
  */
 #include "vswitch/xlate_priv.h"
 
+#include "dataplane/drop.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -55,7 +57,7 @@ static void set_clear(struct xlate *x)
 	if (x->has_fields)
 		memset(x->fields, 0, sizeof(x->fields));
 	x->has_fields = false;
-	x->queue = x->output = NULL;
+	x->queue = x->output = x->group = NULL;
 }
 
 /* Whatever writes a field is its set-field. */
@@ -73,6 +75,9 @@ static void set_write(struct xlate *x, const struct of_action *a)
 		return;
 	case OF_ACT_SET_QUEUE:
 		x->queue = a;
+		return;
+	case OF_ACT_GROUP:
+		x->group = a;
 		return;
 	case OF_ACT_SET_FIELD:
 	case OF_ACT_NX_REG_LOAD2:
@@ -100,8 +105,21 @@ static void set_execute(struct xlate *x)
 	for (size_t i = 0; x->has_fields && i < OF_N_FIELDS; i++)
 		if (x->fields[i] != NULL)
 			vs_xlate_action(x, x->fields[i]);
-	if (x->output != NULL)
+	if (x->queue != NULL)
+		vs_xlate_action(x, x->queue);
+	/* A group is instead of an output (5.10). */
+	if (x->group != NULL)
+		vs_xlate_action(x, x->group);
+	else if (x->output != NULL)
 		vs_xlate_action(x, x->output);
+}
+
+void vs_xlate_set(struct xlate *x, const struct of_actions *actions)
+{
+	set_clear(x);
+	for (size_t i = 0; i < actions->n; i++)
+		set_write(x, &actions->v[i]);
+	set_execute(x);
 }
 
 /* ---- Tables ---- */
@@ -118,6 +136,8 @@ static const struct vs_rule *search(struct xlate *x, uint8_t table)
 	b->tables[table / 64] |= UINT64_C(1) << (table % 64);
 	if (x->trace != NULL)
 		x->trace->searched(x->trace, table, (const struct vs_rule *)cr, &x->key, &wc);
+	if (cr == NULL)
+		dp_build_rule(b, vs_flows_miss_counter(x->flows, table));
 	return (const struct vs_rule *)cr;
 }
 
@@ -146,6 +166,12 @@ static int execute(struct xlate *x, const struct of_instrs *i)
 	return of_instrs_has(i, OFPIT_GOTO_TABLE) ? i->goto_table : -1;
 }
 
+static bool is_fragment(struct xlate *x)
+{
+	vs_xlate_look_at(x, DP_FIELD_IP_FRAG);
+	return (dp_key_get(&x->key, DP_FIELD_IP_FRAG) & DP_KEY_FRAG_ANY) != 0;
+}
+
 void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_build *b)
 {
 	struct xlate x;
@@ -157,7 +183,10 @@ void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_b
 	x.trace = b->trace;
 	x.key = *key;
 	x.version = version;
-
+	if (vs_flows_drops_fragments(x.flows) && is_fragment(&x)) {
+		vs_xlate_step(&x, DP_STEP_DROP, DP_DROP_FRAGMENT, 0);
+		return;
+	}
 	/* Goto goes forward only, so this ends. */
 	while (table >= 0) {
 		const struct vs_rule *rule = search(&x, (uint8_t)table);

@@ -12,11 +12,12 @@
 
 #include <rte_cycles.h>
 
-#define RUNS	 101u
-#define LEAST	 3u
-#define REPEAT	 32u   /* of what takes less than the clock can tell */
-#define SHARE_US 1000u /* for one stage: a frame that goes to 4000 ports is not carried 100 times  \
-			*/
+#define RUNS   101u
+#define LEAST  3u
+#define REPEAT 32u /* of what takes less than the clock can tell */
+#define SHARE_US                                                                                   \
+	1000u /* for one stage: a frame that goes to 4000 ports is not carried 100 times           \
+	       */
 
 typedef bool (*run_fn)(struct dp_ghost *g, uint64_t *ret_cycles);
 

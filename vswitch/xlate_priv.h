@@ -47,7 +47,7 @@ struct xlate {
 	const struct vs_flows *flows;
 	struct dp_build *b;
 	struct vs_xlate_trace *trace; /* NULL on workers */
-	struct dp_key key; /* of the packet as it is now */
+	struct dp_key key;	      /* of the packet as it is now */
 	uint64_t version;
 	/* The action set: what is executed at the end. */
 	const struct of_action *by_order[VS_XLATE_N_ORDER];

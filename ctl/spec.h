@@ -115,9 +115,7 @@ struct ctl_part {
 #define CTL_DEFAULT (1u << 4) /* what the noun alone means: "doctor", "top", "events" */
 #define CTL_TEXT    (1u << 5) /* the answer's "text" is printed as it is ("config show") */
 #define CTL_ALWAYS  (1u << 6) /* with CTL_WATCH: watches without being asked ("top") */
-#define CTL_ALONE                                                                                  \
-	(1u << 7) /* with CTL_DEFAULT: its words follow the noun at once ("trace PORT")            \
-		   */
+#define CTL_ALONE   (1u << 7) /* with CTL_DEFAULT: its words follow the noun ("trace PORT") */
 
 /* 'config show' writes an object of 'kind' as this command: the object's body holds exactly the
  * command's arguments.  'kind' stands only on the one command that adds the object, or sets it when

@@ -3,17 +3,19 @@
  * See trace.h.  The control thread is the one that takes out and frees what workers read, so it may
  * read all of it without being one of them.
  */
-#include "dataplane/edge.h"
-#include "dataplane/fdb_priv.h"
-#include "dataplane/flow.h"
-#include "dataplane/mf.h"
-#include "dataplane/trace_priv.h"
+#include "dataplane/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <rte_cycles.h>
+
+#include "dataplane/edge.h"
+#include "dataplane/fdb_priv.h"
+#include "dataplane/flow.h"
+#include "dataplane/mf.h"
+#include "dataplane/trace_priv.h"
 
 #define CACHE_ENTRIES 1024u
 #define MAX_BYTES     (4u << 20)

@@ -190,6 +190,9 @@ static struct dp_vport *vport_copy(const struct dp_vport *vp, struct dp_trace *t
 		return &p->vport;
 	p->port.tx_caps = vp->port->tx_caps;
 	p->port.n_txq = vp->port->n_txq != 0;
+	/* A port without a device (a tunnel) hands on to others, which are copies too. */
+	if (vp->port->ops != NULL && vp->port->ops->sink != NULL)
+		p->port.ops = vp->port->ops;
 	atomic_init(&p->port.max_frame, atomic_load(&vp->port->max_frame));
 	if (vp->port->ops != NULL && vp->port->ops->link != NULL)
 		vp->port->ops->link((struct dp_port *)vp->port, &link);

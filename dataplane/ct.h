@@ -169,6 +169,9 @@ void dp_ct_packet_plain(const uint64_t key[4], const uint8_t *frame, struct dp_c
  * what it is.  A packet that was looked up in this zone before keeps its answer. */
 void dp_ct_track(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain, uint16_t zone,
 		 struct dp_ct_packet *packet, uint32_t now, struct dp_ct_mark *mark);
+/* The same, and nothing is changed by it: for who asks what would be. */
+void dp_ct_peek(const struct dp_ct *ct, uint16_t domain, uint16_t zone, struct dp_ct_packet *packet,
+		struct dp_ct_mark *mark);
 /* After dp_ct_track(): keeps a new connection, and sets mark and label. */
 void dp_ct_commit(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain,
 		  struct dp_ct_packet *packet, const struct dp_ct_commit *commit, uint32_t now,

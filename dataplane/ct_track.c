@@ -4,6 +4,8 @@
  */
 #include "dataplane/ct_priv.h"
 
+#include <string.h>
+
 static bool opens(const struct dp_ct *ct, const struct dp_ct_packet *p)
 {
 	switch ((enum dp_ct_kind)p->kind) {
@@ -153,6 +155,52 @@ void dp_ct_track(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain, u
 		mark->state = DP_CT_TRACKED | DP_CT_NEW;
 	else
 		invalid(local, mark);
+}
+
+/* What move_on() would say. */
+static uint8_t would_be(const struct dp_ct_conn *c, const struct dp_ct_packet *p, bool reply,
+			enum dp_ct_verdict *ret_verdict)
+{
+	bool replied = reply || (atomic_load_explicit(&c->state, memory_order_relaxed) &
+				 DP_CT_F_REPLIED) != 0;
+	struct dp_ct_conn copy;
+
+	*ret_verdict = DP_CT_V_OK;
+	if (p->kind == DP_CT_K_TCP) {
+		memcpy((void *)&copy, (const void *)c, sizeof(copy));
+		*ret_verdict = dp_ct_tcp_move(&copy, p, reply);
+	}
+	return (uint8_t)((replied ? DP_CT_EST : DP_CT_NEW) | (reply ? DP_CT_REPLY : 0));
+}
+
+void dp_ct_peek(const struct dp_ct *ct, uint16_t domain, uint16_t zone, struct dp_ct_packet *p,
+		struct dp_ct_mark *mark)
+{
+	enum dp_ct_verdict verdict = DP_CT_V_REOPEN;
+	uint32_t i = 0;
+	bool reply;
+
+	if ((mark->state & DP_CT_TRACKED) != 0 && mark->zone == zone)
+		return;
+	*mark = (struct dp_ct_mark){.zone = zone, .state = DP_CT_TRACKED};
+	dp_ct_key_place(p->key, domain, zone);
+	if (p->kind != DP_CT_K_INVALID)
+		i = dp_ct_find(ct, p->key, dp_ct_hash(ct, p->key));
+	if (i != 0) {
+		i = main_of(ct, i, p, &reply);
+		note(ct, i, mark);
+		if (p->kind == DP_CT_K_ERROR) {
+			mark->state |= (uint8_t)(DP_CT_REL | (reply ? 0 : DP_CT_REPLY));
+			return;
+		}
+		mark->state |= would_be(&ct->conns[i], p, reply, &verdict);
+		if (verdict == DP_CT_V_OK)
+			return;
+	}
+	*mark = (struct dp_ct_mark){.zone = zone};
+	mark->state =
+		(uint8_t)(DP_CT_TRACKED |
+			  (verdict == DP_CT_V_REOPEN && opens(ct, p) ? DP_CT_NEW : DP_CT_INV));
 }
 
 /* ---- Commit ---- */

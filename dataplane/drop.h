@@ -34,10 +34,8 @@
 	X(TTL, "ttl", "a rule decrements its TTL, which is 0 or 1")                             \
 	X(METER, "meter", "its rules use a meter, and it is over the rate")                     \
 	X(PROGRAM_TOO_LONG, "program-too-long", "its rules do more than a program holds")   \
-<<<<<<< HEAD
 	X(RESUME_LIMIT, "resume-limit", "its rules look it up again (ct) too often")            \
 	X(RESUME_FULL, "resume-full", "no room to keep what its rules wanted with it (ct)")     \
-=======
 	X(TUNNEL_MALFORMED, "tunnel-malformed", "the headers around it are cut off or wrong")  \
 	X(TUNNEL_CHECKSUM, "tunnel-checksum", "the outer UDP checksum is wrong, or missing") \
 	X(TUNNEL_FRAGMENT, "tunnel-fragment", "a fragment of a tunnel packet") \
@@ -50,7 +48,6 @@
 	X(TUNNEL_LOOP, "tunnel-loop", "it went through too many tunnels in one burst")         \
 	X(TUNNEL_BUSY, "tunnel-busy", "more frames left tunnels in one burst than can wait")   \
 	X(VTEP_UNUSED, "vtep-unused", "sent to a VTEP, and nothing that it serves")    \
->>>>>>> main
 	X(FRAGMENT, "fragment", "a controller asked that fragments be dropped")                 \
 	X(NO_RECV, "no-recv", "a controller told the ingress port not to receive")              \
 	X(NO_FWD, "no-fwd", "a controller told the egress port not to send")                    \

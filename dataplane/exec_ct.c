@@ -49,6 +49,10 @@ void dp_walk_ct(struct dp_walk *k, const struct dp_step *s, bool last)
 		return;
 	}
 	describe(k, &p);
+	if (unlikely(k->run->w->trace != NULL)) {
+		dp_ct_peek(ct, k->f.domain, c->zone, &p, mark);
+		return;
+	}
 	dp_ct_track(ct, &flow->ct, k->f.domain, c->zone, &p, flow->tick, mark);
 	if ((c->flags & DP_STEP_CT_COMMIT) != 0) {
 		struct dp_ct_commit commit = {

@@ -28,6 +28,12 @@ static void all_stale(struct dp_flow *flow, const struct dp_pipeline *pl)
 	dp_mf_all_stale(flow->mf, resumed_switch(pl));
 }
 
+void dp_flow_forget(struct dp_flow *flow, const struct dp_pipeline *pl)
+{
+	dp_mf_flush(flow->mf, pl->index);
+	dp_mf_flush(flow->mf, resumed_switch(pl));
+}
+
 static void changed(struct dp_flow *flow, const struct dp_pipeline *pl,
 		    const struct dp_flow_log *log)
 {
@@ -212,7 +218,7 @@ static bool ask_again(struct dp_build *b, struct dp_key *ret_key)
 			   a->run->in->of_port, ret_key);
 }
 
-static uint32_t resume_state(struct dp_build *b, const struct dp_resume_what *what)
+uint32_t dp_flow_resume_state(struct dp_build *b, const struct dp_resume_what *what)
 {
 	struct dp_flow *flow = b->resume_arg;
 
@@ -273,7 +279,7 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 	dp_build_init(b);
 	b->again = ask_again;
 	b->again_arg = &asked;
-	b->resume = resume_state;
+	b->resume = dp_flow_resume_state;
 	b->resume_arg = flow;
 	if (burst->context != NULL)
 		resume_build(flow, b, i);

@@ -116,6 +116,10 @@ bool dp_exec_key(const struct rte_mbuf *frame, struct rte_mempool *pool, const u
 		 uint16_t size, uint16_t in_port, struct dp_key *ret_key);
 
 /* flow.c: the frame, which it takes, is looked up again. */
+/* For traces (trace.h): a translation's resume states are 'flow's; nothing of a pipeline is cached.
+ */
+uint32_t dp_flow_resume_state(struct dp_build *b, const struct dp_resume_what *what);
+void dp_flow_forget(struct dp_flow *flow, const struct dp_pipeline *pl);
 /* Gives a reference back. */
 void dp_flow_program_put(struct dp_flow *flow, struct dp_program *program);
 void dp_flow_resume(struct dp_run *run, const struct dp_edge_frame *f, uint32_t state,

@@ -46,6 +46,8 @@ static const vs_multipart_fn answers[OF_N_MP_TYPES] = {
 	[OFPMP_DESC] = desc,
 	[OFPMP_AGGREGATE] = vs_mp_aggregate,
 	[OFPMP_TABLE] = vs_mp_table,
+	[OFPMP_TABLE_FEATURES] = vs_mp_table_features,
+	[OFPMP_QUEUE] = vs_mp_queue,
 	[OFPMP_PORT_STATS] = vs_mp_port_stats,
 	[OFPMP_PORT_DESC] = vs_mp_port_desc,
 };

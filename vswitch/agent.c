@@ -4,6 +4,7 @@
  * their header.  Control thread.
  */
 #include "vswitch/agent_priv.h"
+#include "vswitch/agent_group.h"
 #include "vswitch/flows.h"
 
 #include <errno.h>
@@ -60,7 +61,8 @@ static enum of_error features(const struct vs_request *req, struct rd *rd, struc
 	const struct of_features f = {
 		.datapath_id = req->agent->datapath_id,
 		.n_tables = VS_FLOW_TABLES,
-		.capabilities = OFPC_FLOW_STATS | OFPC_TABLE_STATS | OFPC_PORT_STATS,
+		.capabilities =
+			OFPC_FLOW_STATS | OFPC_TABLE_STATS | OFPC_PORT_STATS | OFPC_GROUP_STATS,
 	};
 
 	if (of_msg_empty(rd) != OF_OK)
@@ -114,6 +116,7 @@ vs_change_fn vs_agent_change(uint8_t type)
 {
 	static const vs_change_fn changes[OF_N_MSG_TYPES] = {
 		[OFPT_FLOW_MOD] = vs_change_flow,
+		[OFPT_GROUP_MOD] = vs_change_group,
 	};
 
 	return type < OF_N_MSG_TYPES ? changes[type] : NULL;
@@ -151,6 +154,7 @@ static const struct {
 	[OFPT_SET_CONFIG] = {set_config, true},
 	[OFPT_EXPERIMENTER] = {vs_agent_experimenter, false},
 	[OFPT_FLOW_MOD] = {change, true},
+	[OFPT_GROUP_MOD] = {change, true},
 	[OFPT_PORT_MOD] = {vs_agent_port_mod, true},
 	[OFPT_TABLE_MOD] = {vs_agent_table_mod, true},
 	[OFPT_QUEUE_GET_CONFIG_REQUEST] = {vs_agent_queue_config, false},

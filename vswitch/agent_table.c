@@ -71,18 +71,7 @@ enum of_error vs_mp_table(const struct vs_request *req, struct rd *rd, struct of
 	 1u << OFPTFPT_APPLY_ACTIONS | 1u << OFPTFPT_MATCH | 1u << OFPTFPT_WILDCARDS |             \
 	 1u << OFPTFPT_WRITE_SETFIELD | 1u << OFPTFPT_APPLY_SETFIELD)
 
-/* Would a rule with this be taken?  What is wrong with the values here is another matter. */
-static bool knows_action(uint8_t type)
-{
-	struct of_action a = {.type = type};
-	struct of_instrs instrs = {.apply = {.v = &a, .n = 1}};
-
-	if (type == OF_ACT_SET_FIELD)
-		a.set = of_oxm_u64(OF_F_ETH_DST, 0);
-	of_instrs_mark(&instrs, OFPIT_APPLY_ACTIONS);
-	return of_action_name(type) != NULL && vs_xlate_check(&instrs) != OFPBAC_BAD_TYPE;
-}
-
+/* Would a rule with one be taken? */
 static bool knows_meters(void)
 {
 	struct of_instrs instrs = {.meter = 1};
@@ -98,10 +87,7 @@ static void fill_ability(struct of_table_ability *a)
 		    1u << OFPIT_CLEAR_ACTIONS;
 	if (knows_meters())
 		a->instrs |= 1u << OFPIT_METER;
-	for (unsigned i = 0; i <= OF_ACT_POP_PBB; i++)
-		if (knows_action((uint8_t)i))
-			a->write_actions |= 1u << i;
-	a->apply_actions = a->write_actions;
+	a->write_actions = a->apply_actions = vs_xlate_known_actions();
 }
 
 static void fill_fields(struct of_table_features *f)

@@ -21,9 +21,13 @@
 
 #define VS_FLOW_TABLES	  254
 #define VS_FLOW_MAX_RULES 2000000u
+/* Stands for all groups in the log of changes and among the tables that a program passed. */
+#define VS_FLOW_GROUPS 254
 
 struct dp;
+struct of_group_mod;
 struct vs_flows;
+struct vs_groups;
 
 struct vs_rule {
 	struct dp_cls_rule cr;
@@ -36,6 +40,7 @@ struct vs_rule {
 	uint8_t table;
 	bool shares_counter; /* another rule goes on with it: not to be freed */
 	bool took_counter;   /* from the rule that it replaced */
+	bool uses_groups;
 	uint16_t flags;
 	uint64_t cookie;
 	/* Control thread only. */
@@ -61,6 +66,8 @@ struct dp_pipeline *vs_flows_pipeline(const struct vs_flows *flows);
 void vs_flows_begin(struct vs_flows *flows);
 /* One flow mod.  Borrows 'mod'.  After an error the transaction can only be aborted. */
 enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod);
+/* The same of groups (flows_group.c).  Deleting a group deletes the rules that use it. */
+enum of_error vs_flows_group_mod(struct vs_flows *flows, const struct of_group_mod *mod);
 void vs_flows_commit(struct vs_flows *flows);
 void vs_flows_abort(struct vs_flows *flows);
 
@@ -105,7 +112,24 @@ void vs_flows_drop_fragments(struct vs_flows *flows, bool drop);
  * that name it are made anew. */
 void vs_flows_port(struct vs_flows *flows, uint32_t of_port, uint16_t port_id);
 
+/* Is the port up, with a link?  It is until told otherwise.  Groups that watch it choose anew. */
+void vs_flows_port_live(struct vs_flows *flows, uint32_t of_port, bool live);
+
+/* Groups and what they count: groups.h. */
+struct vs_groups *vs_flows_groups(const struct vs_flows *flows);
+struct of_bucket_counter;
+struct vs_group;
+/* 'ret_buckets' has room for one for each bucket (NULL: not asked for).  Returns its age,
+ * milliseconds. */
+uint64_t vs_group_counts(const struct vs_flows *flows, const struct vs_group *group,
+			 struct dp_flow_counts *ret_counts, struct of_bucket_counter *ret_buckets);
+/* Says in each group how many rules and groups lead to it. */
+void vs_flows_count_refs(struct vs_flows *flows);
+
 /* For xlate.c.  A worker's. */
+bool vs_flows_port_is_live(const struct vs_flows *flows, uint32_t of_port);
+/* Chosen by chance, the switch's own. */
+uint64_t vs_flows_secret(const struct vs_flows *flows);
 uint16_t vs_flows_port_id(const struct vs_flows *flows, uint32_t of_port);
 const struct dp_cls *vs_flows_table(const struct vs_flows *flows, uint8_t table);
 /* Counts packets that find nothing there. */
@@ -116,5 +140,8 @@ bool vs_flows_drops_fragments(const struct vs_flows *flows);
 void vs_xlate(void *flows, const struct dp_key *key, uint64_t version, struct dp_build *b);
 /* What a rule's instructions ask that the dataplane does not have; OF_OK when all is there. */
 enum of_error vs_xlate_check(const struct of_instrs *instrs);
+enum of_error vs_xlate_check_actions(const struct of_actions *actions);
+/* Those of the specification that there are: bits by number on the wire. */
+uint32_t vs_xlate_known_actions(void);
 
 #endif

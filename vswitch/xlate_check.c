@@ -18,7 +18,7 @@ static enum of_error check_output(uint32_t port)
 	}
 }
 
-static enum of_error check_actions(const struct of_actions *actions)
+enum of_error vs_xlate_check_actions(const struct of_actions *actions)
 {
 	for (size_t i = 0; i < actions->n; i++) {
 		const struct of_action *a = &actions->v[i];
@@ -41,6 +41,14 @@ static enum of_error check_actions(const struct of_actions *actions)
 		case OF_ACT_SET_FIELD:
 			if (vs_flow_field((enum of_field)a->set.field) == DP_N_FIELDS)
 				error = OFPBAC_BAD_SET_TYPE;
+			break;
+		case OF_ACT_SET_QUEUE:
+			if (a->queue == OF_QUEUE_ALL)
+				error = OFPBAC_BAD_QUEUE;
+			break;
+		case OF_ACT_GROUP: /* vs_groups_check() knows which there are */
+			if (a->group > OF_GROUP_MAX)
+				error = OFPBAC_BAD_OUT_GROUP;
 			break;
 		case OF_ACT_COPY_TTL_OUT:
 		case OF_ACT_COPY_TTL_IN:
@@ -67,9 +75,26 @@ static enum of_error check_actions(const struct of_actions *actions)
 
 enum of_error vs_xlate_check(const struct of_instrs *instrs)
 {
-	enum of_error error = check_actions(&instrs->apply);
+	enum of_error error = vs_xlate_check_actions(&instrs->apply);
 
 	if (of_instrs_has(instrs, OFPIT_METER))
 		return OFPBIC_UNSUP_INST;
-	return error != OF_OK ? error : check_actions(&instrs->write);
+	return error != OF_OK ? error : vs_xlate_check_actions(&instrs->write);
+}
+
+uint32_t vs_xlate_known_actions(void)
+{
+	uint32_t known = 0;
+
+	for (uint8_t type = 0; type < 32; type++) {
+		/* Something that any action of its type may be. */
+		struct of_action a = {.type = type};
+		const struct of_actions one = {.v = &a, .n = 1};
+
+		if (type == OF_ACT_OUTPUT)
+			a.output.port = OFPP_IN_PORT;
+		if (of_action_name(type) != NULL && vs_xlate_check_actions(&one) == OF_OK)
+			known |= UINT32_C(1) << type;
+	}
+	return known;
 }

@@ -9,8 +9,7 @@
 #include "vswitch/channel.h"
 #include "vswitch/of/multipart.h"
 
-/* Until channel.c is there nobody has a channel to send by. */
-#pragma weak vs_channel_send
+/* Until agent_async.c is there: nobody has a channel to be told by. */
 #pragma weak vs_agent_port_status
 
 /* A request on its way to its function. */

@@ -5,6 +5,7 @@
  */
 #include "vswitch/agent_priv.h"
 #include "vswitch/agent_group.h"
+#include "vswitch/agent_meter.h"
 #include "vswitch/flows.h"
 
 #include <errno.h>
@@ -117,6 +118,7 @@ vs_change_fn vs_agent_change(uint8_t type)
 	static const vs_change_fn changes[OF_N_MSG_TYPES] = {
 		[OFPT_FLOW_MOD] = vs_change_flow,
 		[OFPT_GROUP_MOD] = vs_change_group,
+		[OFPT_METER_MOD] = vs_change_meter,
 	};
 
 	return type < OF_N_MSG_TYPES ? changes[type] : NULL;
@@ -155,6 +157,7 @@ static const struct {
 	[OFPT_EXPERIMENTER] = {vs_agent_experimenter, false},
 	[OFPT_FLOW_MOD] = {change, true},
 	[OFPT_GROUP_MOD] = {change, true},
+	[OFPT_METER_MOD] = {change, true},
 	[OFPT_PORT_MOD] = {vs_agent_port_mod, true},
 	[OFPT_TABLE_MOD] = {vs_agent_table_mod, true},
 	[OFPT_QUEUE_GET_CONFIG_REQUEST] = {vs_agent_queue_config, false},

@@ -11,6 +11,7 @@
 
 #include "dataplane/dp_priv.h"
 #include "dataplane/probe_priv.h"
+#include "dataplane/trace_priv.h"
 
 #include <string.h>
 
@@ -130,8 +131,13 @@ static inline enum dp_drop dp_edge_classify(const struct dp_vport *in, struct dp
 		return DP_DROP_BAD_SOURCE;
 	if (unlikely(dp_edge_is_reserved(f->dst)) && (in->flags & DP_VP_BPDU) == 0)
 		return DP_DROP_RESERVED_MAC;
-	if (unlikely(in->wire != NULL) && dp_edge_is_tpid(type) && dp_edge_classify_wire(in, f))
-		type = dp_edge_eth_type_le(f->m);
+	if (unlikely(in->wire != NULL)) {
+		if (dp_edge_is_tpid(type) && dp_edge_classify_wire(in, f))
+			type = dp_edge_eth_type_le(f->m);
+		/* A tunnel port of tenants by key has no tenant of its own. */
+		if (f->domain == DP_NO_DOMAIN)
+			return DP_DROP_TENANT;
+	}
 	if (unlikely(dp_edge_is_tpid(type)) && (in->flags & DP_VP_TUNNEL) == 0)
 		return dp_edge_classify_tagged(in, f);
 	return (in->flags & DP_VP_UNTAGGED_IN) != 0 ? DP_N_DROPS : DP_DROP_UNTAGGED;
@@ -177,6 +183,7 @@ static inline void dp_edge_send(struct dp_worker *w, const struct dp_vport *in,
 	struct rte_mbuf *m = f->m;
 
 	if (unlikely(!dp_edge_may_leave(in, out, f->domain, f->cvlan, &reason))) {
+		dp_trace_refused_by(w, out->id);
 		dp_drop(w, in->id, m, reason);
 		return;
 	}
@@ -195,12 +202,14 @@ static inline void dp_edge_forward(struct dp_worker *w, const struct dp_vport *i
 				   const struct dp_vport *out, const struct dp_edge_frame *f,
 				   struct dp_count *count)
 {
-	if (unlikely(out == NULL))
+	if (unlikely(out == NULL)) {
 		dp_drop(w, in->id, f->m, DP_DROP_NO_RECEIVER);
-	else if (unlikely(out == in))
+	} else if (unlikely(out == in)) {
+		dp_trace_refused_by(w, out->id);
 		dp_drop(w, in->id, f->m, DP_DROP_HAIRPIN);
-	else
+	} else {
 		dp_edge_send(w, in, out, f, count);
+	}
 }
 
 static inline void dp_edge_count_tenant(struct dp_worker *w, uint16_t domain, uint16_t packets,

@@ -8,6 +8,8 @@
 
 #include "dataplane/flow.h"
 
+#define DP_FRAME_LEAST 60u /* on a wire, without its check sequence */
+
 struct dp_walk {
 	struct dp_run *run;
 	struct dp_edge_frame f; /* f.m is NULL when the frame is gone */
@@ -17,6 +19,7 @@ struct dp_walk {
 	bool macs_changed; /* nor its addresses, which only the learning switch asks for */
 	bool changed;	   /* the key it came with is not that of its bytes any more */
 	bool ct_known;	   /* 'ct' is filled in */
+	bool shrunk;	   /* a pop made it shorter than a frame on a wire may be; then 'own' */
 	unsigned depth;
 	struct dp_ct_mark ct;
 };

@@ -58,6 +58,10 @@ void vs_agent_drained(struct vs_agent *agent, struct vs_channel *ch);
 /* A connection is gone: bundles and answers that it left open are dropped. */
 void vs_agent_channel_gone(struct vs_agent *agent, struct vs_channel *ch);
 
+/* What a connection wants to hear unasked before it says: all that controllers hear (6.3.5), or
+ * nothing on the management socket. */
+void vs_async_default(bool management, struct of_async *ret_async);
+
 /* Asynchronous messages (6.1.2): to those channels whose role and masks want them. */
 void vs_agent_packet_in(struct vs_agent *agent, const struct of_packet_in *in);
 void vs_agent_flow_removed(struct vs_agent *agent, const struct vs_rule *rule,

@@ -127,3 +127,30 @@ int vs_model_pvlans_check(const struct vs_model *m, struct err *err)
 	}
 	return 0;
 }
+
+/* Two listeners cannot have one address.  (Two switches may connect to one controller.) */
+int vs_model_controllers_check(const struct vs_model *m, struct err *err)
+{
+	for (unsigned i = 0; i < m->n_controllers; i++) {
+		const struct vs_controller *a = &m->controllers[i];
+
+		for (unsigned j = 0; a->target.listens && j < i; j++) {
+			const struct vs_controller *b = &m->controllers[j];
+
+			if (!b->target.listens ||
+			    a->target.address_size != b->target.address_size ||
+			    memcmp(&a->target.address, &b->target.address,
+				   a->target.address_size) != 0)
+				continue;
+			err_set(err, -EEXIST, "address-used",
+				"controller %s of switch %s: switch %s listens there",
+				a->target.text, a->sw->name, b->sw->name);
+			err_why(err, "who connects could not be told which switch is meant");
+			err_fix(err, "choose another port or path");
+			err_about(err, "controller", a->name);
+			err_about(err, "controller", b->name);
+			return -EEXIST;
+		}
+	}
+	return 0;
+}

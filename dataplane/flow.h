@@ -43,7 +43,7 @@ struct dp_flow {
 	struct dp_build build;
 	struct dp_mf_burst burst;
 	struct dp_key long_keys[DP_BURST];
-	struct dp_edge_frame frames[DP_BURST];
+	uint64_t carried[DP_BURST]; /* dp_edge_carried() of burst.pkts */
 };
 
 enum dp_flow_log_kind { DP_FLOW_LOG_RULE, DP_FLOW_LOG_ALL };
@@ -65,6 +65,9 @@ struct dp_pipeline {
 /* Carries a burst that came in by 'in', whose switch has a pipeline.  Takes the frames. */
 void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 		   uint16_t n);
+
+/* Counts by a counter that is no rule's. */
+void dp_flow_count(struct dp_flow *flow, uint32_t counter, uint64_t packets, uint64_t bytes);
 
 /* Before each burst; now and then it does something: the clock of the cache and of rules goes on,
  * and entries age. */

@@ -304,16 +304,17 @@ static int need_controller(struct vs *vs, const struct vs_controller *m, bool st
 	const struct vs_tls_files files = {m->ca, m->cert, m->key};
 	struct vs_controllers *c = need_switch(vs, m->sw->name);
 	struct vs_tls *tls = NULL;
-	int rc = 0;
+	struct vs_target target;
+	int rc = vs_target_parse(m->target, &target, err);
 
 	if (c == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for a controller");
-	if (find_live(c, m->target.text) != NULL)
+	if (find_live(c, m->target) != NULL)
 		return 0;
-	if (m->target.tls)
+	if (rc == 0 && target.tls)
 		rc = vs_tls_create(&files, &tls, err);
 	if (rc == 0)
-		rc = live_create(c, &m->target, tls, m->probe_ms, false, starting, err);
+		rc = live_create(c, &target, tls, m->probe_ms, false, starting, err);
 	if (rc != 0)
 		vs_tls_destroy(tls);
 	return rc;
@@ -350,7 +351,7 @@ int vs_controllers_prepare(struct vs *vs, const struct vs_model *after, bool sta
 
 		if (rc != 0 && starting) {
 			vs_event(vs, "controller", NULL, "switch %s: controller %s: %s",
-				 m->sw->name, m->target.text, local.what);
+				 m->sw->name, m->target, local.what);
 			continue;
 		}
 		if (rc != 0) {
@@ -391,8 +392,7 @@ static const struct vs_controller *model_of(const struct vs_controllers *c,
 
 	for (unsigned i = 0; i < m->n_controllers; i++)
 		if (strcmp(m->controllers[i].sw->name, c->sw) == 0 &&
-		    strcmp(m->controllers[i].target.text, vs_remote_target(live->remote)->text) ==
-			    0)
+		    strcmp(m->controllers[i].target, vs_remote_target(live->remote)->text) == 0)
 			return &m->controllers[i];
 	return NULL;
 }
@@ -403,7 +403,7 @@ static void adjust(struct vs_controller_live *live, const struct vs_controller *
 	const struct vs_tls_files files = {m->ca, m->cert, m->key};
 	struct vs_tls *tls = NULL;
 
-	if (m->target.tls && vs_tls_create(&files, &tls, NULL) == 0) {
+	if (live->tls != NULL && vs_tls_create(&files, &tls, NULL) == 0) {
 		vs_tls_destroy(live->tls);
 		live->tls = tls;
 	}

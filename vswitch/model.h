@@ -14,7 +14,6 @@
 #include "dataplane/neigh.h"
 #include "dataplane/tunnel.h"
 #include "dataplane/view.h"
-#include "vswitch/target.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -64,7 +63,7 @@ struct vs_switch {
 struct vs_controller {
 	const char *name; /* of the object: "lan0 tcp:10.0.0.1:6653" */
 	const struct vs_switch *sw;
-	struct vs_target target;
+	const char *target;	     /* vs_target_parse() takes it */
 	const char *ca, *cert, *key; /* paths; NULL: no TLS */
 	unsigned probe_ms;	     /* 0: the default */
 };

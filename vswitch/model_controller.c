@@ -5,6 +5,7 @@
 #include "vswitch/model_priv.h"
 
 #include "ctl/conf.h"
+#include "vswitch/target.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,38 +25,37 @@ int vs_datapath_id_parse(const char *text, uint64_t *ret_id)
 }
 
 /* Both sides show a certificate; a target without TLS has none to show. */
-static int check_files(const struct vs_controller *c, struct err *err)
+static int check_files(const struct vs_controller *c, const struct vs_target *t, struct err *err)
 {
 	unsigned n = (c->ca != NULL) + (c->cert != NULL) + (c->key != NULL);
 
-	if (c->target.tls && n != 3) {
+	if (t->tls && n != 3) {
 		err_set(err, -EINVAL, "tls-files",
-			"controller %s: TLS needs --ca, --cert and --key", c->target.text);
+			"controller %s: TLS needs --ca, --cert and --key", t->text);
 		err_why(err,
 			"the switch shows its certificate, and trusts those whom the CA signed");
 		err_fix(err,
 			"vswitchctl controller add %s %.100s --ca CA.pem --cert SW.pem --key "
 			"SW-key.pem",
-			c->sw->name, c->target.text);
+			c->sw->name, t->text);
 		return -EINVAL;
 	}
-	if (!c->target.tls && n != 0) {
+	if (!t->tls && n != 0) {
 		err_set(err, -EINVAL, "tls-files",
-			"controller %s: it has no TLS, so no certificates", c->target.text);
+			"controller %s: it has no TLS, so no certificates", t->text);
 		err_fix(err, "leave out --ca, --cert and --key, or write %s",
-			c->target.listens ? "ptls:PORT" : "tls:HOST:PORT");
+			t->listens ? "ptls:PORT" : "tls:HOST:PORT");
 		return -EINVAL;
 	}
 	return 0;
 }
 
 /* Who reaches a listener without TLS is master of the switch. */
-static int check_exposed(const struct vs_controller *c, bool insecure, struct err *err)
+static int check_exposed(const struct vs_target *t, bool insecure, struct err *err)
 {
-	if (!c->target.listens || c->target.tls || insecure || vs_target_is_loopback(&c->target))
+	if (!t->listens || t->tls || insecure || vs_target_is_loopback(t))
 		return 0;
-	err_set(err, -EINVAL, "not-loopback", "controller %s: others could reach it",
-		c->target.text);
+	err_set(err, -EINVAL, "not-loopback", "controller %s: others could reach it", t->text);
 	err_why(err, "without TLS whoever connects programs the switch, and reads along");
 	err_fix(err, "use ptls:, or listen on 127.0.0.1; where the network is trusted: --insecure");
 	return -EINVAL;
@@ -65,12 +65,14 @@ int vs_model_controller_read(struct vs_model *m, const char *name, const json_t 
 			     struct err *err)
 {
 	struct vs_controller *c = &m->controllers[m->n_controllers++];
-	const char *sw = vs_body_str(body, "switch"), *target = vs_body_str(body, "target");
+	const char *sw = vs_body_str(body, "switch");
+	struct vs_target target;
 	int rc;
 
 	*c = (struct vs_controller){
 		.name = name,
 		.sw = vs_model_switch(m, sw),
+		.target = vs_body_str(body, "target"),
 		.ca = vs_body_str(body, "ca"),
 		.cert = vs_body_str(body, "cert"),
 		.key = vs_body_str(body, "key"),
@@ -78,10 +80,10 @@ int vs_model_controller_read(struct vs_model *m, const char *name, const json_t 
 	};
 	if (c->sw == NULL)
 		return conf_refuse_missing(m->state, "switch", sw, "controller", err);
-	rc = vs_target_parse(target != NULL ? target : "", &c->target, err);
+	rc = vs_target_parse(c->target != NULL ? c->target : "", &target, err);
 	if (rc == 0)
-		rc = check_files(c, err);
+		rc = check_files(c, &target, err);
 	if (rc == 0)
-		rc = check_exposed(c, json_is_true(json_object_get(body, "insecure")), err);
+		rc = check_exposed(&target, json_is_true(json_object_get(body, "insecure")), err);
 	return rc;
 }

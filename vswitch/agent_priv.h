@@ -9,7 +9,6 @@
 #include "vswitch/channel.h"
 #include "vswitch/of/multipart.h"
 
-
 /* A request on its way to its function. */
 struct vs_request {
 	struct vs_agent *agent;

@@ -145,8 +145,23 @@ struct dp_ct_mark {
 	uint8_t state; /* DP_CT_* */
 };
 
+/* What a new connection's addresses become. */
+#define DP_CT_NAT_SRC	     1u /* its sender; else whom it is for */
+#define DP_CT_NAT_ADDRESS    2u /* the range of addresses counts */
+#define DP_CT_NAT_PORTS	     4u /* the range of ports does */
+#define DP_CT_NAT_RANDOM     8u
+#define DP_CT_NAT_HASH	     16u
+#define DP_CT_NAT_PERSISTENT 32u
+struct dp_ct_nat {
+	uint8_t flags;
+	bool v6;
+	uint16_t port_min, port_max;	/* host order */
+	uint8_t ip_min[16], ip_max[16]; /* IPv4 has the first four bytes */
+};
+
 struct dp_ct_commit {
-	bool force; /* in the other direction if need be */
+	bool force;		     /* in the other direction if need be */
+	const struct dp_ct_nat *nat; /* for a new one; NULL: none */
 	uint32_t mark, mark_mask;
 	uint64_t label[2], label_mask[2];
 };
@@ -172,10 +187,18 @@ void dp_ct_track(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain, u
 /* The same, and nothing is changed by it: for who asks what would be. */
 void dp_ct_peek(const struct dp_ct *ct, uint16_t domain, uint16_t zone, struct dp_ct_packet *packet,
 		struct dp_ct_mark *mark);
-/* After dp_ct_track(): keeps a new connection, and sets mark and label. */
-void dp_ct_commit(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain,
-		  struct dp_ct_packet *packet, const struct dp_ct_commit *commit, uint32_t now,
-		  struct dp_ct_mark *mark);
+/* After dp_ct_track(): keeps a new connection, and sets mark and label.  0, also when a limit
+ * forbids it; -ENOSPC, -EINVAL when there is no address for it, so that it must not go on. */
+int dp_ct_commit(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain,
+		 struct dp_ct_packet *packet, const struct dp_ct_commit *commit, uint32_t now,
+		 struct dp_ct_mark *mark);
+
+/* A packet of a translated connection, which must be writable, gets the addresses that the other
+ * side knows.  0 or a negative errno as dp_rw_set_field(). */
+struct rte_mbuf;
+int dp_ct_translate(const struct dp_ct *ct, struct rte_mbuf *m, struct dp_headers *h,
+		    struct dp_ct_mark *mark);
+bool dp_ct_is_translated(const struct dp_ct *ct, const struct dp_ct_mark *mark);
 
 /* A thread begins and ends to use 'local', which is the caller's memory.  Control thread; the owner
  * is not running. */

@@ -155,6 +155,14 @@ bool dp_ct_insert(struct dp_ct *ct, uint32_t i, uint64_t hash, uint32_t *ret_twi
 	return false;
 }
 
+void dp_ct_withdraw(struct dp_ct *ct, struct dp_ct_local *local, uint32_t i)
+{
+	if (!change_life(&ct->conns[i], DP_CT_LIVE, DP_CT_DEAD))
+		return;
+	slot_drop(ct, dp_ct_hash(ct, ct->conns[i].key), i);
+	dp_ct_entry_retire(ct, local, i);
+}
+
 bool dp_ct_kill(struct dp_ct *ct, struct dp_ct_local *local, uint32_t i, enum dp_ct_counter why)
 {
 	struct dp_ct_conn *c = &ct->conns[i];
@@ -164,10 +172,8 @@ bool dp_ct_kill(struct dp_ct *ct, struct dp_ct_local *local, uint32_t i, enum dp
 		return false;
 	slot_drop(ct, dp_ct_hash(ct, c->key), i);
 	other = atomic_load_explicit(&c->other, memory_order_relaxed);
-	if (other != 0 && change_life(&ct->conns[other], DP_CT_LIVE, DP_CT_DEAD)) {
-		slot_drop(ct, dp_ct_hash(ct, ct->conns[other].key), other);
-		dp_ct_entry_retire(ct, local, other);
-	}
+	if (other != 0)
+		dp_ct_withdraw(ct, local, other);
 	dp_ct_discharge(ct, c);
 	dp_ct_entry_retire(ct, local, i);
 	DP_CT_COUNT(local, ENDED);

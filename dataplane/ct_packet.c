@@ -71,6 +71,14 @@ static void key_of(const struct ends *e, struct dp_ct_packet *p)
 		key_v4(e, p);
 }
 
+void dp_ct_key_of(const uint8_t *src, const uint8_t *dst, uint16_t sport, uint16_t dport,
+		  uint8_t proto, bool v6, struct dp_ct_packet *p)
+{
+	const struct ends e = {src, dst, sport, dport, proto, v6};
+
+	key_of(&e, p);
+}
+
 /* ---- ICMP ---- */
 
 /* The type of the question that 'type' is or answers; 0: neither. */

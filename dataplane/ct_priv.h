@@ -5,6 +5,7 @@
  * 	ct.c        memory, threads' shares, sweep, what people ask
  * 	ct_index.c  find, insert, kill
  * 	ct_evict.c  limits, and who gives way
+ * 	ct_nat.c    addresses translated
  * 	ct_packet.c from a frame to a key
  * 	ct_track.c  what a packet is and does to its connection
  * 	ct_tcp.c    TCP's part of that
@@ -185,12 +186,25 @@ struct dp_ct_quote {
 };
 bool dp_ct_quoted(const uint8_t *ip, uint32_t size, bool v6, struct dp_ct_quote *ret);
 
+/* The key of a packet between these ends; fills in p->swapped, p->v6. */
+void dp_ct_key_of(const uint8_t *src, const uint8_t *dst, uint16_t sport, uint16_t dport,
+		  uint8_t proto, bool v6, struct dp_ct_packet *p);
+
+/* ct_nat.c: gives main entry 'main', of which nobody knows yet, its other side.  0, -EINVAL or
+ * -ENOSPC. */
+int dp_ct_nat_bind(struct dp_ct *ct, struct dp_ct_local *local, uint32_t main,
+		   const struct dp_ct_packet *p, const struct dp_ct_nat *nat);
+/* ct_track.c */
+void dp_ct_fill_alias(struct dp_ct *ct, uint32_t i, const struct dp_ct_packet *p, uint32_t main);
+
 /* ct_index.c */
 /* The live entry of a key, or 0. */
 uint32_t dp_ct_find(const struct dp_ct *ct, const uint64_t *key, uint64_t hash);
 /* Puts a filled entry in, TENTATIVE until it is known to be alone.  False when a twin stays or
  * there is no slot; the entry is the caller's again then. */
 bool dp_ct_insert(struct dp_ct *ct, uint32_t i, uint64_t hash, uint32_t *ret_twin);
+/* Takes out a live entry that only the caller knows of. */
+void dp_ct_withdraw(struct dp_ct *ct, struct dp_ct_local *local, uint32_t i);
 /* Takes a live entry, and its other side, out.  False when somebody else did. */
 bool dp_ct_kill(struct dp_ct *ct, struct dp_ct_local *local, uint32_t i, enum dp_ct_counter why);
 

@@ -110,6 +110,22 @@ static void invalid(struct dp_ct_local *local, struct dp_ct_mark *mark)
 	DP_CT_COUNT(local, INVALID);
 }
 
+bool dp_ct_is_translated(const struct dp_ct *ct, const struct dp_ct_mark *mark)
+{
+	return (atomic_load_explicit(&ct->conns[mark->conn].state, memory_order_relaxed) &
+		(DP_CT_F_SRC_NAT | DP_CT_F_DST_NAT)) != 0;
+}
+
+/* A translated connection knows its packets as they come: first ones by its main entry, answers by
+ * the alias; and what errors quote as that left, by the other one. */
+static bool is_misplaced(const struct dp_ct *ct, uint32_t found, uint32_t main, bool reply,
+			 bool error)
+{
+	if (atomic_load_explicit(&ct->conns[main].other, memory_order_relaxed) == 0)
+		return false;
+	return ((found != main) != reply) != error;
+}
+
 static void track_error(struct dp_ct *ct, struct dp_ct_local *local, uint32_t i, bool reply,
 			struct dp_ct_mark *mark)
 {
@@ -123,7 +139,7 @@ void dp_ct_track(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain, u
 		 struct dp_ct_packet *p, uint32_t now, struct dp_ct_mark *mark)
 {
 	enum dp_ct_verdict verdict = DP_CT_V_OK;
-	uint32_t i;
+	uint32_t i, found;
 	bool reply;
 
 	if ((mark->state & DP_CT_TRACKED) != 0 && mark->zone == zone)
@@ -136,7 +152,12 @@ void dp_ct_track(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain, u
 	dp_ct_key_place(p->key, domain, zone);
 	i = dp_ct_find(ct, p->key, dp_ct_hash(ct, p->key));
 	if (i != 0) {
-		i = main_of(ct, i, p, &reply);
+		found = i;
+		i = main_of(ct, found, p, &reply);
+		if (is_misplaced(ct, found, i, reply, p->kind == DP_CT_K_ERROR)) {
+			invalid(local, mark);
+			return;
+		}
 		if (p->kind == DP_CT_K_ERROR) {
 			track_error(ct, local, i, reply, mark);
 			return;
@@ -187,7 +208,13 @@ void dp_ct_peek(const struct dp_ct *ct, uint16_t domain, uint16_t zone, struct d
 	if (p->kind != DP_CT_K_INVALID)
 		i = dp_ct_find(ct, p->key, dp_ct_hash(ct, p->key));
 	if (i != 0) {
-		i = main_of(ct, i, p, &reply);
+		uint32_t found = i;
+
+		i = main_of(ct, found, p, &reply);
+		if (is_misplaced(ct, found, i, reply, p->kind == DP_CT_K_ERROR)) {
+			mark->state |= DP_CT_INV;
+			return;
+		}
 		note(ct, i, mark);
 		if (p->kind == DP_CT_K_ERROR) {
 			mark->state |= (uint8_t)(DP_CT_REL | (reply ? 0 : DP_CT_REPLY));
@@ -246,12 +273,29 @@ static void fill(struct dp_ct *ct, uint32_t i, const struct dp_ct_packet *p, uin
 	atomic_store_explicit(&ct->due[i], expires | 1, memory_order_relaxed);
 }
 
-/* A new entry for the packet, or its twin's; 0 when there can be none. */
-static uint32_t make(struct dp_ct *ct, struct dp_ct_local *local, const struct dp_ct_packet *p,
-		     uint32_t now)
+void dp_ct_fill_alias(struct dp_ct *ct, uint32_t i, const struct dp_ct_packet *p, uint32_t main)
 {
-	uint32_t zone, i, twin;
+	struct dp_ct_conn *c = &ct->conns[i];
 
+	for (unsigned k = 0; k < DP_CT_KEY_WORDS; k++)
+		c->key[k] = p->key[k];
+	atomic_store_explicit(&c->other, main, memory_order_relaxed);
+	/* Time is the main entry's. */
+	atomic_store_explicit(&ct->due[i], 0, memory_order_relaxed);
+	atomic_store_explicit(&c->state,
+			      DP_CT_TENTATIVE | DP_CT_F_ALIAS | (p->swapped ? DP_CT_F_SWAPPED : 0),
+			      memory_order_release);
+}
+
+/* A new entry for the packet, or its twin's.  0; in 'ret' 0 when a limit forbids it; -ENOSPC or
+ * -EINVAL when it cannot be translated. */
+static int make(struct dp_ct *ct, struct dp_ct_local *local, const struct dp_ct_packet *p,
+		const struct dp_ct_nat *nat, uint32_t now, uint32_t *ret)
+{
+	uint32_t zone, i, twin, alias;
+	int rc = 0;
+
+	*ret = 0;
 	if (!dp_ct_admit(ct, local, p->key, &zone))
 		return 0;
 	i = dp_ct_entry_get(ct, local);
@@ -267,15 +311,24 @@ static uint32_t make(struct dp_ct *ct, struct dp_ct_local *local, const struct d
 		return 0;
 	}
 	fill(ct, i, p, zone, now);
-	if (dp_ct_insert(ct, i, dp_ct_hash(ct, p->key), &twin)) {
+	if (nat != NULL)
+		rc = dp_ct_nat_bind(ct, local, i, p, nat);
+	if (rc == 0 && dp_ct_insert(ct, i, dp_ct_hash(ct, p->key), &twin)) {
 		DP_CT_COUNT(local, CREATED);
-		return i;
+		*ret = i;
+		return 0;
 	}
-	if (twin == 0)
+	if (rc != 0)
+		DP_CT_COUNT(local, REFUSED_NAT);
+	else if (twin == 0)
 		DP_CT_COUNT(local, REFUSED_FULL);
+	alias = atomic_load_explicit(&ct->conns[i].other, memory_order_relaxed);
+	if (alias != 0)
+		dp_ct_withdraw(ct, local, alias);
 	dp_ct_discharge(ct, &ct->conns[i]);
 	dp_ct_entry_retire(ct, local, i);
-	return twin;
+	*ret = rc == 0 ? twin : 0;
+	return rc;
 }
 
 static void set_word(_Atomic uint64_t *word, uint64_t value, uint64_t mask)
@@ -299,14 +352,15 @@ static void set_notes(struct dp_ct_conn *c, const struct dp_ct_commit *commit)
 	set_word(&c->label[1], commit->label[1], commit->label_mask[1]);
 }
 
-void dp_ct_commit(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain,
-		  struct dp_ct_packet *p, const struct dp_ct_commit *commit, uint32_t now,
-		  struct dp_ct_mark *mark)
+int dp_ct_commit(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain,
+		 struct dp_ct_packet *p, const struct dp_ct_commit *commit, uint32_t now,
+		 struct dp_ct_mark *mark)
 {
 	uint32_t i = mark->conn;
+	int rc;
 
 	if ((mark->state & DP_CT_TRACKED) == 0 || (mark->state & DP_CT_INV) != 0)
-		return;
+		return 0;
 	if (i != 0 && commit->force && (mark->state & (DP_CT_REPLY | DP_CT_REL)) == DP_CT_REPLY &&
 	    opens(ct, p)) {
 		dp_ct_kill(ct, local, i, DP_CT_C_REUSED);
@@ -315,12 +369,13 @@ void dp_ct_commit(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain,
 	}
 	if (i == 0) {
 		if ((mark->state & DP_CT_NEW) == 0)
-			return;
+			return 0;
 		dp_ct_key_place(p->key, domain, mark->zone);
-		i = make(ct, local, p, now);
+		rc = make(ct, local, p, commit->nat, now, &i);
 		if (i == 0)
-			return;
+			return rc;
 	}
 	set_notes(&ct->conns[i], commit);
 	note(ct, i, mark);
+	return 0;
 }

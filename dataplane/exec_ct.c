@@ -5,6 +5,7 @@
  */
 #include "dataplane/exec_priv.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* What the frame knows of its connection so far. */
@@ -36,6 +37,37 @@ static void describe(struct dp_walk *k, struct dp_ct_packet *p)
 	dp_ct_packet(frame, m->data_len, &k->h, p);
 }
 
+/* As its connection says; once in a zone. */
+static void translate(struct dp_walk *k, const struct dp_ct *ct, struct dp_ct_mark *mark)
+{
+	int rc;
+
+	if (mark->conn == 0 || (mark->state & (DP_CT_INV | DP_CT_SNAT | DP_CT_DNAT)) != 0 ||
+	    !dp_ct_is_translated(ct, mark) || !dp_walk_writable(k))
+		return;
+	k->changed = true;
+	rc = dp_ct_translate(ct, k->f.m, &k->h, mark);
+	/* Half translated, or with the addresses of the wrong side, it must not go on. */
+	if (rc != 0)
+		dp_walk_drop(k, rc == -ENOMEM ? DP_DROP_NO_MBUF : DP_DROP_CT_NAT);
+}
+
+static int commit(struct dp_walk *k, struct dp_ct *ct, const struct dp_step_ct *c,
+		  struct dp_ct_packet *p, struct dp_ct_mark *mark)
+{
+	const struct dp_ct_commit what = {
+		.force = (c->flags & DP_STEP_CT_FORCE) != 0,
+		.nat = (c->flags & DP_STEP_CT_BIND) != 0 ? &c->nat : NULL,
+		.mark = c->mark,
+		.mark_mask = c->mark_mask,
+		.label = {c->label[0], c->label[1]},
+		.label_mask = {c->label_mask[0], c->label_mask[1]},
+	};
+	struct dp_flow *flow = k->run->w->flow;
+
+	return dp_ct_commit(ct, &flow->ct, k->f.domain, p, &what, flow->tick, mark);
+}
+
 void dp_walk_ct(struct dp_walk *k, const struct dp_step *s, bool last)
 {
 	const struct dp_step_ct *c = (const struct dp_step_ct *)s->data;
@@ -54,17 +86,12 @@ void dp_walk_ct(struct dp_walk *k, const struct dp_step *s, bool last)
 		return;
 	}
 	dp_ct_track(ct, &flow->ct, k->f.domain, c->zone, &p, flow->tick, mark);
-	if ((c->flags & DP_STEP_CT_COMMIT) != 0) {
-		struct dp_ct_commit commit = {
-			.force = (c->flags & DP_STEP_CT_FORCE) != 0,
-			.mark = c->mark,
-			.mark_mask = c->mark_mask,
-			.label = {c->label[0], c->label[1]},
-			.label_mask = {c->label_mask[0], c->label_mask[1]},
-		};
-
-		dp_ct_commit(ct, &flow->ct, k->f.domain, &p, &commit, flow->tick, mark);
+	if ((c->flags & DP_STEP_CT_COMMIT) != 0 && commit(k, ct, c, &p, mark) != 0) {
+		dp_walk_drop(k, DP_DROP_CT_NAT);
+		return;
 	}
+	if ((c->flags & DP_STEP_CT_NAT) != 0)
+		translate(k, ct, mark);
 }
 
 void dp_walk_ct_clear(struct dp_walk *k, const struct dp_step *s, bool last)

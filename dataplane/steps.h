@@ -7,6 +7,7 @@
 #ifndef DATAPLANE_STEPS_H
 #define DATAPLANE_STEPS_H
 
+#include "dataplane/ct.h"
 #include "dataplane/key.h"
 #include "dataplane/program.h"
 
@@ -75,12 +76,15 @@ struct dp_step_controller {
 /* What becomes of a frame's connection (ct.h). */
 #define DP_STEP_CT_COMMIT 1u
 #define DP_STEP_CT_FORCE  2u
+#define DP_STEP_CT_NAT	  4u /* translate as the connection says */
+#define DP_STEP_CT_BIND	  8u /* a new one gets 'nat' */
 struct dp_step_ct {
 	uint16_t zone;
 	uint16_t flags;
 	uint32_t mark, mark_mask;
 	uint32_t unused;
 	uint64_t label[2], label_mask[2]; /* bytes as in the key */
+	struct dp_ct_nat nat;
 };
 
 struct dp_resume_what;

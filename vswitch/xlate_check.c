@@ -26,9 +26,6 @@ static enum of_error check_ct(const struct of_ct *ct)
 	if (ct->zone_from.n_bits != 0 &&
 	    vs_flow_field((enum of_field)ct->zone_from.field) == DP_N_FIELDS)
 		return OFPBAC_BAD_ARGUMENT;
-	for (size_t i = 0; i < ct->exec.n; i++)
-		if (ct->exec.v[i].type == OF_ACT_NX_NAT)
-			return OFPBAC_BAD_TYPE;
 	return OF_OK;
 }
 

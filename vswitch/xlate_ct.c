@@ -43,6 +43,38 @@ static void exec_actions(struct xlate *x, const struct of_actions *exec, struct 
 	}
 }
 
+/* How a new connection is translated, and that its packets are. */
+static void nat_action(struct xlate *x, const struct of_nat *nat, struct dp_step_ct *step)
+{
+	static const uint8_t written[] = {DP_FIELD_IP4_SRC, DP_FIELD_IP4_DST, DP_FIELD_IP6_SRC,
+					  DP_FIELD_IP6_DST, DP_FIELD_TP_SRC,  DP_FIELD_TP_DST};
+	struct dp_ct_nat *to = &step->nat;
+
+	step->flags |= DP_STEP_CT_NAT;
+	/* What later tables see of these is not what rules before have seen. */
+	for (size_t i = 0; i < sizeof(written); i++)
+		dp_key_cover(&x->b->changed, (enum dp_field)written[i]);
+	if ((nat->flags & (OF_NAT_SRC | OF_NAT_DST)) == 0)
+		return;
+	step->flags |= DP_STEP_CT_BIND;
+	to->flags = (uint8_t)(((nat->flags & OF_NAT_SRC) != 0 ? DP_CT_NAT_SRC : 0) |
+			      ((nat->flags & OF_NAT_RANDOM) != 0 ? DP_CT_NAT_RANDOM : 0) |
+			      ((nat->flags & OF_NAT_HASH) != 0 ? DP_CT_NAT_HASH : 0) |
+			      ((nat->flags & OF_NAT_PERSISTENT) != 0 ? DP_CT_NAT_PERSISTENT : 0));
+	if ((nat->range & (OF_NAT_IPV4_MIN | OF_NAT_IPV6_MIN)) != 0)
+		to->flags |= DP_CT_NAT_ADDRESS;
+	to->v6 = (nat->range & OF_NAT_IPV6_MIN) != 0;
+	memcpy(to->ip_min, nat->ip_min, sizeof(to->ip_min));
+	memcpy(to->ip_max,
+	       (nat->range & (OF_NAT_IPV4_MAX | OF_NAT_IPV6_MAX)) != 0 ? nat->ip_max : nat->ip_min,
+	       sizeof(to->ip_max));
+	if ((nat->range & OF_NAT_PROTO_MIN) == 0)
+		return;
+	to->flags |= DP_CT_NAT_PORTS;
+	to->port_min = nat->proto_min;
+	to->port_max = (nat->range & OF_NAT_PROTO_MAX) != 0 ? nat->proto_max : nat->proto_min;
+}
+
 static uint16_t zone_of(struct xlate *x, const struct of_ct *ct)
 {
 	uint16_t zone = ct->zone;
@@ -59,12 +91,15 @@ static void track(struct xlate *x, const struct of_ct *ct)
 
 	exec_actions(x, &ct->exec, &value, &mask);
 	if ((ct->flags & OF_CT_COMMIT) != 0) {
-		step.flags = DP_STEP_CT_COMMIT;
+		step.flags |= DP_STEP_CT_COMMIT;
 		step.mark = (uint32_t)dp_key_get(&value, DP_FIELD_CT_MARK);
 		step.mark_mask = (uint32_t)dp_key_get(&mask, DP_FIELD_CT_MARK);
 		dp_key_get_bytes(&value, DP_FIELD_CT_LABEL, (uint8_t *)step.label);
 		dp_key_get_bytes(&mask, DP_FIELD_CT_LABEL, (uint8_t *)step.label_mask);
 	}
+	for (size_t i = 0; i < ct->exec.n; i++)
+		if (ct->exec.v[i].type == OF_ACT_NX_NAT)
+			nat_action(x, &ct->exec.v[i].nat, &step);
 	if ((ct->flags & OF_CT_FORCE) != 0)
 		step.flags |= DP_STEP_CT_FORCE;
 	data = vs_xlate_step(x, DP_STEP_CT, 0, sizeof(step));

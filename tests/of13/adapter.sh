@@ -24,7 +24,7 @@ start() {
 
 	cpu=$(cpus | sed -n 1p)
 	worker=$(cpus | sed -n 2p)
-	"$build/vswitch/vswitchd" --socket "$dir/socket" --store "$dir/state.db" --initial "$dir/none" \
+	"$build/vswitch/vswitchd" --socket "$dir/socket" --store "$dir/state.db" --initial - \
 		--control-cpu "$cpu" --mbufs 16384 --no-huge --eal --no-telemetry \
 		>"$dir/log" 2>&1 &
 	echo $! >"$dir/pid"
@@ -33,7 +33,7 @@ start() {
 		sleep 0.1
 	done
 	ctl core add "${worker:-$cpu}" || true # it may be there from the start
-	ctl switch add target --type private --fail-mode secure --datapath-id "$OFT_DPID" \
+	ctl switch add target --type internal --fail-mode secure --datapath-id "$OFT_DPID" \
 		--loop-guard off || return 1
 	ctl controller add target "tcp:$OFT_HOST:$OFT_PORT" || return 1
 	for port in $OFT_IFS; do

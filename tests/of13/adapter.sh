@@ -37,7 +37,7 @@ start() {
 		--loop-guard off || return 1
 	ctl controller add target "tcp:$OFT_HOST:$OFT_PORT" || return 1
 	for port in $OFT_IFS; do
-		ctl port add target "$port" --kind tap --vlan-mode tunnel --bpdu on || return 1
+		ctl port add target "$port" --kind tap --vlan-mode trunk --allowed all --bpdu on || return 1
 	done
 }
 

@@ -25,6 +25,7 @@
 
 #include "vswitch/flow_key.h"
 #include "vswitch/flows.h"
+#include "vswitch/xlate_trace.h"
 
 /* Actions of the action set that are no field, in the order in which they are executed (5.10). */
 #define VS_XLATE_N_ORDER 12
@@ -45,7 +46,8 @@ struct xlate_at {
 struct xlate {
 	const struct vs_flows *flows;
 	struct dp_build *b;
-	struct dp_key key; /* of the packet as it is now */
+	struct vs_xlate_trace *trace; /* NULL on workers */
+	struct dp_key key;	      /* of the packet as it is now */
 	uint64_t version;
 	/* The action set: what is executed at the end. */
 	const struct of_action *by_order[VS_XLATE_N_ORDER];

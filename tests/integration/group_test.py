@@ -103,4 +103,4 @@ def test(t):
     meters(t, sw, a)
 
 
-vst.main(test)
+vst.main(test, ['ping'])

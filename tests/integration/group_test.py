@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Groups and meters by hand: 'vswitchctl group', 'vswitchctl meter' and the daemon, between real stacks.
 
-     a 10.0.0.1 ──┐              ┌── b 10.0.0.2
-                  └ lan (rules) ─┴── c 10.0.0.2, with b's address
+     a 10.0.0.1 ──┐               ┌── b 10.0.0.2
+                  └ lan (rules) ──┴── c 10.0.0.3
 """
 import time
 

@@ -49,6 +49,11 @@ def failover(t, sw, a, b):
     time.sleep(0.5)
     n = heard(t, sw, a)
     t.check(n['b'] >= 20, 'and back', n)
+    b.run('ip link set dev b down')
+    time.sleep(0.3)
+    n = heard(t, sw, a)
+    t.check(n['c'] >= 20 and n['b'] == 0, "its link goes down at the other end: the second, within 0.3 s", n)
+    b.run('ip link set dev b up')
 
 
 def errors(t, sw):

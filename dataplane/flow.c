@@ -33,6 +33,14 @@ static void catch_up(struct dp_flow *flow, const struct dp_pipeline *pl, uint64_
 	flow->seen[pl->index] = version;
 }
 
+void dp_flow_follow(struct dp_flow *flow, const struct dp_pipeline *pl)
+{
+	uint64_t version = atomic_load_explicit(&pl->version, memory_order_acquire);
+
+	if (unlikely(version != flow->seen[pl->index]))
+		catch_up(flow, pl, version);
+}
+
 /* ---- Keys ---- */
 
 /* The whole key, for a group or a translation that asks for more than the short one. */
@@ -123,6 +131,30 @@ static void run_build(struct dp_run *run, const struct dp_edge_frame *f)
 	dp_exec(run, f, b->steps, b->size);
 }
 
+static void compose(struct dp_flow *flow, const struct dp_pipeline *pl, const struct dp_key *key)
+{
+	struct dp_build *b = &flow->build;
+
+	dp_build_init(b);
+	pl->translate(pl->arg, key, flow->seen[pl->index], b);
+	if (b->overflow) {
+		b->size = 0;
+		dp_build_step(b, DP_STEP_DROP, DP_DROP_PROGRAM_TOO_LONG, 0);
+	}
+}
+
+void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *f)
+{
+	struct dp_headers h;
+	struct dp_key key;
+
+	dp_parse_mbuf(f->m, &h);
+	dp_key_extract(rte_pktmbuf_mtod(f->m, const uint8_t *), f->m->data_len, &h,
+		       run->in->of_port, &key);
+	compose(run->w->flow, run->in->pipeline, &key);
+	run_build(run, f);
+}
+
 /* A packet that the cache knows nothing of: composes its program, keeps it, and runs it. */
 static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 {
@@ -133,12 +165,7 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 	struct dp_build *b = &flow->build;
 	struct dp_program *program = NULL;
 
-	dp_build_init(b);
-	pl->translate(pl->arg, key, flow->seen[pl->index], b);
-	if (b->overflow) {
-		b->size = 0;
-		dp_build_step(b, DP_STEP_DROP, DP_DROP_PROGRAM_TOO_LONG, 0);
-	}
+	compose(flow, pl, key);
 	if (b->keep && may_enter(run->w, run->in->id))
 		program = dp_programs_get(flow->programs, dp_build_only_output(b), b->steps,
 					  b->size, b->rules, b->n_rules);
@@ -254,7 +281,6 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 	struct dp_capture_point *point =
 		atomic_load_explicit(&in->port->capture, memory_order_acquire);
 	const struct dp_pipeline *pl = in->pipeline;
-	uint64_t version = atomic_load_explicit(&pl->version, memory_order_acquire);
 	struct dp_flow *flow = w->flow;
 	struct dp_mf_burst *b = &flow->burst;
 	struct dp_edge_frame normal[DP_BURST];
@@ -262,8 +288,7 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 
 	/* Before anything is marked as used: the last burst may be long ago. */
 	dp_flow_upkeep(w, w->burst_tsc);
-	if (unlikely(version != flow->seen[pl->index]))
-		catch_up(flow, pl, version);
+	dp_flow_follow(flow, pl);
 	if (unlikely(point != NULL))
 		w->dp->capture(point, w->index, DP_STAGE_INGRESS, DP_N_DROPS, pkts, n);
 	if (!dp_edge_admit(w, in, pkts, n))

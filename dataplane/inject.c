@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * See inject.h.  The control thread writes frame and steps into a queue of the worker (records.h)
+ * and moves a number on that the worker compares once a loop; the worker makes a packet of them.
+ */
+#include "dataplane/inject.h"
+
+#include "dataplane/flow.h"
+#include "dataplane/records.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+
+#define QUEUE_SIZE (1u << 19)
+#define BUDGET	   16u /* frames a loop */
+
+/* Then come the steps, then the frame. */
+struct record {
+	uint64_t pipeline;
+	uint32_t size; /* of the frame */
+	uint16_t port, steps_size;
+};
+static_assert(sizeof(struct record) % 8 == 0, "steps are aligned");
+
+/* ---- Control thread ---- */
+
+static struct dp_records *queue_of(struct dp_worker *w)
+{
+	struct dp_records *queue = w->injects;
+
+	if (queue != NULL)
+		return queue;
+	queue = aligned_alloc(64, (sizeof(*queue) + 63) / 64 * 64);
+	if (queue == NULL || dp_records_init(queue, QUEUE_SIZE) != 0) {
+		free(queue);
+		return NULL;
+	}
+	w->injects = queue;
+	return queue;
+}
+
+void dp_inject_worker_gone(struct dp_worker *w)
+{
+	if (w->injects != NULL)
+		dp_records_fini(w->injects);
+	free(w->injects);
+}
+
+static void wait_for(struct dp_worker *w)
+{
+	while (atomic_load_explicit(&w->inject_done, memory_order_acquire) !=
+	       atomic_load_explicit(&w->inject_wanted, memory_order_relaxed)) {
+		if (atomic_load(&w->asleep))
+			dp_worker_kick(w);
+		sched_yield();
+	}
+}
+
+void dp_inject_wait(struct dp *dp)
+{
+	for (unsigned i = 0; i < DP_MAX_WORKERS; i++)
+		if (dp->workers[i] != NULL)
+			wait_for(dp->workers[i]);
+}
+
+static struct record *room_for(struct dp_worker *w, const struct dp_inject *inject)
+{
+	uint32_t size = (uint32_t)sizeof(struct record) + inject->build->size + inject->size;
+	struct dp_records *queue = queue_of(w);
+	struct record *r;
+
+	if (queue == NULL)
+		return NULL;
+	r = dp_records_reserve(queue, size);
+	if (r != NULL)
+		return r;
+	/* A worker is faster than who fills its queue: this is short. */
+	wait_for(w);
+	return dp_records_reserve(queue, size);
+}
+
+int dp_inject(struct dp *dp, const struct dp_inject *inject)
+{
+	struct dp_worker *w = atomic_load(&dp->by_rank[0]);
+	struct record *r;
+
+	if (inject->size > DP_INJECT_MAX_FRAME)
+		return -EMSGSIZE;
+	r = w != NULL ? room_for(w, inject) : NULL;
+	if (r == NULL)
+		return -EAGAIN;
+	*r = (struct record){.pipeline = dp_pipeline_id(inject->pipeline),
+			     .size = inject->size,
+			     .port = inject->port,
+			     .steps_size = inject->build->size};
+	memcpy(r + 1, inject->build->steps, inject->build->size);
+	memcpy((uint8_t *)(r + 1) + inject->build->size, inject->data, inject->size);
+	dp_records_commit(w->injects);
+	atomic_fetch_add(&w->inject_wanted, 1);
+	if (atomic_load(&w->asleep))
+		dp_worker_kick(w);
+	return 0;
+}
+
+/* ---- Workers ---- */
+
+/* The frame in as many buffers as it takes; NULL when there are none. */
+static struct rte_mbuf *packet_of(struct dp_worker *w, const uint8_t *data, uint32_t size)
+{
+	struct rte_mempool *pool = dp_pool(w->dp, 0, false);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(pool), *last = m;
+
+	for (uint32_t at = 0; m != NULL && at < size;) {
+		uint16_t part = (uint16_t)RTE_MIN(size - at, (uint32_t)rte_pktmbuf_tailroom(last));
+
+		memcpy(rte_pktmbuf_mtod_offset(last, char *, last->data_len), data + at, part);
+		last->data_len = (uint16_t)(last->data_len + part);
+		m->pkt_len += part;
+		at += part;
+		if (at == size)
+			break;
+		last->next = rte_pktmbuf_alloc(pool);
+		last = last->next;
+		if (last == NULL) {
+			rte_pktmbuf_free(m);
+			return NULL;
+		}
+		m->nb_segs++;
+	}
+	return m;
+}
+
+/* What stands for no port: the switch, which hears everybody.  Its ledger is that of the first
+ * port.  False when the switch has none. */
+static bool nobody(struct dp_worker *w, uint64_t pipeline, struct dp_vport *ret_in)
+{
+	for (uint16_t id = 0; id < w->view->n_vports; id++) {
+		const struct dp_vport *vp = w->view->vports[id];
+
+		if (vp == NULL || vp->pipeline == NULL || vp->pipeline->id != pipeline)
+			continue;
+		memset(ret_in, 0, sizeof(*ret_in));
+		ret_in->id = id;
+		ret_in->domain = vp->domain;
+		ret_in->flags = DP_VP_UP | DP_VP_TAGGED_IN | DP_VP_UNTAGGED_IN | DP_VP_BPDU;
+		ret_in->of_port = DP_INJECT_OF_PORT;
+		ret_in->pipeline = vp->pipeline;
+		memset(ret_in->vlan_in, 0xff, sizeof(ret_in->vlan_in));
+		memset(ret_in->vlan_out, 0xff, sizeof(ret_in->vlan_out));
+		return true;
+	}
+	return false;
+}
+
+static void run(struct dp_worker *w, const struct record *r, const struct dp_vport *in)
+{
+	const uint8_t *steps = (const uint8_t *)(r + 1);
+	struct dp_edge_frame normal[DP_BURST], f = {.m = NULL};
+	struct dp_run run = {.w = w,
+			     .in = in,
+			     .count = w->count->ports[in->id],
+			     .normal = normal,
+			     .no_port = r->port == DP_NO_PORT};
+	enum dp_drop reason;
+
+	run.count->copies++;
+	f.m = packet_of(w, steps + r->steps_size, r->size);
+	if (f.m == NULL) {
+		run.count->drops_rx[DP_DROP_NO_MBUF]++;
+		return;
+	}
+	f.m->port = in->id;
+	reason = dp_edge_classify(in, &f);
+	if (reason != DP_N_DROPS) {
+		dp_drop(w, in->id, f.m, reason);
+		return;
+	}
+	dp_flow_follow(w->flow, in->pipeline);
+	dp_exec(&run, &f, steps, r->steps_size);
+	if (run.n_normal != 0)
+		dp_l2_forward(w, in, normal, run.n_normal);
+}
+
+/* A port or a switch that is gone meanwhile takes the frame with it. */
+static void run_record(struct dp_worker *w, const struct record *r)
+{
+	const struct dp_vport *in;
+	struct dp_vport none;
+
+	if (r->port == DP_NO_PORT) {
+		if (nobody(w, r->pipeline, &none))
+			run(w, r, &none);
+		return;
+	}
+	in = w->view->vports[r->port];
+	if (in != NULL && in->port != NULL && in->pipeline != NULL &&
+	    in->pipeline->id == r->pipeline)
+		run(w, r, in);
+}
+
+unsigned dp_inject_drain(struct dp_worker *w)
+{
+	uint32_t size, n = 0;
+	const void *r;
+
+	w->burst_tsc = rte_rdtsc();
+	if (w->flow != NULL)
+		dp_flow_upkeep(w, w->burst_tsc);
+	for (; n < BUDGET && (r = dp_records_front(w->injects, &size)) != NULL; n++) {
+		run_record(w, r);
+		dp_tx_flush_all(w);
+		dp_records_pop(w->injects);
+	}
+	atomic_fetch_add(&w->inject_done, n);
+	return n;
+}

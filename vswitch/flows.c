@@ -7,6 +7,7 @@
 
 #include "ctl/base/wire.h"
 #include "dataplane/dp.h"
+#include "dataplane/inject.h"
 #include "dataplane/port.h"
 #include "vswitch/flow_key.h"
 
@@ -20,7 +21,8 @@ struct vs_flows {
 	struct dp *dp;
 	struct dp_pipeline *pipeline;
 	struct dp_cls *tables[VS_FLOW_TABLES];
-	_Atomic uint16_t port_ids[DP_MAX_PORTS + 1]; /* by OpenFlow number; one more than the id */
+	/* By OpenFlow number; one more than the id.  0 is no port's: that is LOCAL. */
+	_Atomic uint16_t port_ids[DP_MAX_PORTS + 1];
 	vs_flow_removed_fn removed;
 	void *arg;
 	unsigned n_rules, n_timed;
@@ -134,6 +136,11 @@ struct dp_pipeline *vs_flows_pipeline(const struct vs_flows *flows)
 	return flows->pipeline;
 }
 
+struct dp *vs_flows_dp(const struct vs_flows *flows)
+{
+	return flows->dp;
+}
+
 const struct dp_cls *vs_flows_table(const struct vs_flows *flows, uint8_t table)
 {
 	return flows->tables[table];
@@ -143,6 +150,10 @@ uint16_t vs_flows_port_id(const struct vs_flows *flows, uint32_t of_port)
 {
 	uint16_t id = 0;
 
+	if (of_port == OFPP_LOCAL)
+		of_port = 0;
+	else if (of_port == 0)
+		return DP_NO_PORT;
 	if (of_port <= DP_MAX_PORTS)
 		id = atomic_load_explicit(&flows->port_ids[of_port], memory_order_relaxed);
 	return id == 0 ? DP_NO_PORT : (uint16_t)(id - 1);
@@ -152,6 +163,8 @@ void vs_flows_port(struct vs_flows *flows, uint32_t of_port, uint16_t port_id)
 {
 	uint16_t id = port_id == DP_NO_PORT ? 0 : (uint16_t)(port_id + 1);
 
+	if (of_port == OFPP_LOCAL)
+		of_port = 0;
 	if (of_port > DP_MAX_PORTS || atomic_load(&flows->port_ids[of_port]) == id)
 		return;
 	atomic_store(&flows->port_ids[of_port], id);
@@ -193,6 +206,7 @@ static struct vs_rule *rule_make(struct vs_flows *flows, const struct of_flow_mo
 	rule->priority = mod->priority;
 	rule->flags = mod->flags;
 	rule->cookie = mod->cookie;
+	rule->is_miss = mod->priority == 0 && mod->match.n == 0;
 	rule->idle_timeout = mod->idle_timeout;
 	rule->hard_timeout = mod->hard_timeout;
 	rule->created_ms = rule->modified_ms = dp_flow_now_ms(flows->dp);
@@ -459,11 +473,11 @@ enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod
 	case OFPFC_ADD:
 		error = of_instrs_check(&mod->instrs, &mod->match, mod->table);
 		if (error == OF_OK)
-			error = vs_xlate_check(&mod->instrs);
+			error = vs_xlate_check(flows, &mod->instrs);
 		return error != OF_OK ? error : add(flows, mod, &key, &mask);
 	case OFPFC_MODIFY:
 	case OFPFC_MODIFY_STRICT:
-		error = vs_xlate_check(&mod->instrs);
+		error = vs_xlate_check(flows, &mod->instrs);
 		return error != OF_OK ? error : modify_or_delete(flows, mod, &key, &mask);
 	case OFPFC_DELETE:
 	case OFPFC_DELETE_STRICT:
@@ -542,8 +556,14 @@ void vs_flows_abort(struct vs_flows *flows)
 	flows->came = flows->left = NULL;
 }
 
+void vs_flows_tell_ttl(struct vs_flows *flows, bool tell)
+{
+	dp_pipeline_tell_ttl(flows->pipeline, tell);
+}
+
 void vs_flows_barrier(struct vs_flows *flows)
 {
+	dp_inject_wait(flows->dp);
 	dp_synchronize(flows->dp);
 }
 

@@ -10,6 +10,7 @@
  * Actions that write addresses are held back until something needs them, so that both go into one
  * step.  Workers: nothing here blocks or allocates.
  */
+#include "dataplane/drop.h"
 #include "vswitch/xlate_priv.h"
 
 #include <string.h>
@@ -158,6 +159,19 @@ static int execute(struct xlate *x, const struct of_instrs *i)
 	return of_instrs_has(i, OFPIT_GOTO_TABLE) ? i->goto_table : -1;
 }
 
+void vs_xlate_packet_out(const struct vs_flows *flows, const struct of_actions *actions,
+			 const struct dp_key *key, struct dp_build *b)
+{
+	struct xlate x = {.flows = flows, .b = b, .key = *key};
+
+	dp_build_init(b);
+	vs_xlate_actions(&x, actions);
+	if (!b->overflow)
+		return;
+	b->size = 0;
+	dp_build_step(b, DP_STEP_DROP, DP_DROP_PROGRAM_TOO_LONG, 0);
+}
+
 void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_build *b)
 {
 	struct xlate x = {.flows = arg, .b = b, .key = *key, .version = version};
@@ -172,6 +186,7 @@ void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_b
 			break;
 		}
 		dp_build_rule(b, rule->counter);
+		x.rule = rule;
 		table = execute(&x, &rule->instrs);
 	}
 	set_execute(&x);

@@ -573,6 +573,17 @@ static bool covers(const struct dp_cls_tuple *t, const struct dp_key *mask)
 	return true;
 }
 
+bool dp_cls_rule_within(const struct dp_cls_rule *rule, const struct dp_key *key,
+			const struct dp_key *mask)
+{
+	const struct dp_cls_tuple *t = rule->tuple;
+	uint64_t diff = 0;
+
+	for (unsigned i = 0; i < t->n_words; i++)
+		diff |= (rule->key[i] ^ key->w[t->words[i]]) & mask->w[t->words[i]];
+	return diff == 0 && covers(t, mask);
+}
+
 static void walk_begin(struct dp_cls *cls)
 {
 	cls->walking++;

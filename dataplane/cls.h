@@ -63,6 +63,10 @@ void dp_cls_rule_fini(struct dp_cls_rule *rule);
 void dp_cls_rule_match(const struct dp_cls_rule *rule, struct dp_key *ret_key,
 		       struct dp_key *ret_mask);
 
+/* Every key that it matches is one that 'key' matches in the bits of 'mask'.  It is in. */
+bool dp_cls_rule_within(const struct dp_cls_rule *rule, const struct dp_key *key,
+			const struct dp_key *mask);
+
 /* The best rule for 'key' in 'version', or NULL.  Bits looked at are added to 'wc' (may be NULL).
  * Any thread between two quiescent points. */
 struct dp_cls_rule *dp_cls_find(const struct dp_cls *cls, const struct dp_key *key,

@@ -35,6 +35,9 @@
 	X(PROGRAM_TOO_LONG, "program-too-long", "its rules do more than a program holds")   \
 	X(CONTROLLER_LIMIT, "controller-limit", "its port sends more frames to controllers than it may") \
 	X(CONTROLLER_FULL, "controller-full", "too many frames wait for the controllers")       \
+	X(FRAGMENT, "fragment", "a controller asked that fragments be dropped")                 \
+	X(NO_RECV, "no-recv", "a controller told the ingress port not to receive")              \
+	X(NO_FWD, "no-fwd", "a controller told the egress port not to send")                    \
 	X(PORT_REMOVED, "port-removed", "the port was removed while the frame was queued")
 
 enum dp_drop {

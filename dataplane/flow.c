@@ -49,9 +49,14 @@ static void make_long(struct dp_mf_burst *b, unsigned i)
 	const struct rte_mbuf *m = b->pkts[i];
 	struct dp_headers h;
 
+	if ((b->plain >> i & 1) != 0) {
+		dp_key_plain_whole(rte_pktmbuf_mtod(m, const uint8_t *), b->key[i],
+				   &b->long_key[i]);
+		return;
+	}
 	dp_parse_mbuf(m, &h);
-	dp_key_extract(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &h, b->in_port,
-		       &b->long_key[i]);
+	dp_key_extract_head(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len, &h,
+			    b->in_port, &b->long_key[i]);
 }
 
 static const struct dp_key *long_key(struct dp_mf_burst *b, unsigned i)
@@ -70,8 +75,10 @@ static inline void make_key(struct dp_mf_burst *b, unsigned i)
 	uint32_t size = m->nb_segs == 1 || m->data_len >= DP_KEY_PLAIN_HEAD ? m->pkt_len : 0;
 
 	if (likely(dp_key_plain(rte_pktmbuf_mtod(m, const uint8_t *), size,
-				rte_cpu_to_be_16(b->in_port), b->key[i])))
+				rte_cpu_to_be_16(b->in_port), b->key[i]))) {
+		b->plain |= 1u << i;
 		return;
+	}
 	memcpy(b->key[i], long_key(b, i), sizeof(b->key[i]));
 }
 
@@ -131,16 +138,40 @@ static void run_build(struct dp_run *run, const struct dp_edge_frame *f)
 	dp_exec(run, f, b->steps, b->size);
 }
 
-static void compose(struct dp_flow *flow, const struct dp_pipeline *pl, const struct dp_key *key)
+struct asked {
+	struct dp_run *run;
+	const struct dp_edge_frame *f;
+};
+
+static bool ask_again(struct dp_build *b, struct dp_key *ret_key)
 {
-	struct dp_build *b = &flow->build;
+	const struct asked *a = b->again_arg;
+
+	return dp_exec_key(a->f->m, dp_pool(a->run->w->dp, 0, false), b->steps, b->size,
+			   a->run->in->of_port, ret_key);
+}
+
+static void only_drop(struct dp_build *b, enum dp_drop reason)
+{
+	b->keep = b->keep && reason != DP_DROP_NO_MBUF;
+	b->size = 0;
+	dp_build_step(b, DP_STEP_DROP, reason, 0);
+}
+
+static void compose(struct dp_run *run, const struct dp_key *key, const struct dp_edge_frame *f)
+{
+	const struct dp_pipeline *pl = run->in->pipeline;
+	struct dp_build *b = &run->w->flow->build;
+	struct asked asked = {run, f};
 
 	dp_build_init(b);
-	pl->translate(pl->arg, key, flow->seen[pl->index], b);
-	if (b->overflow) {
-		b->size = 0;
-		dp_build_step(b, DP_STEP_DROP, DP_DROP_PROGRAM_TOO_LONG, 0);
-	}
+	b->again = ask_again;
+	b->again_arg = &asked;
+	pl->translate(pl->arg, key, run->w->flow->seen[pl->index], b);
+	if (b->overflow)
+		only_drop(b, DP_DROP_PROGRAM_TOO_LONG);
+	else if (b->lost)
+		only_drop(b, DP_DROP_NO_MBUF);
 }
 
 void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *f)
@@ -149,9 +180,9 @@ void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *f)
 	struct dp_key key;
 
 	dp_parse_mbuf(f->m, &h);
-	dp_key_extract(rte_pktmbuf_mtod(f->m, const uint8_t *), f->m->data_len, &h,
-		       run->in->of_port, &key);
-	compose(run->w->flow, run->in->pipeline, &key);
+	dp_key_extract_head(rte_pktmbuf_mtod(f->m, const uint8_t *), f->m->data_len, f->m->pkt_len,
+			    &h, run->in->of_port, &key);
+	compose(run, &key, f);
 	run_build(run, f);
 }
 
@@ -165,7 +196,7 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 	struct dp_build *b = &flow->build;
 	struct dp_program *program = NULL;
 
-	compose(flow, pl, key);
+	compose(run, key, f);
 	if (b->keep && may_enter(run->w, run->in->id))
 		program = dp_programs_get(flow->programs, dp_build_only_output(b), b->steps,
 					  b->size, b->rules, b->n_rules);
@@ -206,7 +237,7 @@ static void prepare(struct dp_worker *w, const struct dp_vport *in, struct rte_m
 	struct dp_mf_burst *b = &flow->burst;
 
 	b->n = 0;
-	b->has_long = 0;
+	b->has_long = b->plain = 0;
 	b->in_port = in->of_port;
 	for (uint16_t i = 0; i < n; i++) {
 		struct dp_edge_frame *f = &flow->frames[b->n];

@@ -94,6 +94,12 @@ void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *frame);
 /* inject.c: runs frames that the control thread gave to this worker; returns how many. */
 unsigned dp_inject_drain(struct dp_worker *w);
 
+/* exec_change.c: the key of the frame as the changes among the steps leave it; the frame itself
+ * stays as it is.  False when there is no buffer.  A CLONE whose end is not written yet counts as
+ * steps like others. */
+bool dp_exec_key(const struct rte_mbuf *frame, struct rte_mempool *pool, const uint8_t *steps,
+		 uint16_t size, uint16_t in_port, struct dp_key *ret_key);
+
 /* l2.c: learns from and forwards frames that were admitted and classified. */
 void dp_l2_forward(struct dp_worker *w, const struct dp_vport *in, struct dp_edge_frame *frames,
 		   uint16_t n);

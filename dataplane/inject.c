@@ -26,6 +26,34 @@ struct record {
 };
 static_assert(sizeof(struct record) % 8 == 0, "steps are aligned");
 
+/* ---- Either side ---- */
+
+/* The frame in as many buffers as it takes; NULL when there are none. */
+static struct rte_mbuf *packet_of(struct dp *dp, const uint8_t *data, uint32_t size)
+{
+	struct rte_mempool *pool = dp_pool(dp, 0, false);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(pool), *last = m;
+
+	for (uint32_t at = 0; m != NULL && at < size;) {
+		uint16_t part = (uint16_t)RTE_MIN(size - at, (uint32_t)rte_pktmbuf_tailroom(last));
+
+		memcpy(rte_pktmbuf_mtod_offset(last, char *, last->data_len), data + at, part);
+		last->data_len = (uint16_t)(last->data_len + part);
+		m->pkt_len += part;
+		at += part;
+		if (at == size)
+			break;
+		last->next = rte_pktmbuf_alloc(pool);
+		last = last->next;
+		if (last == NULL) {
+			rte_pktmbuf_free(m);
+			return NULL;
+		}
+		m->nb_segs++;
+	}
+	return m;
+}
+
 /* ---- Control thread ---- */
 
 static struct dp_records *queue_of(struct dp_worker *w)
@@ -106,33 +134,18 @@ int dp_inject(struct dp *dp, const struct dp_inject *inject)
 	return 0;
 }
 
-/* ---- Workers ---- */
-
-/* The frame in as many buffers as it takes; NULL when there are none. */
-static struct rte_mbuf *packet_of(struct dp_worker *w, const uint8_t *data, uint32_t size)
+bool dp_inject_key(struct dp *dp, const uint8_t *data, uint32_t size, const struct dp_build *b,
+		   uint16_t of_port, struct dp_key *ret_key)
 {
-	struct rte_mempool *pool = dp_pool(w->dp, 0, false);
-	struct rte_mbuf *m = rte_pktmbuf_alloc(pool), *last = m;
+	struct rte_mbuf *m = packet_of(dp, data, size);
+	bool done = m != NULL &&
+		    dp_exec_key(m, dp_pool(dp, 0, false), b->steps, b->size, of_port, ret_key);
 
-	for (uint32_t at = 0; m != NULL && at < size;) {
-		uint16_t part = (uint16_t)RTE_MIN(size - at, (uint32_t)rte_pktmbuf_tailroom(last));
-
-		memcpy(rte_pktmbuf_mtod_offset(last, char *, last->data_len), data + at, part);
-		last->data_len = (uint16_t)(last->data_len + part);
-		m->pkt_len += part;
-		at += part;
-		if (at == size)
-			break;
-		last->next = rte_pktmbuf_alloc(pool);
-		last = last->next;
-		if (last == NULL) {
-			rte_pktmbuf_free(m);
-			return NULL;
-		}
-		m->nb_segs++;
-	}
-	return m;
+	rte_pktmbuf_free(m);
+	return done;
 }
+
+/* ---- Workers ---- */
 
 /* What stands for no port: the switch, which hears everybody.  Its ledger is that of the first
  * port.  False when the switch has none. */
@@ -168,7 +181,7 @@ static void run(struct dp_worker *w, const struct record *r, const struct dp_vpo
 	enum dp_drop reason;
 
 	run.count->copies++;
-	f.m = packet_of(w, steps + r->steps_size, r->size);
+	f.m = packet_of(w->dp, steps + r->steps_size, r->size);
 	if (f.m == NULL) {
 		run.count->drops_rx[DP_DROP_NO_MBUF]++;
 		return;

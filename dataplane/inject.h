@@ -15,6 +15,7 @@
 
 #include "dataplane/steps.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct dp;
@@ -36,6 +37,10 @@ struct dp_inject {
 /* Control thread.  Copies all that it is given.  0; -EAGAIN when there is no worker, or so many
  * frames wait that there is no room; -EMSGSIZE above DP_INJECT_MAX_FRAME. */
 int dp_inject(struct dp *dp, const struct dp_inject *inject);
+/* For dp_build_again(): the key of a frame as the steps that 'b' has so far leave it.  'of_port' is
+ * OpenFlow's number as in a key.  False when there is no buffer.  Control thread. */
+bool dp_inject_key(struct dp *dp, const uint8_t *data, uint32_t size, const struct dp_build *b,
+		   uint16_t of_port, struct dp_key *ret_key);
 /* Returns when all that was given until now is on its way or dropped.  Control thread. */
 void dp_inject_wait(struct dp *dp);
 

@@ -151,6 +151,8 @@ static void extract_l2(const uint8_t *frame, const struct dp_headers *h, struct 
 	put16(key, DP_FIELD_ETH_TYPE, h->eth_type);
 	if (h->n_tags > 0)
 		put16(key, DP_FIELD_VLAN_VID, (h->tci[0] & ~TCI_DEI) | DP_VLAN_PRESENT);
+	if (h->n_tags > 1)
+		put16(key, DP_FIELD_INNER_TCI, (h->tci[1] & ~TCI_DEI) | DP_VLAN_PRESENT);
 }
 
 static void extract_arp(const uint8_t *frame, const struct dp_headers *h, struct dp_key *key)
@@ -218,31 +220,93 @@ static void extract_ip(const uint8_t *frame, uint32_t size, const struct dp_head
 	extract_l4(frame, size, h, key);
 }
 
-static void extract_other(const uint8_t *frame, uint32_t size, const struct dp_headers *h,
-			  struct dp_key *key)
-{
-	const uint8_t *p = frame + h->l2_size;
+static void extract_above(const uint8_t *frame, uint32_t size, uint32_t frame_size,
+			  const struct dp_headers *h, struct dp_key *key);
 
-	if (dp_has_mpls(h, size)) {
-		memcpy(key->b + dp_fields[DP_FIELD_MPLS_LABEL].offset, p, 3); /* not the TTL */
-	} else if (dp_has_pbb(h, size)) {
-		dp_key_set(key, DP_FIELD_PBB_UCA, p[0] >> 3);
-		put(key, DP_FIELD_PBB_ISID, p + 1);
+/* The first entry, the second, and the IP packet behind them.  It is IP if its version nibble says
+ * so: all that an MPLS stack has to say about it (RFC 3032 2.2). */
+static void extract_mpls(const uint8_t *frame, uint32_t size, uint32_t frame_size,
+			 const struct dp_headers *h, struct dp_key *key)
+{
+	uint32_t off = h->l2_size;
+	struct dp_headers ip;
+
+	memcpy(key->b + dp_fields[DP_FIELD_MPLS_LABEL].offset, frame + off, 3); /* not the TTL */
+	off += DP_MPLS_SIZE;
+	if ((frame[off - 2] & 1) == 0) {
+		if (size < off + DP_MPLS_SIZE)
+			return;
+		memcpy(key->b + dp_fields[DP_FIELD_INNER_LSE].offset, frame + off, 3);
+		off += DP_MPLS_SIZE;
+		if ((frame[off - 2] & 1) == 0)
+			return;
 	}
+	dp_parse_ip(frame, off, size, frame_size, &ip);
+	if (ip.ip_version == 0)
+		return;
+	put16(key, DP_FIELD_MPLS_TYPE, ip.eth_type);
+	extract_ip(frame, size, &ip, key);
 }
 
-void dp_key_extract(const uint8_t *frame, uint32_t size, const struct dp_headers *h,
-		    uint16_t in_port, struct dp_key *ret_key)
+/* The I-TAG, and the customer's frame behind its first four bytes. */
+static void extract_pbb(const uint8_t *frame, uint32_t size, uint32_t frame_size,
+			const struct dp_headers *h, struct dp_key *key)
+{
+	const uint32_t off = h->l2_size + 4u;
+	const uint8_t *itag = frame + h->l2_size, *inner = frame + off;
+	struct dp_headers ih;
+
+	dp_key_set(key, DP_FIELD_PBB_UCA, itag[0] >> 3);
+	put(key, DP_FIELD_PBB_ISID, itag + 1);
+	if (dp_parse_head(inner, size - off, frame_size - off, &ih) == DP_BAD_ETH)
+		return;
+	put(key, DP_FIELD_PBB_DST, inner);
+	put(key, DP_FIELD_PBB_SRC, inner + 6);
+	if (ih.n_tags > 0)
+		put16(key, DP_FIELD_PBB_TCI, (ih.tci[0] & ~TCI_DEI) | DP_VLAN_PRESENT);
+	/* Two tags behind an I-TAG are more than the key has room for. */
+	put16(key, DP_FIELD_PBB_TYPE, ih.n_tags > 1 ? ih.tpid[1] : ih.eth_type);
+	if (ih.eth_type != DP_TYPE_PBB)
+		extract_above(inner, size - off, frame_size - off, &ih, key);
+}
+
+/* What follows the EtherType. */
+static void extract_above(const uint8_t *frame, uint32_t size, uint32_t frame_size,
+			  const struct dp_headers *h, struct dp_key *key)
+{
+	if (h->l3 == DP_L3_ARP)
+		extract_arp(frame, h, key);
+	else if (h->ip_version != 0)
+		extract_ip(frame, size, h, key);
+	else if (dp_has_mpls(h, size))
+		extract_mpls(frame, size, frame_size, h, key);
+	else if (dp_has_pbb(h, size))
+		extract_pbb(frame, size, frame_size, h, key);
+}
+
+void dp_key_extract_head(const uint8_t *frame, uint32_t size, uint32_t frame_size,
+			 const struct dp_headers *h, uint16_t in_port, struct dp_key *ret_key)
 {
 	*ret_key = (struct dp_key){0};
 	put16(ret_key, DP_FIELD_IN_PORT, in_port);
 	if (h->bad == DP_BAD_ETH)
 		return;
 	extract_l2(frame, h, ret_key);
-	if (h->l3 == DP_L3_ARP)
-		extract_arp(frame, h, ret_key);
-	else if (h->ip_version != 0)
-		extract_ip(frame, size, h, ret_key);
-	else if (h->l3 == DP_L3_OTHER)
-		extract_other(frame, size, h, ret_key);
+	extract_above(frame, size, frame_size, h, ret_key);
+}
+
+void dp_key_extract(const uint8_t *frame, uint32_t size, const struct dp_headers *h,
+		    uint16_t in_port, struct dp_key *ret_key)
+{
+	dp_key_extract_head(frame, size, size, h, in_port, ret_key);
+}
+
+void dp_key_plain_whole(const uint8_t *frame, const uint64_t w[4], struct dp_key *ret_key)
+{
+	const uint8_t *ip = frame + (dp_load_be16(frame + 12) == 0x8100 ? 18 : 14);
+
+	memset(ret_key, 0, sizeof(*ret_key));
+	memcpy(ret_key->w, w, DP_KEY_SHORT * sizeof(w[0]));
+	if (ip[9] == 6)
+		put16(ret_key, DP_FIELD_TCP_FLAGS, dp_load_be16(ip + 20 + 12) & 0xfff);
 }

@@ -5,7 +5,8 @@
  * few loads, a mask is a key, and to compare is to compare words.
  *
  * The first four words (the short key) say all there is to know of a plain IPv4 frame outside of
- * any pipeline; whatever is in the others is zero for such a frame.  Fields that no frame has both
+ * any pipeline; whatever is in the others is zero for such a frame, but
+ * for TCP's flags.  Fields that no frame has both
  * share a place (ARP's addresses with IPv4's): rules name the EtherType with them.
  *
  * 	 0 eth_dst 6, eth_type 2       8 eth_src 6, vlan_tci 2
@@ -20,10 +21,19 @@
  * 	136 ct_label 16               152 tun_src 4, tun_dst 4
  * 	160 tun_src6 16               176 tun_dst6 16
  * 	192 in_phy_port 4, pkt_mark 4 200 reg0..reg15 4 each
+ * 	264 inner_tci 2, mpls_type 2, inner_lse 4
+ * 	272 pbb_dst 6, pbb_type 2     280 pbb_src 6, pbb_tci 2
  *
  * vlan_tci is priority, 0x1000 for "has a tag", and VID, as OpenFlow's OFPVID_PRESENT wants it.
  * tp_src holds ICMP's type and ARP's operation as well, tp_dst ICMP's code.  The MPLS entry is kept
  * without its TTL.
+ *
+ * The last three words are what lies below a header that an action may pop: the second tag, the
+ * second MPLS entry and what is behind the stack's bottom if that is one of these two (IP by its
+ * version nibble; 0: none), and the Ethernet header behind an I-TAG with its first tag (pbb_type as
+ * eth_type, 0: there is none).  No rule can name them.  What comes behind them (IP, ARP, and MPLS
+ * behind an I-TAG) is in its usual place at once: as long as the frame is MPLS or PBB its EtherType
+ * keeps rules from looking there.
  *
  * Source: OpenFlow Switch Specification 1.3.5, 7.2.3.7 and 7.2.3.8 (fields and what they need).
  */
@@ -36,7 +46,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DP_KEY_SIZE  264
+#define DP_KEY_SIZE  288
 #define DP_KEY_WORDS (DP_KEY_SIZE / 8)
 #define DP_KEY_SHORT 4 /* words of the short key */
 
@@ -107,7 +117,14 @@ struct dp_key {
 	X(REG12, 248, 4, 32, 0)         \
 	X(REG13, 252, 4, 32, 0)         \
 	X(REG14, 256, 4, 32, 0)         \
-	X(REG15, 260, 4, 32, 0)
+	X(REG15, 260, 4, 32, 0)         \
+	X(INNER_TCI, 264, 2, 16, 0)     \
+	X(MPLS_TYPE, 266, 2, 16, 0)     \
+	X(INNER_LSE, 268, 4, 24, 8)     \
+	X(PBB_DST, 272, 6, 48, 0)       \
+	X(PBB_TYPE, 278, 2, 16, 0)      \
+	X(PBB_SRC, 280, 6, 48, 0)       \
+	X(PBB_TCI, 286, 2, 16, 0)
 
 enum dp_field {
 #define X(name, offset, size, bits, shift) DP_FIELD_##name,
@@ -144,11 +161,15 @@ void dp_key_cover(struct dp_key *mask, enum dp_field field);
 
 /* The whole key of a frame of which 'size' bytes lie at 'frame'; 'h' is what dp_parse_head() says
  * of it.  'in_port' is the OpenFlow port number.  What is not in the frame (metadata, tunnel,
- * connection, registers) is zero, and so is what lies behind an MPLS entry or an I-TAG.  Neighbour
- * discovery fills ARP's hardware addresses: a solicitation's source link-layer address is ARP_SHA,
- * an advertisement's target link-layer address is ARP_THA.  Any thread. */
+ * connection, registers) is zero.  Neighbour discovery fills ARP's hardware addresses: a
+ * solicitation's source link-layer address is ARP_SHA, an advertisement's target link-layer address
+ * is ARP_THA.  Any thread. */
 void dp_key_extract(const uint8_t *frame, uint32_t size, const struct dp_headers *h,
 		    uint16_t in_port, struct dp_key *ret_key);
+
+/* The same for a frame of 'frame_size' bytes, of which the first 'size' lie at 'frame'. */
+void dp_key_extract_head(const uint8_t *frame, uint32_t size, uint32_t frame_size,
+			 const struct dp_headers *h, uint16_t in_port, struct dp_key *ret_key);
 
 /* The short key of a plain frame: IPv4 without options or fragmentation, TCP or UDP with lengths
  * that fit, at most one tag of 0x8100.  False for any other: it needs dp_parse().  'size' is the
@@ -157,6 +178,9 @@ void dp_key_extract(const uint8_t *frame, uint32_t size, const struct dp_headers
  * sound (Geneve: and has no options): whoever looks inside parses. */
 static inline bool dp_key_plain(const uint8_t *d, uint32_t size, uint16_t in_port_be,
 				uint64_t w[4]);
+
+/* The whole key of a frame that is plain, whose short key is 'w'. */
+void dp_key_plain_whole(const uint8_t *frame, const uint64_t w[4], struct dp_key *ret_key);
 
 /* Same in all bits of 'mask'? */
 static inline bool dp_key_equal(const struct dp_key *a, const struct dp_key *b,

@@ -117,6 +117,7 @@ struct dp_mf_burst {
 	struct rte_mbuf *pkts[DP_BURST];
 	struct dp_mf_entry *hit[DP_BURST]; /* NULL: nothing known */
 	uint32_t has_long;		   /* bit i: long_key[i] is filled */
+	uint32_t plain;			   /* bit i: a plain frame (key.h) */
 	uint16_t n, in_port;
 	uint32_t deep; /* bit i: found only after DP_MF_DEEP groups */
 	struct dp_key

@@ -14,7 +14,9 @@ void dp_build_init(struct dp_build *b)
 	memset(&b->changed, 0, sizeof(b->changed));
 	memset(b->tables, 0, sizeof(b->tables));
 	b->keep = true;
-	b->overflow = false;
+	b->again = NULL;
+	b->again_arg = NULL;
+	b->overflow = b->lost = false;
 	b->size = 0;
 	b->n_rules = 0;
 }
@@ -58,6 +60,15 @@ void dp_build_rule(struct dp_build *b, uint32_t counter)
 		b->overflow = true;
 	else
 		b->rules[b->n_rules++] = counter;
+}
+
+bool dp_build_again(struct dp_build *b, struct dp_key *ret_key)
+{
+	b->keep = false;
+	if (b->again == NULL || b->overflow)
+		return false;
+	b->lost = b->lost || !b->again(b, ret_key);
+	return !b->lost;
 }
 
 uint16_t dp_build_only_output(const struct dp_build *b)

@@ -29,10 +29,10 @@
 	X(PUSH_VLAN, "push_vlan")           /* arg: TPID in the upper half, TCI in the lower */  \
 	X(POP_VLAN, "pop_vlan")                                                                  \
 	X(SET_VLAN, "set_vlan")             /* arg: mask in the upper half, TCI in the lower */  \
-	X(PUSH_MPLS, "push_mpls")           /* arg: EtherType; data: entry, 4 bytes host order */ \
+	X(PUSH_MPLS, "push_mpls")           /* arg: EtherType; the entry copies the frame's */    \
 	X(POP_MPLS, "pop_mpls")             /* arg: EtherType behind it */                       \
 	X(SET_MPLS, "set_mpls")             /* arg: entry; data: mask, 4 bytes host order */     \
-	X(PUSH_PBB, "push_pbb")             /* arg: I-TAG */                                     \
+	X(PUSH_PBB, "push_pbb")             /* the I-TAG copies the frame's */                   \
 	X(POP_PBB, "pop_pbb")                                                                    \
 	X(SET_PBB, "set_pbb")               /* arg: I-TAG; data: mask, 4 bytes host order */     \
 	X(SET_MACS, "set_macs")             /* data: destination, source */                      \
@@ -76,7 +76,11 @@ struct dp_build {
 	struct dp_key changed;
 	uint64_t tables[4]; /* searched */
 	bool keep;	    /* the program may be kept for other packets */
-	bool overflow;	    /* it did not fit */
+	/* The key of the packet as the steps so far leave it; NULL: there is no packet. */
+	bool (*again)(struct dp_build *b, struct dp_key *ret_key);
+	void *again_arg;
+	bool overflow; /* it did not fit */
+	bool lost;     /* a packet that had to be asked again could not be */
 	uint16_t size, n_rules;
 	uint32_t rules[DP_PROGRAM_MAX_RULES];
 	uint8_t steps[DP_PROGRAM_MAX_STEPS] __attribute__((aligned(8)));
@@ -91,6 +95,10 @@ void *dp_build_step(struct dp_build *b, enum dp_step_op op, uint32_t arg, uint16
 uint16_t dp_build_clone_begin(struct dp_build *b);
 void dp_build_clone_end(struct dp_build *b, uint16_t mark);
 void dp_build_rule(struct dp_build *b, uint32_t counter);
+/* The key of the packet itself after the changes so far, for a translation that cannot tell it from
+ * the key; the program is then not for other packets.  False when there is no packet (somebody
+ * asks what would be) or no buffer. */
+bool dp_build_again(struct dp_build *b, struct dp_key *ret_key);
 /* When all there is to do is one output: that port, else DP_NO_PORT. */
 uint16_t dp_build_only_output(const struct dp_build *b);
 

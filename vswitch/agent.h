@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 struct vs;
+struct vs_agent_ports;
 struct vs_channel;
 struct vs_flows;
 struct vs_packet_buffers;
@@ -33,18 +34,30 @@ struct vs_agent {
 	struct vs_flows *flows;
 	uint64_t datapath_id;
 	struct of_config config;
+	bool unseen; /* something was changed: workers may not follow it yet */
 	/* The highest generation that a role request named (6.3.4). */
 	bool has_generation;
 	uint64_t generation_id;
 	struct vs_packet_buffers *buffers; /* packet_buffer.h; NULL: none are kept */
 	struct vs_channel *channels;	   /* a list by 'next', the oldest first */
 	unsigned n_channels;
+	struct vs_agent_ports *ports; /* agent_port.c: what controllers were told of ports */
 };
+
+/* Made with the switch's rules (switch_flows.h), without channels.  Borrows 'flows'.  0 or
+ * -ENOMEM. */
+int vs_agent_create(struct vs *vs, const char *sw, struct vs_agent **ret_agent);
+/* Its channels are gone.  Takes NULL. */
+void vs_agent_destroy(struct vs_agent *agent);
 
 /* A whole message.  Borrows 'msg' of 'header->size' bytes.  Answers by 'ch', errors included. */
 void vs_agent_message(struct vs_agent *agent, struct vs_channel *ch, const struct of_header *header,
 		      const uint8_t *msg);
-/* A connection is gone: bundles that it left open are dropped. */
+/* All that was sent by 'ch' is on its way, or nearly all: a long answer goes on.  While one is
+ * under way 'ch->busy' is set and the channel hands in no further message, so that a controller
+ * that does not read makes us hold no more than one piece, and answers keep their order. */
+void vs_agent_drained(struct vs_agent *agent, struct vs_channel *ch);
+/* A connection is gone: bundles and answers that it left open are dropped. */
 void vs_agent_channel_gone(struct vs_agent *agent, struct vs_channel *ch);
 
 /* Asynchronous messages (6.1.2): to those channels whose role and masks want them. */

@@ -17,6 +17,8 @@
 
 struct vs_agent;
 struct vs_bundles;
+struct vs_parts;
+struct vs_reply;
 
 /* What the agent keeps for a connection, and reads. */
 struct vs_channel {
@@ -25,7 +27,10 @@ struct vs_channel {
 	enum of_role_type role; /* EQUAL until asked otherwise */
 	struct of_async async;
 	struct vs_bundles *bundles; /* agent_bundle.c; NULL: none open */
-	bool up;		    /* hello was exchanged: messages may be sent */
+	struct vs_parts *parts;	    /* agent_multipart.c: a request of which more is to come */
+	struct vs_reply *reply;	    /* agent_reply.c: a long answer under way, or NULL */
+	bool busy; /* it is not over: hand in no message until vs_agent_drained() clears this */
+	bool up;   /* hello was exchanged: messages may be sent */
 };
 
 /* Sends whole messages.  Borrows them.  When the peer does not read and too much waits, answers

@@ -10,6 +10,7 @@
 #include "dataplane/inject.h"
 #include "dataplane/port.h"
 #include "vswitch/flow_key.h"
+#include "vswitch/flows_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,6 +26,10 @@ struct vs_flows {
 	_Atomic uint16_t port_ids[DP_MAX_PORTS + 1];
 	vs_flow_removed_fn removed;
 	void *arg;
+	struct vs_rule_lists lists;
+	uint32_t miss_counters[VS_FLOW_TABLES];
+	uint64_t matches[VS_FLOW_TABLES]; /* of rules that are gone */
+	_Atomic bool drop_fragments;	  /* workers look */
 	unsigned n_rules, n_timed;
 	uint64_t expire_ms;	     /* when to look at timeouts next */
 	uint64_t next_version;	     /* of the transaction that is open */
@@ -57,6 +62,18 @@ static void defer(void *ctx, void (*fn)(void *arg), void *arg)
 	flows->garbage = g;
 }
 
+static int table_make(struct vs_flows *flows, unsigned table)
+{
+	int rc = dp_flow_counter_alloc(flows->dp, &flows->miss_counters[table]);
+
+	if (rc != 0)
+		return rc;
+	rc = dp_cls_create(defer, flows, &flows->tables[table]);
+	if (rc != 0)
+		dp_flow_counter_free(flows->dp, flows->miss_counters[table]);
+	return rc;
+}
+
 int vs_flows_create(struct dp *dp, vs_flow_removed_fn removed, void *arg,
 		    struct vs_flows **ret_flows)
 {
@@ -70,7 +87,7 @@ int vs_flows_create(struct dp *dp, vs_flow_removed_fn removed, void *arg,
 		rc = dp_pipeline_create(dp, vs_xlate, flows, &flows->pipeline);
 	}
 	for (unsigned i = 0; rc == 0 && i < VS_FLOW_TABLES; i++)
-		rc = dp_cls_create(defer, flows, &flows->tables[i]);
+		rc = table_make(flows, i);
 	if (rc != 0) {
 		vs_flows_destroy(flows);
 		return rc;
@@ -81,6 +98,7 @@ int vs_flows_create(struct dp *dp, vs_flow_removed_fn removed, void *arg,
 
 static void rule_free(struct vs_flows *flows, struct vs_rule *rule)
 {
+	vs_rule_lists_leave(&flows->lists, rule);
 	if (!rule->shares_counter)
 		dp_flow_counter_free(flows->dp, rule->counter);
 	dp_cls_rule_fini(&rule->cr);
@@ -122,10 +140,10 @@ void vs_flows_destroy(struct vs_flows *flows)
 		dp_cls_remove(flows->tables[rule->table], &rule->cr);
 		rule_free(flows, rule);
 	}
-	for (unsigned i = 0; i < VS_FLOW_TABLES; i++) {
-		if (flows->tables[i] != NULL)
-			dp_cls_each(flows->tables[i], take_out, flows);
+	for (unsigned i = 0; i < VS_FLOW_TABLES && flows->tables[i] != NULL; i++) {
+		dp_cls_each(flows->tables[i], take_out, flows);
 		dp_cls_destroy(flows->tables[i]);
+		dp_flow_counter_free(flows->dp, flows->miss_counters[i]);
 	}
 	garbage_free(flows);
 	free(flows);
@@ -231,13 +249,15 @@ static bool is_timed(const struct vs_rule *rule)
 	return rule->idle_timeout != 0 || rule->hard_timeout != 0;
 }
 
-/* Puts a rule in, to be seen with the transaction. */
-static enum of_error rule_enter(struct vs_flows *flows, struct vs_rule *rule,
+/* Puts a rule in, to be seen with the transaction; 'old' (or NULL) is the one it takes the place
+ * of. */
+static enum of_error rule_enter(struct vs_flows *flows, struct vs_rule *rule, struct vs_rule *old,
 				const struct dp_key *key, const struct dp_key *mask)
 {
 	if (dp_cls_insert(flows->tables[rule->table], &rule->cr, key, mask, rule->priority,
 			  flows->next_version) != 0)
 		return OF_ERROR_NO_MEMORY;
+	vs_rule_lists_enter(&flows->lists, rule, old);
 	rule->next = flows->came;
 	flows->came = rule;
 	flows->n_rules++;
@@ -284,7 +304,7 @@ struct named {
 	const struct dp_key *mask;
 };
 
-static bool is_named(const struct vs_rule *rule, const struct of_flow_filter *filter)
+bool vs_rule_is_named(const struct vs_rule *rule, const struct of_flow_filter *filter)
 {
 	const struct of_instrs *i = &rule->instrs;
 
@@ -303,7 +323,7 @@ static bool name_one(struct dp_cls_rule *cr, void *arg)
 	struct vs_rule *rule = (struct vs_rule *)cr;
 	struct named *named = arg;
 
-	if (!is_named(rule, named->filter))
+	if (!vs_rule_is_named(rule, named->filter))
 		return true;
 	if (named->n == named->room) {
 		size_t room = named->room == 0 ? 16 : named->room * 2;
@@ -377,7 +397,7 @@ static enum of_error add(struct vs_flows *flows, const struct of_flow_mod *mod,
 	rule = rule_make(flows, mod, (mod->flags & OFPFF_RESET_COUNTS) != 0 ? NULL : old);
 	if (rule == NULL)
 		return OF_ERROR_NO_MEMORY;
-	error = rule_enter(flows, rule, key, mask);
+	error = rule_enter(flows, rule, old, key, mask);
 	if (error != OF_OK) {
 		rule->shares_counter = old != NULL && rule->counter == old->counter;
 		rule_free(flows, rule);
@@ -416,7 +436,7 @@ static enum of_error modify_one(struct vs_flows *flows, struct vs_rule *old,
 		return OF_ERROR_NO_MEMORY;
 	rule->created_ms = old->created_ms;
 	dp_cls_rule_match(&old->cr, &key, &mask);
-	error = rule_enter(flows, rule, &key, &mask);
+	error = rule_enter(flows, rule, old, &key, &mask);
 	if (error != OF_OK) {
 		rule->shares_counter = !reset;
 		rule_free(flows, rule);
@@ -567,6 +587,20 @@ void vs_flows_barrier(struct vs_flows *flows)
 	dp_synchronize(flows->dp);
 }
 
+void vs_flows_drop_fragments(struct vs_flows *flows, bool drop)
+{
+	if (atomic_load(&flows->drop_fragments) == drop)
+		return;
+	atomic_store(&flows->drop_fragments, drop);
+	dp_pipeline_log_all(flows->pipeline);
+	dp_pipeline_publish(flows->pipeline);
+}
+
+bool vs_flows_drops_fragments(const struct vs_flows *flows)
+{
+	return atomic_load_explicit(&flows->drop_fragments, memory_order_relaxed);
+}
+
 /* ---- Upkeep ---- */
 
 /* In two steps, for the counters of a rule are final only when no worker can still follow it. */
@@ -585,6 +619,8 @@ static void free_gone(struct vs_flows *flows)
 
 		next = rule->next;
 		dp_flow_counter_read(flows->dp, rule->counter, &counts);
+		if (!rule->shares_counter)
+			flows->matches[rule->table] += counts.packets;
 		if (rule->tell && flows->removed != NULL)
 			flows->removed(flows->arg, rule, &counts, vs_rule_age_ms(flows, rule));
 		rule_free(flows, rule);
@@ -654,7 +690,7 @@ static bool each_one(struct dp_cls_rule *cr, void *arg)
 	const struct each *each = arg;
 	const struct vs_rule *rule = (const struct vs_rule *)cr;
 
-	if (is_named(rule, each->filter))
+	if (vs_rule_is_named(rule, each->filter))
 		each->fn(rule, each->arg);
 	return true;
 }
@@ -671,6 +707,34 @@ void vs_flows_each(struct vs_flows *flows, const struct of_flow_filter *filter, 
 		if (filter->table == OF_TABLE_ALL || filter->table == i)
 			dp_cls_each_related(flows->tables[i], &key, &mask, DP_CLS_WITHIN, each_one,
 					    &each);
+}
+
+struct vs_rule_lists *vs_flows_lists(struct vs_flows *flows)
+{
+	return &flows->lists;
+}
+
+/* Matches are the sum of what rules have counted, those that are gone included: packets pay for
+ * their rules' counters already. */
+void vs_flows_table_counts(struct vs_flows *flows, uint8_t table,
+			   struct vs_table_counts *ret_counts)
+{
+	struct dp_flow_counts counts;
+
+	ret_counts->matches = flows->matches[table];
+	for (const struct vs_rule *r = flows->lists.first[table]; r != NULL; r = r->later) {
+		if (r->shares_counter)
+			continue;
+		dp_flow_counter_read(flows->dp, r->counter, &counts);
+		ret_counts->matches += counts.packets;
+	}
+	dp_flow_counter_read(flows->dp, flows->miss_counters[table], &counts);
+	ret_counts->lookups = ret_counts->matches + counts.packets;
+}
+
+uint32_t vs_flows_miss_counter(const struct vs_flows *flows, uint8_t table)
+{
+	return flows->miss_counters[table];
 }
 
 void vs_rule_counts(const struct vs_flows *flows, const struct vs_rule *rule,

@@ -27,7 +27,8 @@ struct vs_flows;
 
 struct vs_rule {
 	struct dp_cls_rule cr;
-	struct vs_rule *next; /* in a transaction's list, or waiting to be freed */
+	struct vs_rule *next;		 /* in a transaction's list, or waiting to be freed */
+	struct vs_rule *earlier, *later; /* in its table, by when they came (flows_walk.c) */
 	/* Workers read these. */
 	struct of_instrs instrs;
 	uint32_t counter;
@@ -89,7 +90,27 @@ void vs_rule_counts(const struct vs_flows *flows, const struct vs_rule *rule,
 /* How long it has been there, milliseconds. */
 uint64_t vs_rule_age_ms(const struct vs_flows *flows, const struct vs_rule *rule);
 
+/* The same a few at a time, while rules come and go in between: one that is there from beginning to
+ * end is met once, also when it is modified.  Oldest first within a table.  Borrows 'flows'; a walk
+ * may not begin or go on inside a transaction.  0 or -ENOMEM. */
+struct vs_flow_walk;
+int vs_flow_walk_create(struct vs_flows *flows, const struct of_flow_filter *filter,
+			struct vs_flow_walk **ret_walk);
+void vs_flow_walk_destroy(struct vs_flow_walk *walk);
+/* The next; takes what it looked at off 'looks', and is NULL at zero, or when it is over. */
+const struct vs_rule *vs_flow_walk_next(struct vs_flow_walk *walk, unsigned *looks);
+bool vs_flow_walk_over(const struct vs_flow_walk *walk);
+
 unsigned vs_flows_n(const struct vs_flows *flows, uint8_t table);
+/* Packets that were looked up in a table and found a rule there, or none. */
+struct vs_table_counts {
+	uint64_t lookups, matches;
+};
+void vs_flows_table_counts(struct vs_flows *flows, uint8_t table,
+			   struct vs_table_counts *ret_counts);
+
+/* Fragments of IP packets are dropped before any table (OFPC_FRAG_DROP), or not. */
+void vs_flows_drop_fragments(struct vs_flows *flows, bool drop);
 
 /* Says which of the dataplane's ports has an OpenFlow number; DP_NO_PORT takes it away.  Programs
  * that name it are made anew. */
@@ -99,6 +120,9 @@ struct dp *vs_flows_dp(const struct vs_flows *flows);
 /* For xlate.c.  A worker's. */
 uint16_t vs_flows_port_id(const struct vs_flows *flows, uint32_t of_port);
 const struct dp_cls *vs_flows_table(const struct vs_flows *flows, uint8_t table);
+/* Counts packets that find nothing there. */
+uint32_t vs_flows_miss_counter(const struct vs_flows *flows, uint8_t table);
+bool vs_flows_drops_fragments(const struct vs_flows *flows);
 
 /* xlate.c: a dp_translate_fn over 'struct vs_flows'. */
 void vs_xlate(void *flows, const struct dp_key *key, uint64_t version, struct dp_build *b);
@@ -108,7 +132,8 @@ enum of_error vs_xlate_check(const struct vs_flows *flows, const struct of_instr
 /* The same for the actions of a packet-out, which alone may output to TABLE (4.5). */
 enum of_error vs_xlate_check_packet_out(const struct vs_flows *flows,
 					const struct of_actions *actions);
-/* Composes what the actions of a packet-out do with a packet of this key.  Control thread. */
+/* Composes what the actions of a packet-out do with a packet of this key, into 'b' as vs_xlate()
+ * does.  Control thread. */
 void vs_xlate_packet_out(const struct vs_flows *flows, const struct of_actions *actions,
 			 const struct dp_key *key, struct dp_build *b);
 

@@ -2,6 +2,7 @@
  *
  * Packets that controllers send (OpenFlow 1.3.5, 7.3.7): from actions to steps, and to a worker.
  */
+#include "dataplane/drop.h"
 #include "dataplane/inject.h"
 #include "dataplane/parse.h"
 #include "dataplane/port.h"
@@ -20,22 +21,46 @@ static bool find_in_port(const struct vs_flows *flows, uint32_t in_port, uint16_
 	return *ret_id != DP_NO_PORT;
 }
 
-static void make_key(uint32_t in_port, const uint8_t *data, size_t size, struct dp_key *ret_key)
+struct asked {
+	struct dp *dp;
+	const uint8_t *data;
+	uint32_t size;
+	uint16_t in_port;
+};
+
+static bool ask_again(struct dp_build *b, struct dp_key *ret_key)
+{
+	const struct asked *a = b->again_arg;
+
+	return dp_inject_key(a->dp, a->data, a->size, b, a->in_port, ret_key);
+}
+
+static void compose(const struct vs_flows *flows, const struct of_actions *actions,
+		    struct asked *asked, struct dp_build *b)
 {
 	struct dp_headers h;
+	struct dp_key key;
 
-	dp_parse(data, (uint32_t)size, &h);
-	dp_key_extract(data, (uint32_t)size, &h, vs_flow_port16(in_port), ret_key);
+	dp_parse(asked->data, asked->size, &h);
+	dp_key_extract(asked->data, asked->size, &h, asked->in_port, &key);
+	dp_build_init(b);
+	b->again = ask_again;
+	b->again_arg = asked;
+	vs_xlate_packet_out(flows, actions, &key, b);
+	if (!b->overflow && !b->lost)
+		return;
+	b->size = 0;
+	dp_build_step(b, DP_STEP_DROP, b->lost ? DP_DROP_NO_MBUF : DP_DROP_PROGRAM_TOO_LONG, 0);
 }
 
 enum of_error vs_flows_packet_out(struct vs_flows *flows, uint32_t in_port,
 				  const struct of_actions *actions, const uint8_t *data,
 				  size_t size)
 {
+	enum of_error error = vs_xlate_check_packet_out(flows, actions);
 	struct dp_build b;
 	struct dp_inject inject = {.pipeline = vs_flows_pipeline(flows), .build = &b};
-	enum of_error error = vs_xlate_check_packet_out(flows, actions);
-	struct dp_key key;
+	struct asked asked = {.dp = vs_flows_dp(flows), .data = data, .size = (uint32_t)size};
 
 	if (error != OF_OK)
 		return error;
@@ -43,10 +68,10 @@ enum of_error vs_flows_packet_out(struct vs_flows *flows, uint32_t in_port,
 		return OFPBRC_BAD_PORT;
 	if (size < FRAME_MIN || size > DP_INJECT_MAX_FRAME)
 		return OFPBRC_BAD_PACKET;
+	asked.in_port = inject.port == DP_NO_PORT ? DP_INJECT_OF_PORT : vs_flow_port16(in_port);
+	compose(flows, actions, &asked, &b);
 	inject.data = data;
-	inject.size = (uint32_t)size;
-	make_key(in_port, data, size, &key);
-	vs_xlate_packet_out(flows, actions, &key, &b);
-	dp_inject(vs_flows_dp(flows), &inject);
+	inject.size = asked.size;
+	dp_inject(asked.dp, &inject);
 	return OF_OK;
 }

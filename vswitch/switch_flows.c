@@ -4,6 +4,9 @@
  */
 #include "vswitch/switch_flows.h"
 
+#include "ctl/base/clock.h"
+#include "vswitch/agent.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +27,13 @@ struct vs_flows *vs_switch_flows(const struct vs *vs, const char *sw)
 	const struct vs_switch_rules *r = find(vs, sw);
 
 	return r != NULL ? r->flows : NULL;
+}
+
+struct vs_agent *vs_switch_agent(const struct vs *vs, const char *sw)
+{
+	const struct vs_switch_rules *r = find(vs, sw);
+
+	return r != NULL ? r->agent : NULL;
 }
 
 const struct dp_pipeline *vs_switch_pipeline(const struct vs *vs, const char *sw)
@@ -62,6 +72,7 @@ uint16_t vs_port_number(struct vs *vs, const struct vs_port *p, uint16_t id)
 		number++;
 	snprintf(live->sw, sizeof(live->sw), "%s", p->sw->name);
 	live->number = number;
+	live->since_ns = clock_mono_ns();
 	return number;
 }
 
@@ -82,22 +93,33 @@ static int add_normal(struct vs_flows *flows)
 	return error == OF_OK ? 0 : -ENOMEM;
 }
 
+static void unmake(struct vs_switch_rules *r)
+{
+	vs_agent_destroy(r->agent);
+	vs_flows_destroy(r->flows);
+	r->agent = NULL;
+	r->flows = NULL;
+}
+
 static int make(struct vs *vs, struct vs_switch_rules *r, const char *sw)
 {
-	int rc = vs_flows_create(vs->dp, NULL, NULL, &r->flows);
+	int rc = vs_agent_create(vs, sw, &r->agent);
 
-	if (rc != 0)
+	if (rc == 0)
+		rc = vs_flows_create(vs->dp, NULL, r->agent, &r->flows);
+	if (rc != 0) {
+		unmake(r);
 		return rc;
+	}
+	r->agent->flows = r->flows;
 	snprintf(r->sw, sizeof(r->sw), "%s", sw);
 	rc = add_normal(r->flows);
 	if (rc == 0) {
 		vs_switch_flows_sync(vs);
 		rc = vs_republish(vs);
 	}
-	if (rc != 0) {
-		vs_flows_destroy(r->flows);
-		r->flows = NULL;
-	}
+	if (rc != 0)
+		unmake(r);
 	return rc;
 }
 
@@ -158,8 +180,7 @@ void vs_switch_flows_sync(struct vs *vs)
 			sync_ports(vs, r);
 			continue;
 		}
-		vs_flows_destroy(r->flows);
-		r->flows = NULL;
+		unmake(r);
 	}
 }
 
@@ -172,8 +193,6 @@ void vs_switch_flows_tick(struct vs *vs)
 
 void vs_switch_flows_fini(struct vs *vs)
 {
-	for (unsigned i = 0; i < VS_MAX_RULED; i++) {
-		vs_flows_destroy(vs->ruled[i].flows);
-		vs->ruled[i].flows = NULL;
-	}
+	for (unsigned i = 0; i < VS_MAX_RULED; i++)
+		unmake(&vs->ruled[i]);
 }

@@ -14,6 +14,8 @@
 
 /* NULL: it has no rules yet. */
 struct vs_flows *vs_switch_flows(const struct vs *vs, const char *sw);
+/* What its controllers talk to; there with the rules. */
+struct vs_agent *vs_switch_agent(const struct vs *vs, const char *sw);
 /* Makes them, and publishes a view that uses them.  0 or negative errno. */
 int vs_switch_flows_need(struct vs *vs, const char *sw, struct vs_flows **ret_flows,
 			 struct err *err);

@@ -32,6 +32,7 @@ struct vs_live {
 	uint64_t retry_ns; /* when to try to open it again */
 	char sw[64];	   /* the switch on which it has ... */
 	uint16_t number;   /* this OpenFlow number; 0: none yet */
+	uint64_t since_ns; /* when it got the number */
 };
 
 /* A tenant on a switch.  Keeps its id while both exist. */
@@ -50,6 +51,7 @@ struct vs_loop {
 	bool busy;
 };
 
+struct vs_agent;
 struct vs_takeovers;
 struct vs_flows;
 
@@ -58,6 +60,7 @@ struct vs_flows;
 struct vs_switch_rules {
 	char sw[64];
 	struct vs_flows *flows; /* NULL: the place is free */
+	struct vs_agent *agent; /* there with the rules */
 };
 
 struct vs_opts {

@@ -10,9 +10,11 @@
  * Actions that write addresses are held back until something needs them, so that both go into one
  * step.  Workers: nothing here blocks or allocates.
  */
-#include "dataplane/drop.h"
 #include "vswitch/xlate_priv.h"
 
+#include "dataplane/drop.h"
+
+#include <stddef.h>
 #include <string.h>
 
 /* The order of the action set (5.10); set-fields come after DEC_NW_TTL and SET_NW_TTL. */
@@ -22,22 +24,7 @@ static const uint8_t set_order[VS_XLATE_N_ORDER] = {
 	OF_ACT_DEC_MPLS_TTL, OF_ACT_SET_MPLS_TTL, OF_ACT_DEC_NW_TTL, OF_ACT_SET_NW_TTL,
 };
 
-/* ---- What is looked at and what is changed ---- */
-
-/* The translation depends on these bits of the packet. */
-void vs_xlate_look_at(struct xlate *x, enum dp_field field)
-{
-	struct dp_key mask = {0};
-
-	dp_key_cover(&mask, field);
-	for (unsigned i = 0; i < DP_KEY_WORDS; i++)
-		x->b->wc.w[i] |= mask.w[i] & ~x->b->changed.w[i];
-}
-
-void vs_xlate_changed(struct xlate *x, enum dp_field field)
-{
-	dp_key_cover(&x->b->changed, field);
-}
+/* ---- Steps ---- */
 
 void *vs_xlate_step(struct xlate *x, enum dp_step_op op, uint32_t arg, uint16_t size)
 {
@@ -49,9 +36,9 @@ void vs_xlate_macs(struct xlate *x)
 {
 	uint8_t *data;
 
-	if (!x->macs_wait)
+	if (!x->at.macs_wait)
 		return;
-	x->macs_wait = false;
+	x->at.macs_wait = false;
 	/* One of them may be the packet's own. */
 	vs_xlate_look_at(x, DP_FIELD_ETH_DST);
 	vs_xlate_look_at(x, DP_FIELD_ETH_SRC);
@@ -125,12 +112,14 @@ static const struct vs_rule *search(struct xlate *x, uint8_t table)
 {
 	struct dp_build *b = x->b;
 	struct dp_key wc = {0};
-	struct dp_cls_rule *cr =
-		dp_cls_find(vs_flows_table(x->flows, table), &x->key, x->version, &wc);
+	struct dp_cls_rule *cr;
 
-	for (unsigned i = 0; i < DP_KEY_WORDS; i++)
-		b->wc.w[i] |= wc.w[i] & ~b->changed.w[i];
+	vs_xlate_fresh(x);
+	cr = dp_cls_find(vs_flows_table(x->flows, table), &x->key, x->version, &wc);
+	vs_xlate_look(x, &wc);
 	b->tables[table / 64] |= UINT64_C(1) << (table % 64);
+	if (cr == NULL)
+		dp_build_rule(b, vs_flows_miss_counter(x->flows, table));
 	return (const struct vs_rule *)cr;
 }
 
@@ -162,21 +151,35 @@ static int execute(struct xlate *x, const struct of_instrs *i)
 void vs_xlate_packet_out(const struct vs_flows *flows, const struct of_actions *actions,
 			 const struct dp_key *key, struct dp_build *b)
 {
-	struct xlate x = {.flows = flows, .b = b, .key = *key};
+	struct xlate x;
 
-	dp_build_init(b);
+	memset(&x, 0, offsetof(struct xlate, at.from));
+	x.flows = flows;
+	x.b = b;
+	x.key = *key;
 	vs_xlate_actions(&x, actions);
-	if (!b->overflow)
-		return;
-	b->size = 0;
-	dp_build_step(b, DP_STEP_DROP, DP_DROP_PROGRAM_TOO_LONG, 0);
+}
+
+static bool is_fragment(struct xlate *x)
+{
+	vs_xlate_look_at(x, DP_FIELD_IP_FRAG);
+	return (dp_key_get(&x->key, DP_FIELD_IP_FRAG) & DP_KEY_FRAG_ANY) != 0;
 }
 
 void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_build *b)
 {
-	struct xlate x = {.flows = arg, .b = b, .key = *key, .version = version};
+	struct xlate x;
 	int table = 0;
 
+	memset(&x, 0, offsetof(struct xlate, at.from));
+	x.flows = arg;
+	x.b = b;
+	x.key = *key;
+	x.version = version;
+	if (vs_flows_drops_fragments(x.flows) && is_fragment(&x)) {
+		vs_xlate_step(&x, DP_STEP_DROP, DP_DROP_FRAGMENT, 0);
+		return;
+	}
 	/* Goto goes forward only, so this ends. */
 	while (table >= 0) {
 		const struct vs_rule *rule = search(&x, (uint8_t)table);

@@ -37,6 +37,13 @@ static void output(struct xlate *x, const struct of_action *a)
 	}
 }
 
+/* No TTL is in the key. */
+static void ttl(struct xlate *x, enum dp_step_op op, uint8_t value)
+{
+	vs_xlate_macs(x);
+	vs_xlate_step(x, op, value, 0);
+}
+
 void vs_xlate_action(struct xlate *x, const struct of_action *a)
 {
 	switch (a->type) {
@@ -52,6 +59,18 @@ void vs_xlate_action(struct xlate *x, const struct of_action *a)
 	case OF_ACT_POP_VLAN:
 		vs_xlate_pop_vlan(x);
 		break;
+	case OF_ACT_PUSH_MPLS:
+		vs_xlate_push_mpls(x, a->eth_type);
+		break;
+	case OF_ACT_POP_MPLS:
+		vs_xlate_pop_mpls(x, a->eth_type);
+		break;
+	case OF_ACT_PUSH_PBB:
+		vs_xlate_push_pbb(x);
+		break;
+	case OF_ACT_POP_PBB:
+		vs_xlate_pop_pbb(x);
+		break;
 	case OF_ACT_NX_REG_MOVE:
 		vs_xlate_move(x, a);
 		break;
@@ -62,8 +81,7 @@ void vs_xlate_action(struct xlate *x, const struct of_action *a)
 		vs_xlate_set_field(x, &a->set);
 		break;
 	case OF_ACT_SET_NW_TTL:
-		vs_xlate_macs(x);
-		vs_xlate_step(x, DP_STEP_SET_NW_TTL, a->ttl, 0);
+		ttl(x, DP_STEP_SET_NW_TTL, a->ttl);
 		break;
 	case OF_ACT_DEC_NW_TTL:
 		vs_xlate_dec_ttl(x, DP_STEP_DEC_NW_TTL);
@@ -71,6 +89,18 @@ void vs_xlate_action(struct xlate *x, const struct of_action *a)
 	case OF_ACT_NX_CONTROLLER:
 		vs_xlate_macs(x);
 		vs_xlate_controller(x, a->controller.max_len, a->controller.reason);
+		break;
+	case OF_ACT_SET_MPLS_TTL:
+		ttl(x, DP_STEP_SET_MPLS_TTL, a->ttl);
+		break;
+	case OF_ACT_DEC_MPLS_TTL:
+		vs_xlate_dec_ttl(x, DP_STEP_DEC_MPLS_TTL);
+		break;
+	case OF_ACT_COPY_TTL_OUT:
+		ttl(x, DP_STEP_COPY_TTL_OUT, 0);
+		break;
+	case OF_ACT_COPY_TTL_IN:
+		ttl(x, DP_STEP_COPY_TTL_IN, 0);
 		break;
 	default:
 		break; /* vs_xlate_check() let none in. */

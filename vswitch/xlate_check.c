@@ -49,6 +49,14 @@ static enum of_error check_actions(const struct vs_flows *flows, const struct of
 			if (vs_flow_field((enum of_field)a->set.field) == DP_N_FIELDS)
 				error = OFPBAC_BAD_SET_TYPE;
 			break;
+		case OF_ACT_COPY_TTL_OUT:
+		case OF_ACT_COPY_TTL_IN:
+		case OF_ACT_SET_MPLS_TTL:
+		case OF_ACT_DEC_MPLS_TTL:
+		case OF_ACT_PUSH_MPLS:
+		case OF_ACT_POP_MPLS:
+		case OF_ACT_PUSH_PBB:
+		case OF_ACT_POP_PBB:
 		case OF_ACT_PUSH_VLAN:
 		case OF_ACT_POP_VLAN:
 		case OF_ACT_SET_NW_TTL:

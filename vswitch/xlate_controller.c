@@ -12,7 +12,7 @@
 static uint64_t known(const struct xlate *x, enum dp_field field)
 {
 	return dp_key_get(&x->key, field) &
-	       (dp_key_get(&x->b->wc, field) | dp_key_get(&x->b->changed, field));
+	       (dp_key_get(&x->b->wc, field) | dp_key_get(&x->at.known, field));
 }
 
 static void describe(struct xlate *x, uint16_t max_len, uint8_t reason, void *data)

@@ -20,13 +20,17 @@ void vs_xlate_set_field(struct xlate *x, const struct of_oxm *oxm)
 
 	if (field == DP_N_FIELDS)
 		return;
+	vs_xlate_fresh(x);
+	/* Without a tag there is nothing to write to (7.2.3.7: a tag is pushed before). */
+	if ((field == DP_FIELD_VLAN_VID || field == DP_FIELD_VLAN_PCP) && !vs_xlate_is_tagged(x))
+		return;
 	if (field == DP_FIELD_ETH_DST || field == DP_FIELD_ETH_SRC) {
 		/* A masked write keeps bits of the packet's own. */
 		if (oxm->masked)
 			vs_xlate_look_at(x, field);
 		vs_flow_key_set(oxm, &x->key, NULL);
 		vs_xlate_changed(x, field);
-		x->macs_wait = true;
+		x->at.macs_wait = true;
 		return;
 	}
 	if (field == DP_FIELD_METADATA || field == DP_FIELD_TUN_ID || field >= DP_FIELD_CT_STATE) {
@@ -38,6 +42,7 @@ void vs_xlate_set_field(struct xlate *x, const struct of_oxm *oxm)
 		vs_xlate_look_at(x, field);
 	vs_flow_key_set(oxm, &x->key, NULL);
 	vs_xlate_changed(x, field);
+	vs_xlate_renamed(x, field);
 	size = (uint16_t)((dp_fields[field].bits + 7) / 8);
 	data = vs_xlate_step(x, DP_STEP_SET_FIELD, field, (uint16_t)(2 * size));
 	if (data == NULL)
@@ -71,7 +76,8 @@ static bool get_bit(struct xlate *x, const struct of_subfield *f, unsigned i)
 
 	if (!bit_of(f, i, &byte, &bit))
 		return false;
-	x->b->wc.b[byte] |= bit & (uint8_t)~x->b->changed.b[byte];
+	if ((x->at.known.b[byte] & bit) == 0)
+		x->b->wc.b[x->at.moved ? x->at.from[byte] : byte] |= bit;
 	return (x->key.b[byte] & bit) != 0;
 }
 
@@ -83,6 +89,7 @@ static void put_bit(struct xlate *x, const struct of_subfield *f, unsigned i, bo
 	if (!bit_of(f, i, &byte, &bit))
 		return;
 	x->key.b[byte] = (uint8_t)(value ? x->key.b[byte] | bit : x->key.b[byte] & ~bit);
+	x->at.known.b[byte] |= bit;
 	x->b->changed.b[byte] |= bit;
 }
 
@@ -101,11 +108,13 @@ static void write_field(struct xlate *x, enum dp_field field)
 	dp_key_get_bytes(&x->key, field, data);
 	memset(data + size, 0xff, size);
 	vs_xlate_changed(x, field);
+	vs_xlate_renamed(x, field);
 }
 
 void vs_xlate_move(struct xlate *x, const struct of_action *a)
 {
 	vs_xlate_macs(x);
+	vs_xlate_fresh(x);
 	for (unsigned i = 0; i < a->move.from.n_bits; i++)
 		put_bit(x, &a->move.to, i, get_bit(x, &a->move.from, i));
 	write_field(x, vs_flow_field((enum of_field)a->move.to.field));
@@ -114,6 +123,7 @@ void vs_xlate_move(struct xlate *x, const struct of_action *a)
 void vs_xlate_load(struct xlate *x, const struct of_action *a)
 {
 	vs_xlate_macs(x);
+	vs_xlate_fresh(x);
 	for (unsigned i = 0; i < a->load.to.n_bits; i++)
 		put_bit(x, &a->load.to, i, i < 64 && (a->load.value >> i & 1) != 0);
 	write_field(x, vs_flow_field((enum of_field)a->load.to.field));

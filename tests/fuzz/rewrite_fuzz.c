@@ -167,20 +167,19 @@ static int change(struct rte_mbuf *m, struct dp_headers *h, const struct rewrite
 static void check_key(const struct rte_mbuf *m, const struct dp_headers *h)
 {
 	static uint8_t room[UINT16_MAX + 64];
-	struct dp_key key, flags = {0};
+	struct dp_key key, whole;
 	uint64_t w[DP_KEY_SHORT];
 
-	dp_key_extract(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, h, IN_PORT, &key);
+	dp_key_extract_head(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len, h,
+			    IN_PORT, &key);
 	memcpy(room, rte_pktmbuf_mtod(m, const void *), m->data_len);
 	if (m->nb_segs != 1 && m->data_len < DP_KEY_PLAIN_HEAD)
 		return;
 	if (!dp_key_plain(room, m->pkt_len, DP_KEY_BE16(IN_PORT), w))
 		return;
 	must(h->bad == DP_BAD_NONE);
-	must(memcmp(w, key.w, sizeof(w)) == 0);
-	dp_key_cover(&flags, DP_FIELD_TCP_FLAGS);
-	for (unsigned i = DP_KEY_SHORT; i < DP_KEY_WORDS; i++)
-		must((key.w[i] & ~flags.w[i]) == 0);
+	dp_key_plain_whole(room, w, &whole);
+	must(memcmp(&whole, &key, sizeof(key)) == 0);
 }
 
 static void check(const struct rte_mbuf *m, const struct dp_headers *h)

@@ -167,8 +167,7 @@ enum of_error of_flow_stats_decode(struct rd *rd, struct of_flow_stats *ret_stat
 	return error ? error : of_instrs_decode(&entry, &s->instrs);
 }
 
-void of_flow_stats_encode(struct wr *wr, const struct of_flow_stats *s,
-			  const struct of_match *match, const struct of_instrs *instrs)
+static size_t stats_begin(struct wr *wr, const struct of_flow_stats *s)
 {
 	size_t at = wr->size;
 
@@ -185,7 +184,25 @@ void of_flow_stats_encode(struct wr *wr, const struct of_flow_stats *s,
 	wr_be64(wr, s->cookie);
 	wr_be64(wr, s->n_packets);
 	wr_be64(wr, s->n_bytes);
+	return at;
+}
+
+void of_flow_stats_encode(struct wr *wr, const struct of_flow_stats *s,
+			  const struct of_match *match, const struct of_instrs *instrs)
+{
+	size_t at = stats_begin(wr, s);
+
 	of_match_encode(wr, match);
+	of_instrs_encode(wr, instrs);
+	wr_set_be16(wr, at, (uint16_t)(wr->size - at));
+}
+
+void of_flow_stats_encode_kept(struct wr *wr, const struct of_flow_stats *s, const uint8_t *match,
+			       size_t match_size, const struct of_instrs *instrs)
+{
+	size_t at = stats_begin(wr, s);
+
+	wr_bytes(wr, match, match_size);
 	of_instrs_encode(wr, instrs);
 	wr_set_be16(wr, at, (uint16_t)(wr->size - at));
 }

@@ -90,6 +90,11 @@ enum of_error of_flow_stats_decode(struct rd *rd, struct of_flow_stats *ret_stat
 void of_flow_stats_encode(struct wr *wr, const struct of_flow_stats *stats,
 			  const struct of_match *match, const struct of_instrs *instrs);
 
+/* The same; the match is as of_match_encode() wrote it. */
+void of_flow_stats_encode_kept(struct wr *wr, const struct of_flow_stats *stats,
+			       const uint8_t *match, size_t match_size,
+			       const struct of_instrs *instrs);
+
 struct of_aggregate {
 	uint64_t n_packets, n_bytes;
 	uint32_t n_flows;

@@ -125,6 +125,12 @@ void of_mp_reply_end(struct of_mp_reply *reply)
 	of_msg_end(reply->wr, reply->msg_at);
 }
 
+void of_mp_reply_end_more(struct of_mp_reply *reply)
+{
+	of_mp_reply_end(reply);
+	wr_set_be16(reply->wr, reply->msg_at + FLAGS_AT, OFPMPF_MORE);
+}
+
 static void string_decode(struct rd *rd, char *to, size_t size)
 {
 	rd_copy(rd, to, size);

@@ -68,6 +68,8 @@ void of_mp_reply_begin(struct of_mp_reply *reply, struct wr *wr, uint32_t xid, u
 		       size_t max);
 void of_mp_reply_entry(struct of_mp_reply *reply);
 void of_mp_reply_end(struct of_mp_reply *reply);
+/* The same, but the reply is not over: the next part is for another of_mp_reply_begin(). */
+void of_mp_reply_end_more(struct of_mp_reply *reply);
 
 /* The description of the switch; strings end with a zero. */
 struct of_desc {

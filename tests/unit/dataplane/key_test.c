@@ -59,7 +59,7 @@ static void extract_head(uint32_t size)
 	memcpy(frame, p.bytes, size);
 	dp_parse_head(frame, size, p.size, &h);
 	memset(&key, 0xee, sizeof(key));
-	dp_key_extract(frame, size, &h, IN_PORT, &key);
+	dp_key_extract_head(frame, size, p.size, &h, IN_PORT, &key);
 }
 
 static void extract(void)
@@ -233,7 +233,8 @@ static void tag_is_the_outermost_and_type_the_innermost(void **state)
 	expect(DP_FIELD_VLAN_VID, DP_VLAN_PRESENT | 0x123);
 	expect(DP_FIELD_VLAN_PCP, 5);
 	expect(DP_FIELD_ETH_TYPE, 0x88b5);
-	ONLY(L2_FIELDS);
+	expect(DP_FIELD_INNER_TCI, 0x1456);
+	ONLY(L2_FIELDS, DP_FIELD_INNER_TCI);
 	start_eth();
 	pkt_vlan(&p, 0x8100, 0);
 	extract();
@@ -461,12 +462,43 @@ static void mpls_is_its_first_entry_without_ttl(void **state)
 		expect(DP_FIELD_MPLS_LABEL, 0xabcde);
 		expect(DP_FIELD_MPLS_TC, 5);
 		expect(DP_FIELD_MPLS_BOS, 0);
-		ONLY(L2_FIELDS, DP_FIELD_MPLS_LABEL, DP_FIELD_MPLS_TC);
+		expect(DP_FIELD_INNER_LSE, 0x123451);
+		expect(DP_FIELD_MPLS_TYPE, 0x0800);
+		expect(DP_FIELD_IP4_DST, 0x0a000002);
+		ONLY(L2_FIELDS, IP_FIELDS, DP_FIELD_MPLS_LABEL, DP_FIELD_MPLS_TC,
+		     DP_FIELD_INNER_LSE, DP_FIELD_MPLS_TYPE);
+		extract_head(18 + 8 + 19);
+		ONLY(L2_FIELDS, DP_FIELD_MPLS_LABEL, DP_FIELD_MPLS_TC, DP_FIELD_INNER_LSE);
 		extract_head(18 + 4);
 		expect(DP_FIELD_MPLS_LABEL, 0xabcde);
+		ONLY(L2_FIELDS, DP_FIELD_MPLS_LABEL, DP_FIELD_MPLS_TC);
 		extract_head(18 + 3);
 		ONLY(L2_FIELDS);
 	}
+}
+
+static void ip_behind_mpls_is_what_its_nibble_says(void **state)
+{
+	start_eth();
+	pkt_mpls(&p, 0x8847, 5 << 12 | 0x100 | 64);
+	pkt_ipv6(&p, "fd00::1", "fd00::2");
+	pkt_udp(&p, 7, 8);
+	extract();
+	expect(DP_FIELD_MPLS_TYPE, 0x86dd);
+	expect(DP_FIELD_IP_PROTO, 17);
+	expect(DP_FIELD_TP_DST, 8);
+	expect(DP_FIELD_INNER_LSE, 0);
+	p.bytes[18] = 0x50;
+	extract_head(p.size);
+	ONLY(L2_FIELDS, DP_FIELD_MPLS_LABEL, DP_FIELD_MPLS_TC, DP_FIELD_MPLS_BOS);
+	/* Three entries: nobody knows what is behind them. */
+	start_eth();
+	pkt_mpls(&p, 0x8847, 5 << 12);
+	pkt_mpls(&p, 0x8847, 6 << 12);
+	pkt_mpls(&p, 0x8847, 7 << 12 | 0x100);
+	pkt_ipv4(&p, "10.0.0.1", "10.0.0.2");
+	extract();
+	ONLY(L2_FIELDS, DP_FIELD_MPLS_LABEL, DP_FIELD_INNER_LSE);
 }
 
 static void pbb_is_its_service_instance(void **state)
@@ -480,12 +512,48 @@ static void pbb_is_its_service_instance(void **state)
 	expect(DP_FIELD_ETH_SRC, 0x02000000000a);
 	expect(DP_FIELD_PBB_UCA, 1);
 	expect(DP_FIELD_PBB_ISID, 0xabcdef);
+	expect(DP_FIELD_PBB_DST, 0x02000000000c);
+	expect(DP_FIELD_PBB_SRC, 0x02000000000d);
+	expect(DP_FIELD_PBB_TYPE, 0x0800);
+	expect(DP_FIELD_IP4_SRC, 0x0a000001);
+	ONLY(L2_FIELDS, IP_FIELDS, DP_FIELD_PBB_UCA, DP_FIELD_PBB_ISID, DP_FIELD_PBB_DST,
+	     DP_FIELD_PBB_SRC, DP_FIELD_PBB_TYPE);
+	extract_head(14 + 4 + 13); /* no whole Ethernet header behind it */
 	ONLY(L2_FIELDS, DP_FIELD_PBB_UCA, DP_FIELD_PBB_ISID);
 	pkt_set32(&p, 14, 0xf7abcdef);
 	extract_head(p.size);
 	expect(DP_FIELD_PBB_UCA, 0);
 	extract_head(14 + 3);
 	ONLY(L2_FIELDS);
+}
+
+static void customers_tag_and_what_is_behind_it_are_known(void **state)
+{
+	start_eth();
+	pkt_vlan(&p, 0x88a8, 0x0007);
+	pkt_pbb(&p, 0x00abcdef);
+	pkt_eth(&p, "02:00:00:00:00:0c", "02:00:00:00:00:0d");
+	pkt_vlan(&p, 0x8100, 0xb123);
+	pkt_mpls(&p, 0x8847, 9 << 12 | 0x100);
+	pkt_ipv4(&p, "10.0.0.1", "10.0.0.2");
+	extract();
+	expect(DP_FIELD_VLAN_VID, DP_VLAN_PRESENT | 7);
+	expect(DP_FIELD_PBB_TCI, 0xb123);
+	expect(DP_FIELD_PBB_TYPE, 0x8847);
+	expect(DP_FIELD_MPLS_LABEL, 9);
+	expect(DP_FIELD_MPLS_TYPE, 0x0800);
+	expect(DP_FIELD_IP4_DST, 0x0a000002);
+	/* Of two, the second says that there is more. */
+	start_eth();
+	pkt_pbb(&p, 0x00abcdef);
+	pkt_eth(&p, "02:00:00:00:00:0c", "02:00:00:00:00:0d");
+	pkt_vlan(&p, 0x88a8, 1);
+	pkt_vlan(&p, 0x8100, 2);
+	pkt_fill(&p, 50, 1);
+	extract();
+	expect(DP_FIELD_PBB_TCI, 0x1001);
+	expect(DP_FIELD_PBB_TYPE, 0x8100);
+	expect(DP_FIELD_INNER_TCI, 0);
 }
 
 /* The key again, from what the slow parser says. */
@@ -504,6 +572,8 @@ static void slow_key(const struct dp_headers *h, struct dp_key *k)
 		dp_key_set(k, DP_FIELD_VLAN_VID, h->tci[0] % 4096 + 4096u);
 		dp_key_set(k, DP_FIELD_VLAN_PCP, h->tci[0] / 8192u);
 	}
+	if (h->n_tags > 1)
+		dp_key_set(k, DP_FIELD_INNER_TCI, (h->tci[1] & 0xefff) | 0x1000);
 	if (h->ip_version != 0) {
 		dp_key_set(k, DP_FIELD_IP_PROTO, h->ip_proto);
 		dp_key_set(k, DP_FIELD_IP_DSCP, h->ip_tos / 4u);
@@ -579,7 +649,7 @@ static bool plain_says_the_same(uint32_t size)
 {
 	uint64_t w[4] = {0};
 	struct dp_headers h;
-	struct dp_key k, flags = {0};
+	struct dp_key k, whole;
 
 	for (uint32_t i = size; i < size + 64; i++)
 		p.bytes[i] = (uint8_t)below(256);
@@ -588,9 +658,8 @@ static bool plain_says_the_same(uint32_t size)
 	assert_int_equal(dp_parse(p.bytes, size, &h), DP_BAD_NONE);
 	dp_key_extract(p.bytes, size, &h, IN_PORT, &k);
 	assert_memory_equal(w, k.w, sizeof(w));
-	dp_key_cover(&flags, DP_FIELD_TCP_FLAGS);
-	for (unsigned i = DP_KEY_SHORT; i < DP_KEY_WORDS; i++)
-		assert_int_equal(k.w[i] & ~flags.w[i], 0);
+	dp_key_plain_whole(p.bytes, w, &whole);
+	assert_memory_equal(&whole, &k, sizeof(k));
 	return true;
 }
 
@@ -743,7 +812,9 @@ int main(void)
 		cmocka_unit_test(advertisement_has_target_and_its_address),
 		cmocka_unit_test(discovery_that_is_cut_off_has_what_is_there),
 		cmocka_unit_test(mpls_is_its_first_entry_without_ttl),
+		cmocka_unit_test(ip_behind_mpls_is_what_its_nibble_says),
 		cmocka_unit_test(pbb_is_its_service_instance),
+		cmocka_unit_test(customers_tag_and_what_is_behind_it_are_known),
 		cmocka_unit_test(random_frames_have_the_slow_parsers_key),
 		cmocka_unit_test(plain_is_what_the_long_way_says),
 		cmocka_unit_test(plain_frames_are_plain_at_every_edge),

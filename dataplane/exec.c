@@ -8,8 +8,6 @@
 #include "dataplane/exec_priv.h"
 #include "dataplane/rewrite.h"
 
-#define MAX_DEPTH 4 /* clones in clones */
-
 struct rte_mbuf *dp_walk_clone(struct dp_walk *k)
 {
 	struct dp_worker *w = k->run->w;
@@ -158,10 +156,15 @@ static void on_clone(struct dp_walk *k, const struct dp_step *s, bool last)
 {
 	struct dp_walk copy = *k;
 
-	if (k->depth == MAX_DEPTH)
+	if (k->depth == DP_STEPS_DEPTH)
 		return;
-	copy.f.m = dp_walk_clone(k);
-	copy.own = false;
+	/* With nothing behind it, the frame itself goes this way. */
+	if (last) {
+		k->f.m = NULL;
+	} else {
+		copy.f.m = dp_walk_clone(k);
+		copy.own = false;
+	}
 	copy.depth++;
 	if (copy.f.m != NULL)
 		walk_steps(&copy, s->data, (uint16_t)(s->size - sizeof(*s)));

@@ -110,6 +110,12 @@ static inline void credit(struct dp_flow *flow, const uint32_t *rules, uint16_t 
 	}
 }
 
+void dp_flow_credit(struct dp_flow *flow, const uint32_t *rules, uint16_t n_rules, uint64_t packets,
+		    uint64_t bytes)
+{
+	credit(flow, rules, n_rules, packets, bytes);
+}
+
 /* ---- Misses ---- */
 
 static bool may_enter(struct dp_worker *w, uint16_t port)

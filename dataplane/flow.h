@@ -88,6 +88,9 @@ void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_
 
 /* What changed in the rules since this worker last looked is out of its cache. */
 void dp_flow_follow(struct dp_flow *flow, const struct dp_pipeline *pl);
+/* Counters of rules that packets passed. */
+void dp_flow_credit(struct dp_flow *flow, const uint32_t *rules, uint16_t n_rules, uint64_t packets,
+		    uint64_t bytes);
 /* Does with one frame what the rules say, without the cache.  Takes it. */
 void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *frame);
 

@@ -18,11 +18,11 @@
 #define QUEUE_SIZE (1u << 19)
 #define BUDGET	   16u /* frames a loop */
 
-/* Then come the steps, then the frame. */
+/* Then come the steps, the counters, the frame. */
 struct record {
 	uint64_t pipeline;
 	uint32_t size; /* of the frame */
-	uint16_t port, steps_size;
+	uint16_t port, steps_size, n_rules, unused[3];
 };
 static_assert(sizeof(struct record) % 8 == 0, "steps are aligned");
 
@@ -95,25 +95,44 @@ void dp_inject_wait(struct dp *dp)
 			wait_for(dp->workers[i]);
 }
 
+/* Where the parts of a record are. */
+static uint8_t *steps_of(const struct record *r)
+{
+	return (uint8_t *)(uintptr_t)(r + 1);
+}
+
+static uint32_t *rules_of(const struct record *r)
+{
+	return (uint32_t *)(steps_of(r) + r->steps_size);
+}
+
+static uint8_t *frame_of(const struct record *r)
+{
+	return (uint8_t *)(rules_of(r) + r->n_rules);
+}
+
 static struct record *room_for(struct dp_worker *w, const struct dp_inject *inject)
 {
-	uint32_t size = (uint32_t)sizeof(struct record) + inject->build->size + inject->size;
+	const struct dp_build *b = inject->build;
+	size_t size =
+		sizeof(struct record) + b->size + b->n_rules * sizeof(b->rules[0]) + inject->size;
 	struct dp_records *queue = queue_of(w);
 	struct record *r;
 
 	if (queue == NULL)
 		return NULL;
-	r = dp_records_reserve(queue, size);
+	r = dp_records_reserve(queue, (uint32_t)size);
 	if (r != NULL)
 		return r;
 	/* A worker is faster than who fills its queue: this is short. */
 	wait_for(w);
-	return dp_records_reserve(queue, size);
+	return dp_records_reserve(queue, (uint32_t)size);
 }
 
 int dp_inject(struct dp *dp, const struct dp_inject *inject)
 {
 	struct dp_worker *w = atomic_load(&dp->by_rank[0]);
+	const struct dp_build *b = inject->build;
 	struct record *r;
 
 	if (inject->size > DP_INJECT_MAX_FRAME)
@@ -124,9 +143,11 @@ int dp_inject(struct dp *dp, const struct dp_inject *inject)
 	*r = (struct record){.pipeline = dp_pipeline_id(inject->pipeline),
 			     .size = inject->size,
 			     .port = inject->port,
-			     .steps_size = inject->build->size};
-	memcpy(r + 1, inject->build->steps, inject->build->size);
-	memcpy((uint8_t *)(r + 1) + inject->build->size, inject->data, inject->size);
+			     .steps_size = b->size,
+			     .n_rules = b->n_rules};
+	memcpy(steps_of(r), b->steps, b->size);
+	memcpy(rules_of(r), b->rules, b->n_rules * sizeof(b->rules[0]));
+	memcpy(frame_of(r), inject->data, inject->size);
 	dp_records_commit(w->injects);
 	atomic_fetch_add(&w->inject_wanted, 1);
 	if (atomic_load(&w->asleep))
@@ -171,7 +192,6 @@ static bool nobody(struct dp_worker *w, uint64_t pipeline, struct dp_vport *ret_
 
 static void run(struct dp_worker *w, const struct record *r, const struct dp_vport *in)
 {
-	const uint8_t *steps = (const uint8_t *)(r + 1);
 	struct dp_edge_frame normal[DP_BURST], f = {.m = NULL};
 	struct dp_run run = {.w = w,
 			     .in = in,
@@ -181,7 +201,7 @@ static void run(struct dp_worker *w, const struct record *r, const struct dp_vpo
 	enum dp_drop reason;
 
 	run.count->copies++;
-	f.m = packet_of(w->dp, steps + r->steps_size, r->size);
+	f.m = packet_of(w->dp, frame_of(r), r->size);
 	if (f.m == NULL) {
 		run.count->drops_rx[DP_DROP_NO_MBUF]++;
 		return;
@@ -193,7 +213,8 @@ static void run(struct dp_worker *w, const struct record *r, const struct dp_vpo
 		return;
 	}
 	dp_flow_follow(w->flow, in->pipeline);
-	dp_exec(&run, &f, steps, r->steps_size);
+	dp_flow_credit(w->flow, rules_of(r), r->n_rules, 1, r->size);
+	dp_exec(&run, &f, steps_of(r), r->steps_size);
 	if (run.n_normal != 0)
 		dp_l2_forward(w, in, normal, run.n_normal);
 }

@@ -30,7 +30,7 @@ struct dp_inject {
 	uint16_t port;			    /* by which it is said to have come; DP_NO_PORT: none */
 	const uint8_t *data;
 	uint32_t size;
-	/* What is done with it; TABLE among it: the rules of the switch say. */
+	/* What is done with it, and what counts it; TABLE among it: the switch's rules say. */
 	const struct dp_build *build;
 };
 

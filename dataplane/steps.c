@@ -54,6 +54,44 @@ void dp_build_clone_end(struct dp_build *b, uint16_t mark)
 		s->size = (uint16_t)(b->size - mark);
 }
 
+/* Sends the frame as it is. */
+static bool only_sends(const struct dp_step *s)
+{
+	switch (s->op) {
+	case DP_STEP_OUTPUT:
+	case DP_STEP_IN_PORT:
+	case DP_STEP_FLOOD:
+	case DP_STEP_ALL:
+	case DP_STEP_NORMAL:
+	case DP_STEP_CONTROLLER:
+	case DP_STEP_CLONE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void dp_build_clone_close(struct dp_build *b, uint16_t mark)
+{
+	uint16_t from = (uint16_t)(mark + sizeof(struct dp_step));
+	bool needed = false;
+
+	if (b->overflow)
+		return;
+	for (uint16_t at = from; at < b->size;) {
+		const struct dp_step *s = (const struct dp_step *)(b->steps + at);
+
+		needed = needed || !only_sends(s);
+		at = (uint16_t)(at + s->size);
+	}
+	if (needed) {
+		dp_build_clone_end(b, mark);
+		return;
+	}
+	memmove(b->steps + mark, b->steps + from, (size_t)(b->size - from));
+	b->size = (uint16_t)(b->size - sizeof(struct dp_step));
+}
+
 void dp_build_rule(struct dp_build *b, uint32_t counter)
 {
 	if (b->n_rules == DP_PROGRAM_MAX_RULES)

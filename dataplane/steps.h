@@ -52,6 +52,8 @@ enum dp_step_op {
 };
 /* clang-format on */
 
+#define DP_STEPS_DEPTH 8 /* clones in clones */
+
 struct dp_step {
 	uint16_t op;
 	uint16_t size; /* with this head */
@@ -94,6 +96,8 @@ void *dp_build_step(struct dp_build *b, enum dp_step_op op, uint32_t arg, uint16
 /* The steps until 'end' are those of a CLONE; 'mark' is what 'begin' returned. */
 uint16_t dp_build_clone_begin(struct dp_build *b);
 void dp_build_clone_end(struct dp_build *b, uint16_t mark);
+/* The same, but without a CLONE when there is nothing in it, or nothing that changes the frame. */
+void dp_build_clone_close(struct dp_build *b, uint16_t mark);
 void dp_build_rule(struct dp_build *b, uint32_t counter);
 /* The key of the packet itself after the changes so far, for a translation that cannot tell it from
  * the key; the program is then not for other packets.  False when there is no packet (somebody

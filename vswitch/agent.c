@@ -4,6 +4,7 @@
  * their header.  Control thread.
  */
 #include "vswitch/agent_priv.h"
+#include "vswitch/agent_group.h"
 #include "vswitch/flows.h"
 
 #include <errno.h>
@@ -52,7 +53,8 @@ static enum of_error features(const struct vs_request *req, struct rd *rd, struc
 	const struct of_features f = {
 		.datapath_id = req->agent->datapath_id,
 		.n_tables = VS_FLOW_TABLES,
-		.capabilities = OFPC_FLOW_STATS | OFPC_TABLE_STATS | OFPC_PORT_STATS,
+		.capabilities =
+			OFPC_FLOW_STATS | OFPC_TABLE_STATS | OFPC_PORT_STATS | OFPC_GROUP_STATS,
 	};
 
 	if (of_msg_empty(rd) != OF_OK)
@@ -115,6 +117,7 @@ static const struct {
 	[OFPT_GET_CONFIG_REQUEST] = {get_config, false},
 	[OFPT_SET_CONFIG] = {set_config, true},
 	[OFPT_FLOW_MOD] = {vs_agent_flow_mod, true},
+	[OFPT_GROUP_MOD] = {vs_agent_group_mod, true},
 	[OFPT_MULTIPART_REQUEST] = {vs_agent_multipart, false},
 	[OFPT_BARRIER_REQUEST] = {barrier, false},
 };

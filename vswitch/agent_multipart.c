@@ -4,6 +4,7 @@
  * comes in parts is put together first: one at a time for a connection, of bounded size.
  */
 #include "vswitch/agent_priv.h"
+#include "vswitch/agent_group.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,9 @@ static const vs_multipart_fn answers[OF_N_MP_TYPES] = {
 	[OFPMP_AGGREGATE] = vs_mp_aggregate,
 	[OFPMP_TABLE] = vs_mp_table,
 	[OFPMP_PORT_STATS] = vs_mp_port_stats,
+	[OFPMP_GROUP] = vs_mp_group,
+	[OFPMP_GROUP_DESC] = vs_mp_group_desc,
+	[OFPMP_GROUP_FEATURES] = vs_mp_group_features,
 	[OFPMP_PORT_DESC] = vs_mp_port_desc,
 };
 

@@ -10,11 +10,14 @@
 #include "dataplane/inject.h"
 #include "dataplane/port.h"
 #include "vswitch/flow_key.h"
+#include "vswitch/flows_parts.h"
+#include "vswitch/groups.h"
 #include "vswitch/flows_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define MATCH_LIMIT 4096u
 
@@ -24,6 +27,9 @@ struct vs_flows {
 	struct dp_cls *tables[VS_FLOW_TABLES];
 	/* By OpenFlow number; one more than the id.  0 is no port's: that is LOCAL. */
 	_Atomic uint16_t port_ids[DP_MAX_PORTS + 1];
+	_Atomic bool port_dead[DP_MAX_PORTS + 1];
+	struct vs_groups *groups;
+	uint64_t secret;
 	vs_flow_removed_fn removed;
 	void *arg;
 	struct vs_rule_lists lists;
@@ -84,8 +90,11 @@ int vs_flows_create(struct dp *dp, vs_flow_removed_fn removed, void *arg,
 		flows->dp = dp;
 		flows->removed = removed;
 		flows->arg = arg;
+		(void)!getrandom(&flows->secret, sizeof(flows->secret), GRND_NONBLOCK);
 		rc = dp_pipeline_create(dp, vs_xlate, flows, &flows->pipeline);
 	}
+	if (rc == 0)
+		rc = vs_groups_create(dp, &flows->groups);
 	for (unsigned i = 0; rc == 0 && i < VS_FLOW_TABLES; i++)
 		rc = table_make(flows, i);
 	if (rc != 0) {
@@ -145,6 +154,7 @@ void vs_flows_destroy(struct vs_flows *flows)
 		dp_cls_destroy(flows->tables[i]);
 		dp_flow_counter_free(flows->dp, flows->miss_counters[i]);
 	}
+	vs_groups_destroy(flows->groups);
 	garbage_free(flows);
 	free(flows);
 }
@@ -152,11 +162,6 @@ void vs_flows_destroy(struct vs_flows *flows)
 struct dp_pipeline *vs_flows_pipeline(const struct vs_flows *flows)
 {
 	return flows->pipeline;
-}
-
-struct dp *vs_flows_dp(const struct vs_flows *flows)
-{
-	return flows->dp;
 }
 
 const struct dp_cls *vs_flows_table(const struct vs_flows *flows, uint8_t table)
@@ -188,6 +193,45 @@ void vs_flows_port(struct vs_flows *flows, uint32_t of_port, uint16_t port_id)
 	atomic_store(&flows->port_ids[of_port], id);
 	dp_pipeline_log_all(flows->pipeline);
 	dp_pipeline_publish(flows->pipeline);
+}
+
+void vs_flows_port_live(struct vs_flows *flows, uint32_t of_port, bool live)
+{
+	const struct dp_key any = {0};
+
+	if (of_port > DP_MAX_PORTS || atomic_load(&flows->port_dead[of_port]) == !live)
+		return;
+	atomic_store(&flows->port_dead[of_port], !live);
+	if (!vs_groups_watch(flows->groups))
+		return;
+	dp_pipeline_log(flows->pipeline, VS_FLOW_GROUPS, &any, &any);
+	dp_pipeline_publish(flows->pipeline);
+}
+
+bool vs_flows_port_is_live(const struct vs_flows *flows, uint32_t of_port)
+{
+	return vs_flows_port_id(flows, of_port) != DP_NO_PORT &&
+	       !atomic_load_explicit(&flows->port_dead[of_port], memory_order_relaxed);
+}
+
+uint64_t vs_flows_secret(const struct vs_flows *flows)
+{
+	return flows->secret;
+}
+
+struct vs_groups *vs_flows_groups(const struct vs_flows *flows)
+{
+	return flows->groups;
+}
+
+uint64_t vs_flows_open_version(const struct vs_flows *flows)
+{
+	return flows->next_version;
+}
+
+struct dp *vs_flows_dp(const struct vs_flows *flows)
+{
+	return flows->dp;
 }
 
 unsigned vs_flows_n(const struct vs_flows *flows, uint8_t table)
@@ -228,6 +272,7 @@ static struct vs_rule *rule_make(struct vs_flows *flows, const struct of_flow_mo
 	rule->idle_timeout = mod->idle_timeout;
 	rule->hard_timeout = mod->hard_timeout;
 	rule->created_ms = rule->modified_ms = dp_flow_now_ms(flows->dp);
+	rule->uses_groups = vs_instrs_use_group(&mod->instrs, OF_GROUP_ALL);
 	if (match_keep(rule, &mod->match) != 0 || !of_instrs_copy(&mod->instrs, &rule->instrs)) {
 		free(rule->match);
 		free(rule);
@@ -478,6 +523,16 @@ static enum of_error modify_or_delete(struct vs_flows *flows, const struct of_fl
 	return error;
 }
 
+/* Can we do it, and is what it names there? */
+static enum of_error check_instrs(const struct vs_flows *flows, const struct of_instrs *instrs)
+{
+	enum of_error error = vs_xlate_check(flows, instrs);
+
+	if (error == OF_OK)
+		error = vs_groups_check(flows->groups, &instrs->apply);
+	return error != OF_OK ? error : vs_groups_check(flows->groups, &instrs->write);
+}
+
 enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod)
 {
 	struct dp_key key, mask;
@@ -493,17 +548,42 @@ enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod
 	case OFPFC_ADD:
 		error = of_instrs_check(&mod->instrs, &mod->match, mod->table);
 		if (error == OF_OK)
-			error = vs_xlate_check(flows, &mod->instrs);
+			error = check_instrs(flows, &mod->instrs);
 		return error != OF_OK ? error : add(flows, mod, &key, &mask);
 	case OFPFC_MODIFY:
 	case OFPFC_MODIFY_STRICT:
-		error = vs_xlate_check(flows, &mod->instrs);
+		error = check_instrs(flows, &mod->instrs);
 		return error != OF_OK ? error : modify_or_delete(flows, mod, &key, &mask);
 	case OFPFC_DELETE:
 	case OFPFC_DELETE_STRICT:
 		return modify_or_delete(flows, mod, &key, &mask);
 	}
 	return OFPFMFC_BAD_COMMAND;
+}
+
+struct users {
+	struct vs_flows *flows;
+	vs_rule_test_fn test;
+	const void *arg;
+	uint8_t why;
+};
+
+static bool retire_user(struct dp_cls_rule *cr, void *arg)
+{
+	struct vs_rule *rule = (struct vs_rule *)cr;
+	const struct users *u = arg;
+
+	if (is_current(rule) && u->test(rule, u->arg))
+		rule_retire(u->flows, rule, u->why, true);
+	return true;
+}
+
+void vs_flows_retire_if(struct vs_flows *flows, vs_rule_test_fn test, const void *arg, uint8_t why)
+{
+	struct users users = {.flows = flows, .test = test, .arg = arg, .why = why};
+
+	for (unsigned i = 0; i < VS_FLOW_TABLES; i++)
+		dp_cls_each(flows->tables[i], retire_user, &users);
 }
 
 /* ---- Transactions ---- */
@@ -529,6 +609,7 @@ static void list_to_gone(struct vs_flows *flows, struct vs_rule *rule)
 
 void vs_flows_commit(struct vs_flows *flows)
 {
+	const struct dp_key any = {0};
 	struct vs_rule *rule, *next;
 
 	for (rule = flows->came; rule != NULL; rule = next) {
@@ -544,6 +625,8 @@ void vs_flows_commit(struct vs_flows *flows)
 		list_to_gone(flows, rule);
 	}
 	flows->came = flows->left = NULL;
+	if (vs_groups_commit(flows->groups))
+		dp_pipeline_log(flows->pipeline, VS_FLOW_GROUPS, &any, &any);
 	dp_pipeline_publish(flows->pipeline);
 }
 
@@ -574,6 +657,7 @@ void vs_flows_abort(struct vs_flows *flows)
 		list_to_gone(flows, rule);
 	}
 	flows->came = flows->left = NULL;
+	vs_groups_abort(flows->groups, flows->next_version);
 }
 
 void vs_flows_tell_ttl(struct vs_flows *flows, bool tell)
@@ -608,7 +692,7 @@ static void free_gone(struct vs_flows *flows)
 {
 	struct vs_rule *gone = flows->gone, *next;
 
-	if (gone == NULL && flows->garbage == NULL)
+	if (!vs_groups_unlink(flows->groups) && gone == NULL && flows->garbage == NULL)
 		return;
 	flows->gone = NULL;
 	for (struct vs_rule *rule = gone; rule != NULL; rule = rule->next)
@@ -625,6 +709,7 @@ static void free_gone(struct vs_flows *flows)
 			flows->removed(flows->arg, rule, &counts, vs_rule_age_ms(flows, rule));
 		rule_free(flows, rule);
 	}
+	vs_groups_free(flows->groups);
 	garbage_free(flows);
 }
 

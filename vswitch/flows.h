@@ -21,9 +21,13 @@
 
 #define VS_FLOW_TABLES	  254
 #define VS_FLOW_MAX_RULES 2000000u
+/* Stands for all groups in the log of changes and among the tables that a program passed. */
+#define VS_FLOW_GROUPS 254
 
 struct dp;
+struct of_group_mod;
 struct vs_flows;
+struct vs_groups;
 
 struct vs_rule {
 	struct dp_cls_rule cr;
@@ -37,6 +41,7 @@ struct vs_rule {
 	bool shares_counter; /* another rule goes on with it: not to be freed */
 	bool took_counter;   /* from the rule that it replaced */
 	bool is_miss;	     /* the table-miss rule (5.4): priority 0, any packet */
+	bool uses_groups;
 	uint16_t flags;
 	uint64_t cookie;
 	/* Control thread only. */
@@ -62,6 +67,8 @@ struct dp_pipeline *vs_flows_pipeline(const struct vs_flows *flows);
 void vs_flows_begin(struct vs_flows *flows);
 /* One flow mod.  Borrows 'mod'.  After an error the transaction can only be aborted. */
 enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod);
+/* The same of groups (flows_group.c).  Deleting a group deletes the rules that use it. */
+enum of_error vs_flows_group_mod(struct vs_flows *flows, const struct of_group_mod *mod);
 void vs_flows_commit(struct vs_flows *flows);
 void vs_flows_abort(struct vs_flows *flows);
 
@@ -115,9 +122,25 @@ void vs_flows_drop_fragments(struct vs_flows *flows, bool drop);
 /* Says which of the dataplane's ports has an OpenFlow number; DP_NO_PORT takes it away.  Programs
  * that name it are made anew. */
 void vs_flows_port(struct vs_flows *flows, uint32_t of_port, uint16_t port_id);
-struct dp *vs_flows_dp(const struct vs_flows *flows);
+
+/* Is the port up, with a link?  It is until told otherwise.  Groups that watch it choose anew. */
+void vs_flows_port_live(struct vs_flows *flows, uint32_t of_port, bool live);
+
+/* Groups and what they count: groups.h. */
+struct vs_groups *vs_flows_groups(const struct vs_flows *flows);
+struct of_bucket_counter;
+struct vs_group;
+/* 'ret_buckets' has room for one for each bucket (NULL: not asked for).  Returns its age,
+ * milliseconds. */
+uint64_t vs_group_counts(const struct vs_flows *flows, const struct vs_group *group,
+			 struct dp_flow_counts *ret_counts, struct of_bucket_counter *ret_buckets);
+/* Says in each group how many rules and groups lead to it. */
+void vs_flows_count_refs(struct vs_flows *flows);
 
 /* For xlate.c.  A worker's. */
+bool vs_flows_port_is_live(const struct vs_flows *flows, uint32_t of_port);
+/* Chosen by chance, the switch's own. */
+uint64_t vs_flows_secret(const struct vs_flows *flows);
 uint16_t vs_flows_port_id(const struct vs_flows *flows, uint32_t of_port);
 const struct dp_cls *vs_flows_table(const struct vs_flows *flows, uint8_t table);
 /* Counts packets that find nothing there. */
@@ -136,5 +159,9 @@ enum of_error vs_xlate_check_packet_out(const struct vs_flows *flows,
  * does.  Control thread. */
 void vs_xlate_packet_out(const struct vs_flows *flows, const struct of_actions *actions,
 			 const struct dp_key *key, struct dp_build *b);
+/* The same for the actions of a group's bucket. */
+enum of_error vs_xlate_check_actions(const struct of_actions *actions);
+/* Those of the specification that there are: bits by number on the wire. */
+uint32_t vs_xlate_known_actions(void);
 
 #endif

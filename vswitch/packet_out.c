@@ -8,6 +8,8 @@
 #include "dataplane/port.h"
 #include "vswitch/flow_key.h"
 #include "vswitch/flows.h"
+#include "vswitch/flows_parts.h"
+#include "vswitch/groups.h"
 
 #define FRAME_MIN 14u
 
@@ -53,11 +55,18 @@ static void compose(const struct vs_flows *flows, const struct of_actions *actio
 	dp_build_step(b, DP_STEP_DROP, b->lost ? DP_DROP_NO_MBUF : DP_DROP_PROGRAM_TOO_LONG, 0);
 }
 
+static enum of_error check(const struct vs_flows *flows, const struct of_actions *actions)
+{
+	enum of_error error = vs_xlate_check_packet_out(flows, actions);
+
+	return error != OF_OK ? error : vs_groups_check(vs_flows_groups(flows), actions);
+}
+
 enum of_error vs_flows_packet_out(struct vs_flows *flows, uint32_t in_port,
 				  const struct of_actions *actions, const uint8_t *data,
 				  size_t size)
 {
-	enum of_error error = vs_xlate_check_packet_out(flows, actions);
+	enum of_error error = check(flows, actions);
 	struct dp_build b;
 	struct dp_inject inject = {.pipeline = vs_flows_pipeline(flows), .build = &b};
 	struct asked asked = {.dp = vs_flows_dp(flows), .data = data, .size = (uint32_t)size};

@@ -57,7 +57,7 @@ static void set_clear(struct xlate *x)
 	if (x->has_fields)
 		memset(x->fields, 0, sizeof(x->fields));
 	x->has_fields = false;
-	x->queue = x->output = NULL;
+	x->queue = x->output = x->group = NULL;
 }
 
 /* Whatever writes a field is its set-field. */
@@ -75,6 +75,9 @@ static void set_write(struct xlate *x, const struct of_action *a)
 		return;
 	case OF_ACT_SET_QUEUE:
 		x->queue = a;
+		return;
+	case OF_ACT_GROUP:
+		x->group = a;
 		return;
 	case OF_ACT_SET_FIELD:
 	case OF_ACT_NX_REG_LOAD2:
@@ -102,8 +105,21 @@ static void set_execute(struct xlate *x)
 	for (size_t i = 0; x->has_fields && i < OF_N_FIELDS; i++)
 		if (x->fields[i] != NULL)
 			vs_xlate_action(x, x->fields[i]);
-	if (x->output != NULL)
+	if (x->queue != NULL)
+		vs_xlate_action(x, x->queue);
+	/* A group is instead of an output (5.10). */
+	if (x->group != NULL)
+		vs_xlate_action(x, x->group);
+	else if (x->output != NULL)
 		vs_xlate_action(x, x->output);
+}
+
+void vs_xlate_set(struct xlate *x, const struct of_actions *actions)
+{
+	set_clear(x);
+	for (size_t i = 0; i < actions->n; i++)
+		set_write(x, &actions->v[i]);
+	set_execute(x);
 }
 
 /* ---- Tables ---- */
@@ -157,6 +173,7 @@ void vs_xlate_packet_out(const struct vs_flows *flows, const struct of_actions *
 	x.flows = flows;
 	x.b = b;
 	x.key = *key;
+	x.version = dp_pipeline_next(vs_flows_pipeline(flows)) - 1; /* what workers see */
 	vs_xlate_actions(&x, actions);
 }
 

@@ -102,8 +102,12 @@ void vs_xlate_action(struct xlate *x, const struct of_action *a)
 	case OF_ACT_COPY_TTL_IN:
 		ttl(x, DP_STEP_COPY_TTL_IN, 0);
 		break;
+	case OF_ACT_GROUP:
+		vs_xlate_group(x, a->group);
+		break;
+	case OF_ACT_SET_QUEUE: /* ports have one queue */
 	default:
-		break; /* vs_xlate_check() let none in. */
+		break; /* vs_xlate_check() let no other in. */
 	}
 }
 

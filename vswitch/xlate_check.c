@@ -12,7 +12,9 @@ static enum of_error check_output(const struct vs_flows *flows, uint32_t port, b
 	case OFPP_TABLE:
 		return packet_out ? OF_OK : OFPBAC_BAD_OUT_PORT;
 	case OFPP_LOCAL:
-		return vs_flows_port_id(flows, port) != DP_NO_PORT ? OF_OK : OFPBAC_BAD_OUT_PORT;
+		return flows == NULL || vs_flows_port_id(flows, port) != DP_NO_PORT
+			       ? OF_OK
+			       : OFPBAC_BAD_OUT_PORT;
 	case OFPP_CONTROLLER:
 	case OFPP_IN_PORT:
 	case OFPP_NORMAL:
@@ -24,6 +26,7 @@ static enum of_error check_output(const struct vs_flows *flows, uint32_t port, b
 	}
 }
 
+/* 'flows': NULL when any switch is asked for. */
 static enum of_error check_actions(const struct vs_flows *flows, const struct of_actions *actions,
 				   bool packet_out)
 {
@@ -48,6 +51,14 @@ static enum of_error check_actions(const struct vs_flows *flows, const struct of
 		case OF_ACT_SET_FIELD:
 			if (vs_flow_field((enum of_field)a->set.field) == DP_N_FIELDS)
 				error = OFPBAC_BAD_SET_TYPE;
+			break;
+		case OF_ACT_SET_QUEUE:
+			if (a->queue == OF_QUEUE_ALL)
+				error = OFPBAC_BAD_QUEUE;
+			break;
+		case OF_ACT_GROUP: /* vs_groups_check() knows which there are */
+			if (a->group > OF_GROUP_MAX)
+				error = OFPBAC_BAD_OUT_GROUP;
 			break;
 		case OF_ACT_COPY_TTL_OUT:
 		case OF_ACT_COPY_TTL_IN:
@@ -86,4 +97,26 @@ enum of_error vs_xlate_check_packet_out(const struct vs_flows *flows,
 					const struct of_actions *actions)
 {
 	return check_actions(flows, actions, true);
+}
+
+enum of_error vs_xlate_check_actions(const struct of_actions *actions)
+{
+	return check_actions(NULL, actions, false);
+}
+
+uint32_t vs_xlate_known_actions(void)
+{
+	uint32_t known = 0;
+
+	for (uint8_t type = 0; type < 32; type++) {
+		/* Something that any action of its type may be. */
+		struct of_action a = {.type = type};
+		const struct of_actions one = {.v = &a, .n = 1};
+
+		if (type == OF_ACT_OUTPUT)
+			a.output.port = OFPP_IN_PORT;
+		if (of_action_name(type) != NULL && vs_xlate_check_actions(&one) == OF_OK)
+			known |= UINT32_C(1) << type;
+	}
+	return known;
 }

@@ -5,6 +5,7 @@
  * 	xlate.c        tables, instructions, the action set
  * 	xlate_action.c one action: outputs, and who does the others
  * 	xlate_field.c  set-field, move, load
+ * 	xlate_group.c  groups
  * 	xlate_tag.c    tags, MPLS entries and I-TAGs pushed and popped
  * 	xlate_look.c   what the packet was asked, wherever its bytes are by now
  * 	xlate_controller.c  what controllers learn with a packet
@@ -51,8 +52,9 @@ struct xlate {
 	/* The action set: what is executed at the end. */
 	const struct of_action *by_order[VS_XLATE_N_ORDER];
 	const struct of_action *fields[OF_N_FIELDS];
-	const struct of_action *queue, *output;
+	const struct of_action *queue, *output, *group;
 	bool has_fields;
+	uint8_t depth;	    /* groups of groups */
 	struct xlate_at at; /* last: its end is long and need not be cleared */
 };
 
@@ -79,6 +81,10 @@ void vs_xlate_macs(struct xlate *x);
 
 void vs_xlate_action(struct xlate *x, const struct of_action *a);
 void vs_xlate_actions(struct xlate *x, const struct of_actions *actions);
+
+/* Executes these as an action set of their own (5.10), instead of the packet's. */
+void vs_xlate_set(struct xlate *x, const struct of_actions *actions);
+void vs_xlate_group(struct xlate *x, uint32_t id);
 
 void vs_xlate_set_field(struct xlate *x, const struct of_oxm *oxm);
 void vs_xlate_move(struct xlate *x, const struct of_action *a);

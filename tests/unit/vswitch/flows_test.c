@@ -514,7 +514,8 @@ static void what_cannot_be_is_refused_by_name(void **state)
 	m.instrs.goto_table = 5;
 	assert_int_equal(vs_flows_mod(flows, &m), OFPBIC_BAD_TABLE_ID);
 	vs_flows_abort(flows);
-	assert_int_equal(try(OFPFC_ADD, "actions=group:1"), OFPBAC_BAD_TYPE);
+	assert_int_equal(try(OFPFC_ADD, "actions=group:1"), OFPBAC_BAD_OUT_GROUP);
+	assert_int_equal(try(OFPFC_ADD, "actions=resubmit(,1)"), OFPBAC_BAD_TYPE);
 	expect("", 0);
 }
 

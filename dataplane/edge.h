@@ -31,9 +31,21 @@ struct dp_edge_frame {
 	uint64_t dst, src; /* 48 bits, as in the table */
 	struct dp_fdb_bucket *dst_bucket, *src_bucket;
 	uint32_t where; /* domain and VLAN that addresses are learned on, as in the table */
-	uint16_t domain, cvlan;
-	bool tagged;
+	/* Frames that agree in this may leave by the same ports, in the same way. */
+	union {
+		struct {
+			uint16_t domain, cvlan;
+			bool tagged;
+			uint8_t unused[3];
+		};
+		uint64_t carried;
+	};
 };
+
+static inline uint64_t dp_edge_carried(uint16_t domain, uint16_t cvlan, bool tagged)
+{
+	return domain | (uint64_t)cvlan << 16 | (uint64_t)tagged << 32;
+}
 
 /* 01-80-C2-00-00-0x stays on its link. */
 static inline bool dp_edge_is_reserved(uint64_t dst)
@@ -113,9 +125,7 @@ static inline enum dp_drop dp_edge_classify(const struct dp_vport *in, struct dp
 	f->dst = first & DP_EDGE_MAC_MASK;
 	f->src = second & DP_EDGE_MAC_MASK;
 	type = (uint16_t)(second >> 48);
-	f->domain = in->domain;
-	f->cvlan = in->pvid;
-	f->tagged = false;
+	f->carried = dp_edge_carried(in->domain, in->pvid, false);
 	if (unlikely((f->src & DP_EDGE_GROUP_BIT) != 0 || f->src == 0))
 		return DP_DROP_BAD_SOURCE;
 	if (unlikely(dp_edge_is_reserved(f->dst)) && (in->flags & DP_VP_BPDU) == 0)

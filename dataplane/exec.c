@@ -248,7 +248,8 @@ void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_
 
 	k.run = run;
 	k.f = *frame;
-	k.parsed = k.own = k.tag_changed = k.macs_changed = false;
+	k.parsed = k.own = k.tag_changed = false;
+	k.macs_changed = true; /* 'f' need not have them */
 	k.depth = 0;
 	walk_steps(&k, steps, size);
 }

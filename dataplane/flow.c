@@ -3,6 +3,7 @@
  * See flow.h.  Workers.
  */
 #include "dataplane/flow.h"
+#include "dataplane/head.h"
 
 #include <rte_cycles.h>
 
@@ -11,6 +12,7 @@
 #define TOKENS_A_MS  200u
 #define IDLE_TICKS   100u /* ten seconds */
 #define UPKEEP_EVERY 16	  /* microseconds */
+#define AHEAD	     6	  /* packets */
 
 /* ---- Versions ---- */
 
@@ -135,6 +137,12 @@ static bool may_enter(struct dp_worker *w, uint16_t port)
 	return true;
 }
 
+/* Its addresses are not filled in: dp_exec() does without. */
+static inline struct dp_edge_frame frame_of(const struct dp_flow *flow, unsigned i)
+{
+	return (struct dp_edge_frame){.m = flow->burst.pkts[i], .carried = flow->carried[i]};
+}
+
 static void run_build(struct dp_run *run, const struct dp_edge_frame *f)
 {
 	struct dp_flow *flow = run->w->flow;
@@ -197,19 +205,19 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 {
 	struct dp_flow *flow = run->w->flow;
 	struct dp_mf_burst *burst = &flow->burst;
-	const struct dp_edge_frame *f = &flow->frames[i];
+	const struct dp_edge_frame f = frame_of(flow, i);
 	const struct dp_key *key = long_key(burst, i);
 	struct dp_build *b = &flow->build;
 	struct dp_program *program = NULL;
 
-	compose(run, key, f);
+	compose(run, key, &f);
 	if (b->keep && may_enter(run->w, run->in->id))
 		program = dp_programs_get(flow->programs, dp_build_only_output(b), b->steps,
 					  b->size, b->rules, b->n_rules);
 	if (program != NULL &&
 	    dp_mf_insert(flow->mf, pl->index, key, &b->wc, program, b->tables, &b->changed) == NULL)
 		dp_programs_unref(flow->programs, program);
-	run_build(run, f);
+	run_build(run, &f);
 }
 
 /* The same program under the packet's whole short key: one place to look at next time. */
@@ -235,78 +243,196 @@ static void enter_exact(struct dp_worker *w, const struct dp_pipeline *pl, unsig
 
 /* ---- The burst ---- */
 
+/* Any other frame.  False when it may not come in. */
+static bool prepare_other(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf *m)
+{
+	struct dp_flow *flow = w->flow;
+	struct dp_mf_burst *b = &flow->burst;
+	struct dp_edge_frame f = {.m = m};
+	enum dp_drop reason = dp_edge_classify(in, &f);
+
+	if (unlikely(reason != DP_N_DROPS)) {
+		dp_drop(w, in->id, m, reason);
+		return false;
+	}
+	if (unlikely(in->wire != NULL))
+		dp_edge_count_tenant(w, f.domain, 1, m->pkt_len);
+	w->count->ports[in->id]->rx_multicast += f.dst & DP_EDGE_GROUP_BIT;
+	if (unlikely(f.dst == PROBE_DST) && dp_probe_is_ours(w, in->id, m)) {
+		dp_drop(w, in->id, m, DP_DROP_LOOP_PROBE);
+		return false;
+	}
+	flow->carried[b->n] = f.carried;
+	b->pkts[b->n] = m;
+	make_key(b, b->n);
+	return true;
+}
+
 /* Drops what may not come in; fills frames and keys of the rest. */
 static void prepare(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 		    uint16_t n)
 {
 	struct dp_flow *flow = w->flow;
 	struct dp_mf_burst *b = &flow->burst;
+	const uint64_t carried = dp_edge_carried(in->domain, in->pvid, false);
+	bool takes_usual = in->wire == NULL && (in->flags & DP_VP_UNTAGGED_IN) != 0;
+	uint16_t in_port_be = rte_cpu_to_be_16(in->of_port), k = 0;
 
-	b->n = 0;
 	b->has_long = b->plain = 0;
 	b->in_port = in->of_port;
 	for (uint16_t i = 0; i < n; i++) {
-		struct dp_edge_frame *f = &flow->frames[b->n];
-		enum dp_drop reason;
+		struct rte_mbuf *m = pkts[i];
 
-		f->m = pkts[i];
-		reason = dp_edge_classify(in, f);
-		if (unlikely(reason != DP_N_DROPS)) {
-			dp_drop(w, in->id, f->m, reason);
+		/* All that is to be said of such a frame is its key: reserved addresses and probes
+		 * are group addresses. */
+		if (likely(takes_usual && m->nb_segs == 1 &&
+			   dp_key_usual(rte_pktmbuf_mtod(m, const uint8_t *), m->pkt_len,
+					in_port_be, b->key[k]))) {
+			b->pkts[k] = m;
+			b->plain |= 1u << k;
+			flow->carried[k] = carried;
+			k++;
 			continue;
 		}
-		if (unlikely(in->wire != NULL))
-			dp_edge_count_tenant(w, f->domain, 1, f->m->pkt_len);
-		w->count->ports[in->id]->rx_multicast += f->dst & DP_EDGE_GROUP_BIT;
-		if (unlikely(f->dst == PROBE_DST) && dp_probe_is_ours(w, in->id, f->m)) {
-			dp_drop(w, in->id, f->m, DP_DROP_LOOP_PROBE);
+		b->n = k;
+		k = (uint16_t)(k + prepare_other(w, in, m));
+	}
+	b->n = k;
+}
+
+/* ---- Known packets ---- */
+
+/* Packets 'from' to 'end' of the burst: of one program, and carried alike, so that what the egress
+ * port says of the first it says of all. */
+struct lane {
+	const struct dp_program *program;
+	uint64_t carried;
+	uint16_t from, end;
+	uint16_t port; /* with 'to' */
+};
+
+/* Where they may go without a change of their tag, carried so; NULL: see to each. */
+static inline struct dp_txbuf *lead(struct dp_run *run, uint16_t port, uint64_t carried)
+{
+	const struct dp_vport *out = run->w->view->vports[port];
+	const struct dp_edge_frame f = {.carried = carried};
+	bool tag_out;
+	enum dp_drop reason;
+
+	if (out == NULL || out == run->in || out->wire != NULL ||
+	    !dp_edge_may_leave(run->in, out, f.domain, f.cvlan, &reason))
+		return NULL;
+	tag_out = (out->flags & DP_VP_TAG_OUT) != 0 && f.cvlan != out->native_out;
+	return tag_out == f.tagged ? dp_tx_open(run->w, out) : NULL;
+}
+
+/* A tag without a VID is on the port's VLAN, which it must say when it leaves. */
+static inline bool says_vlan(const struct dp_head *head, bool tagged)
+{
+	if (head != NULL && head->pushes != 0)
+		return ((head->tag[2] & 0xf) | head->tag[3]) != 0;
+	return !tagged || (head != NULL && head->pops != 0);
+}
+
+static inline struct dp_txbuf *lane_lead(struct dp_run *run, struct lane *l)
+{
+	const struct dp_head *head = l->program->head;
+	const struct dp_edge_frame f = {.carried = l->carried};
+
+	if (!says_vlan(head, f.tagged))
+		return NULL;
+	if (head == NULL) {
+		l->port = l->program->out;
+		return l->port != DP_NO_PORT ? lead(run, l->port, l->carried) : NULL;
+	}
+	l->port = head->out;
+	return lead(run, l->port, dp_head_carried(head, l->carried, run->in->pvid));
+}
+
+/* A packet that asks for more care. */
+static void run_alone(struct dp_run *run, const struct dp_program *program, unsigned i)
+{
+	const struct dp_edge_frame f = frame_of(run->w->flow, i);
+	struct dp_worker *w = run->w;
+
+	if (program->out != DP_NO_PORT)
+		dp_edge_forward(w, run->in, w->view->vports[program->out], &f, run->count);
+	else
+		dp_exec(run, &f, program->steps, program->size);
+}
+
+static inline void send_lane(struct dp_run *run, const struct lane *l, struct dp_txbuf *to)
+{
+	const struct dp_mf_burst *b = &run->w->flow->burst;
+
+	for (uint16_t i = l->from; i < l->end; i++)
+		dp_tx_gather(run->w, to, l->port, b->pkts[i]);
+	run->count->forwarded += (uint64_t)(l->end - l->from);
+}
+
+/* Those for which the head does not do go alone. */
+static void head_lane(struct dp_run *run, const struct lane *l, struct dp_txbuf *to)
+{
+	const struct dp_mf_burst *b = &run->w->flow->burst;
+	const struct dp_head *head = l->program->head;
+	const struct dp_edge_frame f = {.carried = l->carried};
+
+	for (uint16_t i = l->from; i < l->end; i++) {
+		/* A tag that is pushed starts on the line before the frame's. */
+		if (i + AHEAD < l->end)
+			rte_prefetch0_write(rte_pktmbuf_mtod(b->pkts[i + AHEAD], char *) -
+					    DP_RW_TAG_SIZE);
+		if (unlikely((b->plain >> i & 1) == 0 ||
+			     !dp_head_apply(head, b->pkts[i], f.tagged))) {
+			run_alone(run, l->program, i);
 			continue;
 		}
-		b->pkts[b->n] = f->m;
-		make_key(b, b->n);
-		b->n++;
+		run->count->forwarded++;
+		dp_tx_gather(run->w, to, l->port, b->pkts[i]);
 	}
 }
 
-static inline void run_program(struct dp_run *run, const struct dp_program *program,
-			       const struct dp_edge_frame *f)
+static inline void run_lane(struct dp_run *run, struct lane *l)
 {
-	struct dp_worker *w = run->w;
+	const struct dp_mf_burst *b = &run->w->flow->burst;
+	struct dp_txbuf *to = lane_lead(run, l);
+	uint64_t bytes = 0;
 
-	if (likely(program->out != DP_NO_PORT))
-		dp_edge_forward(w, run->in, w->view->vports[program->out], f, run->count);
-	else
-		dp_exec(run, f, program->steps, program->size);
+	for (uint16_t i = l->from; i < l->end; i++)
+		bytes += b->pkts[i]->pkt_len;
+	credit(run->w->flow, dp_program_rules(l->program), l->program->n_rules,
+	       (uint64_t)(l->end - l->from), bytes);
+	if (unlikely(to == NULL)) {
+		for (uint16_t i = l->from; i < l->end; i++)
+			run_alone(run, l->program, i);
+	} else if (l->program->head != NULL) {
+		head_lane(run, l, to);
+	} else {
+		send_lane(run, l, to);
+	}
 }
 
 static void run_all(struct dp_run *run, const struct dp_pipeline *pl)
 {
-	struct dp_flow *flow = run->w->flow;
-	struct dp_mf_burst *b = &flow->burst;
-	const struct dp_program *program = NULL; /* of the packets counted in ... */
-	uint64_t packets = 0, bytes = 0;
+	const struct dp_flow *flow = run->w->flow;
+	const struct dp_mf_burst *b = &flow->burst;
 	uint32_t misses = 0;
 
-	for (uint16_t i = 0; i < b->n; i++) {
-		const struct dp_mf_entry *e = b->hit[i];
+	for (uint16_t i = 0; i < b->n;) {
+		struct lane lane = {.from = i, .carried = flow->carried[i]};
 
-		if (unlikely(e == NULL)) {
-			misses |= 1u << i;
+		if (unlikely(b->hit[i] == NULL)) {
+			misses |= 1u << i++;
 			continue;
 		}
-		if (e->program != program) {
-			if (program != NULL)
-				credit(flow, dp_program_rules(program), program->n_rules, packets,
-				       bytes);
-			program = e->program;
-			packets = bytes = 0;
-		}
-		packets++;
-		bytes += b->pkts[i]->pkt_len;
-		run_program(run, program, &flow->frames[i]);
+		lane.program = b->hit[i]->program;
+		while (++i < b->n && flow->carried[i] == lane.carried &&
+		       (b->hit[i] == b->hit[lane.from] ||
+			(b->hit[i] != NULL && b->hit[i]->program == lane.program)))
+			;
+		lane.end = i;
+		run_lane(run, &lane);
 	}
-	if (program != NULL)
-		credit(flow, dp_program_rules(program), program->n_rules, packets, bytes);
 	/* Misses last, for they change the cache that 'hit' points into. */
 	for (; misses != 0; misses &= misses - 1)
 		miss(run, pl, (unsigned)__builtin_ctz(misses));

@@ -44,7 +44,7 @@ struct dp_flow {
 	struct dp_build build;
 	struct dp_mf_burst burst;
 	struct dp_key long_keys[DP_BURST];
-	struct dp_edge_frame frames[DP_BURST];
+	uint64_t carried[DP_BURST]; /* dp_edge_carried() of burst.pkts */
 };
 
 enum dp_flow_log_kind { DP_FLOW_LOG_RULE, DP_FLOW_LOG_ALL };

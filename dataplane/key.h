@@ -178,6 +178,10 @@ void dp_key_extract_head(const uint8_t *frame, uint32_t size, uint32_t frame_siz
  * sound (Geneve: and has no options): whoever looks inside parses. */
 static inline bool dp_key_plain(const uint8_t *d, uint32_t size, uint16_t in_port_be,
 				uint64_t w[4]);
+/* The same for what most frames are: plain, untagged, from one station to another (not from or to a
+ * group or the zero address). */
+static inline bool dp_key_usual(const uint8_t *d, uint32_t size, uint16_t in_port_be,
+				uint64_t w[4]);
 
 /* The whole key of a frame that is plain, whose short key is 'w'. */
 void dp_key_plain_whole(const uint8_t *frame, const uint64_t w[4], struct dp_key *ret_key);

@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+struct dp_head;
+
 #define DP_PROGRAM_INLINE_RULES 4
 #define DP_PROGRAM_MAX_STEPS	4096 /* bytes */
 #define DP_PROGRAM_MAX_RULES	256
@@ -26,6 +28,7 @@ struct dp_program {
 	uint32_t rules[DP_PROGRAM_INLINE_RULES]; /* counters of the rules passed (flow_stats.h) */
 	uint32_t *more_rules;			 /* all of them when they are more */
 	uint8_t *steps;
+	struct dp_head *head; /* sums up the steps (head.h); NULL: they do more than it can */
 } __attribute__((aligned(64)));
 
 #endif

@@ -6,6 +6,7 @@
 #include "dataplane/programs.h"
 
 #include "dataplane/hash.h"
+#include "dataplane/head.h"
 #include "dataplane/region.h"
 
 #include <errno.h>
@@ -184,18 +185,24 @@ static bool fill(struct dp_programs *p, struct dp_program *g, const void *steps,
 {
 	size_t rules_size = n_rules * sizeof(rules[0]);
 
+	struct dp_head head;
+
 	if (size != 0) {
 		g->steps = block_get(p, size);
 		if (g->steps == NULL)
 			return false;
 		memcpy(g->steps, steps, size);
 	}
+	if (g->out == DP_NO_PORT && dp_head_compile(steps, size, &head) &&
+	    (g->head = block_get(p, sizeof(head))) != NULL)
+		*g->head = head;
 	if (n_rules <= DP_PROGRAM_INLINE_RULES) {
 		memcpy(g->rules, rules, rules_size);
 		return true;
 	}
 	g->more_rules = block_get(p, rules_size);
 	if (g->more_rules == NULL) {
+		block_put(p, g->head, sizeof(*g->head));
 		block_put(p, g->steps, size);
 		return false;
 	}
@@ -243,6 +250,7 @@ void dp_programs_unref(struct dp_programs *p, struct dp_program *program)
 		at = &p->v[*at].next;
 	*at = program->next;
 	block_put(p, program->steps, program->size);
+	block_put(p, program->head, sizeof(*program->head));
 	if (program->more_rules != NULL)
 		block_put(p, program->more_rules, program->n_rules * sizeof(uint32_t));
 	slot_put(p, program->index);

@@ -76,14 +76,12 @@ static uint32_t caps_needed(const struct rte_mbuf *m)
 }
 
 static void send_counted(struct dp_worker *w, struct dp_txq *txq, uint16_t id,
-			 struct rte_mbuf **pkts, uint16_t n)
+			 struct rte_mbuf **pkts, uint16_t n, uint64_t bytes)
 {
 	struct dp_count *count = w->count->ports[id];
-	uint64_t bytes = 0, rest = 0;
+	uint64_t rest = 0;
 	uint16_t sent;
 
-	for (uint16_t i = 0; i < n; i++)
-		bytes += pkts[i]->pkt_len;
 	txq->refused = DP_N_DROPS;
 	sent = txq->port->tx(txq, pkts, n);
 	if (unlikely(sent < n)) {
@@ -102,6 +100,16 @@ static void send_counted(struct dp_worker *w, struct dp_txq *txq, uint16_t id,
 	count->tx_bytes += bytes - rest;
 	atomic_store_explicit(&txq->packets, txq->packets + sent, memory_order_relaxed);
 	atomic_store_explicit(&txq->bytes, txq->bytes + bytes - rest, memory_order_relaxed);
+}
+
+static void send_ready(struct dp_worker *w, struct dp_txq *txq, uint16_t id, struct rte_mbuf **pkts,
+		       uint16_t n)
+{
+	uint64_t bytes = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		bytes += pkts[i]->pkt_len;
+	send_counted(w, txq, id, pkts, n, bytes);
 }
 
 /* One segment, as a driver without DP_TX_CHAIN needs it.  Takes 'm'; NULL when there is no buffer.
@@ -174,7 +182,7 @@ static void send_segmented(struct dp_worker *w, struct dp_txq *txq, struct rte_m
 	}
 	rte_pktmbuf_free(m);
 	if (ready != 0)
-		send_counted(w, txq, port->id, out, ready);
+		send_ready(w, txq, port->id, out, ready);
 }
 
 static bool is_super(const struct rte_mbuf *m)
@@ -195,7 +203,7 @@ static void send_mixed(struct dp_worker *w, struct dp_txq *txq, struct rte_mbuf 
 
 		if (is_super(m) && (caps_needed(m) & seg_caps & ~port->tx_caps) != 0) {
 			if (ready != 0)
-				send_counted(w, txq, port->id, pkts, ready);
+				send_ready(w, txq, port->id, pkts, ready);
 			ready = 0;
 			send_segmented(w, txq, m);
 		} else if (!is_super(m) && m->pkt_len > (uint32_t)port->max_frame + VLAN_ROOM) {
@@ -205,7 +213,7 @@ static void send_mixed(struct dp_worker *w, struct dp_txq *txq, struct rte_mbuf 
 		}
 	}
 	if (ready != 0)
-		send_counted(w, txq, port->id, pkts, ready);
+		send_ready(w, txq, port->id, pkts, ready);
 }
 
 /* Sends a burst by a queue that is this worker's. */
@@ -215,18 +223,22 @@ static void send_burst(struct dp_worker *w, struct dp_txq *txq, uint16_t id, str
 	const struct dp_port *port = txq->port;
 	uint32_t max = (uint32_t)port->max_frame + VLAN_ROOM;
 	struct dp_capture_point *point = atomic_load_explicit(&port->capture, memory_order_acquire);
-	bool special = false;
+	uint32_t over = 0, segs = 0; /* sign: a frame is longer than max; not 0: one has segments */
+	uint64_t flags = 0, bytes = 0;
 
 	w->count->ports[id]->offered += n;
 	if (unlikely(point != NULL))
 		w->dp->capture(point, w->index, DP_STAGE_EGRESS, DP_N_DROPS, pkts, n);
-	for (uint16_t i = 0; i < n; i++)
-		special |= (pkts[i]->ol_flags & REQUESTS) != 0 || pkts[i]->pkt_len > max ||
-			   pkts[i]->nb_segs > 1;
-	if (unlikely(special))
+	for (uint16_t i = 0; i < n; i++) {
+		flags |= pkts[i]->ol_flags;
+		over |= max - pkts[i]->pkt_len;
+		segs |= pkts[i]->nb_segs - 1u;
+		bytes += pkts[i]->pkt_len;
+	}
+	if (unlikely((flags & REQUESTS) != 0 || over >> 31 != 0 || segs != 0))
 		send_mixed(w, txq, pkts, n);
 	else
-		send_counted(w, txq, id, pkts, n);
+		send_counted(w, txq, id, pkts, n, bytes);
 }
 
 /* Gives a burst to the worker that owns a transmit queue of the port. */

@@ -112,8 +112,8 @@ void dp_flood(struct dp_worker *w, const struct dp_vport *in, const struct dp_do
 /* tx.c: sends what was gathered for one port. */
 void dp_tx_flush(struct dp_worker *w, uint16_t port);
 
-/* Gathers 'm' for 'out'; takes it. */
-static inline void dp_tx(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf *m)
+/* Where frames for 'out' are gathered; good until dp_tx_flush_all(). */
+static inline struct dp_txbuf *dp_tx_open(struct dp_worker *w, const struct dp_vport *out)
 {
 	struct dp_txbuf *buf = w->tx[out->id];
 
@@ -121,9 +121,22 @@ static inline void dp_tx(struct dp_worker *w, const struct dp_vport *out, struct
 		buf->touched = true;
 		w->touched[w->n_touched++] = out->id;
 	}
+	return buf;
+}
+
+/* Gathers 'm' in 'buf', which is 'port''s; takes it. */
+static inline void dp_tx_gather(struct dp_worker *w, struct dp_txbuf *buf, uint16_t port,
+				struct rte_mbuf *m)
+{
 	buf->pkts[buf->n++] = m;
 	if (unlikely(buf->n == DP_TX_GATHER))
-		dp_tx_flush(w, out->id);
+		dp_tx_flush(w, port);
+}
+
+/* Gathers 'm' for 'out'; takes it. */
+static inline void dp_tx(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf *m)
+{
+	dp_tx_gather(w, dp_tx_open(w, out), out->id, m);
 }
 
 /* Sends what was gathered. */

@@ -9,9 +9,6 @@
 #include "vswitch/channel.h"
 #include "vswitch/of/multipart.h"
 
-/* Until channel.c is there nobody has a channel to send by. */
-#pragma weak vs_channel_send
-
 /* A request on its way to its function. */
 struct vs_request {
 	struct vs_agent *agent;

@@ -647,14 +647,22 @@ static void plainish(void)
  * what was in the buffer before. */
 static bool plain_says_the_same(uint32_t size)
 {
-	uint64_t w[4] = {0};
+	uint64_t w[4] = {0}, short_cut[4];
 	struct dp_headers h;
 	struct dp_key k, whole;
+	bool usual;
 
 	for (uint32_t i = size; i < size + 64; i++)
 		p.bytes[i] = (uint8_t)below(256);
-	if (!dp_key_plain(p.bytes, size, __builtin_bswap16(IN_PORT), w))
+	usual = dp_key_usual(p.bytes, size, __builtin_bswap16(IN_PORT), short_cut);
+	if (!dp_key_plain(p.bytes, size, __builtin_bswap16(IN_PORT), w)) {
+		assert_false(usual);
 		return false;
+	}
+	assert_int_equal(usual, ((p.bytes[0] | p.bytes[6]) & 1) == 0 && (w[1] << 16) != 0 &&
+					(w[1] >> 48) == 0);
+	if (usual)
+		assert_memory_equal(short_cut, w, sizeof(w));
 	assert_int_equal(dp_parse(p.bytes, size, &h), DP_BAD_NONE);
 	dp_key_extract(p.bytes, size, &h, IN_PORT, &k);
 	assert_memory_equal(w, k.w, sizeof(w));

@@ -111,6 +111,8 @@ void vs_xlate_push_mpls(struct xlate *x, uint16_t type)
 		vs_xlate_write(x, DP_FIELD_MPLS_LABEL, 0);
 		vs_xlate_write(x, DP_FIELD_MPLS_TC, 0);
 		vs_xlate_write(x, DP_FIELD_MPLS_TYPE, is_ip(was) ? was : 0);
+		/* Something else may have filled the fields that a pop to IP would show. */
+		x->at.no_bottom = !is_ip(was);
 	}
 	vs_xlate_write(x, DP_FIELD_MPLS_BOS, !is_mpls(was));
 	vs_xlate_write(x, DP_FIELD_ETH_TYPE, type);

@@ -33,7 +33,7 @@
 	X(NO_ACTION, "no-action", "no rule matches it, or the one that does has no output")   \
 	X(TTL, "ttl", "a rule decrements its TTL, which is 0 or 1")                             \
 	X(PROGRAM_TOO_LONG, "program-too-long", "its rules do more than a program holds")   \
-	X(CONTROLLER_LIMIT, "controller-limit", "its port sends more frames to controllers than it may") \
+	X(CONTROLLER_LIMIT, "controller-limit", "its port sends controllers more than it may")     \
 	X(CONTROLLER_FULL, "controller-full", "too many frames wait for the controllers")       \
 	X(FRAGMENT, "fragment", "a controller asked that fragments be dropped")                 \
 	X(NO_RECV, "no-recv", "a controller told the ingress port not to receive")              \

@@ -2,6 +2,7 @@
  *
  * Commands on ports and their VLANs; see spec.h.
  */
+#include "ctl/spec_overlay.h"
 #include "ctl/spec_priv.h"
 
 #define TAGLESS_MODES "vlan-mode=access|tunnel|isolated|community|promiscuous"
@@ -86,9 +87,11 @@
 		 .metavar = "TENANT=VLAN",                                                         \
 		 .only = "kind=phys|memif|mem",                                                    \
 		 .help = "an uplink shared by tenants: the tag each wears on the wire"},           \
+		CTL_OVERLAY_OPTIONS,                                                               \
 	{                                                                                          \
 		.name = "address", .type = CTL_LIST, .form = CTL_FORM_CIDR, .metavar = "CIDR",     \
-		.only = "kind=host|tap", .help = "addresses given to the interface"                \
+		.only = "kind=host|tap|vtep",                                                      \
+		.help = "addresses given to the interface; of a vtep, one of each version"         \
 	}
 
 static const struct ctl_arg add_args[] = {
@@ -104,7 +107,7 @@ static const struct ctl_arg add_args[] = {
 	{.name = "kind",
 	 .type = CTL_CHOICE,
 	 .flags = CTL_REQUIRED | CTL_DEVICE,
-	 .choices = "phys|host|tap|vhost|memif|mem",
+	 .choices = "phys|host|tap|vhost|memif|mem|vtep|vxlan|geneve|nvgre",
 	 .help = "what is behind it"},
 	PORT_OPTIONS,
 	{.name = "queues",
@@ -206,7 +209,8 @@ static const struct ctl_arg set_args[] = {
 	 .metavar = "OPTION",
 	 .choices = "tenant|admin|mac|mtu|vlan-mode|vlan|secondary|native|allowed|tpid|mac-limit|"
 		    "flood|bpdu|"
-		    "tenant-vlan|address",
+		    "tenant-vlan|address|gateway|neighbor|vtep|remote|key|udp-port|ttl|dscp|"
+		    "checksum|too-long",
 	 .help = "options that go back to their defaults"},
 	{0},
 };

@@ -35,6 +35,18 @@
 	X(PROGRAM_TOO_LONG, "program-too-long", "its rules do more than a program holds")   \
 	X(CONTROLLER_LIMIT, "controller-limit", "its port sends controllers more than it may")     \
 	X(CONTROLLER_FULL, "controller-full", "too many frames wait for the controllers")       \
+	X(TUNNEL_MALFORMED, "tunnel-malformed", "the headers around it are cut off or wrong")  \
+	X(TUNNEL_CHECKSUM, "tunnel-checksum", "the outer UDP checksum is wrong, or missing") \
+	X(TUNNEL_FRAGMENT, "tunnel-fragment", "a fragment of a tunnel packet") \
+	X(TUNNEL_UNKNOWN, "tunnel-unknown", "no tunnel port takes this key from this sender")  \
+	X(TUNNEL_ECN, "tunnel-ecn", "congestion on the way, and the inner packet cannot say so") \
+	X(TUNNEL_TOO_LONG, "tunnel-too-long", "longer than the underlay takes with its headers") \
+	X(TUNNEL_NO_REMOTE, "tunnel-no-remote", "nothing says to which remote, or with which key") \
+	X(TUNNEL_NO_ROUTE, "tunnel-no-route", "the remote is not on the link, and no gateway") \
+	X(TUNNEL_UNRESOLVED, "tunnel-unresolved", "the next hop has not told its MAC") \
+	X(TUNNEL_LOOP, "tunnel-loop", "it went through too many tunnels in one burst")         \
+	X(TUNNEL_BUSY, "tunnel-busy", "more frames left tunnels in one burst than can wait")   \
+	X(VTEP_UNUSED, "vtep-unused", "sent to a VTEP, and nothing that it serves")    \
 	X(FRAGMENT, "fragment", "a controller asked that fragments be dropped")                 \
 	X(NO_RECV, "no-recv", "a controller told the ingress port not to receive")              \
 	X(NO_FWD, "no-fwd", "a controller told the egress port not to send")                    \

@@ -130,8 +130,13 @@ static inline enum dp_drop dp_edge_classify(const struct dp_vport *in, struct dp
 		return DP_DROP_BAD_SOURCE;
 	if (unlikely(dp_edge_is_reserved(f->dst)) && (in->flags & DP_VP_BPDU) == 0)
 		return DP_DROP_RESERVED_MAC;
-	if (unlikely(in->wire != NULL) && dp_edge_is_tpid(type) && dp_edge_classify_wire(in, f))
-		type = dp_edge_eth_type_le(f->m);
+	if (unlikely(in->wire != NULL)) {
+		if (dp_edge_is_tpid(type) && dp_edge_classify_wire(in, f))
+			type = dp_edge_eth_type_le(f->m);
+		/* A tunnel port of tenants by key has no tenant of its own. */
+		if (f->domain == DP_NO_DOMAIN)
+			return DP_DROP_TENANT;
+	}
 	if (unlikely(dp_edge_is_tpid(type)) && (in->flags & DP_VP_TUNNEL) == 0)
 		return dp_edge_classify_tagged(in, f);
 	return (in->flags & DP_VP_UNTAGGED_IN) != 0 ? DP_N_DROPS : DP_DROP_UNTAGGED;

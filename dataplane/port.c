@@ -3,6 +3,7 @@
  * Opening and closing ports: what all kinds have in common.  See port.h.
  */
 #include "dataplane/port.h"
+#include "dataplane/tunnel.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +18,8 @@ static const struct dp_port_ops *find_ops(const char *kind)
 	const struct dp_port_ops *all[] = {&dp_port_tap_ops,   &dp_port_packet_ops,
 					   &dp_port_xdp_ops,   &dp_port_eth_ops,
 					   &dp_port_vhost_ops, &dp_port_memif_ops,
-					   &dp_port_mem_ops};
+					   &dp_port_mem_ops,   &dp_port_vtep_ops,
+					   &dp_port_tunnel_ops};
 
 	for (size_t i = 0; kind != NULL && i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i] != NULL && strcmp(all[i]->kind, kind) == 0)

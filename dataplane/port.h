@@ -49,6 +49,8 @@ struct dp_capture_point;
 struct dp_port;
 struct dp_rxq;
 struct dp_txq;
+struct dp_vport;
+struct dp_worker;
 struct rte_mempool;
 
 /* Receives up to 'n' frames; the caller owns them.  Worker that owns the queue only. */
@@ -134,6 +136,9 @@ struct dp_port_ops {
 	json_t *(*show)(struct dp_port *port);
 	dp_rx_fn rx;
 	dp_tx_fn tx;
+	/* Of a port without queues (tunnel.h): takes what is sent to it, and counts it.  Worker. */
+	void (*sink)(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts,
+		     uint16_t n);
 };
 
 /* The live half.  The first line is what workers read. */

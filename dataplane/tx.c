@@ -274,6 +274,11 @@ void dp_tx_flush(struct dp_worker *w, uint16_t id)
 		return;
 	buf->n = 0;
 	if (unlikely(vp == NULL || vp->port == NULL || vp->port->n_txq == 0)) {
+		if (vp != NULL && vp->port != NULL && vp->port->ops != NULL &&
+		    vp->port->ops->sink != NULL) {
+			vp->port->ops->sink(w, vp, buf->pkts, n);
+			return;
+		}
 		w->count->ports[id]->offered += n;
 		for (uint16_t i = 0; i < n; i++)
 			dp_drop_tx(w, id, buf->pkts[i],
@@ -289,11 +294,14 @@ void dp_tx_flush(struct dp_worker *w, uint16_t id)
 
 void dp_tx_flush_all(struct dp_worker *w)
 {
+	/* A tunnel port's frames go on to another port, which may be through already. */
 	for (uint16_t i = 0; i < w->n_touched; i++) {
-		dp_tx_flush(w, w->touched[i]);
 		w->tx[w->touched[i]]->touched = false;
+		dp_tx_flush(w, w->touched[i]);
 	}
 	w->n_touched = 0;
+	if (unlikely(dp_again_waits(&w->again)))
+		dp_again_run(w);
 }
 
 unsigned dp_handoff_drain(struct dp_worker *w)

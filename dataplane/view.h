@@ -52,6 +52,9 @@ struct dp_wire_map {
 	uint16_t vlan_of_domain[DP_MAX_DOMAINS]; /* domain -> VID, DP_NO_VLAN */
 };
 
+struct dp_vtep;
+struct dp_overlay;
+
 struct dp_vport {
 	struct dp_port *port; /* NULL: configured, but its device is away */
 	uint16_t id;
@@ -66,6 +69,8 @@ struct dp_vport {
 	uint16_t of_port;    /* OpenFlow's number of it */
 	const struct dp_pipeline *pipeline; /* rules of its switch; NULL: it only learns (l2.c) */
 	const struct dp_wire_map *wire;	    /* external uplink shared by tenants, or NULL */
+	const struct dp_vtep *vtep;	    /* tunnel.h; NULL: it is none */
+	const struct dp_overlay *tunnel;    /* the same */
 	uint64_t vlan_in[DP_VLAN_WORDS];
 	uint64_t vlan_out[DP_VLAN_WORDS];
 } __attribute__((aligned(64)));

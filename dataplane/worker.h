@@ -13,6 +13,7 @@
 #ifndef DATAPLANE_WORKER_H
 #define DATAPLANE_WORKER_H
 
+#include "dataplane/again.h"
 #include "dataplane/counter.h"
 #include "dataplane/dp.h"
 #include "dataplane/view.h"
@@ -68,8 +69,11 @@ struct dp_worker {
 	uint64_t burst_tsc;   /* clock of this burst */
 	struct dp_flow *flow; /* NULL until a switch has rules */
 	uint16_t n_touched;
-	uint16_t touched[DP_MAX_PORTS];	   /* ports with frames gathered */
+	uint16_t touched[2 *
+			 DP_MAX_PORTS]; /* ports with frames gathered; once more through a tunnel */
 	struct dp_txbuf *tx[DP_MAX_PORTS]; /* control thread fills in when a port is attached */
+	uint16_t tunnel_ip_id;
+	struct dp_again again;
 
 	/* Shared with the control thread. */
 	_Atomic bool stop __attribute__((aligned(64)));

@@ -28,11 +28,13 @@
 #include <unistd.h>
 
 /* What only says how frames are treated, or can be changed on an open device. */
-static const char *const soft_keys[] = {"tenant", "admin",     "mac_limit", "flood",
-					"bpdu",	  "vlan_mode", "vlan",	    "secondary",
-					"native", "allowed",   "tpid",	    "tenant_vlan",
-					"mtu",	  "mac",       "address",   "switch",
-					"confirm"};
+static const char *const soft_keys[] = {"tenant",   "admin",	 "mac_limit", "flood",
+					"bpdu",	    "vlan_mode", "vlan",      "secondary",
+					"native",   "allowed",	 "tpid",      "tenant_vlan",
+					"mtu",	    "mac",	 "address",   "switch",
+					"gateway",  "neighbor",	 "vtep",      "remote",
+					"key",	    "udp_port",	 "ttl",	      "dscp",
+					"checksum", "too_long",	 "confirm"};
 
 static const char *str(const json_t *body, const char *key)
 {
@@ -407,12 +409,31 @@ static int open_mem(struct vs *vs, const struct vs_port *p, struct vs_live *live
 	return rc != 0 ? rc : opened(vs, live, p, port);
 }
 
+/* Ports without a device: a VTEP has an address of its own, as a tap has. */
+static int open_overlay(struct vs *vs, const struct vs_port *p, struct vs_live *live,
+			struct err *err)
+{
+	struct dp_port_opts o;
+	struct dp_port *port;
+	int rc;
+
+	base_opts(p, &o);
+	if (!o.has_mac)
+		o.mac = own_mac(p);
+	o.has_mac = true;
+	o.kind = p->kind == VS_VTEP ? "vtep" : "tunnel";
+	rc = dp_port_open(vs->dp, &o, &port, err);
+	return rc != 0 ? rc : opened(vs, live, p, port);
+}
+
 int vs_device_open(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
 {
 	static int (*const openers[VS_N_KINDS])(struct vs * vs, const struct vs_port *p,
 						struct vs_live *live, struct err *err) = {
-		[VS_PHYS] = open_phys,	 [VS_HOST] = open_tap,	  [VS_TAP] = open_tap,
-		[VS_VHOST] = open_vhost, [VS_MEMIF] = open_memif, [VS_MEM] = open_mem,
+		[VS_PHYS] = open_phys,	   [VS_HOST] = open_tap,      [VS_TAP] = open_tap,
+		[VS_VHOST] = open_vhost,   [VS_MEMIF] = open_memif,   [VS_MEM] = open_mem,
+		[VS_VTEP] = open_overlay,  [VS_VXLAN] = open_overlay, [VS_GENEVE] = open_overlay,
+		[VS_NVGRE] = open_overlay,
 	};
 
 	live->reaches_host = p->kind == VS_HOST;
@@ -484,6 +505,8 @@ static int adjust_addresses(const struct vs_port *p, const json_t *before, struc
 	struct err ignored;
 	int netns_fd, rc;
 
+	if (p->kind != VS_HOST && p->kind != VS_TAP)
+		return 0;
 	if (from == to || (from != NULL && to != NULL && json_equal(from, to)))
 		return 0;
 	if (ifname == NULL)

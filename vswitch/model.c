@@ -18,7 +18,8 @@
 #define MTU_MAX	      65521
 
 static const char *const type_names[] = {"external", "internal", "private"};
-static const char *const kind_names[] = {"phys", "host", "tap", "vhost", "memif", "mem"};
+static const char *const kind_names[] = {"phys", "host", "tap",	  "vhost",  "memif",
+					 "mem",	 "vtep", "vxlan", "geneve", "nvgre"};
 static const char *const mode_names[] = {"access",   "trunk",	  "tunnel",
 					 "isolated", "community", "promiscuous"};
 
@@ -354,7 +355,7 @@ const char *vs_model_place_key(enum vs_port_kind kind, bool *ret_named)
 		return "device";
 	if (*ret_named)
 		return "ifname";
-	return kind == VS_MEM ? NULL : "socket";
+	return kind >= VS_MEM ? NULL : "socket";
 }
 
 static const char *place_of(const struct vs_port *p)
@@ -391,7 +392,8 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 		return no_such(m, err, "port", name, "tenant", tenant);
 	if (kind < 0)
 		return err_set(err, -EINVAL, "bad-kind",
-			       "port %s: --kind must be phys, host, tap, vhost, memif or mem",
+			       "port %s: --kind must be phys, host, tap, vhost, memif, mem, vtep, "
+			       "vxlan, geneve or nvgre",
 			       name);
 	p->kind = (enum vs_port_kind)kind;
 	p->place = place_of(p);
@@ -405,6 +407,8 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 		rc = vlan_read(p, err);
 	if (rc == 0)
 		rc = shared_read(m, p, err);
+	if (rc == 0)
+		rc = vs_overlay_read(p, err);
 	return rc;
 }
 
@@ -477,7 +481,8 @@ static int allocate(struct vs_model *m)
 	m->switches = calloc(n_of(m->state, "switch"), sizeof(*m->switches));
 	m->tenants = calloc(n_of(m->state, "tenant"), sizeof(*m->tenants));
 	m->ports = calloc(n_of(m->state, "port"), sizeof(*m->ports));
-	m->macs = calloc(n_of(m->state, "mac"), sizeof(*m->macs));
+	/* A VTEP's address is one. */
+	m->macs = calloc(n_of(m->state, "mac") + n_of(m->state, "port"), sizeof(*m->macs));
 	m->cores = calloc(n_of(m->state, "core"), sizeof(*m->cores));
 	return m->switches != NULL && m->tenants != NULL && m->ports != NULL && m->macs != NULL &&
 			       m->cores != NULL
@@ -530,6 +535,8 @@ int vs_model_create(json_t *state, struct vs_model **ret_model, struct err *err)
 	if (rc == 0)
 		rc = vs_model_pvlans_check(m, err);
 	if (rc == 0)
+		rc = vs_model_overlays_check(m, err);
+	if (rc == 0)
 		rc = vs_model_macs_check(m, err);
 	if (rc != 0) {
 		vs_model_destroy(m);
@@ -543,8 +550,10 @@ void vs_model_destroy(struct vs_model *m)
 {
 	if (m == NULL)
 		return;
-	for (unsigned i = 0; m->ports != NULL && i < m->n_ports; i++)
+	for (unsigned i = 0; m->ports != NULL && i < m->n_ports; i++) {
 		free(m->ports[i].shared);
+		vs_overlay_free(m->ports[i].overlay);
+	}
 	free(m->switches);
 	free(m->tenants);
 	free(m->ports);

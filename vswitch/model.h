@@ -11,6 +11,8 @@
 #define VSWITCH_MODEL_H
 
 #include "ctl/base/err.h"
+#include "dataplane/neigh.h"
+#include "dataplane/tunnel.h"
 #include "dataplane/view.h"
 
 #include <stdbool.h>
@@ -23,7 +25,19 @@
 
 enum vs_switch_type { VS_EXTERNAL, VS_INTERNAL, VS_PRIVATE };
 
-enum vs_port_kind { VS_PHYS, VS_HOST, VS_TAP, VS_VHOST, VS_MEMIF, VS_MEM, VS_N_KINDS };
+enum vs_port_kind {
+	VS_PHYS,
+	VS_HOST,
+	VS_TAP,
+	VS_VHOST,
+	VS_MEMIF,
+	VS_MEM,
+	VS_VTEP,
+	VS_VXLAN,
+	VS_GENEVE,
+	VS_NVGRE,
+	VS_N_KINDS
+};
 
 enum vs_vlan_mode { VS_ACCESS, VS_TRUNK, VS_TUNNEL, VS_ISOLATED, VS_COMMUNITY, VS_PROMISCUOUS };
 
@@ -70,6 +84,23 @@ struct vs_port {
 	uint16_t mac_limit;
 	struct vs_tenant_vlan *shared; /* NULL: the uplink is one tenant's */
 	unsigned n_shared;
+	struct vs_overlay *overlay; /* of a VTEP and a tunnel port; else NULL */
+};
+
+static inline bool vs_is_tunnel(const struct vs_port *p)
+{
+	return p->kind == VS_VXLAN || p->kind == VS_GENEVE || p->kind == VS_NVGRE;
+}
+
+/* What a VTEP and a tunnel port have besides (vtep_model.c). */
+struct vs_overlay {
+	struct dp_vtep_side v4, v6;
+	struct dp_neigh_static *neighbors;
+	unsigned n_neighbors;
+	struct rte_ether_addr mac;
+	const struct vs_port *vtep; /* of a tunnel port */
+	struct dp_overlay tunnel;   /* 'vtep', 'remotes' and 'key_of_vlan' not filled in */
+	struct dp_ip remotes[DP_TUNNEL_MAX_REMOTES];
 };
 
 struct vs_static_mac {

@@ -17,6 +17,12 @@ const char *vs_model_place_key(enum vs_port_kind kind, bool *ret_named);
 /* model_check.c: of a model whose objects are read. */
 int vs_model_devices_check(const struct vs_model *m, struct err *err);
 int vs_model_pvlans_check(const struct vs_model *m, struct err *err);
+/* vtep_model.c: what a VTEP's or tunnel port's body says; none for another port. */
+int vs_overlay_read(struct vs_port *p, struct err *err);
+void vs_overlay_free(struct vs_overlay *o);
+/* Tunnel ports find their VTEPs, tenants by key the ports of these, and VTEPs' addresses are
+ * static. */
+int vs_model_overlays_check(struct vs_model *m, struct err *err);
 int vs_model_macs_check(const struct vs_model *m, struct err *err);
 
 #endif

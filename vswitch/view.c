@@ -8,6 +8,7 @@
 
 #include "dataplane/flood.h"
 #include "vswitch/switch_flows.h"
+#include "vswitch/vtep.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ static void free_view(struct dp_view *view)
 		if (view->vports[i] == NULL)
 			continue;
 		free((void *)(uintptr_t)view->vports[i]->wire);
+		vs_overlay_release(view->vports[i]);
 		free(view->vports[i]);
 	}
 	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++) {
@@ -265,6 +267,8 @@ struct dp_view *vs_view_compile(struct vs *vs, const struct vs_model *model)
 		if (id >= view->n_domains)
 			view->n_domains = (uint16_t)(id + 1);
 	}
+	if (vs_overlays_compile(vs, model, view) != 0)
+		goto fail;
 	return view;
 fail:
 	free_view(view);

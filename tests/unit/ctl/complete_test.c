@@ -106,7 +106,9 @@ static void positionals_are_live_names(void **state)
 
 static void options_offer_their_values(void **state)
 {
-	assert_offers("port add lan0 p1 --kind |", " phys host tap vhost memif mem");
+	assert_offers("port add lan0 p1 --kind |",
+		      " phys host tap vhost memif mem vtep vxlan geneve "
+		      "nvgre");
 	assert_offers("port add lan0 p1 --kind m|", " memif mem");
 	assert_offers("port add lan0 p1 --kind=m|", " --kind=memif --kind=mem");
 	assert_offers("port add lan0 p1 --kind tap --netns |", " netns1 netns2");
@@ -123,7 +125,7 @@ static void lists_go_on_behind_their_comma(void **state)
 		      " ingress,ingress ingress,egress ingress,drop");
 	assert_offers("capture start --stage ingress,d|", " ingress,drop");
 	assert_offers("port set p1 --default=mtu,v|",
-		      " --default=mtu,vlan-mode --default=mtu,vlan");
+		      " --default=mtu,vlan-mode --default=mtu,vlan --default=mtu,vtep");
 }
 
 static void options_that_cannot_be_are_not_offered(void **state)

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Decapsulation: what is sent to a VTEP.  All outer input is untrusted: dp_tunnel_parse() looks at
+ * every length; a checksum that is there must be right unless the device said so; a key and sender
+ * that nobody waits for is counted and dropped.  Frames of one key and sender mostly come together,
+ * so the last answer is tried first.  Workers.
+ */
+#include "dataplane/again.h"
+#include "dataplane/edge.h"
+#include "dataplane/rewrite.h"
+#include "dataplane/tunnel_priv.h"
+
+#include <rte_ip.h>
+
+#define REQUESTS                                                                                   \
+	(RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_SEG |                  \
+	 RTE_MBUF_F_TX_UDP_SEG)
+#define RX_FLAGS                                                                                   \
+	(RTE_MBUF_F_RX_RSS_HASH | RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK)
+#define TAG_SIZE 4u
+#define ETH_SIZE 14u
+
+/* Where the last frame went. */
+struct last {
+	const struct dp_vport *to;
+	uint32_t key;
+	uint16_t vlan;
+	struct dp_ip src;
+};
+
+static bool takes_from(const struct dp_overlay *t, const struct dp_ip *src)
+{
+	if (t->remote_flow)
+		return true;
+	for (uint16_t i = 0; i < t->n_remotes; i++)
+		if (dp_ip_equal(&t->remotes[i], src))
+			return true;
+	return false;
+}
+
+static const struct dp_vport *tunnel_port(const struct dp_worker *w, uint16_t id)
+{
+	const struct dp_vport *vp = w->view->vports[id];
+
+	return vp != NULL && vp->tunnel != NULL && vp->port != NULL ? vp : NULL;
+}
+
+/* Whose is it?  NULL: nobody's. */
+static const struct dp_vport *find_tunnel(const struct dp_worker *w, const struct dp_vtep *vtep,
+					  const struct dp_tunnel_outer *o, uint16_t *ret_vlan)
+{
+	uint32_t key = dp_tunnel_match_key((enum dp_tunnel_type)o->type, o->vni);
+	const struct dp_vport *vp;
+
+	for (uint32_t i = dp_tunnel_match_slot(key, vtep->mask); vtep->matches[i].key != 0;
+	     i = (i + 1) & vtep->mask) {
+		if (vtep->matches[i].key != key)
+			continue;
+		vp = tunnel_port(w, vtep->matches[i].port);
+		if (vp == NULL || !takes_from(vp->tunnel, &o->src))
+			continue;
+		*ret_vlan = vtep->matches[i].vlan;
+		return vp;
+	}
+	for (unsigned i = 0; i < vtep->n_any; i++) {
+		vp = tunnel_port(w, vtep->any[i]);
+		if (vp == NULL || vp->tunnel->type != o->type || !takes_from(vp->tunnel, &o->src))
+			continue;
+		*ret_vlan = DP_NO_VLAN;
+		return vp;
+	}
+	return NULL;
+}
+
+static bool is_mine(const struct dp_vtep *vtep, const struct dp_tunnel_outer *o)
+{
+	return o->dst.v6 ? vtep->v6.there && dp_ip_equal(&o->dst, &vtep->v6.address)
+			 : vtep->v4.there && dp_ip_equal(&o->dst, &vtep->v4.address);
+}
+
+/* UDP's checksum where there is one and no device vouches for it. */
+static bool checksum_is_good(const struct rte_mbuf *m, const struct dp_tunnel_outer *o)
+{
+	uint64_t rx = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	uint64_t tx = m->ol_flags & RTE_MBUF_F_TX_L4_MASK;
+	uint32_t sum;
+	uint16_t raw;
+
+	if (o->type == DP_TUN_NVGRE || o->zero_csum || rx == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		return true;
+	/* A neighbour on this host that left it to its device. */
+	if (tx == RTE_MBUF_F_TX_UDP_CKSUM && m->l2_len == ETH_SIZE)
+		return true;
+	if (rte_raw_cksum_mbuf(m, o->l4, o->l4_size, &raw) != 0)
+		return false;
+	sum = raw;
+	sum += rte_raw_cksum(o->src.b, o->src.v6 ? 16 : 4);
+	sum += rte_raw_cksum(o->dst.b, o->dst.v6 ? 16 : 4);
+	sum += rte_cpu_to_be_16((uint16_t)o->l4_size) + rte_cpu_to_be_16(17);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum += sum >> 16;
+	return (sum & 0xffff) == 0xffff;
+}
+
+/* What the outer header says of congestion becomes the inner packet's (RFC 6040 4.2).  False: it
+ * must be dropped.  The frame is the worker's own; the inner header starts at 'at'. */
+static bool take_ecn(struct rte_mbuf *m, const struct dp_tunnel_outer *o)
+{
+	uint8_t *d = rte_pktmbuf_mtod(m, uint8_t *) + o->size, *ip = d + ETH_SIZE;
+	uint32_t size = (uint32_t)m->data_len - o->size;
+	uint16_t type = size >= ETH_SIZE ? dp_tun_get16(d + 12) : 0;
+	int ecn;
+
+	if (type == 0x8100 || type == 0x88a8) {
+		ip += TAG_SIZE;
+		type = size >= ETH_SIZE + TAG_SIZE ? dp_tun_get16(d + 16) : 0;
+	}
+	if ((type != 0x0800 && type != 0x86dd) || ip + 20 > d + size)
+		return true;
+	if (type == 0x86dd) {
+		ecn = dp_tunnel_ecn_out(o->tos, ip[1] >> 4);
+		if (ecn >= 0)
+			ip[1] = (uint8_t)((ip[1] & 0xcf) | ecn << 4);
+		return ecn >= 0;
+	}
+	ecn = dp_tunnel_ecn_out(o->tos, ip[1]);
+	if (ecn >= 0 && ecn != (ip[1] & 3)) {
+		/* RFC 1624: HC' = ~(~HC + ~m + m'). */
+		uint32_t was = dp_tun_get16(ip), sum;
+
+		ip[1] = (uint8_t)((ip[1] & 0xfc) | ecn);
+		sum = (uint16_t)~dp_tun_get16(ip + 10) + (uint16_t)~was + dp_tun_get16(ip);
+		sum = (sum & 0xffff) + (sum >> 16);
+		sum += sum >> 16;
+		dp_tun_put16(ip + 10, (uint16_t)~sum);
+	}
+	return ecn >= 0;
+}
+
+/* An open checksum or super-frame is about the inner packet, or about what is taken off. */
+static bool take_requests(struct rte_mbuf *m, const struct dp_tunnel_outer *o)
+{
+	if (likely((m->ol_flags & REQUESTS) == 0))
+		return true;
+	if (m->l2_len > o->size) {
+		m->l2_len = (uint64_t)(m->l2_len - o->size) & 0x7f;
+		return true;
+	}
+	if ((m->ol_flags & (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG)) != 0)
+		return false;
+	m->ol_flags &= ~(uint64_t)(REQUESTS | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6);
+	return true;
+}
+
+/* What stands for the tenant on the tunnel port goes in front, as on a shared uplink. */
+static void push_tenant(struct rte_mbuf *m, uint16_t tpid_be, uint16_t vlan)
+{
+	uint8_t *d;
+
+	m->data_off = (uint16_t)(m->data_off - TAG_SIZE); /* where the outer header was */
+	m->data_len = (uint16_t)(m->data_len + TAG_SIZE);
+	m->pkt_len += TAG_SIZE;
+	d = rte_pktmbuf_mtod(m, uint8_t *);
+	memmove(d, d + TAG_SIZE, 12);
+	memcpy(d + 12, &tpid_be, sizeof(tpid_be));
+	dp_tun_put16(d + 14, vlan);
+	dp_vlan_l2_len_changed(m, (int)TAG_SIZE);
+}
+
+void dp_tunnel_meta_put(struct rte_mbuf *m, const struct dp_tunnel_meta *meta)
+{
+	memcpy(rte_pktmbuf_mtod(m, uint8_t *) - DP_TUNNEL_META_ROOM, meta, sizeof(*meta));
+}
+
+void dp_tunnel_key(const struct rte_mbuf *m, struct dp_key *key)
+{
+	struct dp_tunnel_meta meta;
+
+	memcpy(&meta, rte_pktmbuf_mtod(m, const uint8_t *) - DP_TUNNEL_META_ROOM, sizeof(meta));
+	memcpy(key->b + dp_fields[DP_FIELD_TUN_ID].offset, &meta.id, sizeof(meta.id));
+	memcpy(key->b + dp_fields[DP_FIELD_TUN_SRC].offset, &meta.src, 8 + 32);
+}
+
+static void put_meta(struct rte_mbuf *m, const struct dp_tunnel_outer *o)
+{
+	struct dp_tunnel_meta meta = {.id = rte_cpu_to_be_64(o->vni)};
+
+	if (o->src.v6) {
+		memcpy(meta.src6, o->src.b, 16);
+		memcpy(meta.dst6, o->dst.b, 16);
+	} else {
+		meta.src = o->src.v4;
+		meta.dst = o->dst.v4;
+	}
+	dp_tunnel_meta_put(m, &meta);
+}
+
+/* The inner frame, with bytes of its own and room before it.  Takes 'm'; NULL: no buffer. */
+static struct rte_mbuf *own(struct dp_worker *w, struct rte_mbuf *m, uint16_t size)
+{
+	struct rte_mbuf *copy;
+
+	if (likely(RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 &&
+		   rte_pktmbuf_headroom(m) + size >= DP_TUNNEL_META_ROOM))
+		return m;
+	copy = rte_pktmbuf_copy(m, dp_pool(w->dp, 0, false), 0, UINT32_MAX);
+	rte_pktmbuf_free(m);
+	return copy;
+}
+
+/* Takes the outer headers off and sends the inner frame in by 'to'. */
+static enum dp_drop unwrap(struct dp_worker *w, const struct dp_vport *to, uint16_t vlan,
+			   const struct dp_tunnel_outer *o, struct rte_mbuf **mp)
+{
+	uint32_t whole = o->l4 + o->l4_size;
+	struct rte_mbuf *m;
+
+	if (unlikely(!take_requests(*mp, o)))
+		return DP_DROP_TX_OFFLOAD;
+	*mp = m = own(w, *mp, o->size);
+	if (unlikely(m == NULL))
+		return DP_DROP_NO_MBUF;
+	if (unlikely((o->tos & 3) != 0) && !take_ecn(m, o))
+		return DP_DROP_TUNNEL_ECN;
+	/* Padding is the outer frame's. */
+	if (unlikely(m->pkt_len > whole))
+		rte_pktmbuf_trim(m, (uint16_t)RTE_MIN(m->pkt_len - whole,
+						      rte_pktmbuf_lastseg(m)->data_len));
+	rte_pktmbuf_adj(m, o->size);
+	m->ol_flags &= ~(uint64_t)RX_FLAGS;
+	if (to->pipeline != NULL)
+		put_meta(m, o);
+	if (vlan != DP_NO_VLAN)
+		push_tenant(m, to->tpid_out, vlan);
+	dp_again(w, to->id, m);
+	return DP_N_DROPS;
+}
+
+/* One frame.  DP_N_DROPS: it was taken; else '*mp' is the caller's to drop (NULL: it is gone). */
+static enum dp_drop take(struct dp_worker *w, const struct dp_vtep *vtep, struct last *last,
+			 struct rte_mbuf **mp)
+{
+	const uint8_t *d = rte_pktmbuf_mtod(*mp, const uint8_t *);
+	struct dp_tunnel_outer o;
+	enum dp_drop reason;
+	uint32_t key;
+
+	if (memcmp(d, vtep->mac.addr_bytes, 6) != 0 && (d[0] & 1) == 0)
+		return DP_DROP_VTEP_UNUSED;
+	reason = dp_tunnel_parse(d, (*mp)->data_len, (*mp)->pkt_len, vtep->udp, vtep->n_udp, &o);
+	if (unlikely(reason != DP_N_DROPS))
+		return reason;
+	if (unlikely(o.type == DP_TUN_NONE))
+		return dp_vtep_answer(w, vtep, *mp);
+	if (unlikely(!is_mine(vtep, &o)))
+		return DP_DROP_VTEP_UNUSED;
+	key = dp_tunnel_match_key((enum dp_tunnel_type)o.type, o.vni);
+	if (unlikely(last->to == NULL || last->key != key || !dp_ip_equal(&last->src, &o.src))) {
+		last->to = find_tunnel(w, vtep, &o, &last->vlan);
+		last->key = key;
+		last->src = o.src;
+	}
+	if (unlikely(last->to == NULL))
+		return DP_DROP_TUNNEL_UNKNOWN;
+	if (unlikely(o.zero_csum && o.src.v6 && last->to->tunnel->checksum6))
+		return DP_DROP_TUNNEL_CHECKSUM;
+	if (unlikely(!checksum_is_good(*mp, &o)))
+		return DP_DROP_TUNNEL_CHECKSUM;
+	return unwrap(w, last->to, last->vlan, &o, mp);
+}
+
+void dp_vtep_sink(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts,
+		  uint16_t n)
+{
+	struct dp_capture_point *point =
+		atomic_load_explicit(&vp->port->capture, memory_order_acquire);
+	struct dp_count *count = w->count->ports[vp->id];
+	struct last last = {.to = NULL};
+
+	count->offered += n;
+	if (unlikely(point != NULL))
+		w->dp->capture(point, w->index, DP_STAGE_EGRESS, DP_N_DROPS, pkts, n);
+	for (uint16_t i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod_offset(pkts[i], const char *, 64));
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		uint32_t size = m->pkt_len;
+		enum dp_drop reason = take(w, vp->vtep, &last, &m);
+
+		if (likely(reason == DP_N_DROPS)) {
+			count->tx_packets++;
+			count->tx_bytes += size;
+		} else if (m == NULL) {
+			count->drops_tx[reason]++;
+		} else {
+			dp_drop_tx(w, vp->id, m, reason);
+		}
+	}
+}

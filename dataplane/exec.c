@@ -213,10 +213,15 @@ static void on_drop(struct dp_walk *k, const struct dp_step *s, bool last)
 
 /* What is not listed changes bytes. */
 static void (*const on[DP_N_STEPS])(struct dp_walk *k, const struct dp_step *s, bool last) = {
-	[DP_STEP_OUTPUT] = on_output, [DP_STEP_IN_PORT] = on_in_port,
-	[DP_STEP_FLOOD] = on_flood,   [DP_STEP_ALL] = on_flood,
-	[DP_STEP_NORMAL] = on_normal, [DP_STEP_DROP] = on_drop,
-	[DP_STEP_CLONE] = on_clone,   [DP_STEP_CONTROLLER] = dp_walk_controller,
+	[DP_STEP_OUTPUT] = on_output,
+	[DP_STEP_IN_PORT] = on_in_port,
+	[DP_STEP_FLOOD] = on_flood,
+	[DP_STEP_ALL] = on_flood,
+	[DP_STEP_NORMAL] = on_normal,
+	[DP_STEP_DROP] = on_drop,
+	[DP_STEP_CLONE] = on_clone,
+	[DP_STEP_METER] = dp_walk_meter,
+	[DP_STEP_CONTROLLER] = dp_walk_controller,
 	[DP_STEP_TABLE] = on_table,
 };
 

@@ -43,5 +43,6 @@ void dp_walk_controller(struct dp_walk *k, const struct dp_step *s, bool last);
 /* The step that found no TTL left: controllers get a copy when they want such frames. */
 void dp_walk_tell_ttl(struct dp_walk *k, const struct dp_step *s);
 void dp_walk_change(struct dp_walk *k, const struct dp_step *s, bool last);
+void dp_walk_meter(struct dp_walk *k, const struct dp_step *s, bool last);
 
 #endif

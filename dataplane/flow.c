@@ -112,10 +112,9 @@ static inline void credit(struct dp_flow *flow, const uint32_t *rules, uint16_t 
 	}
 }
 
-void dp_flow_credit(struct dp_flow *flow, const uint32_t *rules, uint16_t n_rules, uint64_t packets,
-		    uint64_t bytes)
+void dp_flow_count(struct dp_flow *flow, uint32_t counter, uint64_t packets, uint64_t bytes)
 {
-	credit(flow, rules, n_rules, packets, bytes);
+	credit(flow, &counter, 1, packets, bytes);
 }
 
 /* ---- Misses ---- */

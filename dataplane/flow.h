@@ -69,6 +69,9 @@ struct dp_pipeline {
 void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 		   uint16_t n);
 
+/* Counts by a counter that is no rule's. */
+void dp_flow_count(struct dp_flow *flow, uint32_t counter, uint64_t packets, uint64_t bytes);
+
 /* Before each burst; now and then it does something: the clock of the cache and of rules goes on,
  * and entries age. */
 void dp_flow_upkeep(struct dp_worker *w, uint64_t now_tsc);
@@ -88,9 +91,6 @@ void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_
 
 /* What changed in the rules since this worker last looked is out of its cache. */
 void dp_flow_follow(struct dp_flow *flow, const struct dp_pipeline *pl);
-/* Counters of rules that packets passed. */
-void dp_flow_credit(struct dp_flow *flow, const uint32_t *rules, uint16_t n_rules, uint64_t packets,
-		    uint64_t bytes);
 /* Does with one frame what the rules say, without the cache.  Takes it. */
 void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *frame);
 

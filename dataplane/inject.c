@@ -213,7 +213,8 @@ static void run(struct dp_worker *w, const struct record *r, const struct dp_vpo
 		return;
 	}
 	dp_flow_follow(w->flow, in->pipeline);
-	dp_flow_credit(w->flow, rules_of(r), r->n_rules, 1, r->size);
+	for (uint16_t i = 0; i < r->n_rules; i++)
+		dp_flow_count(w->flow, rules_of(r)[i], 1, r->size);
 	dp_exec(&run, &f, steps_of(r), r->steps_size);
 	if (run.n_normal != 0)
 		dp_l2_forward(w, in, normal, run.n_normal);

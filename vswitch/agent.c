@@ -5,6 +5,7 @@
  */
 #include "vswitch/agent_priv.h"
 #include "vswitch/agent_group.h"
+#include "vswitch/agent_meter.h"
 #include "vswitch/flows.h"
 
 #include <errno.h>
@@ -118,6 +119,7 @@ static const struct {
 	[OFPT_SET_CONFIG] = {set_config, true},
 	[OFPT_FLOW_MOD] = {vs_agent_flow_mod, true},
 	[OFPT_GROUP_MOD] = {vs_agent_group_mod, true},
+	[OFPT_METER_MOD] = {vs_agent_meter_mod, true},
 	[OFPT_MULTIPART_REQUEST] = {vs_agent_multipart, false},
 	[OFPT_BARRIER_REQUEST] = {barrier, false},
 };

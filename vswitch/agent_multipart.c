@@ -5,6 +5,7 @@
  */
 #include "vswitch/agent_priv.h"
 #include "vswitch/agent_group.h"
+#include "vswitch/agent_meter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,9 @@ static const vs_multipart_fn answers[OF_N_MP_TYPES] = {
 	[OFPMP_GROUP] = vs_mp_group,
 	[OFPMP_GROUP_DESC] = vs_mp_group_desc,
 	[OFPMP_GROUP_FEATURES] = vs_mp_group_features,
+	[OFPMP_METER] = vs_mp_meter,
+	[OFPMP_METER_CONFIG] = vs_mp_meter_config,
+	[OFPMP_METER_FEATURES] = vs_mp_meter_features,
 	[OFPMP_PORT_DESC] = vs_mp_port_desc,
 };
 

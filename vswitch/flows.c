@@ -12,6 +12,7 @@
 #include "vswitch/flow_key.h"
 #include "vswitch/flows_parts.h"
 #include "vswitch/groups.h"
+#include "vswitch/meters.h"
 #include "vswitch/flows_priv.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ struct vs_flows {
 	_Atomic uint16_t port_ids[DP_MAX_PORTS + 1];
 	_Atomic bool port_dead[DP_MAX_PORTS + 1];
 	struct vs_groups *groups;
+	struct vs_meters *meters;
 	uint64_t secret;
 	vs_flow_removed_fn removed;
 	void *arg;
@@ -95,6 +97,8 @@ int vs_flows_create(struct dp *dp, vs_flow_removed_fn removed, void *arg,
 	}
 	if (rc == 0)
 		rc = vs_groups_create(dp, &flows->groups);
+	if (rc == 0)
+		rc = vs_meters_create(dp, &flows->meters);
 	for (unsigned i = 0; rc == 0 && i < VS_FLOW_TABLES; i++)
 		rc = table_make(flows, i);
 	if (rc != 0) {
@@ -155,6 +159,7 @@ void vs_flows_destroy(struct vs_flows *flows)
 		dp_flow_counter_free(flows->dp, flows->miss_counters[i]);
 	}
 	vs_groups_destroy(flows->groups);
+	vs_meters_destroy(flows->meters);
 	garbage_free(flows);
 	free(flows);
 }
@@ -224,6 +229,11 @@ struct vs_groups *vs_flows_groups(const struct vs_flows *flows)
 	return flows->groups;
 }
 
+struct vs_meters *vs_flows_meters(const struct vs_flows *flows)
+{
+	return flows->meters;
+}
+
 uint64_t vs_flows_open_version(const struct vs_flows *flows)
 {
 	return flows->next_version;
@@ -272,6 +282,8 @@ static struct vs_rule *rule_make(struct vs_flows *flows, const struct of_flow_mo
 	rule->idle_timeout = mod->idle_timeout;
 	rule->hard_timeout = mod->hard_timeout;
 	rule->created_ms = rule->modified_ms = dp_flow_now_ms(flows->dp);
+	if (of_instrs_has(&mod->instrs, OFPIT_METER))
+		rule->meter = vs_meters_find(flows->meters, mod->instrs.meter)->index;
 	rule->uses_groups = vs_instrs_use_group(&mod->instrs, OF_GROUP_ALL);
 	if (match_keep(rule, &mod->match) != 0 || !of_instrs_copy(&mod->instrs, &rule->instrs)) {
 		free(rule->match);
@@ -528,6 +540,9 @@ static enum of_error check_instrs(const struct vs_flows *flows, const struct of_
 {
 	enum of_error error = vs_xlate_check(flows, instrs);
 
+	if (error == OF_OK && of_instrs_has(instrs, OFPIT_METER) &&
+	    vs_meters_find(flows->meters, instrs->meter) == NULL)
+		error = OFPMMFC_INVALID_METER;
 	if (error == OF_OK)
 		error = vs_groups_check(flows->groups, &instrs->apply);
 	return error != OF_OK ? error : vs_groups_check(flows->groups, &instrs->write);
@@ -625,6 +640,8 @@ void vs_flows_commit(struct vs_flows *flows)
 		list_to_gone(flows, rule);
 	}
 	flows->came = flows->left = NULL;
+	/* Before rules that use them are seen. */
+	vs_meters_commit(flows->meters);
 	if (vs_groups_commit(flows->groups))
 		dp_pipeline_log(flows->pipeline, VS_FLOW_GROUPS, &any, &any);
 	dp_pipeline_publish(flows->pipeline);
@@ -658,6 +675,7 @@ void vs_flows_abort(struct vs_flows *flows)
 	}
 	flows->came = flows->left = NULL;
 	vs_groups_abort(flows->groups, flows->next_version);
+	vs_meters_abort(flows->meters);
 }
 
 void vs_flows_tell_ttl(struct vs_flows *flows, bool tell)
@@ -692,7 +710,10 @@ static void free_gone(struct vs_flows *flows)
 {
 	struct vs_rule *gone = flows->gone, *next;
 
-	if (!vs_groups_unlink(flows->groups) && gone == NULL && flows->garbage == NULL)
+	bool others = vs_groups_unlink(flows->groups);
+
+	others = vs_meters_unlink(flows->meters) || others;
+	if (!others && gone == NULL && flows->garbage == NULL)
 		return;
 	flows->gone = NULL;
 	for (struct vs_rule *rule = gone; rule != NULL; rule = rule->next)
@@ -710,6 +731,7 @@ static void free_gone(struct vs_flows *flows)
 		rule_free(flows, rule);
 	}
 	vs_groups_free(flows->groups);
+	vs_meters_free(flows->meters);
 	garbage_free(flows);
 }
 

@@ -20,6 +20,7 @@
 #include "vswitch/metrics_data.h"
 #include "vswitch/notify.h"
 #include "vswitch/options.h"
+#include "vswitch/switch_flows.h"
 #include "vswitch/vs.h"
 
 #include <errno.h>
@@ -394,6 +395,9 @@ static void link_changed(void *ctx, enum vs_link_event event, const struct vs_li
 
 	if (event == VS_LINK_NEW || event == VS_LINK_GONE)
 		vs_interface_changed(s->d.vs, info->name);
+	/* Groups that watch ports do not wait for the tick. */
+	dp_links_look(s->dp);
+	vs_switch_flows_links(s->d.vs);
 }
 
 static int loop_start(struct main_state *s, struct err *err)

@@ -150,6 +150,32 @@ static bool has_switch(const struct vs *vs, const char *sw)
 	return false;
 }
 
+/* Up, with a link: what groups that watch ports want to know. */
+static bool is_live(const struct vs *vs, const struct vs_port *p, uint16_t id)
+{
+	struct dp_port *port = vs->live[id].port;
+
+	return p->up && vs->held[id] == 0 && port != NULL &&
+	       (port->ops->link == NULL || atomic_load(&port->link_up));
+}
+
+void vs_switch_flows_links(struct vs *vs)
+{
+	const struct vs_switch *sw = NULL;
+	struct vs_flows *flows = NULL;
+
+	for (unsigned i = 0; vs->port_ids != NULL && i < vs->model->n_ports; i++) {
+		const struct vs_port *p = &vs->model->ports[i];
+		uint16_t id = vs->port_ids[i];
+
+		if (p->sw != sw)
+			flows = vs_switch_flows(vs, p->sw->name);
+		sw = p->sw;
+		if (flows != NULL && id != DP_NO_PORT)
+			vs_flows_port_live(flows, vs_port_number(vs, p, id), is_live(vs, p, id));
+	}
+}
+
 static void sync_ports(struct vs *vs, const struct vs_switch_rules *r)
 {
 	bool there[MAX_NUMBER + 1] = {false};
@@ -182,10 +208,12 @@ void vs_switch_flows_sync(struct vs *vs)
 		}
 		unmake(r);
 	}
+	vs_switch_flows_links(vs);
 }
 
 void vs_switch_flows_tick(struct vs *vs)
 {
+	vs_switch_flows_links(vs);
 	for (unsigned i = 0; i < VS_MAX_RULED; i++)
 		if (vs->ruled[i].flows != NULL)
 			vs_flows_reap(vs->ruled[i].flows);

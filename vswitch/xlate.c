@@ -207,6 +207,8 @@ void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_b
 		}
 		dp_build_rule(b, rule->counter);
 		x.rule = rule;
+		if (of_instrs_has(&rule->instrs, OFPIT_METER))
+			vs_xlate_step(&x, DP_STEP_METER, rule->meter, 0);
 		table = execute(&x, &rule->instrs);
 	}
 	set_execute(&x);

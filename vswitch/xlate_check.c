@@ -88,8 +88,6 @@ enum of_error vs_xlate_check(const struct vs_flows *flows, const struct of_instr
 {
 	enum of_error error = check_actions(flows, &instrs->apply, false);
 
-	if (of_instrs_has(instrs, OFPIT_METER))
-		return OFPBIC_UNSUP_INST;
 	return error != OF_OK ? error : check_actions(flows, &instrs->write, false);
 }
 

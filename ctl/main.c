@@ -179,6 +179,8 @@ static int run_words(struct ctl_tool *tool, const struct ctl_spec *spec, int arg
 		rc = ctl_args_parse(spec, n, argv, &params, &err);
 	if (rc == 0)
 		rc = read_files(spec, params, &err);
+	if (rc == 0 && ctl_spec_arg(spec, "frame") != NULL)
+		rc = ctl_tool_take_frame(params, &err);
 	rc = rc == 0 ? run(tool, spec, params) : ctl_tool_fail(tool, &err);
 	json_decref(params);
 	return rc;

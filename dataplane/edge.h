@@ -11,6 +11,7 @@
 
 #include "dataplane/dp_priv.h"
 #include "dataplane/probe_priv.h"
+#include "dataplane/trace_priv.h"
 
 #include <string.h>
 
@@ -182,6 +183,7 @@ static inline void dp_edge_send(struct dp_worker *w, const struct dp_vport *in,
 	struct rte_mbuf *m = f->m;
 
 	if (unlikely(!dp_edge_may_leave(in, out, f->domain, f->cvlan, &reason))) {
+		dp_trace_refused_by(w, out->id);
 		dp_drop(w, in->id, m, reason);
 		return;
 	}
@@ -200,12 +202,14 @@ static inline void dp_edge_forward(struct dp_worker *w, const struct dp_vport *i
 				   const struct dp_vport *out, const struct dp_edge_frame *f,
 				   struct dp_count *count)
 {
-	if (unlikely(out == NULL))
+	if (unlikely(out == NULL)) {
 		dp_drop(w, in->id, f->m, DP_DROP_NO_RECEIVER);
-	else if (unlikely(out == in))
+	} else if (unlikely(out == in)) {
+		dp_trace_refused_by(w, out->id);
 		dp_drop(w, in->id, f->m, DP_DROP_HAIRPIN);
-	else
+	} else {
 		dp_edge_send(w, in, out, f, count);
+	}
 }
 
 static inline void dp_edge_count_tenant(struct dp_worker *w, uint16_t domain, uint16_t packets,

@@ -26,6 +26,7 @@
 
 #include "vswitch/flow_key.h"
 #include "vswitch/flows.h"
+#include "vswitch/xlate_trace.h"
 
 /* Actions of the action set that are no field, in the order in which they are executed (5.10). */
 #define VS_XLATE_N_ORDER 12
@@ -46,7 +47,8 @@ struct xlate_at {
 struct xlate {
 	const struct vs_flows *flows;
 	struct dp_build *b;
-	struct dp_key key; /* of the packet as it is now */
+	struct vs_xlate_trace *trace; /* NULL on workers */
+	struct dp_key key;	      /* of the packet as it is now */
 	uint64_t version;
 	const struct vs_rule *rule; /* whose instructions are executed; NULL: a packet-out's */
 	/* The action set: what is executed at the end. */

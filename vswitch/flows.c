@@ -39,10 +39,11 @@ struct vs_flows {
 	uint64_t matches[VS_FLOW_TABLES]; /* of rules that are gone */
 	_Atomic bool drop_fragments;	  /* workers look */
 	unsigned n_rules, n_timed;
-	uint64_t expire_ms;	     /* when to look at timeouts next */
-	uint64_t next_version;	     /* of the transaction that is open */
-	struct vs_rule *came, *left; /* by the transaction */
-	struct vs_rule *gone;	     /* retired by those before it, not yet freed */
+	unsigned n_in[VS_FLOW_TABLES]; /* of n_rules, those of a table */
+	uint64_t expire_ms;	       /* when to look at timeouts next */
+	uint64_t next_version;	       /* of the transaction that is open */
+	struct vs_rule *came, *left;   /* by the transaction */
+	struct vs_rule *gone;	       /* retired by those before it, not yet freed */
 	/* Memory of classifiers that readers may still look at. */
 	struct garbage *garbage;
 };
@@ -246,7 +247,7 @@ struct dp *vs_flows_dp(const struct vs_flows *flows)
 
 unsigned vs_flows_n(const struct vs_flows *flows, uint8_t table)
 {
-	return dp_cls_n_rules(flows->tables[table]);
+	return flows->n_in[table];
 }
 
 /* ---- Rules ---- */
@@ -318,6 +319,7 @@ static enum of_error rule_enter(struct vs_flows *flows, struct vs_rule *rule, st
 	rule->next = flows->came;
 	flows->came = rule;
 	flows->n_rules++;
+	flows->n_in[rule->table]++;
 	flows->n_timed += is_timed(rule);
 	return OF_OK;
 }
@@ -329,6 +331,7 @@ static void rule_retire(struct vs_flows *flows, struct vs_rule *rule, uint8_t wh
 	rule->why = why;
 	rule->tell = tell && (rule->flags & OFPFF_SEND_FLOW_REM) != 0;
 	flows->n_rules--;
+	flows->n_in[rule->table]--;
 	flows->n_timed -= is_timed(rule);
 	if (atomic_load(&rule->cr.from) == flows->next_version)
 		return;
@@ -658,6 +661,7 @@ void vs_flows_abort(struct vs_flows *flows)
 		rule->tell = false;
 		dp_cls_retire(&rule->cr, DP_CLS_FOREVER);
 		flows->n_rules++;
+		flows->n_in[rule->table]++;
 		flows->n_timed += is_timed(rule);
 	}
 	/* No version shows them, but a worker may be walking past: they wait with those that left.
@@ -666,6 +670,7 @@ void vs_flows_abort(struct vs_flows *flows)
 		next = rule->next;
 		if (is_current(rule)) {
 			flows->n_rules--;
+			flows->n_in[rule->table]--;
 			flows->n_timed -= is_timed(rule);
 		}
 		dp_cls_retire(&rule->cr, flows->next_version);

@@ -44,6 +44,7 @@ struct vs_rule {
 	bool took_counter;   /* from the rule that it replaced */
 	bool is_miss;	     /* the table-miss rule (5.4): priority 0, any packet */
 	bool uses_groups;
+	struct vs_rule *user_next, **user_at; /* among those that use a group or meter */
 	uint32_t meter; /* the dataplane's number of what its instructions name */
 	uint16_t flags;
 	uint64_t cookie;

@@ -113,10 +113,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Until 'n' has at least the value, or ten seconds are over. */
-static bool wait_for(struct fixture *f, const unsigned *n, unsigned value)
+/* Until 'n' has at least the value, or the time is over. */
+static bool wait_for_some(struct fixture *f, const unsigned *n, unsigned value, unsigned ms)
 {
-	uint64_t end = clock_mono_ns() + 10000000000u;
+	uint64_t end = clock_mono_ns() + ms * 1000000ull;
 
 	while (*n < value && clock_mono_ns() < end) {
 		const struct timeval tick = {0, 10000};
@@ -125,6 +125,11 @@ static bool wait_for(struct fixture *f, const unsigned *n, unsigned value)
 		event_base_dispatch(f->base);
 	}
 	return *n >= value;
+}
+
+static bool wait_for(struct fixture *f, const unsigned *n, unsigned value)
+{
+	return wait_for_some(f, n, value, 10000);
 }
 
 static void two_ends_meet_and_meet_again(void **state)
@@ -218,9 +223,19 @@ static struct vs_tls *tls_of(const struct fixture *f, const char *name)
 	snprintf(ca, sizeof(ca), "%s/ca.pem", f->dir);
 	snprintf(cert, sizeof(cert), "%s/%s.pem", f->dir, name);
 	snprintf(key, sizeof(key), "%s/%s.key", f->dir, name);
-	if (vs_tls_create(&files, &tls, &err) != 0)
+	if (vs_tls_create(&files, false, &tls, &err) != 0)
 		fail_msg("%s", err.what);
 	return tls;
+}
+
+/* A certificate and its key in one file. */
+static void put_together(const struct fixture *f, const char *name, const char *file)
+{
+	char command[160];
+
+	snprintf(command, sizeof(command), "cd %s && cat %s.pem %s.key > %s", f->dir, name, name,
+		 file);
+	assert_int_equal(system(command), 0);
 }
 
 static void tls_lets_in_who_has_a_certificate_of_the_ca(void **state)
@@ -239,7 +254,7 @@ static void tls_lets_in_who_has_a_certificate_of_the_ca(void **state)
 	stranger = tls_of(f, "stranger");
 	snprintf(ca, sizeof(ca), "%s/ca.pem", f->dir);
 	snprintf(missing, sizeof(missing), "%s/missing.pem", f->dir);
-	assert_int_equal(vs_tls_create(&files, &none, &err), -EINVAL);
+	assert_int_equal(vs_tls_create(&files, false, &none, &err), -EINVAL);
 	assert_non_null(strstr(err.what, "missing.pem"));
 
 	assert_int_equal(begin(f, &f->a, "ptls:17653:127.9.8.7", a, false, &err), 0);
@@ -258,6 +273,18 @@ static void tls_lets_in_who_has_a_certificate_of_the_ca(void **state)
 	assert_int_equal(f->a.n_up, 1);
 	finish(&f->b);
 	finish(&f->a);
+
+	/* Files that come later are read then. */
+	assert_int_equal(vs_tls_create(&files, true, &none, &err), 0);
+	assert_int_equal(begin(f, &f->a, "ptls:17653:127.9.8.7", none, false, &err), 0);
+	assert_int_equal(begin(f, &f->b, "tls:127.9.8.7:17653", b, false, &err), 0);
+	assert_false(wait_for_some(f, &f->b.n_up, 1, 300));
+	assert_non_null(strstr(vs_remote_error(f->a.remote), "missing.pem"));
+	put_together(f, "a", "missing.pem");
+	assert_true(wait_for(f, &f->b.n_up, 1));
+	finish(&f->b);
+	finish(&f->a);
+	vs_tls_destroy(none);
 	vs_tls_destroy(a);
 	vs_tls_destroy(b);
 	vs_tls_destroy(stranger);

@@ -60,6 +60,14 @@ static void catch_up(struct dp_flow *flow, const struct dp_pipeline *pl, uint64_
 	flow->seen[pl->index] = version;
 }
 
+void dp_flow_follow(struct dp_flow *flow, const struct dp_pipeline *pl)
+{
+	uint64_t version = atomic_load_explicit(&pl->version, memory_order_acquire);
+
+	if (unlikely(version != flow->seen[pl->index]))
+		catch_up(flow, pl, version);
+}
+
 /* ---- Keys ---- */
 
 /* The whole key, for a group or a translation that asks for more than the short one. */
@@ -226,10 +234,8 @@ uint32_t dp_flow_resume_state(struct dp_build *b, const struct dp_resume_what *w
 }
 
 /* Where a resumed frame's translation begins: with what was passed and changed before. */
-static void resume_build(struct dp_flow *flow, struct dp_build *b, unsigned i)
+static void resume_build(const struct dp_flow *flow, struct dp_build *b, const struct dp_resumed *q)
 {
-	const struct dp_resumed *q = queued(flow, i);
-
 	b->from = &flow->resumes->states[q->state].what;
 	b->changed = b->from->changed;
 	memcpy(b->tables, b->from->tables, sizeof(b->tables));
@@ -265,6 +271,28 @@ static void only_drop(struct dp_build *b, enum dp_drop reason)
 	dp_build_step(b, DP_STEP_DROP, reason, 0);
 }
 
+/* 'from': NULL for a frame that is looked up for the first time. */
+static void compose(struct dp_run *run, const struct dp_key *key, const struct dp_edge_frame *f,
+		    const struct dp_resumed *from)
+{
+	const struct dp_pipeline *pl = run->in->pipeline;
+	struct dp_build *b = &run->w->flow->build;
+	struct asked asked = {run, f};
+
+	dp_build_init(b);
+	b->again = ask_again;
+	b->again_arg = &asked;
+	b->resume = dp_flow_resume_state;
+	b->resume_arg = run->w->flow;
+	if (from != NULL)
+		resume_build(run->w->flow, b, from);
+	pl->translate(pl->arg, key, run->w->flow->seen[pl->index], b);
+	if (b->overflow)
+		only_drop(b, DP_DROP_PROGRAM_TOO_LONG);
+	else if (b->lost)
+		only_drop(b, DP_DROP_NO_MBUF);
+}
+
 /* A packet that the cache knows nothing of: composes its program, keeps it, and runs it. */
 static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 {
@@ -273,21 +301,9 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 	const struct dp_edge_frame f = frame_of(flow, i);
 	const struct dp_key *key = long_key(burst, i);
 	struct dp_build *b = &flow->build;
-	struct asked asked = {run, &f};
 	struct dp_program *program = NULL;
 
-	dp_build_init(b);
-	b->again = ask_again;
-	b->again_arg = &asked;
-	b->resume = dp_flow_resume_state;
-	b->resume_arg = flow;
-	if (burst->context != NULL)
-		resume_build(flow, b, i);
-	pl->translate(pl->arg, key, flow->seen[pl->index], b);
-	if (b->overflow)
-		only_drop(b, DP_DROP_PROGRAM_TOO_LONG);
-	else if (b->lost)
-		only_drop(b, DP_DROP_NO_MBUF);
+	compose(run, key, &f, burst->context != NULL ? queued(flow, i) : NULL);
 	if (b->keep && may_enter(run->w, run->in->id))
 		program = program_get(flow, b);
 	if (program != NULL &&
@@ -537,8 +553,12 @@ void dp_flow_resume(struct dp_run *run, const struct dp_edge_frame *f, uint32_t 
 {
 	struct dp_flow *flow = run->w->flow;
 	uint8_t rounds = run->resumed != NULL ? run->resumed->rounds : 0;
-	uint16_t context = dp_resume_context(flow->resumes, state, ct->state);
+	uint16_t context = 0;
 	struct dp_resumed *q;
+
+	/* A state of 0: actions that were composed for no worker (a packet-out's own). */
+	if (state != 0)
+		context = dp_resume_context(flow->resumes, state, ct->state);
 
 	if (rounds == DP_MAX_RESUMES || flow->n_queued == DP_RESUME_QUEUE || context == 0) {
 		dp_drop(run->w, run->in->id, f->m,
@@ -595,13 +615,28 @@ static void run_resumed(struct dp_run *run, const struct dp_pipeline *pl)
 	}
 }
 
+void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *f)
+{
+	struct dp_headers h;
+	struct dp_key key;
+
+	dp_parse_mbuf(f->m, &h);
+	dp_key_extract_head(rte_pktmbuf_mtod(f->m, const uint8_t *), f->m->data_len, f->m->pkt_len,
+			    &h, run->in->of_port, &key);
+	compose(run, &key, f, NULL);
+	run->resumed = NULL;
+	run->key = NULL;
+	run->plain = false;
+	run_build(run, f);
+	run_resumed(run, run->in->pipeline);
+}
+
 void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 		   uint16_t n)
 {
 	struct dp_capture_point *point =
 		atomic_load_explicit(&in->port->capture, memory_order_acquire);
 	const struct dp_pipeline *pl = in->pipeline;
-	uint64_t version = atomic_load_explicit(&pl->version, memory_order_acquire);
 	struct dp_flow *flow = w->flow;
 	struct dp_mf_burst *b = &flow->burst;
 	struct dp_edge_frame normal[DP_BURST];
@@ -609,8 +644,7 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 
 	/* Before anything is marked as used: the last burst may be long ago. */
 	dp_flow_upkeep(w, w->burst_tsc);
-	if (unlikely(version != flow->seen[pl->index]))
-		catch_up(flow, pl, version);
+	dp_flow_follow(flow, pl);
 	if (unlikely(point != NULL))
 		w->dp->capture(point, w->index, DP_STAGE_INGRESS, DP_N_DROPS, pkts, n);
 	if (!dp_edge_admit(w, in, pkts, n))

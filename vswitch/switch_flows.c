@@ -44,6 +44,15 @@ const struct dp_pipeline *vs_switch_pipeline(const struct vs *vs, const char *sw
 	return r != NULL ? vs_flows_pipeline(r->flows) : NULL;
 }
 
+const char *vs_switch_of_pipeline(const struct vs *vs, uint64_t pipeline)
+{
+	for (unsigned i = 0; i < VS_MAX_RULED; i++)
+		if (vs->ruled[i].flows != NULL &&
+		    dp_pipeline_id(vs_flows_pipeline(vs->ruled[i].flows)) == pipeline)
+			return vs->ruled[i].sw;
+	return NULL;
+}
+
 static bool number_taken(const struct vs *vs, const char *sw, uint16_t number)
 {
 	for (unsigned i = 0; i < DP_MAX_PORTS; i++)
@@ -181,6 +190,8 @@ void vs_switch_flows_links(struct vs *vs)
 static void sync_ports(struct vs *vs, const struct vs_switch_rules *r)
 {
 	bool there[MAX_NUMBER + 1] = {false};
+	unsigned n_hosts = 0;
+	uint16_t host = DP_NO_PORT;
 
 	for (unsigned i = 0; i < vs->model->n_ports; i++) {
 		const struct vs_port *p = &vs->model->ports[i];
@@ -191,7 +202,11 @@ static void sync_ports(struct vs *vs, const struct vs_switch_rules *r)
 		number = vs_port_number(vs, p, id);
 		there[number] = true;
 		vs_flows_port(r->flows, number, id);
+		if (p->kind == VS_HOST && ++n_hosts == 1)
+			host = id;
 	}
+	/* LOCAL is the host, where it is one port. */
+	vs_flows_port(r->flows, OFPP_LOCAL, n_hosts == 1 ? host : DP_NO_PORT);
 	for (uint16_t number = 1; number <= MAX_NUMBER; number++)
 		if (!there[number])
 			vs_flows_port(r->flows, number, DP_NO_PORT);

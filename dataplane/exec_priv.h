@@ -32,6 +32,8 @@ void dp_walk_carried_on(struct dp_walk *k, bool tagged, uint16_t vid);
 
 /* A step that does something to the frame.  'last': nothing comes after it. */
 typedef void (*dp_walk_fn)(struct dp_walk *k, const struct dp_step *s, bool last);
+/* exec_tunnel.c: an output by a tunnel port, to where the rules say. */
+void dp_walk_tunnel(struct dp_walk *k, const struct dp_step *s, bool last);
 void dp_walk_change(struct dp_walk *k, const struct dp_step *s, bool last);
 
 #endif

@@ -183,16 +183,28 @@ void dp_tunnel_key(const struct rte_mbuf *m, struct dp_key *key)
 
 static void put_meta(struct rte_mbuf *m, const struct dp_tunnel_outer *o)
 {
-	struct dp_tunnel_meta meta = {.id = rte_cpu_to_be_64(o->vni)};
+	struct dp_tunnel_meta meta = {0};
 
-	if (o->src.v6) {
+	if (o != NULL)
+		meta.id = rte_cpu_to_be_64(o->vni);
+	if (o != NULL && o->src.v6) {
 		memcpy(meta.src6, o->src.b, 16);
 		memcpy(meta.dst6, o->dst.b, 16);
-	} else {
+	} else if (o != NULL) {
 		meta.src = o->src.v4;
 		meta.dst = o->dst.v4;
 	}
 	dp_tunnel_meta_put(m, &meta);
+}
+
+void dp_tunnel_comes_in(struct dp_worker *w, const struct dp_vport *vp, uint16_t vlan,
+			const struct dp_tunnel_outer *o, struct rte_mbuf *m)
+{
+	if (vp->pipeline != NULL)
+		put_meta(m, o);
+	if (vlan != DP_NO_VLAN)
+		push_tenant(m, vp->tpid_out, vlan);
+	dp_again(w, vp->id, m);
 }
 
 /* The inner frame, with bytes of its own and room before it.  Takes 'm'; NULL: no buffer. */
@@ -209,8 +221,9 @@ static struct rte_mbuf *own(struct dp_worker *w, struct rte_mbuf *m, uint16_t si
 }
 
 /* Takes the outer headers off and sends the inner frame in by 'to'. */
-static enum dp_drop unwrap(struct dp_worker *w, const struct dp_vport *to, uint16_t vlan,
-			   const struct dp_tunnel_outer *o, struct rte_mbuf **mp)
+static enum dp_drop unwrap(struct dp_worker *w, const struct dp_vport *vtep,
+			   const struct last *last, const struct dp_tunnel_outer *o,
+			   struct rte_mbuf **mp)
 {
 	uint32_t whole = o->l4 + o->l4_size;
 	struct rte_mbuf *m;
@@ -228,18 +241,17 @@ static enum dp_drop unwrap(struct dp_worker *w, const struct dp_vport *to, uint1
 						      rte_pktmbuf_lastseg(m)->data_len));
 	rte_pktmbuf_adj(m, o->size);
 	m->ol_flags &= ~(uint64_t)RX_FLAGS;
-	if (to->pipeline != NULL)
-		put_meta(m, o);
-	if (vlan != DP_NO_VLAN)
-		push_tenant(m, to->tpid_out, vlan);
-	dp_again(w, to->id, m);
+	if (unlikely(last->to->tunnel->n_remotes != 1))
+		dp_vtep_learn(w, vtep, last->to, last->vlan, m, &o->src);
+	dp_tunnel_comes_in(w, last->to, last->vlan, o, m);
 	return DP_N_DROPS;
 }
 
 /* One frame.  DP_N_DROPS: it was taken; else '*mp' is the caller's to drop (NULL: it is gone). */
-static enum dp_drop take(struct dp_worker *w, const struct dp_vtep *vtep, struct last *last,
+static enum dp_drop take(struct dp_worker *w, const struct dp_vport *vp, struct last *last,
 			 struct rte_mbuf **mp)
 {
+	const struct dp_vtep *vtep = vp->vtep;
 	const uint8_t *d = rte_pktmbuf_mtod(*mp, const uint8_t *);
 	struct dp_tunnel_outer o;
 	enum dp_drop reason;
@@ -266,7 +278,7 @@ static enum dp_drop take(struct dp_worker *w, const struct dp_vtep *vtep, struct
 		return DP_DROP_TUNNEL_CHECKSUM;
 	if (unlikely(!checksum_is_good(*mp, &o)))
 		return DP_DROP_TUNNEL_CHECKSUM;
-	return unwrap(w, last->to, last->vlan, &o, mp);
+	return unwrap(w, vp, last, &o, mp);
 }
 
 void dp_vtep_sink(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts,
@@ -285,7 +297,7 @@ void dp_vtep_sink(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbu
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 		uint32_t size = m->pkt_len;
-		enum dp_drop reason = take(w, vp->vtep, &last, &m);
+		enum dp_drop reason = take(w, vp, &last, &m);
 
 		if (likely(reason == DP_N_DROPS)) {
 			count->tx_packets++;

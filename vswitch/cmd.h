@@ -36,6 +36,7 @@ extern const struct ctl_binding
 	vs_cmd_stats[]; /* cmd_stats.c: stats, drop, core, mac, events, top */
 extern const struct ctl_binding vs_cmd_capture[]; /* cmd_capture.c */
 extern const struct ctl_binding vs_cmd_doctor[];  /* doctor.c */
+extern const struct ctl_binding vs_cmd_vteps[];	  /* cmd_vtep.c */
 extern const struct ctl_binding vs_cmd_flows[];	  /* cmd_flow.c */
 
 /* A port by the parameter 'key', or an error with did-you-mean.  Returns its id or a negative

@@ -19,7 +19,7 @@ static void the_table_has_every_noun(void **state)
 {
 	static const char *const nouns[] = {"switch", "port",	"vlan",	   "tenant", "core",
 					    "mac",    "config", "capture", "stats",  "drop",
-					    "events", "top",	"doctor",  "flow"};
+					    "events", "top",	"doctor",  "flow", "vtep"};
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {

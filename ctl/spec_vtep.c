@@ -66,7 +66,8 @@ const struct ctl_spec ctl_spec_vteps[] = {
 		.flags = CTL_WATCH | CTL_DEFAULT,
 		.answer = "{\"vteps\": [{\"name\", \"switch\", \"addresses\": [CIDR], \"mac\", "
 			  "\"mtu\", \"tunnels\": [port], \"rx_packets\", \"tx_packets\", "
-			  "\"drops\"}], \"neighbors\": [{\"vtep\", \"ip\", \"mac\", \"state\": known, "
+			  "\"drops\"}], \"neighbors\": [{\"vtep\", \"ip\", \"mac\", \"state\": "
+			  "known, "
 			  "asked or static, \"age\": seconds, \"idle\": seconds}]}",
 	},
 	{

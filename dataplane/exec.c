@@ -187,10 +187,10 @@ static void on_drop(struct dp_walk *k, const struct dp_step *s, bool last)
 
 /* What is not listed changes bytes. */
 static void (*const on[DP_N_STEPS])(struct dp_walk *k, const struct dp_step *s, bool last) = {
-	[DP_STEP_TUNNEL] = dp_walk_tunnel,
-	[DP_STEP_OUTPUT] = on_output, [DP_STEP_IN_PORT] = on_in_port, [DP_STEP_FLOOD] = on_flood,
-	[DP_STEP_ALL] = on_flood,     [DP_STEP_NORMAL] = on_normal,   [DP_STEP_DROP] = on_drop,
-	[DP_STEP_CLONE] = on_clone,
+	[DP_STEP_TUNNEL] = dp_walk_tunnel, [DP_STEP_OUTPUT] = on_output,
+	[DP_STEP_IN_PORT] = on_in_port,	   [DP_STEP_FLOOD] = on_flood,
+	[DP_STEP_ALL] = on_flood,	   [DP_STEP_NORMAL] = on_normal,
+	[DP_STEP_DROP] = on_drop,	   [DP_STEP_CLONE] = on_clone,
 };
 
 /* One step.  The frame is gone when k->f.m is NULL after it. */

@@ -20,8 +20,8 @@ void dp_walk_tunnel(struct dp_walk *k, const struct dp_step *s, bool last)
 		return;
 	}
 	buf = w->tx[out->id];
-	if (buf->n != 0 && (buf->n != buf->n_meta ||
-			    memcmp(&buf->meta, s->data, sizeof(buf->meta)) != 0))
+	if (buf->n != 0 &&
+	    (buf->n != buf->n_meta || memcmp(&buf->meta, s->data, sizeof(buf->meta)) != 0))
 		dp_tx_flush(w, out->id);
 	memcpy(&buf->meta, s->data, sizeof(buf->meta));
 	buf->n_meta = (uint16_t)(buf->n + 1);

@@ -82,14 +82,14 @@ static bool is_mine(const struct dp_vtep *vtep, const struct dp_tunnel_outer *o)
 static bool checksum_is_good(const struct rte_mbuf *m, const struct dp_tunnel_outer *o)
 {
 	uint64_t rx = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-	uint64_t tx = m->ol_flags & RTE_MBUF_F_TX_L4_MASK;
 	uint32_t sum;
 	uint16_t raw;
 
 	if (o->type == DP_TUN_NVGRE || o->zero_csum || rx == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		return true;
-	/* A neighbour on this host that left it to its device. */
-	if (tx == RTE_MBUF_F_TX_UDP_CKSUM && m->l2_len == ETH_SIZE)
+	/* A sender on this host left a checksum, this or the inner one, to its device: the frame
+	 * was on no wire, and the outer sum is right only when the inner one is there. */
+	if ((m->ol_flags & RTE_MBUF_F_TX_L4_MASK) != 0)
 		return true;
 	if (rte_raw_cksum_mbuf(m, o->l4, o->l4_size, &raw) != 0)
 		return false;

@@ -16,11 +16,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define REMOTES	     4096u
-#define WINDOW	     8u
-#define STATIONS     65536u
-#define AGE_S	     300u
-#define FORGET_MS    (2000u * AGE_S)
+#define REMOTES	  4096u
+#define WINDOW	  8u
+#define STATIONS  65536u
+#define AGE_S	  300u
+#define FORGET_MS (2000u * AGE_S)
 
 struct remote {
 	_Atomic uint32_t seq; /* odd: being written */
@@ -73,8 +73,7 @@ static bool read_remote(const struct remote *r, struct dp_ip *ret)
 
 	*ret = r->ip;
 	atomic_thread_fence(memory_order_acquire);
-	return used && (seq & 1) == 0 &&
-	       atomic_load_explicit(&r->seq, memory_order_relaxed) == seq;
+	return used && (seq & 1) == 0 && atomic_load_explicit(&r->seq, memory_order_relaxed) == seq;
 }
 
 static uint32_t place(const struct dp_ip *ip, uint32_t i)

@@ -149,8 +149,8 @@ static inline void wrap(struct way *k, struct rte_mbuf *m)
 static void leave_in_fragments(struct way *k, struct rte_mbuf *m)
 {
 	struct rte_mbuf *parts[DP_TX_GATHER];
-	uint16_t n = dp_tunnel_fragment(k->w, m, k->head.v6, k->vtep->vtep->mtu, parts,
-					DP_TX_GATHER);
+	uint16_t n =
+		dp_tunnel_fragment(k->w, m, k->head.v6, k->vtep->vtep->mtu, parts, DP_TX_GATHER);
 
 	if (n != 0)
 		dp_vtep_leave(k->w, k->vtep, k->mac, parts, n);

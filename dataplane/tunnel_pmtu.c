@@ -71,8 +71,8 @@ static enum dp_tell v6_may(const struct long_packet *p)
 	if (p->size < 40 || p->ip[0] >> 4 != 6 || p->mtu < LEAST_V6)
 		return DP_TELL_NO_WAY;
 	/* Too big is also told to multicast's senders (4443 2.4 e.3); errors never. */
-	if (p->ip[8] == 0xff || (p->ip[8] == 0 && dp_tun_get64(p->ip + 8) == 0 &&
-				 dp_tun_get64(p->ip + 16) == 0) ||
+	if (p->ip[8] == 0xff ||
+	    (p->ip[8] == 0 && dp_tun_get64(p->ip + 8) == 0 && dp_tun_get64(p->ip + 16) == 0) ||
 	    (p->ip[6] == 58 && (p->size <= 40 || p->ip[40] < 128)))
 		return DP_TELL_NOBODY;
 	return DP_TELL_DONE;

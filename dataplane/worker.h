@@ -43,7 +43,7 @@ struct dp_rxq_list {
 /* Frames gathered for one port during a burst. */
 struct dp_txbuf {
 	uint16_t n;
-	bool touched; /* in the worker's list of ports to flush */
+	bool touched;	 /* in the worker's list of ports to flush */
 	uint16_t n_meta; /* of a tunnel port: the first so many go where 'meta' says */
 	struct dp_tunnel_meta meta;
 	struct rte_mbuf *pkts[DP_TX_GATHER];

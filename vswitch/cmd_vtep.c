@@ -81,14 +81,14 @@ static void add_neighbors(const struct vs_daemon *d, const struct vs_port *p, js
 		if (v[i].known)
 			vs_mac_format(&v[i].mac, mac, sizeof(mac));
 		json_array_append_new(
-			rows, json_pack("{ss ss ss ss sI sI}", "vtep", p->name, "ip", ip, "mac",
-					mac, "state",
-					v[i].is_static ? "static"
-					: v[i].known   ? "known"
-						       : "asked",
-					"age",
-					(json_int_t)(v[i].is_static ? 0 : v[i].age_ms / 1000),
-					"idle", (json_int_t)(v[i].idle_ms / 1000)));
+			rows,
+			json_pack("{ss ss ss ss sI sI}", "vtep", p->name, "ip", ip, "mac", mac,
+				  "state",
+				  v[i].is_static ? "static"
+				  : v[i].known	 ? "known"
+						 : "asked",
+				  "age", (json_int_t)(v[i].is_static ? 0 : v[i].age_ms / 1000),
+				  "idle", (json_int_t)(v[i].idle_ms / 1000)));
 	}
 	free(v);
 }
@@ -159,10 +159,9 @@ static void station_row(void *arg, const struct dp_learned_info *info)
 
 	vs_mac_format(&info->mac, mac, sizeof(mac));
 	ip_format(&info->remote, ip, sizeof(ip));
-	json_array_append_new(s->rows,
-			      json_pack("{ss ss ss ss sI}", "vtep", s->vtep, "port",
-					port != NULL ? port : "", "mac", mac, "remote", ip, "age",
-					(json_int_t)info->age_s));
+	json_array_append_new(s->rows, json_pack("{ss ss ss ss sI}", "vtep", s->vtep, "port",
+						 port != NULL ? port : "", "mac", mac, "remote", ip,
+						 "age", (json_int_t)info->age_s));
 }
 
 static void stations_one(const struct vs_daemon *d, const struct vs_port *p, void *arg)

@@ -199,9 +199,9 @@ void vs_flows_port_asks(struct vs_flows *flows, uint32_t of_port, uint8_t asks)
 
 uint8_t vs_flows_asks_of(const struct vs_flows *flows, uint32_t of_port)
 {
-	return of_port <= DP_MAX_PORTS ? atomic_load_explicit(&flows->port_asks[of_port],
-							      memory_order_relaxed)
-				       : 0;
+	return of_port <= DP_MAX_PORTS
+		       ? atomic_load_explicit(&flows->port_asks[of_port], memory_order_relaxed)
+		       : 0;
 }
 
 void vs_flows_port_live(struct vs_flows *flows, uint32_t of_port, bool live)

@@ -174,7 +174,7 @@ def back_to_back(t, kind, v6=False):
     for sw, dev, here, there in ((left, 'w0', 1, 2), (right, 'w1', 2, 1)):
         net, prefix = ('2001:db8::', 64) if v6 else ('192.0.2.', 24)
         sw.ctl(f'port add ext {dev} --kind phys --driver af_packet')
-        sw.ctl(f'port add ext vtep0 --kind vtep --address {net}{here}/{prefix}')
+        sw.ctl(f'port add ext vtep0 --kind vtep --address {net}{here}/{prefix} --mac 02:00:00:00:00:0{here}')
         sw.ctl(f'port add lan tun0 --kind {kind} --vtep vtep0 --remote {net}{there} --key 5000')
     a, b = left.tap('lan', 'a', '10.9.0.1/24'), right.tap('lan', 'b', '10.9.0.2/24')
     over = 'IPv6' if v6 else 'IPv4'

@@ -17,8 +17,9 @@
 	 RTE_MBUF_F_TX_UDP_SEG)
 #define RX_FLAGS                                                                                   \
 	(RTE_MBUF_F_RX_RSS_HASH | RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK)
-#define TAG_SIZE 4u
-#define ETH_SIZE 14u
+#define TAG_SIZE   4u
+#define ETH_SIZE   14u
+#define INNER_HEAD 128u /* as much of an inner frame as is looked at */
 
 /* Where the last frame went. */
 struct last {
@@ -207,12 +208,15 @@ void dp_tunnel_comes_in(struct dp_worker *w, const struct dp_vport *vp, uint16_t
 	dp_again(w, vp->id, m);
 }
 
-/* The inner frame, with bytes of its own and room before it.  Takes 'm'; NULL: no buffer. */
+/* The frame with bytes of its own, room before the inner one, and the inner headers in one piece: a
+ * tunnel of ours may have put its header into an mbuf before shared bytes.  Takes 'm'; NULL: no
+ * buffer. */
 static struct rte_mbuf *own(struct dp_worker *w, struct rte_mbuf *m, uint16_t size)
 {
 	struct rte_mbuf *copy;
+	bool whole = m->nb_segs == 1 || m->data_len >= size + INNER_HEAD;
 
-	if (likely(RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 &&
+	if (likely(whole && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 &&
 		   rte_pktmbuf_headroom(m) + size >= DP_TUNNEL_META_ROOM))
 		return m;
 	copy = rte_pktmbuf_copy(m, dp_pool(w->dp, 0, false), 0, UINT32_MAX);

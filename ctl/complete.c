@@ -241,7 +241,7 @@ void ctl_complete(struct ctl_completer *c, int n, char *const words[])
 	}
 	if (at == n - 2) {
 		spec = ctl_spec_default(words[at]);
-		if (k.current[0] == '-' && spec != NULL)
+		if (spec != NULL && (k.current[0] == '-' || ctl_spec_is_alone(words[at])))
 			complete_args(&k, spec, at + 1);
 		else
 			offer_verbs(&k, words[at]);

@@ -156,7 +156,9 @@ void ctl_help_synopsis(FILE *f, const struct ctl_spec *spec)
 {
 	bool optional = false;
 
-	fprintf(f, "%s %s", spec->noun, spec->verb);
+	fputs(spec->noun, f);
+	if ((spec->flags & CTL_ALONE) == 0)
+		fprintf(f, " %s", spec->verb);
 	for (const struct ctl_arg *arg = spec->args; arg->name != NULL; arg++) {
 		if (arg->flags & CTL_POS) {
 			put_positional(f, arg);
@@ -290,7 +292,8 @@ void ctl_help_all(FILE *f)
 	for (const struct ctl_spec *spec = ctl_specs(); spec->noun != NULL; spec++) {
 		if (strcmp(spec->noun, noun) != 0)
 			fprintf(f, "\n  %-10s", noun = spec->noun);
-		fprintf(f, " %s", spec->verb);
+		if ((spec->flags & CTL_ALONE) == 0)
+			fprintf(f, " %s", spec->verb);
 	}
 	fputs("\n\nOptions:\n", f);
 	for (const struct ctl_arg *arg = ctl_tool_options(); arg->name != NULL; arg++)

@@ -37,6 +37,8 @@ enum ctl_type {
 	CTL_FD_OUT,   /* a file the tool opens and passes as a descriptor, "-" is standard output;
 			 JSON string: its name */
 	CTL_FILE,     /* a file the tool reads and sends as a JSON string */
+	CTL_FD_IN,    /* a file of any length that the tool reads and passes as a descriptor, sealed
+			 (base/sealed.h); JSON string: its name */
 };
 
 /* What a CTL_STR, or each item of a CTL_LIST, must look like besides. */
@@ -115,6 +117,7 @@ struct ctl_part {
 #define CTL_DEFAULT (1u << 4) /* what the noun alone means: "doctor", "top", "events" */
 #define CTL_TEXT    (1u << 5) /* the answer's "text" is printed as it is ("config show") */
 #define CTL_ALWAYS  (1u << 6) /* with CTL_WATCH: watches without being asked ("top") */
+#define CTL_ALONE   (1u << 7) /* with CTL_DEFAULT: its words follow the noun ("trace PORT") */
 
 /* 'config show' writes an object of 'kind' as this command: the object's body holds exactly the
  * command's arguments.  'kind' stands only on the one command that adds the object, or sets it when
@@ -140,6 +143,8 @@ struct ctl_spec {
 /* All commands, ended by .noun == NULL; nouns in the order help lists them. */
 const struct ctl_spec *ctl_specs(void);
 const struct ctl_spec *ctl_spec_find(const char *noun, const char *verb);
+/* Has the noun one command, whose verb nobody writes? */
+bool ctl_spec_is_alone(const char *noun);
 /* What a noun alone means, or NULL. */
 const struct ctl_spec *ctl_spec_default(const char *noun);
 /* The command whose 'kind' is this ("port" -> port add); NULL when none. */

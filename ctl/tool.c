@@ -280,7 +280,8 @@ int ctl_tool_find(int argc, char *const argv[], const struct ctl_spec **ret_spec
 	if (!is_noun(argv[0]))
 		return refuse_noun(argv[0], err);
 	/* An option or nothing behind the noun: what the noun means by itself. */
-	if (verb == NULL || verb[0] == '-') {
+	if (verb == NULL || verb[0] == '-' ||
+	    (ctl_spec_is_alone(argv[0]) && ctl_spec_find(argv[0], verb) == NULL)) {
 		spec = ctl_spec_default(argv[0]);
 		if (spec == NULL)
 			return refuse_verb(argv[0], NULL, err);

@@ -55,6 +55,8 @@ void ctl_tool_print_json(const json_t *json, bool one_line);
 int ctl_tool_watch(struct ctl_tool *tool, const struct ctl_spec *spec, const json_t *params);
 int ctl_tool_stream(struct ctl_tool *tool, const struct ctl_spec *spec, const json_t *params);
 int ctl_tool_capture(struct ctl_tool *tool, const struct ctl_spec *spec, json_t *params);
+/* capture_frame.c: where a flow is "pcap:FILE#N", frame N of that file takes its place. */
+int ctl_tool_take_frame(json_t *params, struct err *err);
 int ctl_tool_doctor(struct ctl_tool *tool, const struct ctl_spec *spec, const json_t *params);
 
 /* ^C and SIGTERM set ctl_tool_stopped instead of killing; returns whether it has come. */

@@ -4,6 +4,7 @@
  */
 #include "dataplane/dp_priv.h"
 #include "dataplane/flow.h"
+#include "dataplane/meter.h"
 
 #include "ctl/base/clock.h"
 #include "dataplane/fdb_priv.h"
@@ -145,6 +146,7 @@ void dp_destroy(struct dp *dp)
 	dp_count_fini(dp);
 	dp_fdb_destroy(dp->fdb);
 	dp_flow_fini(dp);
+	dp_meters_fini(dp);
 	for (unsigned i = 0; i < dp->n_pools; i++)
 		rte_mempool_free(dp->pools[i].pool);
 	free(dp->rcu);
@@ -320,7 +322,7 @@ void dp_port_set_capture(struct dp *dp, uint16_t port_id, struct dp_capture_poin
 	dp_synchronize(dp);
 }
 
-static void tick_links(struct dp *dp)
+void dp_links_look(struct dp *dp)
 {
 	const struct dp_view *view = atomic_load(&dp->view);
 
@@ -409,7 +411,7 @@ void dp_tick(struct dp *dp)
 {
 	uint64_t now_ns = clock_mono_ns();
 
-	tick_links(dp);
+	dp_links_look(dp);
 	tick_fdb_events(dp);
 	dp_fdb_tick(dp->fdb, now_ns, synchronize_cb, dp);
 	dp_flow_tick(dp);

@@ -93,6 +93,9 @@ void dp_synchronize(struct dp *dp);
 /* About ten times a second: links, queue placement, ageing, loop guard, events. */
 void dp_tick(struct dp *dp);
 
+/* Asks ports whether they have a link, as dp_tick() does; for who knows that one changed. */
+void dp_links_look(struct dp *dp);
+
 /* Hangs a capture point on a port or takes it off (NULL); after it returns no worker uses the old
  * one. */
 void dp_port_set_capture(struct dp *dp, uint16_t port_id, struct dp_capture_point *point);

@@ -35,7 +35,8 @@ struct dp {
 	dp_capture_fn capture;
 	struct rte_rcu_qsbr *rcu;
 	uint64_t tsc_hz;
-	uint8_t probe_key[16 + 5]; /* random; the last five are the probes' address */
+	_Atomic(struct dp_meters *) meters; /* with the first; meter.c */
+	uint8_t probe_key[16 + 5];	    /* random; the last five are the probes' address */
 	_Atomic uint32_t probe_age;
 	_Atomic uint32_t probe_from[DP_MAX_PORTS]; /* by whom what came in was sent, + 1; 0: none */
 

@@ -32,6 +32,7 @@
 	X(RX_MALFORMED, "rx-malformed", "the receive descriptor or offload header is malformed") \
 	X(NO_ACTION, "no-action", "no rule matches it, or the one that does has no output")   \
 	X(TTL, "ttl", "a rule decrements its TTL, which is 0 or 1")                             \
+	X(METER, "meter", "its rules use a meter, and it is over the rate")                     \
 	X(PROGRAM_TOO_LONG, "program-too-long", "its rules do more than a program holds")   \
 	X(TUNNEL_MALFORMED, "tunnel-malformed", "the headers around it are cut off or wrong")  \
 	X(TUNNEL_CHECKSUM, "tunnel-checksum", "the outer UDP checksum is wrong, or missing") \

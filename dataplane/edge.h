@@ -11,6 +11,7 @@
 
 #include "dataplane/dp_priv.h"
 #include "dataplane/probe_priv.h"
+#include "dataplane/trace_priv.h"
 
 #include <string.h>
 
@@ -157,8 +158,13 @@ static inline bool dp_edge_may_leave(const struct dp_vport *in, const struct dp_
 		*ret_reason = DP_DROP_EGRESS_VLAN;
 		return false;
 	}
-	if (likely((out->flags & (DP_VP_UP | DP_VP_HELD | DP_VP_PRIVATE)) == DP_VP_UP))
+	if (likely((out->flags & (DP_VP_UP | DP_VP_HELD | DP_VP_PRIVATE | DP_VP_NO_FWD)) ==
+		   DP_VP_UP))
 		return true;
+	if ((out->flags & DP_VP_NO_FWD) != 0) {
+		*ret_reason = DP_DROP_NO_FWD;
+		return false;
+	}
 	if ((out->flags & (DP_VP_UP | DP_VP_HELD)) != DP_VP_UP) {
 		*ret_reason = (out->flags & DP_VP_HELD) != 0 ? DP_DROP_LOOP : DP_DROP_TX_DOWN;
 		return false;
@@ -182,6 +188,7 @@ static inline void dp_edge_send(struct dp_worker *w, const struct dp_vport *in,
 	struct rte_mbuf *m = f->m;
 
 	if (unlikely(!dp_edge_may_leave(in, out, f->domain, f->cvlan, &reason))) {
+		dp_trace_refused_by(w, out->id);
 		dp_drop(w, in->id, m, reason);
 		return;
 	}
@@ -200,12 +207,14 @@ static inline void dp_edge_forward(struct dp_worker *w, const struct dp_vport *i
 				   const struct dp_vport *out, const struct dp_edge_frame *f,
 				   struct dp_count *count)
 {
-	if (unlikely(out == NULL))
+	if (unlikely(out == NULL)) {
 		dp_drop(w, in->id, f->m, DP_DROP_NO_RECEIVER);
-	else if (unlikely(out == in))
+	} else if (unlikely(out == in)) {
+		dp_trace_refused_by(w, out->id);
 		dp_drop(w, in->id, f->m, DP_DROP_HAIRPIN);
-	else
+	} else {
 		dp_edge_send(w, in, out, f, count);
+	}
 }
 
 static inline void dp_edge_count_tenant(struct dp_worker *w, uint16_t domain, uint16_t packets,
@@ -242,12 +251,14 @@ static inline bool dp_edge_admit(struct dp_worker *w, const struct dp_vport *in,
 	count->rx_bytes += bytes;
 	if (likely(in->wire == NULL))
 		dp_edge_count_tenant(w, in->domain, n, bytes);
-	if (likely((in->flags & (DP_VP_UP | DP_VP_HELD)) == DP_VP_UP))
+	if (likely((in->flags & (DP_VP_UP | DP_VP_HELD | DP_VP_NO_RECV)) == DP_VP_UP))
 		return true;
 	for (uint16_t i = 0; i < n; i++) {
 		/* A port that is held still tells whether the loop is there. */
 		if ((in->flags & DP_VP_UP) == 0)
 			dp_drop(w, in->id, pkts[i], DP_DROP_PORT_DISABLED);
+		else if ((in->flags & DP_VP_HELD) == 0)
+			dp_drop(w, in->id, pkts[i], DP_DROP_NO_RECV);
 		else
 			dp_drop(w, in->id, pkts[i],
 				dp_edge_is_probe(w, in, pkts[i]) ? DP_DROP_LOOP_PROBE

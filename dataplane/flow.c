@@ -107,6 +107,11 @@ static inline void credit(struct dp_flow *flow, const uint32_t *rules, uint16_t 
 	}
 }
 
+void dp_flow_count(struct dp_flow *flow, uint32_t counter, uint64_t packets, uint64_t bytes)
+{
+	credit(flow, &counter, 1, packets, bytes);
+}
+
 /* ---- Misses ---- */
 
 static bool may_enter(struct dp_worker *w, uint16_t port)

@@ -66,6 +66,9 @@ struct dp_pipeline {
 void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 		   uint16_t n);
 
+/* Counts by a counter that is no rule's. */
+void dp_flow_count(struct dp_flow *flow, uint32_t counter, uint64_t packets, uint64_t bytes);
+
 /* Before each burst; now and then it does something: the clock of the cache and of rules goes on,
  * and entries age. */
 void dp_flow_upkeep(struct dp_worker *w, uint64_t now_tsc);

@@ -16,6 +16,7 @@
 #include "dataplane/fdb_priv.h"
 #include "dataplane/flow.h"
 #include "dataplane/probe_priv.h"
+#include "dataplane/trace_priv.h"
 
 #include <string.h>
 
@@ -121,6 +122,8 @@ static void forward_all(struct dp_worker *w, const struct dp_vport *in,
 
 		if (likely(!group))
 			id = dp_fdb_find(fdb, t, f->dst_bucket, f->dst, f->where, &b, &slot);
+		if (unlikely(w->trace != NULL))
+			id = dp_trace_decided(w, in, frames, n, f, id);
 		if (group && unlikely(f->dst == PROBE_DST) && dp_probe_is_ours(w, in->id, f->m)) {
 			dp_drop(w, in->id, f->m, DP_DROP_LOOP_PROBE);
 			continue;

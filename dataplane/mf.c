@@ -390,6 +390,25 @@ static uint32_t mask_and_hash(const struct dp_mf_group *g, const struct dp_key *
 	return dp_mf_hash(g, masked, beyond);
 }
 
+const struct dp_mf_entry *dp_mf_peek(const struct dp_mf *mf, uint16_t sw, const struct dp_key *key,
+				     unsigned *ret_groups)
+{
+	const struct dp_mf_switch *s = &mf->switches[sw];
+
+	*ret_groups = 0;
+	for (uint16_t i = 0; i < s->n; i++) {
+		const struct dp_mf_group *g = s->groups[i];
+		uint64_t masked[DP_KEY_SHORT], beyond[BEYOND];
+		uint32_t hash = mask_and_hash(g, key, masked, beyond);
+		uint32_t at = entry_find(mf, g, masked, beyond, hash);
+
+		++*ret_groups;
+		if (at != 0 && mf->entries[at].epoch == g->epoch)
+			return &mf->entries[at];
+	}
+	return NULL;
+}
+
 static void remember(struct dp_mf_group *g, const uint64_t tables[4], const struct dp_key *changed)
 {
 	for (unsigned i = 0; i < 4; i++)

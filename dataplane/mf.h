@@ -134,6 +134,11 @@ void dp_mf_destroy(struct dp_mf *mf);
 /* Control thread, ten times a second or when a worker asked: memory ahead of need. */
 void dp_mf_tick(struct dp_mf *mf);
 
+/* The entry that answers for 'key', or NULL, and how many groups are searched until then; changes
+ * nothing, and counts nothing.  While the worker stands still (dp_pause()). */
+const struct dp_mf_entry *dp_mf_peek(const struct dp_mf *mf, uint16_t sw, const struct dp_key *key,
+				     unsigned *ret_groups);
+
 /* Fills b->hit. */
 void dp_mf_lookup(struct dp_mf *mf, uint16_t sw, struct dp_mf_burst *b);
 

@@ -116,7 +116,8 @@ bool dp_probe_is_ours(struct dp_worker *w, uint16_t in, const struct rte_mbuf *m
 	if (f.ether_type != RTE_BE16(PROBE_ETHER_TYPE) || age > PROBE_AGE_MAX ||
 	    memcmp(f.key, w->dp->probe_key, sizeof(f.key)) != 0)
 		return false;
-	atomic_store(&w->dp->probe_from[in], (uint32_t)rte_be_to_cpu_16(f.port) + 1);
+	if (w->trace == NULL)
+		atomic_store(&w->dp->probe_from[in], (uint32_t)rte_be_to_cpu_16(f.port) + 1);
 	return true;
 }
 

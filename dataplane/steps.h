@@ -83,6 +83,7 @@ struct dp_build {
 	void *again_arg;
 	bool overflow; /* it did not fit */
 	bool lost;     /* a packet that had to be asked again could not be */
+	void *trace;   /* who is told of each table and action; NULL on workers */
 	uint16_t size, n_rules;
 	uint32_t rules[DP_PROGRAM_MAX_RULES];
 	uint8_t steps[DP_PROGRAM_MAX_STEPS] __attribute__((aligned(8)));

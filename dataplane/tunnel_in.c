@@ -296,6 +296,11 @@ void dp_vtep_sink(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbu
 	count->offered += n;
 	if (unlikely(point != NULL))
 		w->dp->capture(point, w->index, DP_STAGE_EGRESS, DP_N_DROPS, pkts, n);
+	if (unlikely(vp->vtep == NULL || vp->vtep->neighs == NULL)) {
+		for (uint16_t i = 0; i < n; i++)
+			dp_drop_tx(w, vp->id, pkts[i], DP_DROP_TX_DOWN);
+		return;
+	}
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod_offset(pkts[i], const char *, 64));
 	for (uint16_t i = 0; i < n; i++) {

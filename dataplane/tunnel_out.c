@@ -297,8 +297,10 @@ static void refuse_all(struct way *k, struct rte_mbuf **pkts, uint16_t n, enum d
 
 static bool vtep_of(struct way *k)
 {
+	if (k->tunnel == NULL)
+		return false;
 	k->vtep = k->w->view->vports[k->tunnel->vtep];
-	return k->vtep != NULL && k->vtep->vtep != NULL && k->vtep->port != NULL;
+	return k->vtep != NULL && k->vtep->vtep != NULL && k->vtep->vtep->neighs != NULL;
 }
 
 /* ---- Frames that do not all go one way ---- */

@@ -7,6 +7,7 @@
 #include "dataplane/csum.h"
 #include "dataplane/dp_priv.h"
 #include "dataplane/gso.h"
+#include "dataplane/trace_priv.h"
 
 #include <rte_ring.h>
 
@@ -31,6 +32,8 @@ static void report_drop(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, 
 void dp_drop(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_drop reason)
 {
 	w->count->ports[port]->drops_rx[reason]++;
+	if (unlikely(w->trace != NULL))
+		dp_trace_dropped(w->trace, DP_NO_PORT, reason);
 	report_drop(w, port, m, reason);
 	rte_pktmbuf_free(m);
 }
@@ -38,6 +41,8 @@ void dp_drop(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_dro
 void dp_drop_tx(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_drop reason)
 {
 	w->count->ports[port]->drops_tx[reason]++;
+	if (unlikely(w->trace != NULL))
+		dp_trace_dropped(w->trace, port, reason);
 	report_drop(w, port, m, reason);
 	rte_pktmbuf_free(m);
 }

@@ -29,6 +29,7 @@
 #define DP_INBOX_SIZE  4096
 
 struct dp_flow;
+struct dp_trace;
 struct rte_ring;
 struct rte_rcu_qsbr;
 
@@ -70,6 +71,9 @@ struct dp_worker {
 	unsigned cpu;
 	uint64_t burst_tsc;   /* clock of this burst */
 	struct dp_flow *flow; /* NULL until a switch has rules */
+	/* Not NULL: no worker, but a frame being traced (trace.h).  Nothing outside this structure
+	 * may change then: no learning, no tokens taken, nothing sent or told. */
+	struct dp_trace *trace;
 	uint16_t n_touched;
 	uint16_t touched[2 *
 			 DP_MAX_PORTS]; /* ports with frames gathered; once more through a tunnel */

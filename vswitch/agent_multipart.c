@@ -5,6 +5,7 @@
  */
 #include "vswitch/agent_priv.h"
 #include "vswitch/agent_group.h"
+#include "vswitch/agent_meter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,10 +48,15 @@ static const vs_multipart_fn answers[OF_N_MP_TYPES] = {
 	[OFPMP_DESC] = desc,
 	[OFPMP_AGGREGATE] = vs_mp_aggregate,
 	[OFPMP_TABLE] = vs_mp_table,
+	[OFPMP_TABLE_FEATURES] = vs_mp_table_features,
+	[OFPMP_QUEUE] = vs_mp_queue,
 	[OFPMP_PORT_STATS] = vs_mp_port_stats,
 	[OFPMP_GROUP] = vs_mp_group,
 	[OFPMP_GROUP_DESC] = vs_mp_group_desc,
 	[OFPMP_GROUP_FEATURES] = vs_mp_group_features,
+	[OFPMP_METER] = vs_mp_meter,
+	[OFPMP_METER_CONFIG] = vs_mp_meter_config,
+	[OFPMP_METER_FEATURES] = vs_mp_meter_features,
 	[OFPMP_PORT_DESC] = vs_mp_port_desc,
 };
 

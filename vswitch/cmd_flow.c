@@ -3,77 +3,26 @@
  * Rules by hand: 'flow ...'; see cmd.h.  Flows are written as ovs-ofctl writes them (of/text.h).
  */
 #include "vswitch/cmd.h"
-#include "vswitch/of/text.h"
+#include "vswitch/flow_names.h"
 #include "vswitch/switch_flows.h"
 
+#include "ctl/base/sealed.h"
 #include "ctl/base/wire.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TEXT_LIMIT (1u << 20)
+#define MAX_FILE   (1u << 30)
 
 static const char *param(const json_t *params, const char *key)
 {
 	return json_string_value(json_object_get(params, key));
 }
 
-/* ---- Names of ports ---- */
-
-struct names {
-	const struct vs_daemon *d;
-	const struct vs_switch *sw;
-};
-
-static bool port_number(void *arg, const char *name, size_t size, uint32_t *ret_port)
-{
-	const struct names *n = arg;
-	const struct vs_model *m = n->d->vs->model;
-
-	for (unsigned i = 0; i < m->n_ports; i++) {
-		const struct vs_port *p = &m->ports[i];
-
-		if (p->sw != n->sw || strlen(p->name) != size || memcmp(p->name, name, size) != 0)
-			continue;
-		*ret_port = vs_port_number(n->d->vs, p, vs_port_id(n->d->vs, p->name));
-		return true;
-	}
-	return false;
-}
-
-static const char *port_name(void *arg, uint32_t port)
-{
-	const struct names *n = arg;
-
-	for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
-		const struct vs_live *live = &n->d->vs->live[i];
-
-		if (live->name[0] != '\0' && live->number == port &&
-		    strcmp(live->sw, n->sw->name) == 0)
-			return live->name;
-	}
-	return NULL;
-}
-
-static struct of_text_ports text_ports(struct names *names)
-{
-	return (struct of_text_ports){.number = port_number, .name = port_name, .arg = names};
-}
-
 /* ---- Errors ---- */
-
-static int bad_text(struct err *err, const struct of_text_error *e, const char *file)
-{
-	if (file != NULL)
-		err_set(err, -EINVAL, "flow-syntax", "%s:%u:%u: %s", file, e->line, e->column,
-			e->what);
-	else
-		err_set(err, -EINVAL, "flow-syntax", "column %u: %s", e->column, e->what);
-	err_why(err, "flows are written as for ovs-ofctl: match fields, then actions=...");
-	err_fix(err, "vswitchctl flow add --help shows examples; docs/flows.md has all fields");
-	return -EINVAL;
-}
 
 static int refused(struct err *err, enum of_error error, unsigned line)
 {
@@ -95,8 +44,8 @@ static int refused(struct err *err, enum of_error error, unsigned line)
 static int one_mod(void *ctx, const json_t *params, uint8_t command, json_t **ret, struct err *err)
 {
 	struct vs_daemon *d = ctx;
-	struct names names = {.d = d, .sw = vs_cmd_switch(d, params, "switch", err)};
-	struct of_text_ports ports = text_ports(&names);
+	struct vs_flow_names names = {.d = d, .sw = vs_cmd_switch(d, params, "switch", err)};
+	struct of_text_ports ports = vs_flow_text_ports(&names);
 	const char *text = param(params, "flow");
 	struct of_text_error text_err = {0};
 	struct of_flow_mod mod;
@@ -108,7 +57,7 @@ static int one_mod(void *ctx, const json_t *params, uint8_t command, json_t **re
 		return err->code;
 	rc = of_text_flow_parse(text != NULL ? text : "", 1, command, &ports, &mod, &text_err);
 	if (rc != 0)
-		return rc == -EINVAL ? bad_text(err, &text_err, NULL)
+		return rc == -EINVAL ? vs_flow_bad_text(err, &text_err, NULL)
 				     : err_set(err, rc, "no-memory", "no memory for the flow");
 	rc = vs_switch_flows_need(d->vs, names.sw->name, &flows, err);
 	if (rc == 0) {
@@ -170,12 +119,31 @@ static int load_one(void *arg, unsigned line, struct of_flow_mod *mod)
 	return l->error == OF_OK ? 0 : -ECANCELED;
 }
 
-/* All of a file, or nothing of it.  'replace': and nothing else. */
-static int load(struct vs_daemon *d, const json_t *params, bool replace, json_t **ret,
-		struct err *err)
+/* The file that came with the call. */
+static int map_file(struct ctl_call *call, struct sealed *ret_file, struct err *err)
 {
-	struct names names = {.d = d, .sw = vs_cmd_switch(d, params, "switch", err)};
-	struct of_text_ports ports = text_ports(&names);
+	int fd = ctl_call_take_fd(call), rc;
+
+	if (fd < 0)
+		return err_set(err, -EINVAL, "no-file", "no file came with the call");
+	rc = sealed_map(fd, MAX_FILE, ret_file, err);
+	close(fd);
+	return rc;
+}
+
+static const char *name_of_file(const json_t *params)
+{
+	const char *name = param(params, "file");
+
+	return strcmp(name, "-") == 0 ? "standard input" : name;
+}
+
+/* All of a file, or nothing of it.  'replace': and nothing else. */
+static int load_text(struct vs_daemon *d, const json_t *params, const struct sealed *file,
+		     bool replace, json_t **ret, struct err *err)
+{
+	struct vs_flow_names names = {.d = d, .sw = vs_cmd_switch(d, params, "switch", err)};
+	struct of_text_ports ports = vs_flow_text_ports(&names);
 	const struct of_flow_mod all = {.command = OFPFC_DELETE,
 					.table = OF_TABLE_ALL,
 					.out_port = OFPP_ANY,
@@ -193,7 +161,7 @@ static int load(struct vs_daemon *d, const json_t *params, bool replace, json_t 
 	if (replace)
 		l.error = vs_flows_mod(l.flows, &all);
 	if (l.error == OF_OK)
-		rc = of_text_flows_parse(param(params, "file"), OFPFC_ADD, &ports, load_one, &l,
+		rc = of_text_flows_parse(file->text, file->size, OFPFC_ADD, &ports, load_one, &l,
 					 &text_err);
 	if (rc == 0 && l.error == OF_OK) {
 		vs_flows_commit(l.flows);
@@ -204,20 +172,33 @@ static int load(struct vs_daemon *d, const json_t *params, bool replace, json_t 
 	vs_flows_abort(l.flows);
 	if (l.error != OF_OK)
 		return refused(err, l.error, l.line);
-	return rc == -EINVAL ? bad_text(err, &text_err, "the file")
+	return rc == -EINVAL ? vs_flow_bad_text(err, &text_err, name_of_file(params))
 			     : err_set(err, rc, "no-memory", "no memory for the flows");
+}
+
+static int load(struct vs_daemon *d, struct ctl_call *call, const json_t *params, bool replace,
+		json_t **ret, struct err *err)
+{
+	struct sealed file;
+	int rc = map_file(call, &file, err);
+
+	if (rc != 0)
+		return rc;
+	rc = load_text(d, params, &file, replace, ret, err);
+	sealed_unmap(&file);
+	return rc;
 }
 
 static int flow_load(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 		     struct err *err)
 {
-	return load(ctx, params, false, ret, err);
+	return load(ctx, call, params, false, ret, err);
 }
 
 static int flow_replace(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 			struct err *err)
 {
-	return load(ctx, params, true, ret, err);
+	return load(ctx, call, params, true, ret, err);
 }
 
 /* ---- Reading ---- */
@@ -269,8 +250,8 @@ static int flow_list(void *ctx, struct ctl_call *call, const json_t *params, jso
 		     struct err *err)
 {
 	struct vs_daemon *d = ctx;
-	struct names names = {.d = d, .sw = vs_cmd_switch(d, params, "switch", err)};
-	struct of_text_ports ports = text_ports(&names);
+	struct vs_flow_names names = {.d = d, .sw = vs_cmd_switch(d, params, "switch", err)};
+	struct of_text_ports ports = vs_flow_text_ports(&names);
 	const char *text = param(params, "flow");
 	struct of_text_error text_err = {0};
 	struct of_flow_mod mod;
@@ -281,7 +262,7 @@ static int flow_list(void *ctx, struct ctl_call *call, const json_t *params, jso
 		return err->code;
 	rc = of_text_flow_parse(text != NULL ? text : "", 1, OFPFC_DELETE, &ports, &mod, &text_err);
 	if (rc != 0)
-		return rc == -EINVAL ? bad_text(err, &text_err, NULL)
+		return rc == -EINVAL ? vs_flow_bad_text(err, &text_err, NULL)
 				     : err_set(err, rc, "no-memory", "no memory for the filter");
 	l.rows = json_array();
 	l.flows = vs_switch_flows(d->vs, names.sw->name);

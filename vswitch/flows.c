@@ -11,6 +11,7 @@
 #include "vswitch/flow_key.h"
 #include "vswitch/flows_parts.h"
 #include "vswitch/groups.h"
+#include "vswitch/meters.h"
 #include "vswitch/flows_priv.h"
 
 #include <errno.h>
@@ -28,6 +29,7 @@ struct vs_flows {
 	_Atomic uint16_t port_ids[DP_MAX_PORTS + 1]; /* by OpenFlow number; one more than the id */
 	_Atomic bool port_dead[DP_MAX_PORTS + 1];
 	struct vs_groups *groups;
+	struct vs_meters *meters;
 	uint64_t secret;
 	vs_flow_removed_fn removed;
 	void *arg;
@@ -36,10 +38,11 @@ struct vs_flows {
 	uint64_t matches[VS_FLOW_TABLES]; /* of rules that are gone */
 	_Atomic bool drop_fragments;	  /* workers look */
 	unsigned n_rules, n_timed;
-	uint64_t expire_ms;	     /* when to look at timeouts next */
-	uint64_t next_version;	     /* of the transaction that is open */
-	struct vs_rule *came, *left; /* by the transaction */
-	struct vs_rule *gone;	     /* retired by those before it, not yet freed */
+	unsigned n_in[VS_FLOW_TABLES]; /* of n_rules, those of a table */
+	uint64_t expire_ms;	       /* when to look at timeouts next */
+	uint64_t next_version;	       /* of the transaction that is open */
+	struct vs_rule *came, *left;   /* by the transaction */
+	struct vs_rule *gone;	       /* retired by those before it, not yet freed */
 	/* Memory of classifiers that readers may still look at. */
 	struct garbage *garbage;
 };
@@ -94,6 +97,8 @@ int vs_flows_create(struct dp *dp, vs_flow_removed_fn removed, void *arg,
 	}
 	if (rc == 0)
 		rc = vs_groups_create(dp, &flows->groups);
+	if (rc == 0)
+		rc = vs_meters_create(dp, &flows->meters);
 	for (unsigned i = 0; rc == 0 && i < VS_FLOW_TABLES; i++)
 		rc = table_make(flows, i);
 	if (rc != 0) {
@@ -154,6 +159,7 @@ void vs_flows_destroy(struct vs_flows *flows)
 		dp_flow_counter_free(flows->dp, flows->miss_counters[i]);
 	}
 	vs_groups_destroy(flows->groups);
+	vs_meters_destroy(flows->meters);
 	garbage_free(flows);
 	free(flows);
 }
@@ -233,6 +239,11 @@ struct vs_groups *vs_flows_groups(const struct vs_flows *flows)
 	return flows->groups;
 }
 
+struct vs_meters *vs_flows_meters(const struct vs_flows *flows)
+{
+	return flows->meters;
+}
+
 uint64_t vs_flows_open_version(const struct vs_flows *flows)
 {
 	return flows->next_version;
@@ -245,7 +256,7 @@ struct dp *vs_flows_dp(const struct vs_flows *flows)
 
 unsigned vs_flows_n(const struct vs_flows *flows, uint8_t table)
 {
-	return dp_cls_n_rules(flows->tables[table]);
+	return flows->n_in[table];
 }
 
 /* ---- Rules ---- */
@@ -280,6 +291,8 @@ static struct vs_rule *rule_make(struct vs_flows *flows, const struct of_flow_mo
 	rule->idle_timeout = mod->idle_timeout;
 	rule->hard_timeout = mod->hard_timeout;
 	rule->created_ms = rule->modified_ms = dp_flow_now_ms(flows->dp);
+	if (of_instrs_has(&mod->instrs, OFPIT_METER))
+		rule->meter = vs_meters_find(flows->meters, mod->instrs.meter)->index;
 	rule->uses_groups = vs_instrs_use_group(&mod->instrs, OF_GROUP_ALL);
 	if (match_keep(rule, &mod->match) != 0 || !of_instrs_copy(&mod->instrs, &rule->instrs)) {
 		free(rule->match);
@@ -314,6 +327,7 @@ static enum of_error rule_enter(struct vs_flows *flows, struct vs_rule *rule, st
 	rule->next = flows->came;
 	flows->came = rule;
 	flows->n_rules++;
+	flows->n_in[rule->table]++;
 	flows->n_timed += is_timed(rule);
 	return OF_OK;
 }
@@ -325,6 +339,7 @@ static void rule_retire(struct vs_flows *flows, struct vs_rule *rule, uint8_t wh
 	rule->why = why;
 	rule->tell = tell && (rule->flags & OFPFF_SEND_FLOW_REM) != 0;
 	flows->n_rules--;
+	flows->n_in[rule->table]--;
 	flows->n_timed -= is_timed(rule);
 	if (atomic_load(&rule->cr.from) == flows->next_version)
 		return;
@@ -536,6 +551,9 @@ static enum of_error check_instrs(const struct vs_flows *flows, const struct of_
 {
 	enum of_error error = vs_xlate_check(instrs);
 
+	if (error == OF_OK && of_instrs_has(instrs, OFPIT_METER) &&
+	    vs_meters_find(flows->meters, instrs->meter) == NULL)
+		error = OFPMMFC_INVALID_METER;
 	if (error == OF_OK)
 		error = vs_groups_check(flows->groups, &instrs->apply);
 	return error != OF_OK ? error : vs_groups_check(flows->groups, &instrs->write);
@@ -633,6 +651,8 @@ void vs_flows_commit(struct vs_flows *flows)
 		list_to_gone(flows, rule);
 	}
 	flows->came = flows->left = NULL;
+	/* Before rules that use them are seen. */
+	vs_meters_commit(flows->meters);
 	if (vs_groups_commit(flows->groups))
 		dp_pipeline_log(flows->pipeline, VS_FLOW_GROUPS, &any, &any);
 	dp_pipeline_publish(flows->pipeline);
@@ -649,6 +669,7 @@ void vs_flows_abort(struct vs_flows *flows)
 		rule->tell = false;
 		dp_cls_retire(&rule->cr, DP_CLS_FOREVER);
 		flows->n_rules++;
+		flows->n_in[rule->table]++;
 		flows->n_timed += is_timed(rule);
 	}
 	/* No version shows them, but a worker may be walking past: they wait with those that left.
@@ -657,6 +678,7 @@ void vs_flows_abort(struct vs_flows *flows)
 		next = rule->next;
 		if (is_current(rule)) {
 			flows->n_rules--;
+			flows->n_in[rule->table]--;
 			flows->n_timed -= is_timed(rule);
 		}
 		dp_cls_retire(&rule->cr, flows->next_version);
@@ -666,6 +688,7 @@ void vs_flows_abort(struct vs_flows *flows)
 	}
 	flows->came = flows->left = NULL;
 	vs_groups_abort(flows->groups, flows->next_version);
+	vs_meters_abort(flows->meters);
 }
 
 void vs_flows_barrier(struct vs_flows *flows)
@@ -694,7 +717,10 @@ static void free_gone(struct vs_flows *flows)
 {
 	struct vs_rule *gone = flows->gone, *next;
 
-	if (!vs_groups_unlink(flows->groups) && gone == NULL && flows->garbage == NULL)
+	bool others = vs_groups_unlink(flows->groups);
+
+	others = vs_meters_unlink(flows->meters) || others;
+	if (!others && gone == NULL && flows->garbage == NULL)
 		return;
 	flows->gone = NULL;
 	for (struct vs_rule *rule = gone; rule != NULL; rule = rule->next)
@@ -712,6 +738,7 @@ static void free_gone(struct vs_flows *flows)
 		rule_free(flows, rule);
 	}
 	vs_groups_free(flows->groups);
+	vs_meters_free(flows->meters);
 	garbage_free(flows);
 }
 

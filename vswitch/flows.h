@@ -26,8 +26,10 @@
 
 struct dp;
 struct of_group_mod;
+struct of_meter_mod;
 struct vs_flows;
 struct vs_groups;
+struct vs_meters;
 
 struct vs_rule {
 	struct dp_cls_rule cr;
@@ -41,6 +43,7 @@ struct vs_rule {
 	bool shares_counter; /* another rule goes on with it: not to be freed */
 	bool took_counter;   /* from the rule that it replaced */
 	bool uses_groups;
+	uint32_t meter; /* the dataplane's number of what its instructions name */
 	uint16_t flags;
 	uint64_t cookie;
 	/* Control thread only. */
@@ -72,8 +75,9 @@ uint8_t vs_flows_asks_of(const struct vs_flows *flows, uint32_t of_port);
 void vs_flows_begin(struct vs_flows *flows);
 /* One flow mod.  Borrows 'mod'.  After an error the transaction can only be aborted. */
 enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod);
-/* The same of groups (flows_group.c).  Deleting a group deletes the rules that use it. */
+/* The same of groups and meters (flows_group.c).  Deleting one deletes the rules that use it. */
 enum of_error vs_flows_group_mod(struct vs_flows *flows, const struct of_group_mod *mod);
+enum of_error vs_flows_meter_mod(struct vs_flows *flows, const struct of_meter_mod *mod);
 void vs_flows_commit(struct vs_flows *flows);
 void vs_flows_abort(struct vs_flows *flows);
 
@@ -129,7 +133,14 @@ struct vs_group;
  * milliseconds. */
 uint64_t vs_group_counts(const struct vs_flows *flows, const struct vs_group *group,
 			 struct dp_flow_counts *ret_counts, struct of_bucket_counter *ret_buckets);
-/* Says in each group how many rules and groups lead to it. */
+/* Meters: meters.h. */
+struct vs_meters *vs_flows_meters(const struct vs_flows *flows);
+struct of_band_counter;
+struct vs_meter;
+uint64_t vs_meter_counts(const struct vs_flows *flows, const struct vs_meter *meter,
+			 struct dp_flow_counts *ret_counts, struct of_band_counter *ret_bands);
+/* Says in each group how many rules and groups lead to it, and in each meter how many rules use it.
+ */
 void vs_flows_count_refs(struct vs_flows *flows);
 
 /* For xlate.c.  A worker's. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * See flows.h: groups (groups.h) in the transactions of rules.  Control thread.
+ * See flows.h: groups (groups.h) and meters (meters.h) in the transactions of rules.  Control
+ * thread.
  */
 #include "vswitch/flows_parts.h"
 #include "vswitch/groups.h"
+#include "vswitch/meters.h"
 
 static bool actions_use_group(const struct of_actions *actions, uint32_t id)
 {
@@ -37,7 +39,25 @@ enum of_error vs_flows_group_mod(struct vs_flows *flows, const struct of_group_m
 	return error;
 }
 
-/* ---- Who leads to a group ---- */
+static bool is_metered(const struct vs_rule *rule, const void *arg)
+{
+	const uint32_t *id = arg;
+
+	return of_instrs_has(&rule->instrs, OFPIT_METER) &&
+	       (*id == OF_METER_ALL || rule->instrs.meter == *id);
+}
+
+enum of_error vs_flows_meter_mod(struct vs_flows *flows, const struct of_meter_mod *mod)
+{
+	enum of_error error =
+		vs_meters_mod(vs_flows_meters(flows), mod, dp_flow_now_ms(vs_flows_dp(flows)));
+
+	if (error == OF_OK && mod->command == OFPMC_DELETE)
+		vs_flows_retire_if(flows, is_metered, &mod->meter.id, OFPRR_DELETE);
+	return error;
+}
+
+/* ---- Who leads to a group or meter ---- */
 
 static void count_actions(struct vs_groups *groups, const struct of_actions *actions)
 {
@@ -53,15 +73,27 @@ static void count_actions(struct vs_groups *groups, const struct of_actions *act
 
 static void count_rule(const struct vs_rule *rule, void *arg)
 {
+	const struct vs_flows *flows = arg;
+	struct vs_meter *meter = NULL;
+
+	if (of_instrs_has(&rule->instrs, OFPIT_METER))
+		meter = vs_meters_find(vs_flows_meters(flows), rule->instrs.meter);
+	if (meter != NULL)
+		meter->n_flows++;
 	if (!rule->uses_groups)
 		return;
-	count_actions(arg, &rule->instrs.apply);
-	count_actions(arg, &rule->instrs.write);
+	count_actions(vs_flows_groups(flows), &rule->instrs.apply);
+	count_actions(vs_flows_groups(flows), &rule->instrs.write);
 }
 
 static void forget(struct vs_group *group, void *arg)
 {
 	group->n_refs = 0;
+}
+
+static void forget_meter(struct vs_meter *meter, void *arg)
+{
+	meter->n_flows = 0;
 }
 
 static void count_buckets(struct vs_group *group, void *arg)
@@ -79,7 +111,8 @@ void vs_flows_count_refs(struct vs_flows *flows)
 
 	(void)vs_groups_each(groups, forget, NULL);
 	(void)vs_groups_each(groups, count_buckets, groups);
-	vs_flows_each(flows, &all, count_rule, groups);
+	(void)vs_meters_each(vs_flows_meters(flows), forget_meter, NULL);
+	vs_flows_each(flows, &all, count_rule, flows);
 }
 
 uint64_t vs_group_counts(const struct vs_flows *flows, const struct vs_group *group,
@@ -95,4 +128,19 @@ uint64_t vs_group_counts(const struct vs_flows *flows, const struct vs_group *gr
 		ret_buckets[i] = (struct of_bucket_counter){counts.packets, counts.bytes};
 	}
 	return dp_flow_now_ms(dp) - group->created_ms;
+}
+
+uint64_t vs_meter_counts(const struct vs_flows *flows, const struct vs_meter *meter,
+			 struct dp_flow_counts *ret_counts, struct of_band_counter *ret_bands)
+{
+	struct dp *dp = vs_flows_dp(flows);
+
+	dp_flow_counter_read(dp, meter->counter, ret_counts);
+	for (size_t i = 0; ret_bands != NULL && i < meter->of.n_bands; i++) {
+		struct dp_flow_counts counts;
+
+		dp_flow_counter_read(dp, meter->band_counters[i], &counts);
+		ret_bands[i] = (struct of_band_counter){counts.packets, counts.bytes};
+	}
+	return dp_flow_now_ms(dp) - meter->created_ms;
 }

@@ -7,6 +7,7 @@
 
 #include "ctl/base/clock.h"
 #include "vswitch/agent.h"
+#include "vswitch/controllers.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -65,6 +66,7 @@ uint16_t vs_port_number(struct vs *vs, const struct vs_port *p, uint16_t id)
 	snprintf(live->sw, sizeof(live->sw), "%s", p->sw->name);
 	live->number = number;
 	live->since_ns = clock_mono_ns();
+	live->of_config = 0;
 	return number;
 }
 
@@ -85,10 +87,17 @@ static int add_normal(struct vs_flows *flows)
 	return error == OF_OK ? 0 : -ENOMEM;
 }
 
+static void flow_removed(void *agent, const struct vs_rule *rule,
+			 const struct dp_flow_counts *counts, uint64_t duration_ms)
+{
+	vs_agent_flow_removed(agent, rule, counts, duration_ms);
+}
+
+/* The rules first: they tell the agent of their end. */
 static void unmake(struct vs_switch_rules *r)
 {
-	vs_agent_destroy(r->agent);
 	vs_flows_destroy(r->flows);
+	vs_agent_destroy(r->agent);
 	r->agent = NULL;
 	r->flows = NULL;
 }
@@ -98,14 +107,16 @@ static int make(struct vs *vs, struct vs_switch_rules *r, const char *sw)
 	int rc = vs_agent_create(vs, sw, &r->agent);
 
 	if (rc == 0)
-		rc = vs_flows_create(vs->dp, NULL, r->agent, &r->flows);
+		rc = vs_flows_create(vs->dp, flow_removed, r->agent, &r->flows);
 	if (rc != 0) {
 		unmake(r);
 		return rc;
 	}
 	r->agent->flows = r->flows;
 	snprintf(r->sw, sizeof(r->sw), "%s", sw);
-	rc = add_normal(r->flows);
+	r->agent->datapath_id = vs_datapath_id(vs_model_switch(vs->model, sw));
+	if (!vs_controllers_start_empty(vs, sw))
+		rc = add_normal(r->flows);
 	if (rc == 0) {
 		vs_switch_flows_sync(vs);
 		rc = vs_republish(vs);
@@ -142,6 +153,32 @@ static bool has_switch(const struct vs *vs, const char *sw)
 	return false;
 }
 
+/* Up, with a link: what groups that watch ports want to know. */
+static bool is_live(const struct vs *vs, const struct vs_port *p, uint16_t id)
+{
+	struct dp_port *port = vs->live[id].port;
+
+	return p->up && vs->held[id] == 0 && port != NULL &&
+	       (port->ops->link == NULL || atomic_load(&port->link_up));
+}
+
+void vs_switch_flows_links(struct vs *vs)
+{
+	const struct vs_switch *sw = NULL;
+	struct vs_flows *flows = NULL;
+
+	for (unsigned i = 0; vs->port_ids != NULL && i < vs->model->n_ports; i++) {
+		const struct vs_port *p = &vs->model->ports[i];
+		uint16_t id = vs->port_ids[i];
+
+		if (p->sw != sw)
+			flows = vs_switch_flows(vs, p->sw->name);
+		sw = p->sw;
+		if (flows != NULL && id != DP_NO_PORT)
+			vs_flows_port_live(flows, vs_port_number(vs, p, id), is_live(vs, p, id));
+	}
+}
+
 static void sync_ports(struct vs *vs, const struct vs_switch_rules *r)
 {
 	bool there[MAX_NUMBER + 1] = {false};
@@ -171,17 +208,22 @@ void vs_switch_flows_sync(struct vs *vs)
 			continue;
 		if (has_switch(vs, r->sw)) {
 			sync_ports(vs, r);
+			vs_agent_look_at_ports(r->agent);
 			continue;
 		}
 		unmake(r);
 	}
+	vs_switch_flows_links(vs);
 }
 
 void vs_switch_flows_tick(struct vs *vs)
 {
+	vs_switch_flows_links(vs);
 	for (unsigned i = 0; i < VS_MAX_RULED; i++)
-		if (vs->ruled[i].flows != NULL)
+		if (vs->ruled[i].flows != NULL) {
 			vs_flows_reap(vs->ruled[i].flows);
+			vs_agent_look_at_ports(vs->ruled[i].agent);
+		}
 }
 
 void vs_switch_flows_fini(struct vs *vs)

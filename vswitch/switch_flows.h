@@ -27,6 +27,8 @@ const struct dp_pipeline *vs_switch_pipeline(const struct vs *vs, const char *sw
 /* After a view was published: rules of switches that are gone go, numbers lead to the ports that
  * are there. */
 void vs_switch_flows_sync(struct vs *vs);
+/* Links may have changed (dp_links_look()): fast-failover groups choose anew, at once. */
+void vs_switch_flows_links(struct vs *vs);
 /* Ten times a second. */
 void vs_switch_flows_tick(struct vs *vs);
 void vs_switch_flows_fini(struct vs *vs);

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <jansson.h>
 
@@ -29,10 +30,11 @@ struct vs_live {
 	struct rte_ether_addr own_mac; /* the device's, while a configured one is set; 0: unknown */
 	int64_t ifindex;	       /* of its Linux interface, -1: none */
 	bool reaches_host;
-	uint64_t retry_ns; /* when to try to open it again */
-	char sw[64];	   /* the switch on which it has ... */
-	uint16_t number;   /* this OpenFlow number; 0: none yet */
-	uint64_t since_ns; /* when it got the number */
+	uint64_t retry_ns;  /* when to try to open it again */
+	char sw[64];	    /* the switch on which it has ... */
+	uint16_t number;    /* this OpenFlow number; 0: none yet */
+	uint64_t since_ns;  /* when it got the number */
+	uint32_t of_config; /* what controllers set of it (enum of_port_config) */
 };
 
 /* A tenant on a switch.  Keeps its id while both exist. */
@@ -52,6 +54,7 @@ struct vs_loop {
 };
 
 struct vs_agent;
+struct vs_controllers;
 struct vs_takeovers;
 struct vs_flows;
 
@@ -67,6 +70,10 @@ struct vs_opts {
 	struct event_base *base;
 	struct dp *dp;
 	const char *takeover_path; /* takeover.h; NULL: interfaces with addresses cannot be taken */
+	const char *run_dir; /* where management sockets of switches are; NULL: there are none */
+	/* Whose members may use unix sockets besides the daemon's user. */
+	bool has_group;
+	gid_t group;
 	/* Serves metrics at this address and no other (NULL: nowhere).  May be NULL. */
 	int (*serve_metrics)(void *ctx, const char *address, struct err *err);
 	void (*event)(void *ctx, const char *type, const char *port, const char *text);
@@ -84,6 +91,7 @@ struct vs {
 	struct vs_loop loops[DP_MAX_PORTS];
 	uint16_t *port_ids; /* of the model's ports, by index */
 	struct vs_switch_rules ruled[VS_MAX_RULED];
+	struct vs_controllers *controllers[VS_MAX_SWITCHES]; /* controllers.h */
 	uint64_t view_version;
 	unsigned ticks;
 };

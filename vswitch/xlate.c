@@ -134,6 +134,8 @@ static const struct vs_rule *search(struct xlate *x, uint8_t table)
 	cr = dp_cls_find(vs_flows_table(x->flows, table), &x->key, x->version, &wc);
 	vs_xlate_look(x, &wc);
 	b->tables[table / 64] |= UINT64_C(1) << (table % 64);
+	if (x->trace != NULL)
+		x->trace->searched(x->trace, table, (const struct vs_rule *)cr, &x->key, &wc);
 	if (cr == NULL)
 		dp_build_rule(b, vs_flows_miss_counter(x->flows, table));
 	return (const struct vs_rule *)cr;
@@ -178,6 +180,7 @@ void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_b
 	memset(&x, 0, offsetof(struct xlate, at.from));
 	x.flows = arg;
 	x.b = b;
+	x.trace = b->trace;
 	x.key = *key;
 	x.version = version;
 	if (vs_flows_drops_fragments(x.flows) && is_fragment(&x)) {
@@ -193,7 +196,11 @@ void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_b
 			break;
 		}
 		dp_build_rule(b, rule->counter);
+		if (of_instrs_has(&rule->instrs, OFPIT_METER))
+			vs_xlate_step(&x, DP_STEP_METER, rule->meter, 0);
 		table = execute(&x, &rule->instrs);
 	}
+	if (x.trace != NULL)
+		x.trace->set(x.trace);
 	set_execute(&x);
 }

@@ -40,6 +40,8 @@ static void ttl(struct xlate *x, enum dp_step_op op, uint8_t value)
 
 void vs_xlate_action(struct xlate *x, const struct of_action *a)
 {
+	if (x->trace != NULL)
+		x->trace->action(x->trace, a);
 	switch (a->type) {
 	case OF_ACT_OUTPUT:
 		output(x, a);

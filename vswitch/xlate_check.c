@@ -77,8 +77,6 @@ enum of_error vs_xlate_check(const struct of_instrs *instrs)
 {
 	enum of_error error = vs_xlate_check_actions(&instrs->apply);
 
-	if (of_instrs_has(instrs, OFPIT_METER))
-		return OFPBIC_UNSUP_INST;
 	return error != OF_OK ? error : vs_xlate_check_actions(&instrs->write);
 }
 

@@ -25,6 +25,7 @@
 
 #include "vswitch/flow_key.h"
 #include "vswitch/flows.h"
+#include "vswitch/xlate_trace.h"
 
 /* Actions of the action set that are no field, in the order in which they are executed (5.10). */
 #define VS_XLATE_N_ORDER 12
@@ -34,6 +35,7 @@
 struct xlate_at {
 	struct dp_key known; /* bits that an action wrote: they say nothing about the packet */
 	bool moved;	     /* 'from' counts */
+	bool asked;	     /* the key is of this packet alone: it was stale before */
 	bool stale;	     /* the key says too little of this packet: vs_xlate_fresh() */
 	bool no_inner_lse;   /* INNER_LSE is used up */
 	bool no_bottom;	     /* nor is it known what the stack's entries stand on */
@@ -45,7 +47,8 @@ struct xlate_at {
 struct xlate {
 	const struct vs_flows *flows;
 	struct dp_build *b;
-	struct dp_key key; /* of the packet as it is now */
+	struct vs_xlate_trace *trace; /* NULL on workers */
+	struct dp_key key;	      /* of the packet as it is now */
 	uint64_t version;
 	/* The action set: what is executed at the end. */
 	const struct of_action *by_order[VS_XLATE_N_ORDER];

@@ -186,7 +186,33 @@ def back_to_back(t, kind, v6=False):
     right.stop()
 
 
+def refusals(t):
+    """What cannot be is refused with a reason, and changes nothing."""
+    sw = switch(t, 'no')
+    sw.ctl('port add ext vtep0 --kind vtep --address 192.0.2.1/24')
+    sw.ctl('port add lan vx0 --kind vxlan --vtep vtep0 --remote 192.0.2.2 --key 100')
+    for command, word in (
+            ('port add lan vtep1 --kind vtep --address 192.0.2.3/24', 'external'),
+            ('port add ext vtep1 --kind vtep', 'address'),
+            ('port add ext vtep1 --kind vtep --address 224.0.0.1/24', 'station'),
+            ('port add lan vx1 --kind vxlan --vtep nobody --remote 192.0.2.3 --key 1', 'nobody'),
+            ('port add lan vx1 --kind vxlan --vtep vtep0 --remote 192.0.2.3', 'key'),
+            ('port add lan vx1 --kind vxlan --vtep vtep0 --remote 192.0.2.3 --key 16777216', 'key'),
+            ('port add lan vx1 --kind vxlan --vtep vtep0 --remote 192.0.2.2 --key 100', 'vx0'),
+            ('port add lan vx1 --kind vxlan --vtep vtep0 --remote 192.0.2.1 --key 1', 'itself'),
+            ('port add lan vx1 --kind vxlan --vtep vtep0 --remote 2001:db8::1 --key 1', 'version'),
+            ('port add lan gv1 --kind geneve --vtep vtep0 --remote 192.0.2.2 --key 1 --udp-port 4789', 'vx0'),
+            ('port remove vtep0', 'vtep0')):
+        code, out, err = sw.tool(command)
+        t.check(code != 0 and word in err, f'refused: {command}', err)
+    t.check(sorted(p['name'] for p in sw.ctl('port list')['ports']) == ['vtep0', 'vx0'], 'nothing has changed')
+    shown = sw.tool('config show')[1]
+    t.check('--remote 192.0.2.2' in shown and '--key 100' in shown, 'config show recreates it', shown)
+    sw.stop()
+
+
 def test(t):
+    refusals(t)
     fixed(t)
     many(t)
     tenants(t)

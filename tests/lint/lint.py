@@ -42,6 +42,7 @@ LIBS = {
 }
 # Files that may use more than their folder, and why.
 EXCEPTIONS = {
+    'ctl/capture_frame.c': {'libpcap'},  # The tool reads captures as the person who asked, not the daemon.
     'dataplane/netdev.c': {'libnl'},  # Ports on Linux interfaces: the driver sets the interface up,
     'dataplane/ingress_block.c': {'libnl', 'libbpf'},  # and keeps the host's stack off its frames.
     'dataplane/xdp_check.c': {'libbpf'},  # AF_XDP: can the kernel, may we,

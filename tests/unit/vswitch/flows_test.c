@@ -508,7 +508,7 @@ static void what_cannot_be_is_refused_by_name(void **state)
 	m.command = OFPFC_ADD;
 	m.instrs.present = 1 << OFPIT_METER;
 	m.instrs.meter = 1;
-	assert_int_equal(vs_flows_mod(flows, &m), OFPBIC_UNSUP_INST);
+	assert_int_equal(vs_flows_mod(flows, &m), OFPMMFC_INVALID_METER);
 	m.instrs.present = 1 << OFPIT_GOTO_TABLE;
 	m.table = 5;
 	m.instrs.goto_table = 5;

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Where the packet path tells a trace (trace.h) what it does.  All of these are on cold branches:
+ * a worker has no trace.
+ */
+#ifndef DATAPLANE_TRACE_PRIV_H
+#define DATAPLANE_TRACE_PRIV_H
+
+#include "dataplane/trace.h"
+#include "dataplane/worker.h"
+
+struct dp_edge_frame;
+
+/* A frame was dropped; 'port' had it already, or DP_NO_PORT. */
+void dp_trace_dropped(struct dp_trace *t, uint16_t port, enum dp_drop reason);
+
+/* Which port the next drop is about. */
+static inline void dp_trace_refused_by(const struct dp_worker *w, uint16_t port)
+{
+	if (unlikely(w->trace != NULL))
+		w->trace->refused_by = port;
+}
+
+/* The learning switch found frame 'f', of the 'n' that it has, to go to 'id'.  Returns what it
+ * would have found had it learned from them. */
+uint16_t dp_trace_decided(struct dp_worker *w, const struct dp_vport *in,
+			  const struct dp_edge_frame *frames, uint16_t n,
+			  const struct dp_edge_frame *f, uint16_t id);
+
+/* A worker that is none, and what it has. */
+struct dp_ghost {
+	struct dp *dp;
+	struct dp_worker *w;
+	struct dp_view *view;
+	const struct dp_vport *in, *real; /* where the frame comes in: of the copy, of the view */
+	struct dp_flow_counter *counters;
+	struct dp_trace *trace;
+};
+
+/* Carries 'n' frames, which it takes, as a worker carries a burst. */
+void dp_ghost_carry(struct dp_ghost *g, struct rte_mbuf **pkts, uint16_t n);
+/* A frame as it was given; NULL when there is no buffer. */
+struct rte_mbuf *dp_ghost_frame(const struct dp_ghost *g);
+/* trace_cost.c */
+void dp_ghost_measure(struct dp_ghost *g);
+
+#endif

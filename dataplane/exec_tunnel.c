@@ -6,17 +6,27 @@
  */
 #include "dataplane/exec_priv.h"
 
+static void send(struct dp_walk *k, const struct dp_vport *out, bool last)
+{
+	struct dp_edge_frame f;
+
+	if (unlikely(k->run->no_port)) {
+		dp_walk_switch_output(k, out, last);
+		return;
+	}
+	f = dp_walk_leaving(k, last);
+	if (f.m != NULL)
+		dp_edge_forward(k->run->w, k->run->in, out, &f, k->run->count);
+}
+
 void dp_walk_tunnel(struct dp_walk *k, const struct dp_step *s, bool last)
 {
 	struct dp_worker *w = k->run->w;
 	const struct dp_vport *out = s->arg < DP_MAX_PORTS ? w->view->vports[s->arg] : NULL;
-	struct dp_edge_frame f = dp_walk_leaving(k, last);
 	struct dp_txbuf *buf;
 
-	if (f.m == NULL)
-		return;
 	if (out == NULL || out->tunnel == NULL) {
-		dp_edge_forward(w, k->run->in, out, &f, k->run->count);
+		send(k, out, last);
 		return;
 	}
 	buf = w->tx[out->id];
@@ -25,7 +35,7 @@ void dp_walk_tunnel(struct dp_walk *k, const struct dp_step *s, bool last)
 		dp_tx_flush(w, out->id);
 	memcpy(&buf->meta, s->data, sizeof(buf->meta));
 	buf->n_meta = (uint16_t)(buf->n + 1);
-	dp_edge_forward(w, k->run->in, out, &f, k->run->count);
+	send(k, out, last);
 	/* It may have been dropped, or have been the one that fills the buffer. */
 	if (buf->n_meta > buf->n)
 		buf->n_meta = buf->n;

@@ -7,6 +7,7 @@
 
 #include "ctl/base/wire.h"
 #include "dataplane/dp.h"
+#include "dataplane/inject.h"
 #include "dataplane/port.h"
 #include "vswitch/flow_key.h"
 #include "vswitch/flows_parts.h"
@@ -26,9 +27,11 @@ struct vs_flows {
 	struct dp_pipeline *pipeline;
 	struct dp_cls *tables[VS_FLOW_TABLES];
 	_Atomic uint8_t port_asks[DP_MAX_PORTS + 1];
-	_Atomic uint16_t port_ids[DP_MAX_PORTS + 1]; /* by OpenFlow number; one more than the id */
+	/* By OpenFlow number; one more than the id.  0 is no port's: that is LOCAL. */
+	_Atomic uint16_t port_ids[DP_MAX_PORTS + 1];
 	_Atomic bool port_dead[DP_MAX_PORTS + 1];
 	struct vs_groups *groups;
+	struct vs_rule *users; /* rules that use groups or meters */
 	struct vs_meters *meters;
 	uint64_t secret;
 	vs_flow_removed_fn removed;
@@ -109,9 +112,30 @@ int vs_flows_create(struct dp *dp, vs_flow_removed_fn removed, void *arg,
 	return 0;
 }
 
+static void user_enter(struct vs_flows *flows, struct vs_rule *rule)
+{
+	if (!rule->uses_groups && !of_instrs_has(&rule->instrs, OFPIT_METER))
+		return;
+	rule->user_next = flows->users;
+	rule->user_at = &flows->users;
+	if (flows->users != NULL)
+		flows->users->user_at = &rule->user_next;
+	flows->users = rule;
+}
+
+static void user_leave(struct vs_rule *rule)
+{
+	if (rule->user_at == NULL)
+		return;
+	*rule->user_at = rule->user_next;
+	if (rule->user_next != NULL)
+		rule->user_next->user_at = rule->user_at;
+}
+
 static void rule_free(struct vs_flows *flows, struct vs_rule *rule)
 {
 	vs_rule_lists_leave(&flows->lists, rule);
+	user_leave(rule);
 	if (!rule->shares_counter)
 		dp_flow_counter_free(flows->dp, rule->counter);
 	dp_cls_rule_fini(&rule->cr);
@@ -178,6 +202,10 @@ uint16_t vs_flows_port_id(const struct vs_flows *flows, uint32_t of_port)
 {
 	uint16_t id = 0;
 
+	if (of_port == OFPP_LOCAL)
+		of_port = 0;
+	else if (of_port == 0)
+		return DP_NO_PORT;
 	if (of_port <= DP_MAX_PORTS)
 		id = atomic_load_explicit(&flows->port_ids[of_port], memory_order_relaxed);
 	return id == 0 ? DP_NO_PORT : (uint16_t)(id - 1);
@@ -187,6 +215,8 @@ void vs_flows_port(struct vs_flows *flows, uint32_t of_port, uint16_t port_id)
 {
 	uint16_t id = port_id == DP_NO_PORT ? 0 : (uint16_t)(port_id + 1);
 
+	if (of_port == OFPP_LOCAL)
+		of_port = 0;
 	if (of_port > DP_MAX_PORTS || atomic_load(&flows->port_ids[of_port]) == id)
 		return;
 	atomic_store(&flows->port_ids[of_port], id);
@@ -288,6 +318,7 @@ static struct vs_rule *rule_make(struct vs_flows *flows, const struct of_flow_mo
 	rule->priority = mod->priority;
 	rule->flags = mod->flags;
 	rule->cookie = mod->cookie;
+	rule->is_miss = mod->priority == 0 && mod->match.n == 0;
 	rule->idle_timeout = mod->idle_timeout;
 	rule->hard_timeout = mod->hard_timeout;
 	rule->created_ms = rule->modified_ms = dp_flow_now_ms(flows->dp);
@@ -324,6 +355,7 @@ static enum of_error rule_enter(struct vs_flows *flows, struct vs_rule *rule, st
 			  flows->next_version) != 0)
 		return OF_ERROR_NO_MEMORY;
 	vs_rule_lists_enter(&flows->lists, rule, old);
+	user_enter(flows, rule);
 	rule->next = flows->came;
 	flows->came = rule;
 	flows->n_rules++;
@@ -549,7 +581,7 @@ static enum of_error modify_or_delete(struct vs_flows *flows, const struct of_fl
 /* Can we do it, and is what it names there? */
 static enum of_error check_instrs(const struct vs_flows *flows, const struct of_instrs *instrs)
 {
-	enum of_error error = vs_xlate_check(instrs);
+	enum of_error error = vs_xlate_check(flows, instrs);
 
 	if (error == OF_OK && of_instrs_has(instrs, OFPIT_METER) &&
 	    vs_meters_find(flows->meters, instrs->meter) == NULL)
@@ -587,29 +619,16 @@ enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod
 	return OFPFMFC_BAD_COMMAND;
 }
 
-struct users {
-	struct vs_flows *flows;
-	vs_rule_test_fn test;
-	const void *arg;
-	uint8_t why;
-};
-
-static bool retire_user(struct dp_cls_rule *cr, void *arg)
+void vs_flows_each_user(struct vs_flows *flows, vs_user_fn fn, void *arg)
 {
-	struct vs_rule *rule = (struct vs_rule *)cr;
-	const struct users *u = arg;
-
-	if (is_current(rule) && u->test(rule, u->arg))
-		rule_retire(u->flows, rule, u->why, true);
-	return true;
+	for (struct vs_rule *rule = flows->users; rule != NULL; rule = rule->user_next)
+		if (is_current(rule))
+			fn(rule, arg);
 }
 
-void vs_flows_retire_if(struct vs_flows *flows, vs_rule_test_fn test, const void *arg, uint8_t why)
+void vs_flows_retire(struct vs_flows *flows, struct vs_rule *rule, uint8_t why)
 {
-	struct users users = {.flows = flows, .test = test, .arg = arg, .why = why};
-
-	for (unsigned i = 0; i < VS_FLOW_TABLES; i++)
-		dp_cls_each(flows->tables[i], retire_user, &users);
+	rule_retire(flows, rule, why, true);
 }
 
 /* ---- Transactions ---- */
@@ -691,8 +710,14 @@ void vs_flows_abort(struct vs_flows *flows)
 	vs_meters_abort(flows->meters);
 }
 
+void vs_flows_tell_ttl(struct vs_flows *flows, bool tell)
+{
+	dp_pipeline_tell_ttl(flows->pipeline, tell);
+}
+
 void vs_flows_barrier(struct vs_flows *flows)
 {
+	dp_inject_wait(flows->dp);
 	dp_synchronize(flows->dp);
 }
 

@@ -119,7 +119,7 @@ struct dp_mf_burst {
 	uint32_t has_long;		   /* bit i: long_key[i] is filled */
 	uint32_t plain;			   /* bit i: a plain frame (key.h) */
 	uint16_t n, in_port;
-	bool tunnel; /* they came by a tunnel port: tunnel.h knows what the key says of that */
+	bool tunnel;   /* they came by a tunnel port: tunnel.h knows what the key says of that */
 	uint32_t deep; /* bit i: found only after DP_MF_DEEP groups */
 	struct dp_key
 		*long_key; /* [DP_BURST], made when a group asks for more than the short key */

@@ -8,10 +8,32 @@
 #include "dataplane/exec_priv.h"
 #include "dataplane/rewrite.h"
 
+#include <string.h>
+
+/* Zeros up to the least size of a frame on a wire (IEEE 802.3 3.2.8), if it was that long before a
+ * header was popped.  Frames that came shorter are a guest's or a tap's, whose receivers take them.
+ */
+static void pad(struct dp_walk *k)
+{
+	uint32_t size = k->f.m->pkt_len;
+	char *end;
+
+	if (likely(!k->shrunk))
+		return;
+	k->shrunk = false;
+	end = size < DP_FRAME_LEAST ? rte_pktmbuf_append(k->f.m, (uint16_t)(DP_FRAME_LEAST - size))
+				    : NULL;
+	if (end != NULL)
+		memset(end, 0, DP_FRAME_LEAST - size);
+}
+
 struct rte_mbuf *dp_walk_clone(struct dp_walk *k)
 {
 	struct dp_worker *w = k->run->w;
-	struct rte_mbuf *m = rte_pktmbuf_clone(k->f.m, dp_pool(w->dp, 0, false));
+	struct rte_mbuf *m;
+
+	pad(k);
+	m = rte_pktmbuf_clone(k->f.m, dp_pool(w->dp, 0, false));
 
 	k->run->count->copies++;
 	if (m == NULL)
@@ -62,6 +84,7 @@ struct dp_edge_frame dp_walk_leaving(struct dp_walk *k, bool last)
 	struct dp_edge_frame f;
 
 	look_at_tag(k);
+	pad(k);
 	f = k->f;
 	if (last)
 		k->f.m = NULL;
@@ -95,6 +118,7 @@ static void flood(struct dp_walk *k, bool last)
 	struct rte_mbuf *m = k->f.m;
 
 	look_at_tag(k);
+	pad(k);
 	if (last)
 		k->f.m = NULL;
 	else if ((m = dp_walk_clone(k)) == NULL)
@@ -109,6 +133,7 @@ static void normal(struct dp_walk *k, bool last)
 
 	look_at_tag(k);
 	look_at_macs(k);
+	pad(k);
 	f = k->f;
 	if (last)
 		k->f.m = NULL;
@@ -220,7 +245,7 @@ void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_
 
 	k.run = run;
 	k.f = *frame;
-	k.parsed = k.own = k.tag_changed = false;
+	k.parsed = k.own = k.tag_changed = k.shrunk = false;
 	k.macs_changed = true; /* 'f' need not have them */
 	k.depth = 0;
 	walk_steps(&k, steps, size);

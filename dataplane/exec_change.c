@@ -108,11 +108,15 @@ static int change(struct dp_walk *k, const struct dp_step *s)
 
 void dp_walk_change(struct dp_walk *k, const struct dp_step *s, bool last)
 {
+	uint32_t size;
 	int rc;
 
 	if (!dp_walk_writable(k))
 		return;
+	size = k->f.m->pkt_len;
 	rc = change(k, s);
+	if (unlikely(k->f.m->pkt_len < DP_FRAME_LEAST && size >= DP_FRAME_LEAST))
+		k->shrunk = true;
 	if (s->op == DP_STEP_PUSH_VLAN && rc == 0)
 		dp_walk_carried_on(k, true, s->arg & 0xfff);
 	else if (s->op != DP_STEP_SET_MACS && s->op != DP_STEP_DEC_NW_TTL)

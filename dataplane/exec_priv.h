@@ -8,6 +8,8 @@
 
 #include "dataplane/flow.h"
 
+#define DP_FRAME_LEAST 60u /* on a wire, without its check sequence */
+
 struct dp_walk {
 	struct dp_run *run;
 	struct dp_edge_frame f; /* f.m is NULL when the frame is gone */
@@ -15,6 +17,7 @@ struct dp_walk {
 	bool parsed, own;
 	bool tag_changed;  /* 'f' does not say yet what the frame is carried on */
 	bool macs_changed; /* nor its addresses, which only the learning switch asks for */
+	bool shrunk;	   /* a pop made it shorter than a frame on a wire may be; then 'own' */
 	unsigned depth;
 };
 

@@ -76,10 +76,11 @@ int dp_rw_copy_ttl_in(struct rte_mbuf *m, const struct dp_headers *h);
  * operation, ICMP type and code), IP4_SRC, IP4_DST (also ARP's), IP6_SRC, IP6_DST, IPV6_FLABEL,
  * ARP_SHA, ARP_THA (also ND link layer options), ND_TARGET, MPLS_*, PBB_*.  -EINVAL for any other.
  *
- * IP_PROTO names what follows otherwise and leaves its bytes: a transport checksum that was open is
- * filled in first.  An address that the checksum's pseudo-header takes from elsewhere (a routing
- * header with segments left, a home address) does not change the checksum.  Checksums that follow
- * are IPv4's, TCP's, UDP's (0 stays 0), ICMP's, ICMPv6's, SCTP's (ports, not of a fragment). */
+ * IP_PROTO names what follows otherwise and leaves its bytes, but for the checksum of what it was,
+ * whose pseudo-header has the protocol: one that was open is filled in first.  An address that the
+ * checksum's pseudo-header takes from elsewhere (a routing header with segments left, a home
+ * address) does not change the checksum.  Checksums that follow are IPv4's, TCP's, UDP's (0 stays
+ * 0), ICMP's, ICMPv6's, SCTP's (ports, not of a fragment). */
 int dp_rw_set_field(struct rte_mbuf *m, struct dp_headers *h, enum dp_field field,
 		    const uint8_t *value, const uint8_t *mask);
 /* Both addresses at once: the way of most routed frames.  The frame has an Ethernet header: h->bad

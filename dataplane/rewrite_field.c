@@ -492,7 +492,7 @@ int dp_rw_set_field(struct rte_mbuf *m, struct dp_headers *h, enum dp_field fiel
 		    const uint8_t *value, const uint8_t *mask)
 {
 	struct frame f = {m, h, rte_pktmbuf_mtod(m, uint8_t *)};
-	uint8_t bits[MAX_FIELD], bits_mask[MAX_FIELD];
+	uint8_t bits[MAX_FIELD], bits_mask[MAX_FIELD], was;
 	struct place at;
 	int rc;
 
@@ -504,7 +504,11 @@ int dp_rw_set_field(struct rte_mbuf *m, struct dp_headers *h, enum dp_field fiel
 	rc = prepare(&f, field, &at, bits, bits_mask);
 	if (rc < 0)
 		return rc;
+	was = f.bytes[at.off];
 	write_bits(&f, &at, bits, bits_mask);
+	/* What the pseudo-header says of the protocol, wherever its byte is in IP's. */
+	if (field == DP_FIELD_IP_PROTO && ip_is_sound(h))
+		adjust_l4(&f, rte_cpu_to_be_16(was), rte_cpu_to_be_16(f.bytes[at.off]), true);
 	refresh(&f, field, &at);
 	return 0;
 }

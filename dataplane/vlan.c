@@ -80,11 +80,15 @@ static void tci_write(struct rte_mbuf *m, uint16_t tci)
 struct rte_mbuf *dp_vlan_egress(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf *m,
 				uint16_t domain, uint16_t cvlan, bool tagged)
 {
-	bool want_tag = (out->flags & DP_VP_TAG_OUT) != 0 && cvlan != out->native_out;
+	bool trunk = (out->flags & DP_VP_TAG_OUT) != 0;
+	bool want_tag = trunk && cvlan != out->native_out;
 	uint16_t wire = out->wire != NULL ? out->wire->vlan_of_domain[domain] : DP_NO_VLAN;
 	uint16_t pcp = tagged ? tci_read(m) & 0xf000 : 0;
 
 	if (want_tag == tagged && wire == DP_NO_VLAN && (!tagged || (tci_read(m) & 0xfff) == cvlan))
+		return m;
+	/* A tag without VLAN says a priority, and is the native VLAN's as it is. */
+	if (trunk && tagged && !want_tag && wire == DP_NO_VLAN && (tci_read(m) & 0xfff) == 0)
 		return m;
 	if (is_shared(m)) {
 		m = own_bytes(w, m);

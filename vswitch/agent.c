@@ -24,12 +24,20 @@ int vs_agent_create(struct vs *vs, const char *sw, struct vs_agent **ret_agent)
 	agent->vs = vs;
 	snprintf(agent->sw, sizeof(agent->sw), "%s", sw);
 	agent->config = (struct of_config){.flags = OFPC_FRAG_NORMAL, .miss_send_len = MISS_SEND};
+	if (vs_agent_tables_create(agent) != 0) {
+		free(agent);
+		return -ENOMEM;
+	}
 	*ret_agent = agent;
 	return 0;
 }
 
 void vs_agent_destroy(struct vs_agent *agent)
 {
+	if (agent == NULL)
+		return;
+	free(agent->ports);
+	free(agent->tables);
 	free(agent);
 }
 
@@ -103,6 +111,35 @@ static enum of_error barrier(const struct vs_request *req, struct rd *rd, struct
 	return OF_OK;
 }
 
+/* ---- Changes ---- */
+
+vs_change_fn vs_agent_change(uint8_t type)
+{
+	static const vs_change_fn changes[OF_N_MSG_TYPES] = {
+		[OFPT_FLOW_MOD] = vs_change_flow,
+		[OFPT_GROUP_MOD] = vs_change_group,
+		[OFPT_METER_MOD] = vs_change_meter,
+	};
+
+	return type < OF_N_MSG_TYPES ? changes[type] : NULL;
+}
+
+/* A message that is a transaction of its own.  That costs a store; what costs is to wait until
+ * workers have seen it, and that only barriers do. */
+static enum of_error change(const struct vs_request *req, struct rd *rd, struct wr *wr)
+{
+	struct vs_flows *flows = req->agent->flows;
+	enum of_error error;
+
+	vs_flows_begin(flows);
+	error = vs_agent_change(req->header.type)(req, rd);
+	if (error == OF_OK)
+		vs_flows_commit(flows);
+	else
+		vs_flows_abort(flows);
+	return error;
+}
+
 /* ---- Dispatch ---- */
 
 /* Who only looks on (a slave) may not send what 'changes' something (6.3.4). */
@@ -117,9 +154,16 @@ static const struct {
 	[OFPT_FEATURES_REQUEST] = {features, false},
 	[OFPT_GET_CONFIG_REQUEST] = {get_config, false},
 	[OFPT_SET_CONFIG] = {set_config, true},
-	[OFPT_FLOW_MOD] = {vs_agent_flow_mod, true},
-	[OFPT_GROUP_MOD] = {vs_agent_group_mod, true},
-	[OFPT_METER_MOD] = {vs_agent_meter_mod, true},
+	[OFPT_EXPERIMENTER] = {vs_agent_experimenter, false},
+	[OFPT_FLOW_MOD] = {change, true},
+	[OFPT_GROUP_MOD] = {change, true},
+	[OFPT_METER_MOD] = {change, true},
+	[OFPT_PORT_MOD] = {vs_agent_port_mod, true},
+	[OFPT_TABLE_MOD] = {vs_agent_table_mod, true},
+	[OFPT_QUEUE_GET_CONFIG_REQUEST] = {vs_agent_queue_config, false},
+	[OFPT_ROLE_REQUEST] = {vs_agent_role, false},
+	[OFPT_GET_ASYNC_REQUEST] = {vs_agent_get_async, false},
+	[OFPT_SET_ASYNC] = {vs_agent_set_async, false},
 	[OFPT_MULTIPART_REQUEST] = {vs_agent_multipart, false},
 	[OFPT_BARRIER_REQUEST] = {barrier, false},
 };
@@ -164,4 +208,5 @@ void vs_agent_channel_gone(struct vs_agent *agent, struct vs_channel *ch)
 {
 	vs_reply_drop(ch);
 	vs_parts_drop(ch);
+	vs_bundles_drop(ch);
 }

@@ -21,7 +21,8 @@
 #include <stdint.h>
 
 struct vs;
-struct vs_agent_ports;
+struct vs_agent_port;
+struct vs_agent_table;
 struct vs_channel;
 struct vs_flows;
 struct vs_rule;
@@ -39,7 +40,9 @@ struct vs_agent {
 	uint64_t generation_id;
 	struct vs_channel *channels; /* a list by 'next', the oldest first */
 	unsigned n_channels;
-	struct vs_agent_ports *ports; /* agent_port.c: what controllers were told of ports */
+	struct vs_agent_table *tables; /* agent_table.c: 254 of them */
+	struct vs_agent_port *ports;   /* agent_port.c: what controllers were told of ports */
+	unsigned n_ports;
 };
 
 /* Made with the switch's rules (switch_flows.h), without channels.  Borrows 'flows'.  0 or
@@ -57,6 +60,10 @@ void vs_agent_message(struct vs_agent *agent, struct vs_channel *ch, const struc
 void vs_agent_drained(struct vs_agent *agent, struct vs_channel *ch);
 /* A connection is gone: bundles and answers that it left open are dropped. */
 void vs_agent_channel_gone(struct vs_agent *agent, struct vs_channel *ch);
+
+/* Ten times a second, and when ports came or went: tells of ports that are not as they were told
+ * last. */
+void vs_agent_look_at_ports(struct vs_agent *agent);
 
 /* Asynchronous messages (6.1.2): to those channels whose role and masks want them. */
 void vs_agent_packet_in(struct vs_agent *agent, const struct of_packet_in *in);

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Messages about rules: flow mods and the sum of their statistics.  Each flow mod is a transaction
- * of its own, which costs a store; what costs is to wait until workers have seen it, and that only
- * barriers do.
+ * Messages about rules: flow mods and the sum of their statistics.
  */
 #include "vswitch/agent_priv.h"
 #include "vswitch/flows.h"
 
-enum of_error vs_agent_flow_mod(const struct vs_request *req, struct rd *rd, struct wr *wr)
+enum of_error vs_change_flow(const struct vs_request *req, struct rd *rd)
 {
-	struct vs_flows *flows = req->agent->flows;
 	struct of_flow_mod mod;
 	enum of_error error = of_flow_mod_decode(rd, &mod);
 
@@ -20,13 +17,18 @@ enum of_error vs_agent_flow_mod(const struct vs_request *req, struct rd *rd, str
 		of_flow_mod_fini(&mod);
 		return OFPBRC_BUFFER_UNKNOWN;
 	}
-	vs_flows_begin(flows);
-	error = vs_flows_mod(flows, &mod);
-	if (error == OF_OK)
-		vs_flows_commit(flows);
-	else
-		vs_flows_abort(flows);
+	error = vs_flows_mod(req->agent->flows, &mod);
 	of_flow_mod_fini(&mod);
+	return error;
+}
+
+enum of_error vs_flow_mod_look_at(struct rd *rd)
+{
+	struct of_flow_mod mod;
+	enum of_error error = of_flow_mod_decode(rd, &mod);
+
+	if (error == OF_OK)
+		of_flow_mod_fini(&mod);
 	return error;
 }
 

@@ -9,20 +9,14 @@
 #include "vswitch/groups.h"
 #include "vswitch/of/header.h"
 
-enum of_error vs_agent_group_mod(const struct vs_request *req, struct rd *rd, struct wr *wr)
+enum of_error vs_change_group(const struct vs_request *req, struct rd *rd)
 {
-	struct vs_flows *flows = req->agent->flows;
 	struct of_group_mod mod;
 	enum of_error error = of_group_mod_decode(rd, &mod);
 
 	if (error != OF_OK)
 		return error;
-	vs_flows_begin(flows);
-	error = vs_flows_group_mod(flows, &mod);
-	if (error == OF_OK)
-		vs_flows_commit(flows);
-	else
-		vs_flows_abort(flows);
+	error = vs_flows_group_mod(req->agent->flows, &mod);
 	of_group_fini(&mod.group);
 	return error;
 }

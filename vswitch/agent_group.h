@@ -8,8 +8,8 @@
 
 #include "vswitch/agent_priv.h"
 
-/* A transaction of its own. */
-enum of_error vs_agent_group_mod(const struct vs_request *req, struct rd *rd, struct wr *wr);
+/* Inside a transaction (vs_change_fn). */
+enum of_error vs_change_group(const struct vs_request *req, struct rd *rd);
 enum of_error vs_mp_group(const struct vs_request *req, struct rd *rd, struct of_mp_reply *reply);
 enum of_error vs_mp_group_desc(const struct vs_request *req, struct rd *rd,
 			       struct of_mp_reply *reply);

@@ -9,20 +9,14 @@
 #include "vswitch/meters.h"
 #include "vswitch/of/header.h"
 
-enum of_error vs_agent_meter_mod(const struct vs_request *req, struct rd *rd, struct wr *wr)
+enum of_error vs_change_meter(const struct vs_request *req, struct rd *rd)
 {
-	struct vs_flows *flows = req->agent->flows;
 	struct of_meter_mod mod;
 	enum of_error error = of_meter_mod_decode(rd, &mod);
 
 	if (error != OF_OK)
 		return error;
-	vs_flows_begin(flows);
-	error = vs_flows_meter_mod(flows, &mod);
-	if (error == OF_OK)
-		vs_flows_commit(flows);
-	else
-		vs_flows_abort(flows);
+	error = vs_flows_meter_mod(req->agent->flows, &mod);
 	of_meter_fini(&mod.meter);
 	return error;
 }

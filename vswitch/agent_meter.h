@@ -8,8 +8,8 @@
 
 #include "vswitch/agent_priv.h"
 
-/* A transaction of its own. */
-enum of_error vs_agent_meter_mod(const struct vs_request *req, struct rd *rd, struct wr *wr);
+/* Inside a transaction (vs_change_fn). */
+enum of_error vs_change_meter(const struct vs_request *req, struct rd *rd);
 enum of_error vs_mp_meter(const struct vs_request *req, struct rd *rd, struct of_mp_reply *reply);
 enum of_error vs_mp_meter_config(const struct vs_request *req, struct rd *rd,
 				 struct of_mp_reply *reply);

@@ -9,6 +9,7 @@
 #include "ctl/base/clock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A port of the switch and what is live of it. */
@@ -87,7 +88,7 @@ static void describe(const struct port *port, struct of_port *ret)
 	memset(ret, 0, sizeof(*ret));
 	ret->no = port->live->number;
 	snprintf(ret->name, sizeof(ret->name), "%.*s", OF_PORT_NAME_SIZE - 1, port->p->name);
-	ret->config = port->p->up ? 0 : OFPPC_PORT_DOWN;
+	ret->config = port->live->of_config | (port->p->up ? 0 : OFPPC_PORT_DOWN);
 	ret->state = up ? OFPPS_LIVE : OFPPS_LINK_DOWN;
 	if (dev == NULL)
 		return;
@@ -161,4 +162,217 @@ enum of_error vs_mp_port_stats(const struct vs_request *req, struct rd *rd,
 		n++;
 	}
 	return n == 0 && no != OFPP_ANY ? OFPBRC_BAD_PORT : OF_OK;
+}
+
+/* ---- Port mods ---- */
+
+static bool find_port(const struct vs_agent *agent, uint32_t no, struct port *ret)
+{
+	unsigned at = 0;
+
+	while (next_port(agent, &at, ret))
+		if (ret->live->number == no)
+			return true;
+	return false;
+}
+
+/* What the port's configuration is, given mods that are to be done. */
+static uint32_t config_after(const struct port *port, const struct vs_port_mods *mods)
+{
+	uint32_t config = port->live->of_config;
+
+	for (unsigned i = 0; i < mods->n; i++)
+		if (mods->v[i].id == port->id)
+			config = mods->v[i].config;
+	return config;
+}
+
+static enum of_error check_mod(const struct port *port, const struct of_port_mod *mod)
+{
+	const struct dp_port *dev = port->live->port;
+	static const uint8_t zero[6];
+	const uint8_t *mac = dev != NULL ? dev->mac.addr_bytes : zero;
+
+	if (memcmp(mac, mod->mac, sizeof(mod->mac)) != 0)
+		return OFPPMFC_BAD_HW_ADDR;
+	/* What the administrator has taken down, a controller does not bring up. */
+	if (!port->p->up && (mod->mask & ~mod->config & OFPPC_PORT_DOWN) != 0)
+		return OFPPMFC_EPERM;
+	/* No device of ours can be told what to advertise. */
+	return mod->advertise != 0 ? OFPPMFC_BAD_ADVERTISE : OF_OK;
+}
+
+enum of_error vs_port_mods_add(const struct vs_request *req, struct rd *rd,
+			       struct vs_port_mods *mods)
+{
+	struct vs_port_mod *v;
+	struct of_port_mod mod;
+	struct port port;
+	enum of_error error = of_port_mod_decode(rd, &mod);
+
+	if (error != OF_OK)
+		return error;
+	if (!find_port(req->agent, mod.no, &port))
+		return OFPPMFC_BAD_PORT;
+	error = check_mod(&port, &mod);
+	if (error != OF_OK)
+		return error;
+	v = realloc(mods->v, (mods->n + 1) * sizeof(*v));
+	if (v == NULL)
+		return OF_ERROR_NO_MEMORY;
+	mods->v = v;
+	v[mods->n] = (struct vs_port_mod){port.id, (config_after(&port, mods) & ~mod.mask) |
+							   (mod.config & mod.mask)};
+	mods->n++;
+	return OF_OK;
+}
+
+/* Puts configurations in and leaves those that were in 'mods'; later ones first on the way back. */
+static void swap(struct vs *vs, struct vs_port_mod *mod)
+{
+	uint32_t before = vs->live[mod->id].of_config;
+
+	vs->live[mod->id].of_config = mod->config;
+	mod->config = before;
+}
+
+enum of_error vs_port_mods_do(struct vs_agent *agent, const struct vs_port_mods *mods)
+{
+	if (mods->n == 0)
+		return OF_OK;
+	for (unsigned i = 0; i < mods->n; i++)
+		swap(agent->vs, &mods->v[i]);
+	if (vs_republish(agent->vs) == 0) {
+		vs_agent_look_at_ports(agent);
+		return OF_OK;
+	}
+	for (unsigned i = mods->n; i-- > 0;)
+		swap(agent->vs, &mods->v[i]);
+	return OF_ERROR_NO_MEMORY;
+}
+
+void vs_port_mods_fini(struct vs_port_mods *mods)
+{
+	free(mods->v);
+	*mods = (struct vs_port_mods){0};
+}
+
+enum of_error vs_agent_port_mod(const struct vs_request *req, struct rd *rd, struct wr *wr)
+{
+	struct vs_port_mods mods = {0};
+	enum of_error error = vs_port_mods_add(req, rd, &mods);
+
+	if (error == OF_OK)
+		error = vs_port_mods_do(req->agent, &mods);
+	vs_port_mods_fini(&mods);
+	return error;
+}
+
+/* ---- Ports that come, go and change ---- */
+
+struct vs_agent_port {
+	struct of_port told;
+	bool there; /* at this look */
+};
+
+static struct vs_agent_port *told_of(const struct vs_agent *agent, uint32_t no)
+{
+	for (unsigned i = 0; i < agent->n_ports; i++)
+		if (agent->ports[i].told.no == no)
+			return &agent->ports[i];
+	return NULL;
+}
+
+/* What may change without a configuration of ours; speeds come and go with the link. */
+static bool looks_same(const struct of_port *told, const struct port *port)
+{
+	const struct dp_port *dev = port->live->port;
+	bool up = dev != NULL && atomic_load_explicit(&dev->link_up, memory_order_relaxed);
+	uint32_t config = port->live->of_config | (port->p->up ? 0 : OFPPC_PORT_DOWN);
+
+	return told->config == config && told->state == (up ? OFPPS_LIVE : OFPPS_LINK_DOWN) &&
+	       strncmp(told->name, port->p->name, OF_PORT_NAME_SIZE - 1) == 0 &&
+	       (dev == NULL || memcmp(told->mac, dev->mac.addr_bytes, sizeof(told->mac)) == 0);
+}
+
+/* Without memory a port is told of at the next look. */
+static struct vs_agent_port *add_port(struct vs_agent *agent)
+{
+	struct vs_agent_port *v = realloc(agent->ports, (agent->n_ports + 1) * sizeof(*v));
+
+	if (v == NULL)
+		return NULL;
+	agent->ports = v;
+	return &v[agent->n_ports++];
+}
+
+static void look_at(struct vs_agent *agent, const struct port *port)
+{
+	struct vs_agent_port *p = told_of(agent, port->live->number);
+	uint8_t reason = p == NULL ? OFPPR_ADD : OFPPR_MODIFY;
+
+	if (p != NULL && looks_same(&p->told, port)) {
+		p->there = true;
+		return;
+	}
+	if (p == NULL)
+		p = add_port(agent);
+	if (p == NULL)
+		return;
+	p->there = true;
+	describe(port, &p->told);
+	if (agent->channels != NULL)
+		vs_agent_port_status(agent, reason, &p->told);
+}
+
+void vs_agent_look_at_ports(struct vs_agent *agent)
+{
+	struct port port;
+	unsigned at = 0;
+
+	for (unsigned i = 0; i < agent->n_ports; i++)
+		agent->ports[i].there = false;
+	while (next_port(agent, &at, &port))
+		look_at(agent, &port);
+	for (unsigned i = 0; i < agent->n_ports;) {
+		struct of_port gone = agent->ports[i].told;
+
+		if (agent->ports[i].there) {
+			i++;
+			continue;
+		}
+		agent->ports[i] = agent->ports[--agent->n_ports];
+		if (agent->channels != NULL)
+			vs_agent_port_status(agent, OFPPR_DELETE, &gone);
+	}
+}
+
+/* ---- Queues: ports have none ---- */
+
+enum of_error vs_agent_queue_config(const struct vs_request *req, struct rd *rd, struct wr *wr)
+{
+	enum of_error error;
+	struct port port;
+	uint32_t no;
+
+	error = of_port_request_decode(rd, &no);
+	if (error != OF_OK)
+		return error;
+	if (no != OFPP_ANY && !find_port(req->agent, no, &port))
+		return OFPQOFC_BAD_PORT;
+	of_queue_config_encode(wr, req->header.xid, no, NULL, 0);
+	return OF_OK;
+}
+
+enum of_error vs_mp_queue(const struct vs_request *req, struct rd *rd, struct of_mp_reply *reply)
+{
+	struct of_queue_request want;
+	enum of_error error = of_queue_request_decode(rd, &want);
+	struct port port;
+
+	if (error != OF_OK)
+		return error;
+	if (want.port != OFPP_ANY && !find_port(req->agent, want.port, &port))
+		return OFPQOFC_BAD_PORT;
+	return want.queue == OF_QUEUE_ALL ? OF_OK : OFPQOFC_BAD_QUEUE;
 }

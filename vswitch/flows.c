@@ -38,10 +38,11 @@ struct vs_flows {
 	uint64_t matches[VS_FLOW_TABLES]; /* of rules that are gone */
 	_Atomic bool drop_fragments;	  /* workers look */
 	unsigned n_rules;
-	struct vs_wheel wheel;	     /* of rules with timeouts, in ticks of TICK_MS */
-	uint64_t next_version;	     /* of the transaction that is open */
-	struct vs_rule *came, *left; /* by the transaction */
-	struct vs_rule *gone;	     /* retired by those before it, not yet freed */
+	unsigned n_in[VS_FLOW_TABLES]; /* of n_rules, those of a table */
+	struct vs_wheel wheel;	       /* of rules with timeouts, in ticks of TICK_MS */
+	uint64_t next_version;	       /* of the transaction that is open */
+	struct vs_rule *came, *left;   /* by the transaction */
+	struct vs_rule *gone;	       /* retired by those before it, not yet freed */
 	/* Memory of classifiers that readers may still look at. */
 	struct garbage *garbage;
 };
@@ -241,7 +242,7 @@ struct dp *vs_flows_dp(const struct vs_flows *flows)
 
 unsigned vs_flows_n(const struct vs_flows *flows, uint8_t table)
 {
-	return dp_cls_n_rules(flows->tables[table]);
+	return flows->n_in[table];
 }
 
 /* ---- Rules ---- */
@@ -322,6 +323,7 @@ static enum of_error rule_enter(struct vs_flows *flows, struct vs_rule *rule, st
 	rule->next = flows->came;
 	flows->came = rule;
 	flows->n_rules++;
+	flows->n_in[rule->table]++;
 	timer_start(flows, rule, rule->modified_ms);
 	return OF_OK;
 }
@@ -333,6 +335,7 @@ static void rule_retire(struct vs_flows *flows, struct vs_rule *rule, uint8_t wh
 	rule->why = why;
 	rule->tell = tell && (rule->flags & OFPFF_SEND_FLOW_REM) != 0;
 	flows->n_rules--;
+	flows->n_in[rule->table]--;
 	vs_timer_clear(&rule->timer);
 	if (atomic_load(&rule->cr.from) == flows->next_version)
 		return;
@@ -662,14 +665,17 @@ void vs_flows_abort(struct vs_flows *flows)
 		rule->tell = false;
 		dp_cls_retire(&rule->cr, DP_CLS_FOREVER);
 		flows->n_rules++;
+		flows->n_in[rule->table]++;
 		timer_start(flows, rule, rule->modified_ms);
 	}
 	/* No version shows them, but a worker may be walking past: they wait with those that left.
 	 */
 	for (rule = flows->came; rule != NULL; rule = next) {
 		next = rule->next;
-		if (is_current(rule))
+		if (is_current(rule)) {
 			flows->n_rules--;
+			flows->n_in[rule->table]--;
+		}
 		vs_timer_clear(&rule->timer);
 		dp_cls_retire(&rule->cr, flows->next_version);
 		rule->tell = false;

@@ -64,6 +64,7 @@ uint16_t vs_port_number(struct vs *vs, const struct vs_port *p, uint16_t id)
 	snprintf(live->sw, sizeof(live->sw), "%s", p->sw->name);
 	live->number = number;
 	live->since_ns = clock_mono_ns();
+	live->of_config = 0;
 	return number;
 }
 
@@ -195,6 +196,7 @@ void vs_switch_flows_sync(struct vs *vs)
 			continue;
 		if (has_switch(vs, r->sw)) {
 			sync_ports(vs, r);
+			vs_agent_look_at_ports(r->agent);
 			continue;
 		}
 		unmake(r);
@@ -206,8 +208,10 @@ void vs_switch_flows_tick(struct vs *vs)
 {
 	vs_switch_flows_links(vs);
 	for (unsigned i = 0; i < VS_MAX_RULED; i++)
-		if (vs->ruled[i].flows != NULL)
+		if (vs->ruled[i].flows != NULL) {
 			vs_flows_reap(vs->ruled[i].flows);
+			vs_agent_look_at_ports(vs->ruled[i].agent);
+		}
 }
 
 void vs_switch_flows_fini(struct vs *vs)

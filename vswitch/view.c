@@ -7,6 +7,7 @@
 #include "vswitch/vs.h"
 
 #include "dataplane/flood.h"
+#include "vswitch/of/port.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/vtep.h"
 
@@ -121,9 +122,16 @@ static struct dp_vport *compile_port(struct vs *vs, const struct vs_port *p, uin
 	vp->id = id;
 	vp->port = live->port;
 	vp->domain = vs_domain_id(vs, p->sw->name, p->tenant != NULL ? p->tenant->name : NULL);
+	vp->of_port = vs_port_number(vs, p, id);
 	vp->flags = DP_VP_LEARN | DP_VP_FLOOD_GROUP;
-	if (p->up && live->port != NULL)
+	if (p->up && live->port != NULL && (live->of_config & OFPPC_PORT_DOWN) == 0)
 		vp->flags |= DP_VP_UP;
+	if ((live->of_config & OFPPC_NO_RECV) != 0)
+		vp->flags |= DP_VP_NO_RECV;
+	if ((live->of_config & OFPPC_NO_FWD) != 0)
+		vp->flags |= DP_VP_NO_FWD;
+	if ((live->of_config & OFPPC_NO_PACKET_IN) != 0)
+		vp->flags |= DP_VP_NO_PACKET_IN;
 	if (p->flood)
 		vp->flags |= DP_VP_FLOOD;
 	if (p->bpdu)
@@ -136,7 +144,6 @@ static struct dp_vport *compile_port(struct vs *vs, const struct vs_port *p, uin
 		vp->flags |= DP_VP_REACHES_WIRE;
 	vp->mac_limit = p->mac_limit;
 	vp->max_frame = (uint16_t)(p->mtu + 14);
-	vp->of_port = vs_port_number(vs, p, id);
 	vp->pipeline = vs_switch_pipeline(vs, p->sw->name);
 	set_vlan(vp, &p->vlan);
 	if (p->n_shared != 0) {

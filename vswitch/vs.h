@@ -29,10 +29,11 @@ struct vs_live {
 	struct rte_ether_addr own_mac; /* the device's, while a configured one is set; 0: unknown */
 	int64_t ifindex;	       /* of its Linux interface, -1: none */
 	bool reaches_host;
-	uint64_t retry_ns; /* when to try to open it again */
-	char sw[64];	   /* the switch on which it has ... */
-	uint16_t number;   /* this OpenFlow number; 0: none yet */
-	uint64_t since_ns; /* when it got the number */
+	uint64_t retry_ns;  /* when to try to open it again */
+	char sw[64];	    /* the switch on which it has ... */
+	uint16_t number;    /* this OpenFlow number; 0: none yet */
+	uint64_t since_ns;  /* when it got the number */
+	uint32_t of_config; /* what controllers set of it (enum of_port_config) */
 };
 
 /* A tenant on a switch.  Keeps its id while both exist. */

@@ -64,6 +64,7 @@ void vs_xlate_carry(struct xlate *x, enum dp_field to, enum dp_field from)
 static bool is_beside(enum dp_field field)
 {
 	switch ((int)field) {
+	case DP_FIELD_IN_PORT:
 	case DP_FIELD_METADATA:
 	case DP_FIELD_TUN_ID:
 	case DP_FIELD_CT_ZONE:

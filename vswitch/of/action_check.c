@@ -77,7 +77,6 @@ static enum of_prereq need_of(const struct of_action *action)
 		return (enum of_prereq)of_field_info((enum of_field)action->move.to.field)->prereq;
 	case OF_ACT_SET_MPLS_TTL:
 	case OF_ACT_DEC_MPLS_TTL:
-	case OF_ACT_COPY_TTL_OUT:
 	case OF_ACT_POP_MPLS:
 		return OF_PREREQ_MPLS;
 	case OF_ACT_SET_NW_TTL:
@@ -105,9 +104,12 @@ static enum of_error step(const struct of_action *action, struct of_match *match
 	case OF_ACT_POP_VLAN:
 		untag(match);
 		break;
+	case OF_ACT_PUSH_PBB:
+		untag(match); /* Tags are the customer's now. */
+		new_type(match, action->eth_type);
+		break;
 	case OF_ACT_PUSH_MPLS:
 	case OF_ACT_POP_MPLS:
-	case OF_ACT_PUSH_PBB:
 		new_type(match, action->eth_type);
 		break;
 	case OF_ACT_POP_PBB:

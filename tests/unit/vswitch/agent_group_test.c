@@ -494,7 +494,7 @@ static void deleted_meter_takes_its_rules_along(void **state)
 	flow("priority=1,actions=meter:1,output:2");
 	flow("priority=2,in_port=2,actions=meter:2,output:2");
 	meter(OFPMC_DELETE, "meter=1");
-	assert_int_equal(vs_flows_n(rig.flows, 0), 2); /* until they are reaped */
+	assert_int_equal(vs_flows_n(rig.flows, 0), 1);
 	vs_flows_reap(rig.flows);
 	assert_int_equal(vs_flows_n(rig.flows, 0), 1);
 	send(3);

@@ -420,7 +420,7 @@ static void aborted_transaction_leaves_all_as_it_was(void **state)
 				 OF_OK);
 		assert_int_equal(group(OFPGC_MODIFY, "group_id=1,type=all"), OF_OK);
 		assert_int_equal(group(OFPGC_DELETE, ""), OF_OK);
-		assert_int_equal(n_rules(), 1); /* retired, not gone */
+		assert_int_equal(n_rules(), 0);
 		assert_int_equal(vs_groups_n(vs_flows_groups(flows)), 0);
 		vs_flows_abort(flows);
 		assert_int_equal(vs_groups_n(vs_flows_groups(flows)), 1);

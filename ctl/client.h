@@ -22,7 +22,8 @@ struct ctl_client;
 struct ctl_client_opts {
 	bool check;	     /* validate and say what would change, change nothing */
 	uint64_t confirm_ms; /* roll back after this time unless confirmed; 0: no */
-	const int *fds;	     /* at most 8, in the order of the command's CTL_FD_OUT arguments */
+	const int *fds;	     /* at most 8, in the order of the command's CTL_FD_IN and CTL_FD_OUT
+				arguments */
 	unsigned n_fds;
 };
 

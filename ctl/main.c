@@ -4,16 +4,22 @@
  * table (spec.h); what is more than one call stands in files of its own (watch.c, capture_start.c,
  * doctor.c).
  */
+#include "ctl/base/sealed.h"
 #include "ctl/render.h"
 #include "ctl/spec_priv.h"
 #include "ctl/tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define MAX_FILE (3u * 1024 * 1024) /* What fits a message, with room for quotes. */
+#define MAX_FILE   (3u * 1024 * 1024)	 /* What fits a message, with room for quotes. */
+#define MAX_PASSED (1024u * 1024 * 1024) /* bytes of a file that is passed as a descriptor */
+#define NO_FILE	   INT_MIN
 
 static int read_all(FILE *f, const char *path, json_t **ret_text, struct err *err)
 {
@@ -34,19 +40,23 @@ static int read_all(FILE *f, const char *path, json_t **ret_text, struct err *er
 	return rc;
 }
 
+static int cannot_read(const char *path, struct err *err)
+{
+	int rc = err_set(err, -errno, "cannot-read", "cannot read %s: %s", path, strerror(errno));
+
+	err_why(err, "the tool reads it, as the user who runs it");
+	err_fix(err, "ls -l %.280s; - reads standard input", path);
+	return rc;
+}
+
 static int read_file(const char *path, json_t **ret_text, struct err *err)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
 	FILE *f = is_stdin ? stdin : fopen(path, "re");
 	int rc;
 
-	if (f == NULL) {
-		rc = err_set(err, -errno, "cannot-read", "cannot read %s: %s", path,
-			     strerror(errno));
-		err_why(err, "the tool reads it, as the user who runs it");
-		err_fix(err, "ls -l %.280s; - reads standard input", path);
-		return rc;
-	}
+	if (f == NULL)
+		return cannot_read(path, err);
 	rc = read_all(f, path, ret_text, err);
 	if (!is_stdin)
 		fclose(f);
@@ -74,6 +84,31 @@ static int read_files(const struct ctl_spec *spec, json_t *params, struct err *e
 	return 0;
 }
 
+/* The file that goes with the call as a descriptor; NO_FILE when the command takes none, else a
+ * negative errno. */
+static int pass_file(const struct ctl_spec *spec, const json_t *params, struct err *err)
+{
+	char key[CTL_KEY_SIZE];
+
+	for (const struct ctl_arg *arg = spec->args; arg->name != NULL; arg++) {
+		const char *path =
+			json_string_value(json_object_get(params, ctl_arg_key(arg, key)));
+		int from, rc;
+
+		if (arg->type != CTL_FD_IN || path == NULL)
+			continue;
+		if (strcmp(path, "-") == 0)
+			return sealed_copy(STDIN_FILENO, "standard input", MAX_PASSED, err);
+		from = open(path, O_RDONLY | O_CLOEXEC);
+		if (from < 0)
+			return cannot_read(path, err);
+		rc = sealed_copy(from, path, MAX_PASSED, err);
+		close(from);
+		return rc;
+	}
+	return NO_FILE;
+}
+
 static void print_answer(const struct ctl_tool *tool, const struct ctl_spec *spec,
 			 const json_t *answer)
 {
@@ -95,7 +130,7 @@ static void print_answer(const struct ctl_tool *tool, const struct ctl_spec *spe
 static bool takes_file(const struct ctl_spec *spec)
 {
 	for (const struct ctl_arg *arg = spec->args; arg->name != NULL; arg++)
-		if (arg->type == CTL_FILE)
+		if (arg->type == CTL_FILE || arg->type == CTL_FD_IN)
 			return true;
 	return false;
 }
@@ -104,8 +139,12 @@ static int call(struct ctl_tool *tool, const struct ctl_spec *spec, const json_t
 {
 	json_t *answer = NULL;
 	struct err err;
-	int rc = ctl_tool_call(tool, spec, params, -1, &answer, &err);
+	int fd = pass_file(spec, params, &err), rc = fd;
 
+	if (fd >= 0 || fd == NO_FILE)
+		rc = ctl_tool_call(tool, spec, params, fd >= 0 ? fd : -1, &answer, &err);
+	if (fd >= 0)
+		close(fd);
 	if (rc != 0) {
 		rc = ctl_tool_fail(tool, &err);
 		/* These words were well formed: what is wrong is in the file. */

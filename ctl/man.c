@@ -158,6 +158,8 @@ static const char *param_type(const struct ctl_arg *arg)
 		return "array of strings";
 	case CTL_FILE:
 		return "string, the file's text";
+	case CTL_FD_IN:
+		return "string, the file's name; the file itself is a descriptor, sealed memory";
 	case CTL_FD_OUT:
 		return "string, a name to show; the file itself is a descriptor";
 	case CTL_VLANS:

@@ -37,6 +37,8 @@ enum ctl_type {
 	CTL_FD_OUT,   /* a file the tool opens and passes as a descriptor, "-" is standard output;
 			 JSON string: its name */
 	CTL_FILE,     /* a file the tool reads and sends as a JSON string */
+	CTL_FD_IN,    /* a file of any length that the tool reads and passes as a descriptor, sealed
+			 (base/sealed.h); JSON string: its name */
 };
 
 /* What a CTL_STR, or each item of a CTL_LIST, must look like besides. */

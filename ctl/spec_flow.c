@@ -113,7 +113,7 @@ static const struct ctl_arg shadowed_args[] = {
 static const struct ctl_arg load_args[] = {
 	SWITCH_ARG,
 	{.name = "file",
-	 .type = CTL_FILE,
+	 .type = CTL_FD_IN,
 	 .flags = CTL_POS | CTL_REQUIRED,
 	 .complete = "file",
 	 .help = "flows, one a line, # for comments; - for standard input"},

@@ -196,6 +196,7 @@ int ctl_value_parse(const struct ctl_arg *arg, const char *word, json_t **ret_va
 	case CTL_MAC:
 	case CTL_VLANS:
 	case CTL_FD_OUT:
+	case CTL_FD_IN:
 	case CTL_FILE:
 		break;
 	}
@@ -389,6 +390,7 @@ int ctl_value_check(const struct ctl_arg *arg, const json_t *value, json_t **ret
 	case CTL_MAC:
 	case CTL_VLANS:
 	case CTL_FD_OUT:
+	case CTL_FD_IN:
 	case CTL_FILE:
 		break;
 	}
@@ -443,6 +445,7 @@ char *ctl_value_format(const struct ctl_arg *arg, const json_t *value)
 	case CTL_MAC:
 	case CTL_VLANS:
 	case CTL_FD_OUT:
+	case CTL_FD_IN:
 	case CTL_FILE:
 		return json_is_string(value) ? strdup(json_string_value(value)) : NULL;
 	}

@@ -15,12 +15,29 @@
 #include <sys/random.h>
 
 #define FIRST_SLOTS 8u
-#define TOMBSTONE   ((struct dp_cls_rule *)1)
+
+/* A chain's first rule, and 16 bits of its hash where a pointer has none of its own: a walk touches
+ * no rule but the one that it looks for. */
+#define EMPTY	  UINT64_C(0)
+#define TOMBSTONE UINT64_C(1)
+#define TAG_SHIFT 48
 
 struct table {
 	uint32_t mask; /* slots - 1 */
-	_Atomic(struct dp_cls_rule *) slots[];
+	_Atomic uint64_t slots[];
 };
+
+static_assert(sizeof(void *) == 8, "a pointer and 16 bits share a word");
+
+static inline uint64_t slot_of_rule(const struct dp_cls_rule *r)
+{
+	return (uint64_t)(uintptr_t)r | (uint64_t)(r->hash >> 16) << TAG_SHIFT;
+}
+
+static inline struct dp_cls_rule *rule_of_slot(uint64_t slot)
+{
+	return (struct dp_cls_rule *)(uintptr_t)(slot & ((UINT64_C(1) << TAG_SHIFT) - 1));
+}
 
 struct dp_cls_tuple {
 	_Atomic(struct table *) table;
@@ -131,12 +148,14 @@ static struct dp_cls_rule *chain_find(const struct dp_cls_tuple *t, const uint64
 	const struct table *table = atomic_load_explicit(&t->table, memory_order_acquire);
 
 	for (uint32_t i = hash;; i++) {
-		struct dp_cls_rule *r =
+		uint64_t slot =
 			atomic_load_explicit(&table->slots[i & table->mask], memory_order_acquire);
+		struct dp_cls_rule *r = rule_of_slot(slot);
 
-		if (r == NULL)
+		if (slot == EMPTY)
 			return NULL;
-		if (r != TOMBSTONE && r->hash == hash && same(t, r->key, masked))
+		if (slot >> TAG_SHIFT == hash >> 16 && slot != TOMBSTONE && r->hash == hash &&
+		    same(t, r->key, masked))
 			return r;
 	}
 }
@@ -265,9 +284,9 @@ static void table_put(struct table *table, struct dp_cls_rule *r)
 {
 	uint32_t i = r->hash & table->mask;
 
-	while (atomic_load_explicit(&table->slots[i], memory_order_relaxed) != NULL)
+	while (atomic_load_explicit(&table->slots[i], memory_order_relaxed) != EMPTY)
 		i = (i + 1) & table->mask;
-	atomic_store_explicit(&table->slots[i], r, memory_order_release);
+	atomic_store_explicit(&table->slots[i], slot_of_rule(r), memory_order_release);
 }
 
 /* Room for one more chain.  0 or -ENOMEM. */
@@ -286,11 +305,11 @@ static int table_reserve(struct dp_cls *cls, struct dp_cls_tuple *t)
 		return -ENOMEM;
 	t->n_taken = 0;
 	for (uint32_t i = 0; i <= old->mask; i++) {
-		struct dp_cls_rule *r = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
+		uint64_t slot = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
 
-		if (r == NULL || r == TOMBSTONE)
+		if (slot == EMPTY || slot == TOMBSTONE)
 			continue;
-		table_put(table, r);
+		table_put(table, rule_of_slot(slot));
 		t->n_taken++;
 	}
 	atomic_store_explicit(&t->table, table, memory_order_release);
@@ -299,23 +318,31 @@ static int table_reserve(struct dp_cls *cls, struct dp_cls_tuple *t)
 }
 
 /* Finds the slot of a chain. */
-static _Atomic(struct dp_cls_rule *) *slot_of(const struct dp_cls_tuple *t,
-					      const struct dp_cls_rule *head)
+static _Atomic uint64_t *slot_find(const struct dp_cls_tuple *t, const struct dp_cls_rule *head)
 {
 	struct table *table = atomic_load_explicit(&t->table, memory_order_relaxed);
+	uint64_t slot = slot_of_rule(head);
 	uint32_t i = head->hash & table->mask;
 
-	while (atomic_load_explicit(&table->slots[i], memory_order_relaxed) != head)
+	while (atomic_load_explicit(&table->slots[i], memory_order_relaxed) != slot)
 		i = (i + 1) & table->mask;
 	return &table->slots[i];
 }
 
-/* Where in the chain that starts at '*at' a rule of this priority goes: before the first that is
- * lower. */
-static void chain_insert(_Atomic(struct dp_cls_rule *) *at, struct dp_cls_rule *rule)
+/* Before the first of the chain that is of lower priority. */
+static void chain_insert(const struct dp_cls_tuple *t, struct dp_cls_rule *head,
+			 struct dp_cls_rule *rule)
 {
+	_Atomic(struct dp_cls_rule *) *at = &head->next;
 	struct dp_cls_rule *r;
 
+	if (head->priority < rule->priority) {
+		_Atomic uint64_t *slot = slot_find(t, head);
+
+		atomic_store_explicit(&rule->next, head, memory_order_relaxed);
+		atomic_store_explicit(slot, slot_of_rule(rule), memory_order_release);
+		return;
+	}
 	while ((r = atomic_load_explicit(at, memory_order_relaxed)) != NULL &&
 	       r->priority >= rule->priority)
 		at = &r->next;
@@ -396,7 +423,7 @@ int dp_cls_insert(struct dp_cls *cls, struct dp_cls_rule *rule, const struct dp_
 	atomic_store_explicit(&rule->to, DP_CLS_FOREVER, memory_order_relaxed);
 	head = chain_find(t, rule->key, rule->hash);
 	if (head != NULL) {
-		chain_insert(slot_of(t, head), rule);
+		chain_insert(t, head, rule);
 	} else {
 		atomic_store_explicit(&rule->next, NULL, memory_order_relaxed);
 		table_put(atomic_load_explicit(&t->table, memory_order_relaxed), rule);
@@ -421,12 +448,12 @@ static void best_lowered(struct dp_cls *cls, struct dp_cls_tuple *t)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i <= table->mask; i++) {
-		struct dp_cls_rule *r =
-			atomic_load_explicit(&table->slots[i], memory_order_relaxed);
+		uint64_t slot = atomic_load_explicit(&table->slots[i], memory_order_relaxed);
 
-		if (r == TOMBSTONE)
+		if (slot == EMPTY || slot == TOMBSTONE)
 			continue;
-		for (; r != NULL; r = atomic_load_explicit(&r->next, memory_order_relaxed)) {
+		for (struct dp_cls_rule *r = rule_of_slot(slot); r != NULL;
+		     r = atomic_load_explicit(&r->next, memory_order_relaxed)) {
 			n = r->priority > best ? 1 : n + (r->priority == best);
 			best = r->priority > best ? r->priority : best;
 		}
@@ -459,10 +486,11 @@ void dp_cls_remove(struct dp_cls *cls, struct dp_cls_rule *rule)
 	_Atomic(struct dp_cls_rule *) *at;
 
 	assert(head != NULL); /* It is in. */
-	at = slot_of(t, head);
 	next = atomic_load_explicit(&rule->next, memory_order_relaxed);
 	if (head == rule) {
-		atomic_store_explicit(at, next != NULL ? next : TOMBSTONE, memory_order_release);
+		atomic_store_explicit(slot_find(t, head),
+				      next != NULL ? slot_of_rule(next) : TOMBSTONE,
+				      memory_order_release);
 	} else {
 		at = &head->next;
 		while ((r = atomic_load_explicit(at, memory_order_relaxed)) != rule)
@@ -526,10 +554,10 @@ static bool each_of_tuple(struct dp_cls_tuple *t, dp_cls_each_fn fn, void *arg)
 	struct table *table = atomic_load_explicit(&t->table, memory_order_relaxed);
 
 	for (uint32_t i = 0; i <= table->mask; i++) {
-		struct dp_cls_rule *r =
-			atomic_load_explicit(&table->slots[i], memory_order_relaxed);
+		uint64_t slot = atomic_load_explicit(&table->slots[i], memory_order_relaxed);
+		struct dp_cls_rule *r = slot == TOMBSTONE ? NULL : rule_of_slot(slot);
 
-		while (r != NULL && r != TOMBSTONE) {
+		while (r != NULL) {
 			struct dp_cls_rule *next =
 				atomic_load_explicit(&r->next, memory_order_relaxed);
 

@@ -6,11 +6,15 @@
 #include "vswitch/flow_names.h"
 #include "vswitch/switch_flows.h"
 
+#include "ctl/base/sealed.h"
 #include "ctl/base/wire.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#define MAX_FILE (1u << 30)
 
 static const char *param(const json_t *params, const char *key)
 {
@@ -114,9 +118,28 @@ static int load_one(void *arg, unsigned line, struct of_flow_mod *mod)
 	return l->error == OF_OK ? 0 : -ECANCELED;
 }
 
+/* The file that came with the call. */
+static int map_file(struct ctl_call *call, struct sealed *ret_file, struct err *err)
+{
+	int fd = ctl_call_take_fd(call), rc;
+
+	if (fd < 0)
+		return err_set(err, -EINVAL, "no-file", "no file came with the call");
+	rc = sealed_map(fd, MAX_FILE, ret_file, err);
+	close(fd);
+	return rc;
+}
+
+static const char *name_of_file(const json_t *params)
+{
+	const char *name = param(params, "file");
+
+	return strcmp(name, "-") == 0 ? "standard input" : name;
+}
+
 /* All of a file, or nothing of it.  'replace': and nothing else. */
-static int load(struct vs_daemon *d, const json_t *params, bool replace, json_t **ret,
-		struct err *err)
+static int load_text(struct vs_daemon *d, const json_t *params, const struct sealed *file,
+		     bool replace, json_t **ret, struct err *err)
 {
 	struct vs_flow_names names = {.d = d, .sw = vs_cmd_switch(d, params, "switch", err)};
 	struct of_text_ports ports = vs_flow_text_ports(&names);
@@ -137,7 +160,7 @@ static int load(struct vs_daemon *d, const json_t *params, bool replace, json_t 
 	if (replace)
 		l.error = vs_flows_mod(l.flows, &all);
 	if (l.error == OF_OK)
-		rc = of_text_flows_parse(param(params, "file"), OFPFC_ADD, &ports, load_one, &l,
+		rc = of_text_flows_parse(file->text, file->size, OFPFC_ADD, &ports, load_one, &l,
 					 &text_err);
 	if (rc == 0 && l.error == OF_OK) {
 		vs_flows_commit(l.flows);
@@ -148,20 +171,33 @@ static int load(struct vs_daemon *d, const json_t *params, bool replace, json_t 
 	vs_flows_abort(l.flows);
 	if (l.error != OF_OK)
 		return refused(err, l.error, l.line);
-	return rc == -EINVAL ? vs_flow_bad_text(err, &text_err, "the file")
+	return rc == -EINVAL ? vs_flow_bad_text(err, &text_err, name_of_file(params))
 			     : err_set(err, rc, "no-memory", "no memory for the flows");
+}
+
+static int load(struct vs_daemon *d, struct ctl_call *call, const json_t *params, bool replace,
+		json_t **ret, struct err *err)
+{
+	struct sealed file;
+	int rc = map_file(call, &file, err);
+
+	if (rc != 0)
+		return rc;
+	rc = load_text(d, params, &file, replace, ret, err);
+	sealed_unmap(&file);
+	return rc;
 }
 
 static int flow_load(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 		     struct err *err)
 {
-	return load(ctx, params, false, ret, err);
+	return load(ctx, call, params, false, ret, err);
 }
 
 static int flow_replace(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 			struct err *err)
 {
-	return load(ctx, params, true, ret, err);
+	return load(ctx, call, params, true, ret, err);
 }
 
 static int flow_stats(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,

@@ -59,7 +59,8 @@ static int again(char what, const char *text, struct wr *wr, struct of_text_erro
 {
 	int rc = what == 'g'   ? group(text, wr, err)
 		 : what == 'm' ? meter(text, wr, err)
-			       : of_text_flows_parse(text, OFPFC_ADD, NULL, print_flow, wr, err);
+			       : of_text_flows_parse(text, strlen(text), OFPFC_ADD, NULL,
+						     print_flow, wr, err);
 
 	wr_u8(wr, 0);
 	return rc;

@@ -47,8 +47,9 @@ int of_text_flow_parse(const char *text, unsigned line, uint8_t command,
  * "modify", "modify_strict", "delete", "delete_strict").  Calls 'fn' with each, which takes the
  * flow; ends early with what 'fn' returns when that is not 0. */
 typedef int of_text_flow_fn(void *arg, unsigned line, struct of_flow_mod *mod);
-int of_text_flows_parse(const char *text, uint8_t command, const struct of_text_ports *ports,
-			of_text_flow_fn *fn, void *arg, struct of_text_error *err);
+int of_text_flows_parse(const char *text, size_t size, uint8_t command,
+			const struct of_text_ports *ports, of_text_flow_fn *fn, void *arg,
+			struct of_text_error *err);
 int of_text_match_parse(const char *text, unsigned line, const struct of_text_ports *ports,
 			struct of_match *ret_match, struct of_text_error *err);
 /* What follows "actions=".  'match' (may be NULL) says what is known of the packets. */

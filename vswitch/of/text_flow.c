@@ -226,16 +226,20 @@ static int line_parse(const char *text, size_t size, unsigned line, uint8_t comm
 	return rc != 0 ? rc : fn(arg, line, &mod);
 }
 
-int of_text_flows_parse(const char *text, uint8_t command, const struct of_text_ports *ports,
-			of_text_flow_fn *fn, void *arg, struct of_text_error *err)
+int of_text_flows_parse(const char *text, size_t size, uint8_t command,
+			const struct of_text_ports *ports, of_text_flow_fn *fn, void *arg,
+			struct of_text_error *err)
 {
-	for (unsigned line = 1; *text != '\0'; line++) {
-		size_t size = strcspn(text, "\n");
-		int rc = line_parse(text, size, line, command, ports, fn, arg, err);
+	for (unsigned line = 1; size != 0; line++) {
+		const char *newline = memchr(text, '\n', size);
+		size_t n = newline != NULL ? (size_t)(newline - text) : size;
+		int rc = line_parse(text, n, line, command, ports, fn, arg, err);
 
 		if (rc != 0)
 			return rc;
-		text += size + (text[size] == '\n');
+		n += newline != NULL;
+		text += n;
+		size -= n;
 	}
 	return 0;
 }

@@ -15,6 +15,9 @@
 #include "ctl/base/wire.h"
 #include "vswitch/of/text.h"
 
+#include <string.h>
+#include <strings.h>
+
 /* Part of the text. */
 struct of_word {
 	const char *at;
@@ -57,7 +60,12 @@ bool of_parse_done(struct of_parser *p, const struct of_parser *part);
  * is not in parentheses.  False at the end, or after an error. */
 bool of_parse_pair(struct of_parser *p, struct of_pair *ret_pair);
 
-bool of_word_is(struct of_word word, const char *text);
+/* Most words differ from most names in their first letter. */
+static inline bool of_word_is(struct of_word word, const char *text)
+{
+	return word.size != 0 && ((*word.at ^ *text) & 0xdf) == 0 && strlen(text) == word.size &&
+	       strncasecmp(word.at, text, word.size) == 0;
+}
 bool of_word_starts(struct of_word word, const char *text);
 /* Splits at the first 'sep'; without one, 'ret_after' is empty with a NULL 'at'. */
 void of_word_split(struct of_word word, const char *sep, struct of_word *ret_before,

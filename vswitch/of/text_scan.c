@@ -135,11 +135,6 @@ bool of_parse_pair(struct of_parser *p, struct of_pair *ret_pair)
 	return scan_value(p, &ret_pair->value);
 }
 
-bool of_word_is(struct of_word word, const char *text)
-{
-	return strlen(text) == word.size && strncasecmp(word.at, text, word.size) == 0;
-}
-
 bool of_word_starts(struct of_word word, const char *text)
 {
 	return word.size >= strlen(text) && strncasecmp(word.at, text, strlen(text)) == 0;

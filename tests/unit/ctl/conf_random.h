@@ -149,6 +149,7 @@ static inline json_t *random_value(struct random *r, const struct ctl_arg *arg)
 	case CTL_LIST:
 		return random_list(r, arg);
 	case CTL_FD_OUT:
+	case CTL_FD_IN:
 	case CTL_FILE:
 		break;
 	}

@@ -291,7 +291,7 @@ static void json_of_another_type_is_refused(void **state)
 	json_t *values[] = {json_null(),      json_true(),   json_integer(5), json_real(5.5),
 			    json_string("5"), json_object(), json_array(),    json_pack("[i]", 5)};
 
-	for (int type = CTL_STR; type <= CTL_FILE; type++) {
+	for (int type = CTL_STR; type <= CTL_FD_IN; type++) {
 		struct ctl_arg arg = {.name = "x",
 				      .type = (enum ctl_type)type,
 				      .max = 10,

@@ -171,7 +171,9 @@ static void files_have_comments_and_commands(void **state)
 	struct of_text_error err = {0};
 	struct seen seen = {0};
 
-	assert_int_equal(of_text_flows_parse(text, OFPFC_ADD, &ports, see, &seen, &err), 0);
+	assert_int_equal(of_text_flows_parse(text, strlen(text), OFPFC_ADD, &ports, see, &seen,
+					     &err),
+			 0);
 	assert_int_equal(seen.n, 4);
 	assert_int_equal(seen.lines[0], 3);
 	assert_int_equal(seen.commands[1], OFPFC_DELETE);
@@ -184,12 +186,12 @@ static void a_file_ends_at_its_first_error_or_when_told(void **state)
 	struct of_text_error err = {0};
 	struct seen seen = {.stop_at = 1};
 
-	assert_int_equal(of_text_flows_parse("actions=1\nactions=1\n", OFPFC_ADD, &ports, see,
+	assert_int_equal(of_text_flows_parse("actions=1\nactions=1\n", 20, OFPFC_ADD, &ports, see,
 					     &seen, &err),
 			 -ECANCELED);
 	seen = (struct seen){0};
-	assert_int_equal(of_text_flows_parse("actions=1\n  tcp,acts=1\n", OFPFC_ADD, &ports, see,
-					     &seen, &err),
+	assert_int_equal(of_text_flows_parse("actions=1\n  tcp,acts=1\n", 23, OFPFC_ADD, &ports,
+					     see, &seen, &err),
 			 -EINVAL);
 	assert_int_equal(seen.n, 1);
 	assert_int_equal(err.line, 2);

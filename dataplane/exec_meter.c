@@ -55,7 +55,8 @@ void dp_walk_meter(struct dp_walk *k, const struct dp_step *s, bool last)
 	const struct dp_meter_band_spec *band;
 	int over;
 
-	if (meter == NULL)
+	/* A trace takes no tokens: it goes by what a meter lets through. */
+	if (meter == NULL || w->trace != NULL)
 		return;
 	count(k, meter->spec.counter);
 	over = dp_meter_run(meter, w->index, w->burst_tsc, k->f.m->pkt_len);

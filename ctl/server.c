@@ -258,6 +258,13 @@ int ctl_server_bind(struct ctl_server *server, const struct ctl_binding *binding
 	return rc;
 }
 
+bool ctl_server_group(const struct ctl_server *server, gid_t *ret_group)
+{
+	if (server->has_group)
+		*ret_group = server->gid;
+	return server->has_group;
+}
+
 json_t *ctl_server_stats(const struct ctl_server *server)
 {
 	const struct ctl_counters *c = &server->counters;

@@ -64,6 +64,9 @@ void ctl_server_destroy(struct ctl_server *server);
 int ctl_server_bind(struct ctl_server *server, const struct ctl_binding *bindings, void *ctx,
 		    struct err *err);
 
+/* The group whose members may connect; false: there is none. */
+bool ctl_server_group(const struct ctl_server *server, gid_t *ret_group);
+
 /* What a handler may ask of its call. */
 const struct ctl_spec *ctl_call_spec(const struct ctl_call *call);
 uid_t ctl_call_uid(const struct ctl_call *call);

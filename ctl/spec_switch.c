@@ -19,9 +19,19 @@
 		 .metavar = "N",                                                                   \
 		 .help = "most addresses learned on the switch, 0 for no limit of its own",        \
 		 .def = "0"},                                                                      \
+		{.name = "loop-guard",                                                             \
+		 .type = CTL_ONOFF,                                                                \
+		 .help = "hold a port that a loop is proved on",                                   \
+		 .def = "on"},                                                                     \
+		{.name = "fail-mode",                                                              \
+		 .type = CTL_CHOICE,                                                               \
+		 .choices = "standalone|secure",                                                   \
+		 .help = "while no controller is there: learn by itself, or go on by the rules",   \
+		 .def = "standalone"},                                                             \
 	{                                                                                          \
-		.name = "loop-guard", .type = CTL_ONOFF,                                           \
-		.help = "hold a port that a loop is proved on", .def = "on"                        \
+		.name = "datapath-id", .type = CTL_STR, .metavar = "HEX",                          \
+		.help = "what controllers know the switch by, 1 to 16 hexadecimal digits",         \
+		.def = "made of the host's identity and the switch's name"                         \
 	}
 
 static const struct ctl_arg add_args[] = {
@@ -48,7 +58,7 @@ static const struct ctl_arg set_args[] = {
 	{.name = "default",
 	 .type = CTL_LIST,
 	 .metavar = "OPTION",
-	 .choices = "mac-age|mac-limit|loop-guard",
+	 .choices = "mac-age|mac-limit|loop-guard|fail-mode|datapath-id",
 	 .help = "options that go back to their defaults"},
 	{0},
 };
@@ -108,6 +118,8 @@ static const struct ctl_col show_cols[] = {
 	{"mac_age", "mac age", CTL_LEFT, CTL_AS_DURATION, false},
 	{"mac_limit", "mac limit", CTL_LEFT, CTL_AS_IS, false},
 	{"loop_guard", "loop guard", CTL_LEFT, CTL_AS_IS, false},
+	{"fail_mode", "fail mode", CTL_LEFT, CTL_AS_IS, false},
+	{"datapath_id", "datapath id", CTL_LEFT, CTL_AS_IS, false},
 	{"n_macs", "macs", CTL_LEFT, CTL_AS_IS, false},
 	{"note", "note", CTL_LEFT, CTL_AS_IS, false},
 	{0},
@@ -206,7 +218,8 @@ const struct ctl_spec ctl_spec_switches[] = {
 		.parts = show_parts,
 		.answer = "{\"name\", \"type\", \"uplinks\": [port], \"tenants\": [tenant], "
 			  "\"mac_age\": ms, "
-			  "\"mac_limit\", \"loop_guard\", \"n_macs\", \"note\", \"ports\": [as "
+			  "\"mac_limit\", \"loop_guard\", \"fail_mode\", \"datapath_id\", "
+			  "\"n_macs\", \"note\", \"ports\": [as "
 			  "port list], "
 			  "\"pipeline\": [{\"direction\": ingress or egress, \"step\", \"does\", "
 			  "\"drops\": "

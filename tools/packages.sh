@@ -25,6 +25,7 @@ needs_build=(
 	lib:libdpdk:libdpdk-dev
 	lib:jansson:libjansson-dev
 	lib:libevent_core:libevent-dev
+	lib:openssl:libssl-dev
 	lib:sqlite3:libsqlite3-dev
 	lib:libnl-3.0:libnl-3-dev
 	lib:libnl-route-3.0:libnl-route-3-dev

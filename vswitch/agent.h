@@ -61,6 +61,10 @@ void vs_agent_drained(struct vs_agent *agent, struct vs_channel *ch);
 /* A connection is gone: bundles and answers that it left open are dropped. */
 void vs_agent_channel_gone(struct vs_agent *agent, struct vs_channel *ch);
 
+/* What a connection wants to hear unasked before it says: all that controllers hear (6.3.5), or
+ * nothing on the management socket. */
+void vs_async_default(bool management, struct of_async *ret_async);
+
 /* Ten times a second, and when ports came or went: tells of ports that are not as they were told
  * last. */
 void vs_agent_look_at_ports(struct vs_agent *agent);

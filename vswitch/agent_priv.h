@@ -9,9 +9,6 @@
 #include "vswitch/channel.h"
 #include "vswitch/of/multipart.h"
 
-/* Until agent_async.c is there: nobody has a channel to be told by. */
-#pragma weak vs_agent_port_status
-
 /* A request on its way to its function. */
 struct vs_request {
 	struct vs_agent *agent;

@@ -15,6 +15,7 @@
 #include "vswitch/apply_priv.h"
 
 #include "dataplane/fdb.h"
+#include "vswitch/controllers.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/takeover.h"
 
@@ -279,6 +280,7 @@ static void undo(struct plan *plan)
 	struct dp_port *close_later[DP_MAX_PORTS] = {0};
 	struct err ignored;
 
+	vs_controllers_abort(vs);
 	if (plan->macs_changed)
 		(void)vs_macs_change(vs, plan->after, plan->before, &ignored);
 	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
@@ -431,6 +433,8 @@ static int run_plan(struct plan *plan, struct err *err)
 		plan->macs_changed = rc == 0;
 	}
 	if (rc == 0)
+		rc = vs_controllers_prepare(plan->vs, plan->after, plan->starting, err);
+	if (rc == 0)
 		rc = serve_metrics(plan->vs, plan->before, plan->after, err);
 	return rc;
 }
@@ -520,6 +524,7 @@ int vs_apply(void *ctx, const json_t *before, const json_t *after, bool starting
 		vs_model_destroy(vs->model);
 		vs->model = model;
 		ids_refresh(vs);
+		vs_controllers_commit(vs);
 		vs_switch_flows_sync(vs);
 	} else {
 		vs_model_destroy(model);
@@ -562,6 +567,7 @@ void vs_destroy(struct vs *vs)
 		return;
 	(void)vs_apply(vs, NULL, empty, false, NULL);
 	json_decref(empty);
+	vs_controllers_fini(vs);
 	vs_switch_flows_fini(vs);
 	vs_takeovers_destroy(vs->takeovers);
 	vs_model_destroy(vs->model);

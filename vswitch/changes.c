@@ -130,6 +130,7 @@ static int switch_remove(void *ctx, json_t *state, const json_t *params, json_t 
 		err_fix(err, "vswitchctl switch remove %s --with-ports", name);
 		return -EBUSY;
 	}
+	remove_where(state, "controller", "switch", name);
 	remove_where(state, "mac", "switch", name);
 	remove_where(state, "port", "switch", name);
 	return conf_edit_remove(state, "switch", name, err);
@@ -219,6 +220,8 @@ const struct conf_binding vs_changes[] = {
 	{"core", "remove", NULL},
 	{"mac", "add", NULL},
 	{"mac", "remove", mac_remove},
+	{"controller", "add", NULL},
+	{"controller", "remove", NULL},
 	{"vlan", "set", vlan_set},
 	{"config", "set", NULL},
 	{NULL, NULL, NULL},

@@ -10,6 +10,7 @@
 #include "vswitch/channel.h"
 
 #include "ctl/base/clock.h"
+#include "vswitch/tls.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -360,9 +361,13 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 				    : "the peer closed the connection before hello";
 		settle(io);
 	} else if (what & BEV_EVENT_ERROR) {
-		snprintf(text, sizeof(text), "%s",
-			 evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
-		die(io, EVUTIL_SOCKET_ERROR() != 0 ? text : "the connection broke");
+		int code = EVUTIL_SOCKET_ERROR();
+
+		if (!vs_tls_why(bev, text, sizeof(text)))
+			snprintf(text, sizeof(text), "%s",
+				 code != 0 ? evutil_socket_error_to_string(code)
+					   : "the connection broke");
+		die(io, text);
 	}
 }
 

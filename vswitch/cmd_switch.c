@@ -5,9 +5,11 @@
 #include "vswitch/cmd.h"
 
 #include "ctl/conf.h"
+#include "vswitch/controllers.h"
 #include "vswitch/verify.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +139,7 @@ static int switch_show(void *ctx, struct ctl_call *call, const json_t *params, j
 	struct vs_daemon *d = ctx;
 	const struct vs_switch *sw = vs_cmd_switch(d, params, "name", err);
 	json_t *row, *ports = json_array();
+	char id[20];
 
 	if (sw == NULL) {
 		json_decref(ports);
@@ -154,6 +157,9 @@ static int switch_show(void *ctx, struct ctl_call *call, const json_t *params, j
 					 1000));
 	json_object_set_new(row, "mac_limit", json_integer(sw->mac_limit));
 	json_object_set_new(row, "loop_guard", json_boolean(sw->loop_guard));
+	json_object_set_new(row, "fail_mode", json_string(sw->secure ? "secure" : "standalone"));
+	snprintf(id, sizeof(id), "%016" PRIx64, vs_datapath_id(sw));
+	json_object_set_new(row, "datapath_id", json_string(id));
 	if (json_is_true(json_object_get(params, "pipeline")))
 		json_object_set_new(row, "pipeline", pipeline_json());
 	*ret = row;

@@ -25,6 +25,8 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <libgen.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -49,6 +51,7 @@ struct main_state {
 	struct vs_link_monitor *links;
 	struct vs_daemon d;
 	char *initial;
+	char run_dir[PATH_MAX];
 };
 
 struct module {
@@ -308,18 +311,32 @@ static int serve_metrics(void *ctx, const char *address, struct err *err)
 	return 0;
 }
 
+/* Absolute, for the paths of sockets must be. */
+static void folder_of(const char *path, char *dir, size_t size)
+{
+	char full[PATH_MAX];
+
+	snprintf(dir, size, "%s", path);
+	(void)dirname(dir);
+	if (realpath(dir, full) != NULL)
+		snprintf(dir, size, "%s", full);
+}
+
 static int vs_start(struct main_state *s, struct err *err)
 {
 	char path[300];
 	struct vs_opts opts = {.base = s->base,
 			       .dp = s->dp,
 			       .takeover_path = path,
+			       .run_dir = s->run_dir,
 			       .serve_metrics = serve_metrics,
 			       .event = event_told,
 			       .ctx = s};
 	int rc;
 
 	snprintf(path, sizeof(path), "%s.takeover", s->opt.socket);
+	folder_of(s->opt.socket, s->run_dir, sizeof(s->run_dir));
+	opts.has_group = ctl_server_group(s->d.server, &opts.group);
 	rc = vs_create(&opts, &s->d.vs, err);
 
 	if (rc != 0)
@@ -346,11 +363,11 @@ static int conf_start_module(struct main_state *s, struct err *err)
 	static const struct conf_ops ops = {.check = vs_check,
 					    .probe = vs_probe,
 					    .apply = vs_apply};
-	static const struct ctl_binding *const tables[] = {vs_cmd_switches, vs_cmd_ports,
-							   vs_cmd_tenants,  vs_cmd_stats,
-							   vs_cmd_capture,  vs_cmd_doctor,
-							   vs_cmd_flows,    vs_cmd_flow_reads,
-							   vs_cmd_traces};
+	static const struct ctl_binding *const tables[] = {vs_cmd_switches,    vs_cmd_ports,
+							   vs_cmd_tenants,     vs_cmd_stats,
+							   vs_cmd_capture,     vs_cmd_doctor,
+							   vs_cmd_flows,       vs_cmd_flow_reads,
+							   vs_cmd_controllers, vs_cmd_traces};
 	int rc = conf_create(s->base, s->store, &ops, s->d.vs, &s->d.conf, err);
 
 	if (rc != 0)

@@ -144,16 +144,26 @@ static int tenant_read(struct vs_model *m, const char *name, const json_t *body,
 static int switch_read(struct vs_model *m, const char *name, const json_t *body, struct err *err)
 {
 	int type = choice(vs_body_str(body, "type"), type_names, 3);
+	const char *fail = vs_body_str(body, "fail_mode"), *id = vs_body_str(body, "datapath_id");
+	uint64_t datapath_id = 0;
 
 	if (type < 0)
 		return err_set(err, -EINVAL, "bad-type",
 			       "switch %s: type must be external, internal or private", name);
+	if (id != NULL && vs_datapath_id_parse(id, &datapath_id) != 0) {
+		err_set(err, -EINVAL, "bad-datapath-id", "switch %s: '%s' is no datapath id", name,
+			id);
+		err_fix(err, "write 1 to 16 hexadecimal digits that are not all 0");
+		return -EINVAL;
+	}
 	m->switches[m->n_switches++] = (struct vs_switch){
 		.name = name,
 		.type = (enum vs_switch_type)type,
 		.mac_age_s = (uint32_t)(vs_body_number(body, "mac_age", 0) / 1000),
 		.mac_limit = medium(body, "mac_limit", 0),
 		.loop_guard = flag(body, "loop_guard", true),
+		.secure = fail != NULL && strcmp(fail, "secure") == 0,
+		.datapath_id = datapath_id,
 	};
 	return 0;
 }
@@ -481,11 +491,12 @@ static int allocate(struct vs_model *m)
 	m->switches = calloc(n_of(m->state, "switch"), sizeof(*m->switches));
 	m->tenants = calloc(n_of(m->state, "tenant"), sizeof(*m->tenants));
 	m->ports = calloc(n_of(m->state, "port"), sizeof(*m->ports));
+	m->controllers = calloc(n_of(m->state, "controller"), sizeof(*m->controllers));
 	/* A VTEP's address is one. */
 	m->macs = calloc(n_of(m->state, "mac") + n_of(m->state, "port"), sizeof(*m->macs));
 	m->cores = calloc(n_of(m->state, "core"), sizeof(*m->cores));
 	return m->switches != NULL && m->tenants != NULL && m->ports != NULL && m->macs != NULL &&
-			       m->cores != NULL
+			       m->controllers != NULL && m->cores != NULL
 		       ? 0
 		       : -ENOMEM;
 }
@@ -504,6 +515,8 @@ static int read_all(struct vs_model *m, struct err *err)
 		rc = read_kind(m, "port", DP_MAX_PORTS, port_read, err);
 	if (rc == 0)
 		rc = read_kind(m, "mac", 65536, static_mac_read, err);
+	if (rc == 0)
+		rc = read_kind(m, "controller", VS_MAX_CONTROLLERS, vs_model_controller_read, err);
 	m->mac_age_s = (uint32_t)(vs_body_number(settings, "mac_age", 0) / 1000);
 	m->max_sleep_us = medium(cores, "max_sleep", 500);
 	m->rebalance = flag(cores, "rebalance", true);
@@ -538,6 +551,8 @@ int vs_model_create(json_t *state, struct vs_model **ret_model, struct err *err)
 		rc = vs_model_overlays_check(m, err);
 	if (rc == 0)
 		rc = vs_model_macs_check(m, err);
+	if (rc == 0)
+		rc = vs_model_controllers_check(m, err);
 	if (rc != 0) {
 		vs_model_destroy(m);
 		return rc;
@@ -558,6 +573,7 @@ void vs_model_destroy(struct vs_model *m)
 	free(m->tenants);
 	free(m->ports);
 	free(m->macs);
+	free(m->controllers);
 	free(m->cores);
 	json_decref(m->state);
 	free(m);

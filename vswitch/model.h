@@ -20,8 +20,9 @@
 
 #include <jansson.h>
 
-#define VS_MAX_SWITCHES 256
-#define VS_MAX_TENANTS	4096
+#define VS_MAX_SWITCHES	   256
+#define VS_MAX_TENANTS	   4096
+#define VS_MAX_CONTROLLERS 1024
 
 enum vs_switch_type { VS_EXTERNAL, VS_INTERNAL, VS_PRIVATE };
 
@@ -54,6 +55,17 @@ struct vs_switch {
 	uint32_t mac_age_s; /* 0: the default */
 	uint32_t mac_limit;
 	bool loop_guard;
+	bool secure;	      /* without controllers it goes on by the rules that it has */
+	uint64_t datapath_id; /* 0: one of its own */
+};
+
+/* Where a controller of a switch is (target.h). */
+struct vs_controller {
+	const char *name; /* of the object: "lan0 tcp:10.0.0.1:6653" */
+	const struct vs_switch *sw;
+	const char *target;	     /* vs_target_parse() takes it */
+	const char *ca, *cert, *key; /* paths; NULL: no TLS */
+	unsigned probe_ms;	     /* 0: the default */
 };
 
 /* One tenant of an uplink that several share. */
@@ -117,8 +129,9 @@ struct vs_model {
 	struct vs_tenant *tenants;
 	struct vs_port *ports;
 	struct vs_static_mac *macs;
+	struct vs_controller *controllers;
 	unsigned *cores;
-	unsigned n_switches, n_tenants, n_ports, n_macs, n_cores;
+	unsigned n_switches, n_tenants, n_ports, n_macs, n_controllers, n_cores;
 	uint32_t mac_age_s; /* 0: default */
 	uint32_t max_sleep_us;
 	bool rebalance;

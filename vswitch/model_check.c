@@ -4,6 +4,8 @@
  */
 #include "vswitch/model_priv.h"
 
+#include "vswitch/target.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -123,6 +125,41 @@ int vs_model_pvlans_check(const struct vs_model *m, struct err *err)
 				err_about(err, "port", b->name);
 				return -EINVAL;
 			}
+		}
+	}
+	return 0;
+}
+
+/* They are read, so they can be parsed. */
+static bool same_address(const struct vs_controller *a, const struct vs_controller *b)
+{
+	struct vs_target x, y;
+
+	return vs_target_parse(a->target, &x, NULL) == 0 &&
+	       vs_target_parse(b->target, &y, NULL) == 0 && x.listens && y.listens &&
+	       x.address_size == y.address_size &&
+	       memcmp(&x.address, &y.address, x.address_size) == 0;
+}
+
+/* Two listeners cannot have one address.  (Two switches may connect to one controller.) */
+int vs_model_controllers_check(const struct vs_model *m, struct err *err)
+{
+	for (unsigned i = 0; i < m->n_controllers; i++) {
+		const struct vs_controller *a = &m->controllers[i];
+
+		for (unsigned j = 0; j < i; j++) {
+			const struct vs_controller *b = &m->controllers[j];
+
+			if (!same_address(a, b))
+				continue;
+			err_set(err, -EEXIST, "address-used",
+				"controller %s of switch %s: switch %s listens there", a->target,
+				a->sw->name, b->sw->name);
+			err_why(err, "who connects could not be told which switch is meant");
+			err_fix(err, "choose another port or path");
+			err_about(err, "controller", a->name);
+			err_about(err, "controller", b->name);
+			return -EEXIST;
 		}
 	}
 	return 0;

@@ -14,6 +14,12 @@ uint64_t vs_body_number(const json_t *body, const char *key, uint64_t def);
 /* The key of what a kind of port occupies on the host, which is the port's name where 'named'. */
 const char *vs_model_place_key(enum vs_port_kind kind, bool *ret_named);
 
+/* model_controller.c: one object, whose switch is read. */
+int vs_model_controller_read(struct vs_model *m, const char *name, const json_t *body,
+			     struct err *err);
+/* "00000000deadbeef", with or without "0x": not 0. */
+int vs_datapath_id_parse(const char *text, uint64_t *ret_id);
+
 /* model_check.c: of a model whose objects are read. */
 int vs_model_devices_check(const struct vs_model *m, struct err *err);
 int vs_model_pvlans_check(const struct vs_model *m, struct err *err);
@@ -24,5 +30,6 @@ void vs_overlay_free(struct vs_overlay *o);
  * static. */
 int vs_model_overlays_check(struct vs_model *m, struct err *err);
 int vs_model_macs_check(const struct vs_model *m, struct err *err);
+int vs_model_controllers_check(const struct vs_model *m, struct err *err);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "vswitch/remote.h"
 
+#include "vswitch/tls.h"
 #include "vswitch/unix_socket.h"
 
 #include <errno.h>
@@ -53,9 +54,10 @@ const char *vs_remote_error(const struct vs_remote *r)
 	return r->error;
 }
 
-void vs_remote_set_probe(struct vs_remote *r, unsigned probe_ms)
+void vs_remote_set(struct vs_remote *r, unsigned probe_ms, struct vs_tls *tls)
 {
 	r->opts.channel.probe_ms = probe_ms;
+	r->opts.tls = tls;
 }
 
 static void arm(struct vs_remote *r, unsigned ms)
@@ -115,6 +117,14 @@ static int open_channel(struct vs_remote *r, struct bufferevent *bev,
 	return 0;
 }
 
+static struct bufferevent *make_bufferevent(const struct vs_remote *r, evutil_socket_t fd)
+{
+	if (r->opts.target.tls)
+		return vs_tls_bufferevent(r->opts.tls, r->opts.base, fd, r->opts.target.listens,
+					  BEV_OPTIONS);
+	return bufferevent_socket_new(r->opts.base, fd, BEV_OPTIONS);
+}
+
 static void connect_failed(struct vs_remote *r, const char *error)
 {
 	if (r->bev != NULL)
@@ -137,8 +147,10 @@ static void on_connect(struct bufferevent *bev, short what, void *arg)
 			wait_and_retry(r, "no memory for the connection");
 		return;
 	}
-	snprintf(text, sizeof(text), "%s",
-		 code != 0 ? evutil_socket_error_to_string(code) : "the connection was closed");
+	if (!vs_tls_why(bev, text, sizeof(text)))
+		snprintf(text, sizeof(text), "%s",
+			 code != 0 ? evutil_socket_error_to_string(code)
+				   : "the connection was closed");
 	connect_failed(r, text);
 }
 
@@ -147,7 +159,7 @@ static void try_connect(struct vs_remote *r)
 	const struct vs_target *t = &r->opts.target;
 
 	r->state = VS_REMOTE_CONNECTING;
-	r->bev = bufferevent_socket_new(r->opts.base, -1, BEV_OPTIONS);
+	r->bev = make_bufferevent(r, -1);
 	if (r->bev == NULL) {
 		connect_failed(r, "no memory for the connection");
 		return;
@@ -171,7 +183,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 		close(fd);
 		return;
 	}
-	bev = bufferevent_socket_new(r->opts.base, fd, BEV_OPTIONS);
+	bev = make_bufferevent(r, fd);
 	if (bev == NULL)
 		close(fd);
 	else
@@ -335,8 +347,8 @@ void vs_remote_lost(struct vs_remote *r, bool was_up, const char *reason)
 	r->n_channels--;
 	if (was_up)
 		r->pause_ms = r->opts.retry_ms;
-	if (r->opts.target.listens)
-		snprintf(r->error, sizeof(r->error), "%s", reason);
-	else
+	if (!r->opts.target.listens)
 		wait_and_retry(r, reason);
+	else if (!was_up) /* who comes and goes is no error of the listener's */
+		snprintf(r->error, sizeof(r->error), "%s", reason);
 }

@@ -21,6 +21,7 @@
 
 struct event_base;
 struct vs_remote;
+struct vs_tls;
 
 /* A channel is there; hello is on its way.  The owner keeps it and, when it is gone, calls
  * vs_remote_lost(). */
@@ -30,6 +31,7 @@ struct vs_remote_opts {
 	struct event_base *base;
 	struct vs_target target;
 	struct vs_channel_opts channel;
+	struct vs_tls *tls; /* for a target with TLS; the caller's, until the remote is gone */
 	vs_remote_fn opened;
 	void *ctx;
 	gid_t group;	       /* of a unix socket that listens; unix_socket.h */
@@ -59,6 +61,6 @@ enum vs_remote_state vs_remote_state(const struct vs_remote *remote);
 /* Why it last failed; "": it never did. */
 const char *vs_remote_error(const struct vs_remote *remote);
 /* For connections that begin from now on. */
-void vs_remote_set_probe(struct vs_remote *remote, unsigned probe_ms);
+void vs_remote_set(struct vs_remote *remote, unsigned probe_ms, struct vs_tls *tls);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "ctl/base/clock.h"
 #include "vswitch/agent.h"
+#include "vswitch/controllers.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -85,10 +86,17 @@ static int add_normal(struct vs_flows *flows)
 	return error == OF_OK ? 0 : -ENOMEM;
 }
 
+static void flow_removed(void *agent, const struct vs_rule *rule,
+			 const struct dp_flow_counts *counts, uint64_t duration_ms)
+{
+	vs_agent_flow_removed(agent, rule, counts, duration_ms);
+}
+
+/* The rules first: they tell the agent of their end. */
 static void unmake(struct vs_switch_rules *r)
 {
-	vs_agent_destroy(r->agent);
 	vs_flows_destroy(r->flows);
+	vs_agent_destroy(r->agent);
 	r->agent = NULL;
 	r->flows = NULL;
 }
@@ -98,14 +106,16 @@ static int make(struct vs *vs, struct vs_switch_rules *r, const char *sw)
 	int rc = vs_agent_create(vs, sw, &r->agent);
 
 	if (rc == 0)
-		rc = vs_flows_create(vs->dp, NULL, r->agent, &r->flows);
+		rc = vs_flows_create(vs->dp, flow_removed, r->agent, &r->flows);
 	if (rc != 0) {
 		unmake(r);
 		return rc;
 	}
 	r->agent->flows = r->flows;
 	snprintf(r->sw, sizeof(r->sw), "%s", sw);
-	rc = add_normal(r->flows);
+	r->agent->datapath_id = vs_datapath_id(vs_model_switch(vs->model, sw));
+	if (!vs_controllers_start_empty(vs, sw))
+		rc = add_normal(r->flows);
 	if (rc == 0) {
 		vs_switch_flows_sync(vs);
 		rc = vs_republish(vs);

@@ -6,6 +6,7 @@
 #include "vswitch/vs.h"
 
 #include "ctl/base/clock.h"
+#include "vswitch/controllers.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/takeover.h"
 
@@ -114,4 +115,5 @@ void vs_tick(struct vs *vs)
 	if (vs_loop_guard_tick(vs))
 		(void)vs_republish(vs);
 	vs_switch_flows_tick(vs);
+	vs_controllers_tick(vs);
 }

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <jansson.h>
 
@@ -53,6 +54,7 @@ struct vs_loop {
 };
 
 struct vs_agent;
+struct vs_controllers;
 struct vs_takeovers;
 struct vs_flows;
 
@@ -68,6 +70,10 @@ struct vs_opts {
 	struct event_base *base;
 	struct dp *dp;
 	const char *takeover_path; /* takeover.h; NULL: interfaces with addresses cannot be taken */
+	const char *run_dir; /* where management sockets of switches are; NULL: there are none */
+	/* Whose members may use unix sockets besides the daemon's user. */
+	bool has_group;
+	gid_t group;
 	/* Serves metrics at this address and no other (NULL: nowhere).  May be NULL. */
 	int (*serve_metrics)(void *ctx, const char *address, struct err *err);
 	void (*event)(void *ctx, const char *type, const char *port, const char *text);
@@ -85,6 +91,7 @@ struct vs {
 	struct vs_loop loops[DP_MAX_PORTS];
 	uint16_t *port_ids; /* of the model's ports, by index */
 	struct vs_switch_rules ruled[VS_MAX_RULED];
+	struct vs_controllers *controllers[VS_MAX_SWITCHES]; /* controllers.h */
 	uint64_t view_version;
 	unsigned ticks;
 };

@@ -195,7 +195,7 @@ static void switch_that_has_no_memory_is_not_made(void **state)
 		assert_int_equal(err.code, -ENOMEM);
 	}
 	fail_at = -1;
-	assert_int_equal(n, 7);
+	assert_int_equal(n, 8);
 	vs_destroy(second);
 }
 

@@ -89,11 +89,15 @@ void vs_xlate_fresh(struct xlate *x)
 			memcpy(fresh.b + dp_fields[i].offset, x->key.b + dp_fields[i].offset,
 			       dp_fields[i].size);
 	x->key = fresh;
+	x->at.asked = true;
 	x->at.no_inner_lse = x->at.no_bottom = x->at.no_customer = false;
 }
 
 void vs_xlate_renamed(struct xlate *x, enum dp_field field)
 {
+	/* A header that an EtherType announces need not be there in a packet of this kind. */
+	if (x->at.asked)
+		x->at.stale = true;
 	switch ((int)field) {
 	case DP_FIELD_ETH_TYPE:
 	case DP_FIELD_IP_PROTO:

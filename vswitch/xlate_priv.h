@@ -35,6 +35,7 @@
 struct xlate_at {
 	struct dp_key known; /* bits that an action wrote: they say nothing about the packet */
 	bool moved;	     /* 'from' counts */
+	bool asked;	     /* the key is of this packet alone: it was stale before */
 	bool stale;	     /* the key says too little of this packet: vs_xlate_fresh() */
 	bool no_inner_lse;   /* INNER_LSE is used up */
 	bool no_bottom;	     /* nor is it known what the stack's entries stand on */

@@ -123,15 +123,13 @@ void vs_xlate_push_mpls(struct xlate *x, uint16_t type)
 static bool knows_below(struct xlate *x, uint16_t type)
 {
 	bool is_bottom = vs_xlate_read(x, DP_FIELD_MPLS_BOS) != 0;
-	uint64_t below;
 
 	if (is_mpls(type))
 		return !is_bottom && !x->at.no_inner_lse;
 	if (x->at.no_bottom || !is_bottom || !is_ip(type))
 		return false;
-	below = vs_xlate_read(x, DP_FIELD_MPLS_TYPE);
-	/* 0: no IP header that is sound, so there are no fields, here and in the frame. */
-	return below == type || below == 0;
+	/* Nothing that is IP: an action that writes to it would not find it. */
+	return vs_xlate_read(x, DP_FIELD_MPLS_TYPE) == type;
 }
 
 void vs_xlate_pop_mpls(struct xlate *x, uint16_t type)

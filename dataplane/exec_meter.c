@@ -55,7 +55,7 @@ void dp_walk_meter(struct dp_walk *k, const struct dp_step *s, bool last)
 	const struct dp_meter_band_spec *band;
 	int over;
 
-	/* A trace takes no tokens: it goes by what a meter lets through. */
+	/* A trace is no packet: it takes no tokens, and shows what is not over the rate. */
 	if (meter == NULL || w->trace != NULL)
 		return;
 	count(k, meter->spec.counter);

@@ -29,6 +29,7 @@ struct vs_flows {
 	_Atomic uint16_t port_ids[DP_MAX_PORTS + 1]; /* by OpenFlow number; one more than the id */
 	_Atomic bool port_dead[DP_MAX_PORTS + 1];
 	struct vs_groups *groups;
+	struct vs_rule *users; /* rules that use groups or meters */
 	struct vs_meters *meters;
 	uint64_t secret;
 	vs_flow_removed_fn removed;
@@ -110,10 +111,31 @@ int vs_flows_create(struct dp *dp, vs_flow_removed_fn removed, void *arg,
 	return 0;
 }
 
+static void user_enter(struct vs_flows *flows, struct vs_rule *rule)
+{
+	if (!rule->uses_groups && !of_instrs_has(&rule->instrs, OFPIT_METER))
+		return;
+	rule->user_next = flows->users;
+	rule->user_at = &flows->users;
+	if (flows->users != NULL)
+		flows->users->user_at = &rule->user_next;
+	flows->users = rule;
+}
+
+static void user_leave(struct vs_rule *rule)
+{
+	if (rule->user_at == NULL)
+		return;
+	*rule->user_at = rule->user_next;
+	if (rule->user_next != NULL)
+		rule->user_next->user_at = rule->user_at;
+}
+
 static void rule_free(struct vs_flows *flows, struct vs_rule *rule)
 {
 	vs_rule_lists_leave(&flows->lists, rule);
 	vs_timer_clear(&rule->timer);
+	user_leave(rule);
 	if (!rule->shares_counter)
 		dp_flow_counter_free(flows->dp, rule->counter);
 	dp_cls_rule_fini(&rule->cr);
@@ -320,6 +342,7 @@ static enum of_error rule_enter(struct vs_flows *flows, struct vs_rule *rule, st
 			  flows->next_version) != 0)
 		return OF_ERROR_NO_MEMORY;
 	vs_rule_lists_enter(&flows->lists, rule, old);
+	user_enter(flows, rule);
 	rule->next = flows->came;
 	flows->came = rule;
 	flows->n_rules++;
@@ -583,29 +606,16 @@ enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod
 	return OFPFMFC_BAD_COMMAND;
 }
 
-struct users {
-	struct vs_flows *flows;
-	vs_rule_test_fn test;
-	const void *arg;
-	uint8_t why;
-};
-
-static bool retire_user(struct dp_cls_rule *cr, void *arg)
+void vs_flows_each_user(struct vs_flows *flows, vs_user_fn fn, void *arg)
 {
-	struct vs_rule *rule = (struct vs_rule *)cr;
-	const struct users *u = arg;
-
-	if (is_current(rule) && u->test(rule, u->arg))
-		rule_retire(u->flows, rule, u->why, true);
-	return true;
+	for (struct vs_rule *rule = flows->users; rule != NULL; rule = rule->user_next)
+		if (is_current(rule))
+			fn(rule, arg);
 }
 
-void vs_flows_retire_if(struct vs_flows *flows, vs_rule_test_fn test, const void *arg, uint8_t why)
+void vs_flows_retire(struct vs_flows *flows, struct vs_rule *rule, uint8_t why)
 {
-	struct users users = {.flows = flows, .test = test, .arg = arg, .why = why};
-
-	for (unsigned i = 0; i < VS_FLOW_TABLES; i++)
-		dp_cls_each(flows->tables[i], retire_user, &users);
+	rule_retire(flows, rule, why, true);
 }
 
 /* ---- Transactions ---- */

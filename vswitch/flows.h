@@ -44,6 +44,7 @@ struct vs_rule {
 	bool shares_counter; /* another rule goes on with it: not to be freed */
 	bool took_counter;   /* from the rule that it replaced */
 	bool uses_groups;
+	struct vs_rule *user_next, **user_at; /* among those that use a group or meter */
 	uint32_t meter; /* the dataplane's number of what its instructions name */
 	uint16_t flags;
 	uint64_t cookie;

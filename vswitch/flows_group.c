@@ -21,39 +21,49 @@ bool vs_instrs_use_group(const struct of_instrs *instrs, uint32_t id)
 	return actions_use_group(&instrs->apply, id) || actions_use_group(&instrs->write, id);
 }
 
-static bool uses(const struct vs_rule *rule, const void *arg)
-{
-	const uint32_t *id = arg;
+/* Rules that go with what they use. */
+struct users {
+	struct vs_flows *flows;
+	uint32_t id;
+};
 
-	return rule->uses_groups && vs_instrs_use_group(&rule->instrs, *id);
+static void group_gone(struct vs_rule *rule, void *arg)
+{
+	const struct users *u = arg;
+
+	if (rule->uses_groups && vs_instrs_use_group(&rule->instrs, u->id))
+		vs_flows_retire(u->flows, rule, OFPRR_GROUP_DELETE);
 }
 
 enum of_error vs_flows_group_mod(struct vs_flows *flows, const struct of_group_mod *mod)
 {
+	struct users users = {.flows = flows, .id = mod->group.id};
 	enum of_error error =
 		vs_groups_mod(vs_flows_groups(flows), mod, vs_flows_open_version(flows),
 			      dp_flow_now_ms(vs_flows_dp(flows)));
 
 	if (error == OF_OK && mod->command == OFPGC_DELETE)
-		vs_flows_retire_if(flows, uses, &mod->group.id, OFPRR_GROUP_DELETE);
+		vs_flows_each_user(flows, group_gone, &users);
 	return error;
 }
 
-static bool is_metered(const struct vs_rule *rule, const void *arg)
+static void meter_gone(struct vs_rule *rule, void *arg)
 {
-	const uint32_t *id = arg;
+	const struct users *u = arg;
 
-	return of_instrs_has(&rule->instrs, OFPIT_METER) &&
-	       (*id == OF_METER_ALL || rule->instrs.meter == *id);
+	if (of_instrs_has(&rule->instrs, OFPIT_METER) &&
+	    (u->id == OF_METER_ALL || rule->instrs.meter == u->id))
+		vs_flows_retire(u->flows, rule, OFPRR_DELETE);
 }
 
 enum of_error vs_flows_meter_mod(struct vs_flows *flows, const struct of_meter_mod *mod)
 {
+	struct users users = {.flows = flows, .id = mod->meter.id};
 	enum of_error error =
 		vs_meters_mod(vs_flows_meters(flows), mod, dp_flow_now_ms(vs_flows_dp(flows)));
 
 	if (error == OF_OK && mod->command == OFPMC_DELETE)
-		vs_flows_retire_if(flows, is_metered, &mod->meter.id, OFPRR_DELETE);
+		vs_flows_each_user(flows, meter_gone, &users);
 	return error;
 }
 
@@ -71,9 +81,9 @@ static void count_actions(struct vs_groups *groups, const struct of_actions *act
 	}
 }
 
-static void count_rule(const struct vs_rule *rule, void *arg)
+static void count_rule(struct vs_rule *rule, void *arg)
 {
-	const struct vs_flows *flows = arg;
+	struct vs_flows *flows = arg;
 	struct vs_meter *meter = NULL;
 
 	if (of_instrs_has(&rule->instrs, OFPIT_METER))
@@ -105,14 +115,11 @@ static void count_buckets(struct vs_group *group, void *arg)
 void vs_flows_count_refs(struct vs_flows *flows)
 {
 	struct vs_groups *groups = vs_flows_groups(flows);
-	const struct of_flow_filter all = {.table = OF_TABLE_ALL,
-					   .out_port = OFPP_ANY,
-					   .out_group = OF_GROUP_ANY};
 
 	(void)vs_groups_each(groups, forget, NULL);
 	(void)vs_groups_each(groups, count_buckets, groups);
 	(void)vs_meters_each(vs_flows_meters(flows), forget_meter, NULL);
-	vs_flows_each(flows, &all, count_rule, flows);
+	vs_flows_each_user(flows, count_rule, flows);
 }
 
 uint64_t vs_group_counts(const struct vs_flows *flows, const struct vs_group *group,

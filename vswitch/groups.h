@@ -41,7 +41,7 @@ struct vs_group {
 	struct vs_group *next; /* in a transaction's list, or waiting to be freed */
 	uint64_t created_ms;
 	uint32_t mark;	 /* of the walk that was here last */
-	uint32_t n_refs; /* vs_flows_groups_each() says how many rules and groups lead here */
+	uint32_t n_refs; /* vs_flows_count_refs() says how many rules and groups lead here */
 };
 
 /* 0 or -ENOMEM. */

@@ -34,6 +34,7 @@
 #include "dataplane/view.h"
 #include "tests/support/packet.h"
 #include "tests/support/test_dp.h"
+#include "vswitch/groups.h"
 #include "vswitch/of/text.h"
 
 #define N_PORTS	      4
@@ -103,7 +104,8 @@ enum act_type {
 	COPY_OUT,
 	COPY_IN,
 	MOVE_MAC,
-	MOVE_IP
+	MOVE_IP,
+	GROUP,
 };
 
 struct act {
@@ -116,6 +118,25 @@ struct act {
 struct acts {
 	unsigned n;
 	struct act v[MAX_SET];
+};
+
+#define N_GROUPS  6
+#define N_LEAVES  3 /* the first; the others may lead to them */
+#define N_BUCKETS 3
+
+struct bucket {
+	struct acts acts;
+	unsigned weight;
+	int watch_port, watch_group; /* -1: none */
+	uint64_t packets;
+};
+
+struct group {
+	bool live;
+	enum of_group_type type;
+	unsigned n;
+	struct bucket v[N_BUCKETS];
+	uint64_t packets, bytes;
 };
 
 struct rule {
@@ -142,6 +163,8 @@ static struct dp_port *port[N_PORTS];
 static struct vs_flows *flows;
 static uint64_t n_received;
 static struct rule rules[MAX_RULES], saved[MAX_RULES];
+static struct group groups[N_GROUPS], saved_groups[N_GROUPS];
+static bool port_dead[N_PORTS];
 static struct frame packets[N_PACKETS];
 static struct frame expected[N_PORTS][MAX_OUT], got[N_PORTS][MAX_OUT];
 static unsigned n_expected[N_PORTS], n_got[N_PORTS];
@@ -508,8 +531,9 @@ static void copy_ttl(struct frame *f, bool out)
 
 struct walk {
 	struct frame f;
-	unsigned in; /* index of the port */
-	bool dead;   /* its TTL ended */
+	uint32_t size; /* as it came */
+	unsigned in;   /* index of the port */
+	bool dead;     /* its TTL ended */
 	uint64_t meta;
 	struct acts set;
 };
@@ -555,6 +579,8 @@ static bool same_field(const struct act *a, const struct act *b)
 		return a->proto == b->proto;
 	return (a->kind != IP_SRC && a->kind != IP_DST) || a->eth_type == b->eth_type;
 }
+
+static void to_group(struct walk *k, struct group *g);
 
 static void act(struct walk *k, const struct act *a)
 {
@@ -614,6 +640,9 @@ static void act(struct walk *k, const struct act *a)
 		look(&k->f, 0, 0, v);
 		set(&k->f, IP_DST, (v[IP_DST] & 0xffff0000) | (v[IP_SRC] & 0xffff));
 		break;
+	case GROUP:
+		to_group(k, &groups[a->v]);
+		break;
 	}
 }
 
@@ -655,9 +684,67 @@ static int order(const struct act *a)
 				     [SET] = 13,
 				     [OUT] = LAST_OF_SET,
 				     [OUT_IN_PORT] = LAST_OF_SET,
-				     [OUT_FLOOD] = LAST_OF_SET};
+				     [OUT_FLOOD] = LAST_OF_SET,
+				     [GROUP] = LAST_OF_SET};
 
 	return orders[a->type];
+}
+
+/* A group is instead of an output. */
+static void execute_set(struct walk *k)
+{
+	bool has_group = false;
+
+	for (unsigned i = 0; i < k->set.n; i++)
+		has_group = has_group || k->set.v[i].type == GROUP;
+	for (int at = 1; at <= LAST_OF_SET; at++)
+		for (unsigned i = 0; i < k->set.n; i++)
+			if (order(&k->set.v[i]) == at &&
+			    !(has_group && k->set.v[i].type <= OUT_FLOOD))
+				act(k, &k->set.v[i]);
+}
+
+/* 5.6.  Nothing watches what is not there. */
+static bool is_live(const struct bucket *b)
+{
+	if (b->watch_port < 0 && b->watch_group < 0)
+		return true;
+	if (b->watch_port >= 0 && !port_dead[b->watch_port])
+		return true;
+	for (unsigned i = 0; b->watch_group >= 0 && i < groups[b->watch_group].n; i++)
+		if (groups[b->watch_group].live && is_live(&groups[b->watch_group].v[i]))
+			return true;
+	return false;
+}
+
+/* On a copy of its own. */
+static void to_bucket(const struct walk *k, struct bucket *b)
+{
+	struct walk copy = *k;
+
+	b->packets++;
+	copy.set.n = 0;
+	for (unsigned i = 0; i < b->acts.n; i++)
+		write_set(&copy, &b->acts.v[i]);
+	execute_set(&copy);
+}
+
+/* Which bucket of a select group it is, is the switch's choice: those of ours do the same. */
+static void to_group(struct walk *k, struct group *g)
+{
+	g->packets++;
+	g->bytes += k->size;
+	for (unsigned i = 0; i < g->n; i++) {
+		struct bucket *b = &g->v[i];
+
+		if (g->type == OFPGT_FF && !is_live(b))
+			continue;
+		if (g->type == OFPGT_SELECT && (b->weight == 0 || !is_live(b)))
+			continue;
+		to_bucket(k, b);
+		if (g->type != OFPGT_ALL)
+			break;
+	}
 }
 
 static struct rule *best(unsigned table, const uint64_t *v)
@@ -678,7 +765,7 @@ static struct rule *best(unsigned table, const uint64_t *v)
 
 static void reference(unsigned in, const struct frame *f)
 {
-	struct walk k = {.f = *f, .in = in};
+	struct walk k = {.f = *f, .size = f->size, .in = in};
 	int table = 0;
 
 	while (table >= 0) {
@@ -700,10 +787,7 @@ static void reference(unsigned in, const struct frame *f)
 		k.meta = (k.meta & ~x->meta_mask) | x->meta;
 		table = x->go_to;
 	}
-	for (int at = 1; at <= LAST_OF_SET; at++)
-		for (unsigned i = 0; i < k.set.n; i++)
-			if (order(&k.set.v[i]) == at)
-				act(&k, &k.set.v[i]);
+	execute_set(&k);
 }
 
 /* ---- Chance ---- */
@@ -878,6 +962,10 @@ static enum kind settable(const struct match *m)
 
 static struct act some_out(void)
 {
+	unsigned id = (unsigned)r(N_GROUPS);
+
+	if (r(6) == 0 && groups[id].live)
+		return (struct act){.type = GROUP, .v = id};
 	switch (r(8)) {
 	case 0:
 		return (struct act){.type = OUT_IN_PORT};
@@ -1147,6 +1235,9 @@ static void say_act(struct text *t, const struct act *a)
 	case OUT_FLOOD:
 		say(t, "FLOOD,");
 		break;
+	case GROUP:
+		say(t, "group:%u,", (unsigned)a->v);
+		break;
 	case SET:
 		say(t, "set_field:");
 		say_value(t, a->kind, a->v);
@@ -1368,8 +1459,162 @@ static void delete_loose(void)
 	}
 }
 
+/* ---- Changes of groups ---- */
+
+static bool is_chained(unsigned id)
+{
+	for (unsigned i = 0; i < N_GROUPS; i++)
+		for (unsigned k = 0; groups[i].live && k < groups[i].n; k++)
+			for (unsigned n = 0; n < groups[i].v[k].acts.n; n++)
+				if (groups[i].v[k].acts.v[n].type == GROUP &&
+				    groups[i].v[k].acts.v[n].v == id)
+					return true;
+	return false;
+}
+
+/* What any packet can take. */
+static void some_bucket(struct bucket *b, unsigned id)
+{
+	unsigned leaf = (unsigned)r(N_LEAVES), n = (unsigned)r(4);
+
+	*b = (struct bucket){.weight = (unsigned)r(4), .watch_port = -1, .watch_group = -1};
+	if (r(3) != 0)
+		b->watch_port = (int)r(N_PORTS);
+	if (id >= N_LEAVES && r(4) == 0 && groups[leaf].live)
+		b->watch_group = (int)leaf;
+	for (unsigned i = 0; i < n; i++) {
+		struct act a = {.type = SET, .kind = r(2) == 0 ? DST : SRC};
+
+		a.m = r(2) == 0 ? ones(48) : 3;
+		a.v = some(a.kind) & a.m;
+		if (r(4) == 0)
+			a = (struct act){.type = r(2) == 0 ? DEC_TTL : POP};
+		add_act(&b->acts, a);
+	}
+	if (id >= N_LEAVES && r(3) == 0 && groups[leaf].live)
+		add_act(&b->acts, (struct act){.type = GROUP, .v = leaf});
+	if (r(6) != 0) {
+		struct act a = some_out();
+
+		if (a.type != GROUP)
+			add_act(&b->acts, a);
+	}
+}
+
+static void some_group(struct group *g, unsigned id)
+{
+	*g = (struct group){.live = true, .type = (enum of_group_type)r(OF_N_GROUP_TYPES)};
+	g->n = g->type == OFPGT_INDIRECT ? 1 : 1 + (unsigned)r(N_BUCKETS);
+	for (unsigned i = 0; i < g->n; i++) {
+		struct bucket *b = &g->v[i];
+
+		some_bucket(b, id);
+		if (g->type == OFPGT_FF && b->watch_port < 0 && b->watch_group < 0)
+			b->watch_port = (int)r(N_PORTS);
+		if (g->type == OFPGT_SELECT)
+			b->acts = g->v[0].acts;
+	}
+}
+
+static void say_group(struct text *t, unsigned id, const struct group *g)
+{
+	static const char *const types[] = {[OFPGT_ALL] = "all",
+					    [OFPGT_SELECT] = "select",
+					    [OFPGT_INDIRECT] = "indirect",
+					    [OFPGT_FF] = "ff"};
+
+	say(t, "group_id=%u,type=%s", id, types[g->type]);
+	for (unsigned i = 0; i < g->n; i++) {
+		const struct bucket *b = &g->v[i];
+
+		say(t, ",bucket=");
+		if (g->type == OFPGT_SELECT)
+			say(t, "weight:%u,", b->weight);
+		if (b->watch_port >= 0)
+			say(t, "watch_port:%u,", OF_PORT((unsigned)b->watch_port));
+		if (b->watch_group >= 0)
+			say(t, "watch_group:%u,", (unsigned)b->watch_group);
+		say(t, "actions=");
+		for (unsigned k = 0; k < b->acts.n; k++)
+			say_act(t, &b->acts.v[k]);
+		if (b->acts.n == 0)
+			say(t, "drop,");
+		t->s[--t->n] = '\0';
+	}
+}
+
+static void tell_group(const struct text *t, uint16_t command)
+{
+	struct of_text_error err = {0};
+	struct of_group_mod mod;
+	enum of_error error;
+
+	if (getenv("FLOW_SHOW") != NULL)
+		print_message("group %u %s\n", command, t->s);
+	if (of_text_group_parse(t->s, 1, command, NULL, &mod, &err) != 0)
+		fail_msg("seed %llu: %s: %u: %s", (unsigned long long)seed, t->s, err.column,
+			 err.what);
+	error = vs_flows_group_mod(flows, &mod);
+	of_group_fini(&mod.group);
+	if (error != OF_OK)
+		fail_msg("seed %llu: %s: %s", (unsigned long long)seed, t->s, of_error_text(error));
+}
+
+static bool names_group(const struct acts *acts, unsigned id)
+{
+	for (unsigned i = 0; i < acts->n; i++)
+		if (acts->v[i].type == GROUP && acts->v[i].v == id)
+			return true;
+	return false;
+}
+
+static void delete_group(unsigned id)
+{
+	struct text t = {0};
+
+	if (is_chained(id))
+		return;
+	say(&t, "group_id=%u", id);
+	tell_group(&t, OFPGC_DELETE);
+	groups[id].live = false;
+	for (unsigned i = 0; i < MAX_RULES; i++)
+		if (names_group(&rules[i].apply, id) ||
+		    (rules[i].has_write && names_group(&rules[i].write, id)))
+			rules[i].live = false;
+}
+
+static void change_group(void)
+{
+	unsigned id = (unsigned)r(N_GROUPS);
+	struct text t = {0};
+	bool there = groups[id].live;
+
+	if (there && r(4) == 0) {
+		delete_group(id);
+		return;
+	}
+	some_group(&groups[id], id);
+	say_group(&t, id, &groups[id]);
+	tell_group(&t, there ? OFPGC_MODIFY : OFPGC_ADD);
+}
+
+/* A link goes down or comes up: no transaction. */
+static void change_link(void)
+{
+	unsigned i = (unsigned)r(N_PORTS);
+
+	port_dead[i] = !port_dead[i];
+	if (getenv("FLOW_SHOW") != NULL)
+		print_message("port %u %s\n", OF_PORT(i), port_dead[i] ? "down" : "up");
+	vs_flows_port_live(flows, OF_PORT(i), !port_dead[i]);
+}
+
 static void change_one(void)
 {
+	if (r(5) == 0) {
+		change_group();
+		return;
+	}
 	switch (r(12)) {
 	case 0:
 		delete_strict();
@@ -1394,6 +1639,7 @@ static void change(unsigned n)
 	bool give_up = r(6) == 0;
 
 	memcpy(saved, rules, sizeof(rules));
+	memcpy(saved_groups, groups, sizeof(groups));
 	vs_flows_begin(flows);
 	for (unsigned i = 0; i < n; i++)
 		change_one();
@@ -1402,6 +1648,7 @@ static void change(unsigned n)
 	if (give_up) {
 		vs_flows_abort(flows);
 		memcpy(rules, saved, sizeof(rules));
+		memcpy(groups, saved_groups, sizeof(groups));
 	} else {
 		vs_flows_commit(flows);
 	}
@@ -1611,6 +1858,41 @@ static bool same_rules(void)
 	return tally.same && tally.n == n;
 }
 
+/* The choice of a select group is not known, but who was chosen from. */
+static bool same_buckets(const struct group *g, const struct vs_group *group)
+{
+	struct of_bucket_counter counters[N_BUCKETS];
+	struct dp_flow_counts counts;
+	uint64_t want = 0, have = 0;
+	bool same = true;
+
+	(void)vs_group_counts(flows, group, &counts, counters);
+	for (unsigned i = 0; i < g->n; i++) {
+		want += g->v[i].packets;
+		have += counters[i].n_packets;
+		same = same &&
+		       (g->type == OFPGT_SELECT ? g->v[i].weight != 0 || counters[i].n_packets == 0
+						: g->v[i].packets == counters[i].n_packets);
+	}
+	return same && want == have && counts.packets == g->packets && counts.bytes == g->bytes;
+}
+
+static bool same_groups(void)
+{
+	bool same = true;
+
+	for (unsigned i = 0; i < N_GROUPS; i++) {
+		const struct vs_group *group = vs_groups_now(vs_flows_groups(flows), i);
+
+		if ((group != NULL) == groups[i].live &&
+		    (group == NULL || same_buckets(&groups[i], group)))
+			continue;
+		print_error("group %u is not as it should be\n", i);
+		same = false;
+	}
+	return same;
+}
+
 static void batch(unsigned round)
 {
 	bool frames_are;
@@ -1628,7 +1910,7 @@ static void batch(unsigned round)
 	settle();
 	collect();
 	frames_are = same_frames();
-	if (!same_rules() || !frames_are)
+	if (!same_rules() || !same_groups() || !frames_are)
 		fail_msg("FLOW_SEED=%llu, round %u", (unsigned long long)seed, round);
 }
 
@@ -1646,6 +1928,8 @@ static void engine_does_what_the_specification_says(void **state)
 		}
 		if (r(3) != 0)
 			change(1 + (unsigned)r(4));
+		if (r(4) == 0)
+			change_link();
 		batch(round);
 		batch(round);
 	}

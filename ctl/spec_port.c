@@ -302,8 +302,9 @@ static const struct ctl_col show_cols[] = {
 	{"macs", "addresses learned", CTL_LEFT, CTL_AS_IS, false},
 	{"rx_packets", "received", CTL_LEFT, CTL_AS_COUNT, false},
 	{"rx_bytes", "received bytes", CTL_LEFT, CTL_AS_BYTES, false},
-	{"copies", "copies by flooding", CTL_LEFT, CTL_AS_COUNT, false},
+	{"copies", "copies made", CTL_LEFT, CTL_AS_COUNT, false},
 	{"forwarded", "forwarded", CTL_LEFT, CTL_AS_COUNT, false},
+	{"punted", "to controllers", CTL_LEFT, CTL_AS_COUNT, false},
 	{"drops_rx", "dropped on the way in", CTL_LEFT, CTL_AS_COUNT, false},
 	{"offered", "offered to it", CTL_LEFT, CTL_AS_COUNT, false},
 	{"segments", "made by segmentation", CTL_LEFT, CTL_AS_COUNT, false},
@@ -508,7 +509,8 @@ const struct ctl_spec ctl_spec_ports[] = {
 		.flags = CTL_WATCH,
 		.answer = "{\"ports\": [{\"name\", \"rx_packets\", \"rx_bytes\", \"copies\", "
 			  "\"forwarded\", "
-			  "\"flooded\", \"drops_rx\", \"offered\", \"segments\", \"tx_packets\", "
+			  "\"flooded\", \"punted\", \"drops_rx\", \"offered\", \"segments\", "
+			  "\"tx_packets\", "
 			  "\"tx_bytes\", "
 			  "\"drops_tx\"}], \"queues\": [{\"port\", \"queue\", \"cpu\", \"load\": "
 			  "share of 1, "

@@ -47,9 +47,10 @@ static const struct ctl_col stats_cols[] = {
 	{"ledger.text", "ledger", CTL_LEFT, CTL_AS_IS, false},
 	{"rx_packets", "received", CTL_RIGHT, CTL_AS_COUNT, false},
 	{"rx_bytes", "received bytes", CTL_RIGHT, CTL_AS_BYTES, false},
-	{"copies", "copies by flooding", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"copies", "copies made", CTL_RIGHT, CTL_AS_COUNT, false},
 	{"forwarded", "forwarded", CTL_RIGHT, CTL_AS_COUNT, false},
 	{"flooded", "of that flooded", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"punted", "to controllers", CTL_RIGHT, CTL_AS_COUNT, false},
 	{"segments", "made by segmentation", CTL_RIGHT, CTL_AS_COUNT, false},
 	{"tx_packets", "sent", CTL_RIGHT, CTL_AS_COUNT, false},
 	{"tx_bytes", "sent bytes", CTL_RIGHT, CTL_AS_BYTES, false},
@@ -134,10 +135,12 @@ const struct ctl_spec ctl_spec_views[] = {
 		.cols = stats_cols,
 		.flags = CTL_DEFAULT | CTL_WATCH,
 		.answer = "{\"ledger\": {\"in\": received, copied and segmented, \"out\": sent, "
+			  "also to controllers, "
 			  "\"drops\", "
 			  "\"in_flight\", \"balanced\": true, \"text\": \"in = out + drops\" in "
 			  "numbers}, "
 			  "\"rx_packets\", \"rx_bytes\", \"copies\", \"forwarded\", \"flooded\", "
+			  "\"punted\", "
 			  "\"segments\", "
 			  "\"tx_packets\", \"tx_bytes\", \"drops_by_reason\": {reason: n}, "
 			  "\"n_switches\", "

@@ -8,6 +8,8 @@
 
 #include "ctl/base/clock.h"
 #include "dataplane/fdb_priv.h"
+#include "dataplane/inject.h"
+#include "dataplane/punt_priv.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -94,7 +96,8 @@ static int create(struct dp *dp, const struct dp_opts *opts)
 	atomic_store(&dp->max_sleep_us, opts->max_sleep_us);
 	atomic_store(&dp->view, empty);
 	dp->domain_totals = calloc(DP_MAX_DOMAINS, sizeof(*dp->domain_totals));
-	if (empty == NULL || dp->domain_totals == NULL || rcu_create(dp) != 0)
+	if (empty == NULL || dp->domain_totals == NULL || rcu_create(dp) != 0 ||
+	    dp_punt_init(dp) != 0)
 		return -ENOMEM;
 	empty->destroy = view_free;
 	if (pool_create(dp, RTE_MBUF_DEFAULT_BUF_SIZE,
@@ -112,6 +115,7 @@ int dp_create(const struct dp_opts *opts, struct dp **ret_dp, struct err *err)
 	if (dp == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for the dataplane");
 	memset(dp, 0, sizeof(*dp));
+	dp->punt_fd = -1;
 	if (getrandom(dp->probe_key, sizeof(dp->probe_key), 0) != sizeof(dp->probe_key)) {
 		free(dp);
 		return err_set(err, -EIO, "random", "the kernel gives no random numbers");
@@ -146,6 +150,7 @@ void dp_destroy(struct dp *dp)
 	dp_count_fini(dp);
 	dp_fdb_destroy(dp->fdb);
 	dp_flow_fini(dp);
+	dp_punt_fini(dp);
 	dp_meters_fini(dp);
 	for (unsigned i = 0; i < dp->n_pools; i++)
 		rte_mempool_free(dp->pools[i].pool);
@@ -233,6 +238,7 @@ int dp_worker_remove(struct dp *dp, unsigned cpu, struct err *err)
 
 	if (w == NULL)
 		return err_set(err, -ENOENT, "core-unknown", "core %u has no worker", cpu);
+	dp_inject_wait(dp);
 	dp_place_worker_leaving(dp, w);
 	rank_all(dp, w);
 	dp->workers[w->index] = NULL;

@@ -60,12 +60,20 @@ struct dp {
 	/* The flow engine's (pipeline.c). */
 	struct dp_pipeline *pipelines[DP_MAX_PIPELINES];
 	uint64_t pipeline_version; /* above all that workers may have seen */
+	uint64_t last_pipeline_id;
 	unsigned n_pipelines, n_counter_chunks;
 	uint32_t *free_counters, n_free_counters;
 	/* trace.c's own, kept from the first trace on: to make it takes milliseconds. */
 	struct dp_flow *trace_flow;
 	struct dp_flow_counter *trace_counters;
 	struct dp_flow_counter **counters_gone; /* [chunk]: of workers that were removed */
+
+	/* Frames for controllers (punt.c). */
+	int punt_fd;
+	_Atomic bool punt_bell;		/* the control thread wants to be told of the next one */
+	_Atomic uint64_t punt_interval; /* cycles from one of a port to the next */
+	_Atomic uint64_t punt_rest_at[DP_MAX_PORTS]; /* when a port has its whole burst again */
+	struct dp_punt_queue *punt_queues;
 };
 
 /* worker.c */
@@ -74,6 +82,9 @@ void dp_worker_stop(struct dp_worker *w);
 /* All workers stand still between these two; frames stay where they are.  Tens of microseconds. */
 void dp_pause(struct dp *dp);
 void dp_resume(struct dp *dp);
+
+/* inject.c */
+void dp_inject_worker_gone(struct dp_worker *w);
 
 /* count.c */
 int dp_count_alloc_port(struct dp *dp, uint16_t port_id);

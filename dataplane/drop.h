@@ -34,6 +34,8 @@
 	X(TTL, "ttl", "a rule decrements its TTL, which is 0 or 1")                             \
 	X(METER, "meter", "its rules use a meter, and it is over the rate")                     \
 	X(PROGRAM_TOO_LONG, "program-too-long", "its rules do more than a program holds")   \
+	X(CONTROLLER_LIMIT, "controller-limit", "its port sends controllers more than it may")     \
+	X(CONTROLLER_FULL, "controller-full", "too many frames wait for the controllers")       \
 	X(TUNNEL_MALFORMED, "tunnel-malformed", "the headers around it are cut off or wrong")  \
 	X(TUNNEL_CHECKSUM, "tunnel-checksum", "the outer UDP checksum is wrong, or missing") \
 	X(TUNNEL_FRAGMENT, "tunnel-fragment", "a fragment of a tunnel packet") \

@@ -60,7 +60,7 @@ static void look_at_tag(struct dp_walk *k)
 			   dp_edge_load_be16(d + 14) & 0xfff);
 }
 
-static void look_at_macs(struct dp_walk *k)
+void dp_walk_look_at_macs(struct dp_walk *k)
 {
 	const uint8_t *d = rte_pktmbuf_mtod(k->f.m, const uint8_t *);
 
@@ -96,18 +96,28 @@ struct dp_edge_frame dp_walk_leaving(struct dp_walk *k, bool last)
 static void output(struct dp_walk *k, uint16_t port, bool last)
 {
 	struct dp_worker *w = k->run->w;
-	struct dp_edge_frame f = dp_walk_leaving(k, last);
+	const struct dp_vport *out = port < DP_MAX_PORTS ? w->view->vports[port] : NULL;
+	struct dp_edge_frame f;
 
+	if (unlikely(k->run->no_port)) {
+		dp_walk_switch_output(k, out, last);
+		return;
+	}
+	f = dp_walk_leaving(k, last);
 	if (f.m != NULL)
-		dp_edge_forward(w, k->run->in, port < DP_MAX_PORTS ? w->view->vports[port] : NULL,
-				&f, k->run->count);
+		dp_edge_forward(w, k->run->in, out, &f, k->run->count);
 }
 
 /* The one output that may go back. */
 static void output_in_port(struct dp_walk *k, bool last)
 {
-	struct dp_edge_frame f = dp_walk_leaving(k, last);
+	struct dp_edge_frame f;
 
+	if (unlikely(k->run->no_port)) {
+		dp_walk_switch_output(k, NULL, last);
+		return;
+	}
+	f = dp_walk_leaving(k, last);
 	if (f.m != NULL)
 		dp_edge_send(k->run->w, k->run->in, k->run->in, &f, k->run->count);
 }
@@ -132,7 +142,7 @@ static void normal(struct dp_walk *k, bool last)
 	struct dp_edge_frame f;
 
 	look_at_tag(k);
-	look_at_macs(k);
+	dp_walk_look_at_macs(k);
 	pad(k);
 	f = k->f;
 	if (last)
@@ -197,12 +207,28 @@ static void on_in_port(struct dp_walk *k, const struct dp_step *s, bool last)
 
 static void on_flood(struct dp_walk *k, const struct dp_step *s, bool last)
 {
-	flood(k, last);
+	if (unlikely(k->run->no_port))
+		dp_walk_switch_flood(k, last);
+	else
+		flood(k, last);
 }
 
 static void on_normal(struct dp_walk *k, const struct dp_step *s, bool last)
 {
-	normal(k, last);
+	if (unlikely(k->run->no_port))
+		dp_walk_switch_normal(k, last);
+	else
+		normal(k, last);
+}
+
+static void on_table(struct dp_walk *k, const struct dp_step *s, bool last)
+{
+	struct dp_edge_frame f;
+
+	dp_walk_look_at_macs(k);
+	f = dp_walk_leaving(k, last);
+	if (f.m != NULL)
+		dp_flow_submit(k->run, &f);
 }
 
 static void on_drop(struct dp_walk *k, const struct dp_step *s, bool last)
@@ -212,9 +238,16 @@ static void on_drop(struct dp_walk *k, const struct dp_step *s, bool last)
 
 /* What is not listed changes bytes. */
 static void (*const on[DP_N_STEPS])(struct dp_walk *k, const struct dp_step *s, bool last) = {
-	[DP_STEP_OUTPUT] = on_output, [DP_STEP_IN_PORT] = on_in_port,  [DP_STEP_FLOOD] = on_flood,
-	[DP_STEP_ALL] = on_flood,     [DP_STEP_NORMAL] = on_normal,    [DP_STEP_DROP] = on_drop,
-	[DP_STEP_CLONE] = on_clone,   [DP_STEP_METER] = dp_walk_meter,
+	[DP_STEP_OUTPUT] = on_output,
+	[DP_STEP_IN_PORT] = on_in_port,
+	[DP_STEP_FLOOD] = on_flood,
+	[DP_STEP_ALL] = on_flood,
+	[DP_STEP_NORMAL] = on_normal,
+	[DP_STEP_DROP] = on_drop,
+	[DP_STEP_CLONE] = on_clone,
+	[DP_STEP_METER] = dp_walk_meter,
+	[DP_STEP_CONTROLLER] = dp_walk_controller,
+	[DP_STEP_TABLE] = on_table,
 };
 
 /* One step.  The frame is gone when k->f.m is NULL after it. */

@@ -96,6 +96,7 @@ static int change(struct dp_walk *k, const struct dp_step *s)
 	case DP_STEP_ALL:
 	case DP_STEP_NORMAL:
 	case DP_STEP_CONTROLLER:
+	case DP_STEP_TABLE:
 	case DP_STEP_DROP:
 	case DP_STEP_CLONE:
 	case DP_STEP_METER:
@@ -122,10 +123,12 @@ void dp_walk_change(struct dp_walk *k, const struct dp_step *s, bool last)
 	else if (s->op != DP_STEP_SET_MACS && s->op != DP_STEP_DEC_NW_TTL)
 		k->tag_changed = true;
 	k->macs_changed = true;
-	if (rc == -ERANGE)
+	if (rc == -ERANGE) {
+		dp_walk_tell_ttl(k, s);
 		dp_walk_drop(k, DP_DROP_TTL);
-	else if (rc == -ENOMEM)
+	} else if (rc == -ENOMEM) {
 		dp_walk_drop(k, DP_DROP_NO_MBUF);
+	}
 }
 
 bool dp_exec_key(const struct rte_mbuf *frame, struct rte_mempool *pool, const uint8_t *steps,

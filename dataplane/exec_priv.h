@@ -28,6 +28,8 @@ struct rte_mbuf *dp_walk_clone(struct dp_walk *k);
 /* The frame as it leaves by a step: itself when nothing comes after it ('last'), else a clone; its
  * mbuf is NULL when there is none. */
 struct dp_edge_frame dp_walk_leaving(struct dp_walk *k, bool last);
+/* k->f has its addresses as they are now. */
+void dp_walk_look_at_macs(struct dp_walk *k);
 /* The frame may be written to, and its headers are known.  False: it is gone, counted. */
 bool dp_walk_writable(struct dp_walk *k);
 /* Its tag says which VLAN carries it. */
@@ -35,6 +37,14 @@ void dp_walk_carried_on(struct dp_walk *k, bool tagged, uint16_t vid);
 
 /* A step that does something to the frame.  'last': nothing comes after it. */
 typedef void (*dp_walk_fn)(struct dp_walk *k, const struct dp_step *s, bool last);
+/* exec_no_port.c: outputs of a frame that came by no port. */
+void dp_walk_switch_output(struct dp_walk *k, const struct dp_vport *out, bool last);
+void dp_walk_switch_flood(struct dp_walk *k, bool last);
+void dp_walk_switch_normal(struct dp_walk *k, bool last);
+/* exec_punt.c */
+void dp_walk_controller(struct dp_walk *k, const struct dp_step *s, bool last);
+/* The step that found no TTL left: controllers get a copy when they want such frames. */
+void dp_walk_tell_ttl(struct dp_walk *k, const struct dp_step *s);
 void dp_walk_change(struct dp_walk *k, const struct dp_step *s, bool last);
 void dp_walk_meter(struct dp_walk *k, const struct dp_step *s, bool last);
 

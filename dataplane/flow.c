@@ -35,6 +35,14 @@ static void catch_up(struct dp_flow *flow, const struct dp_pipeline *pl, uint64_
 	flow->seen[pl->index] = version;
 }
 
+void dp_flow_follow(struct dp_flow *flow, const struct dp_pipeline *pl)
+{
+	uint64_t version = atomic_load_explicit(&pl->version, memory_order_acquire);
+
+	if (unlikely(version != flow->seen[pl->index]))
+		catch_up(flow, pl, version);
+}
+
 /* ---- Keys ---- */
 
 /* The whole key, for a group or a translation that asks for more than the short one. */
@@ -163,6 +171,34 @@ static void only_drop(struct dp_build *b, enum dp_drop reason)
 	dp_build_step(b, DP_STEP_DROP, reason, 0);
 }
 
+static void compose(struct dp_run *run, const struct dp_key *key, const struct dp_edge_frame *f)
+{
+	const struct dp_pipeline *pl = run->in->pipeline;
+	struct dp_build *b = &run->w->flow->build;
+	struct asked asked = {run, f};
+
+	dp_build_init(b);
+	b->again = ask_again;
+	b->again_arg = &asked;
+	pl->translate(pl->arg, key, run->w->flow->seen[pl->index], b);
+	if (b->overflow)
+		only_drop(b, DP_DROP_PROGRAM_TOO_LONG);
+	else if (b->lost)
+		only_drop(b, DP_DROP_NO_MBUF);
+}
+
+void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *f)
+{
+	struct dp_headers h;
+	struct dp_key key;
+
+	dp_parse_mbuf(f->m, &h);
+	dp_key_extract_head(rte_pktmbuf_mtod(f->m, const uint8_t *), f->m->data_len, f->m->pkt_len,
+			    &h, run->in->of_port, &key);
+	compose(run, &key, f);
+	run_build(run, f);
+}
+
 /* A packet that the cache knows nothing of: composes its program, keeps it, and runs it. */
 static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 {
@@ -171,17 +207,9 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 	const struct dp_edge_frame f = frame_of(flow, i);
 	const struct dp_key *key = long_key(burst, i);
 	struct dp_build *b = &flow->build;
-	struct asked asked = {run, &f};
 	struct dp_program *program = NULL;
 
-	dp_build_init(b);
-	b->again = ask_again;
-	b->again_arg = &asked;
-	pl->translate(pl->arg, key, flow->seen[pl->index], b);
-	if (b->overflow)
-		only_drop(b, DP_DROP_PROGRAM_TOO_LONG);
-	else if (b->lost)
-		only_drop(b, DP_DROP_NO_MBUF);
+	compose(run, key, &f);
 	if (b->keep && may_enter(run->w, run->in->id))
 		program = dp_programs_get(flow->programs, dp_build_only_output(b), b->steps,
 					  b->size, b->rules, b->n_rules);
@@ -415,7 +443,6 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 	struct dp_capture_point *point =
 		atomic_load_explicit(&in->port->capture, memory_order_acquire);
 	const struct dp_pipeline *pl = in->pipeline;
-	uint64_t version = atomic_load_explicit(&pl->version, memory_order_acquire);
 	struct dp_flow *flow = w->flow;
 	struct dp_mf_burst *b = &flow->burst;
 	struct dp_edge_frame normal[DP_BURST];
@@ -423,8 +450,7 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 
 	/* Before anything is marked as used: the last burst may be long ago. */
 	dp_flow_upkeep(w, w->burst_tsc);
-	if (unlikely(version != flow->seen[pl->index]))
-		catch_up(flow, pl, version);
+	dp_flow_follow(flow, pl);
 	if (unlikely(point != NULL))
 		w->dp->capture(point, w->index, DP_STAGE_INGRESS, DP_N_DROPS, pkts, n);
 	if (!dp_edge_admit(w, in, pkts, n))

@@ -35,6 +35,7 @@ struct dp_flow_tokens {
 struct dp_flow {
 	struct dp_mf *mf;
 	struct dp_programs *programs;
+	struct dp_punt_queue *punts;
 	uint64_t next_upkeep; /* clock */
 	uint32_t tick;
 	struct dp_flow_counter *_Atomic counters[DP_FLOW_MAX_CHUNKS]; /* control thread fills in */
@@ -55,6 +56,8 @@ struct dp_flow_log {
 
 struct dp_pipeline {
 	uint16_t index;
+	_Atomic bool tells_ttl; /* controllers want frames whose TTL ends */
+	uint64_t id;
 	dp_translate_fn translate;
 	void *arg;
 	_Atomic uint64_t version; /* published */
@@ -81,9 +84,18 @@ struct dp_run {
 	struct dp_count *count;
 	struct dp_edge_frame *normal; /* room for DP_BURST more */
 	uint16_t n_normal;
+	bool no_port; /* the switch speaks: 'in' stands for no port (inject.h) */
 };
 void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_t *steps,
 	     uint16_t size);
+
+/* What changed in the rules since this worker last looked is out of its cache. */
+void dp_flow_follow(struct dp_flow *flow, const struct dp_pipeline *pl);
+/* Does with one frame what the rules say, without the cache.  Takes it. */
+void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *frame);
+
+/* inject.c: runs frames that the control thread gave to this worker; returns how many. */
+unsigned dp_inject_drain(struct dp_worker *w);
 
 /* exec_change.c: the key of the frame as the changes among the steps leave it; the frame itself
  * stays as it is.  False when there is no buffer.  A CLONE whose end is not written yet counts as

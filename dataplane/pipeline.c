@@ -6,6 +6,7 @@
 
 #include "dataplane/flow.h"
 #include "dataplane/trace_priv.h"
+#include "dataplane/punt_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ void dp_flow_destroy(struct dp_flow *flow)
 		return;
 	for (unsigned i = 0; i < DP_FLOW_MAX_CHUNKS; i++)
 		free(atomic_load(&flow->counters[i]));
+	dp_punt_queue_leave(flow->punts);
 	dp_mf_destroy(flow->mf);
 	dp_programs_destroy(flow->programs);
 	free(flow);
@@ -57,6 +59,8 @@ int dp_flow_create(struct dp *dp, struct dp_flow **ret_flow)
 		rc = dp_mf_create(MAX_ENTRIES, unref_program, flow->programs, &flow->mf);
 	for (unsigned i = 0; rc == 0 && i < dp->n_counter_chunks; i++)
 		rc = chunk_alloc(flow, i);
+	if (rc == 0 && (flow->punts = dp_punt_queue_create(dp)) == NULL)
+		rc = -ENOMEM;
 	if (rc != 0) {
 		dp_flow_destroy(flow);
 		return rc;
@@ -98,6 +102,7 @@ int dp_pipeline_create(struct dp *dp, dp_translate_fn translate, void *arg,
 		return -ENOMEM;
 	}
 	pl->index = index;
+	pl->id = ++dp->last_pipeline_id;
 	pl->translate = translate;
 	pl->arg = arg;
 	/* Not a version that a worker may have seen of another pipeline of this index. */
@@ -125,6 +130,16 @@ void dp_pipeline_destroy(struct dp *dp, struct dp_pipeline *pipeline)
 	dp->n_pipelines--;
 	free(pipeline->log);
 	free(pipeline);
+}
+
+uint64_t dp_pipeline_id(const struct dp_pipeline *pipeline)
+{
+	return pipeline->id;
+}
+
+void dp_pipeline_tell_ttl(struct dp_pipeline *pipeline, bool tell)
+{
+	atomic_store_explicit(&pipeline->tells_ttl, tell, memory_order_relaxed);
 }
 
 uint64_t dp_pipeline_next(const struct dp_pipeline *pipeline)

@@ -34,6 +34,12 @@ int dp_pipeline_create(struct dp *dp, dp_translate_fn translate, void *arg,
 /* In no view any more. */
 void dp_pipeline_destroy(struct dp *dp, struct dp_pipeline *pipeline);
 
+/* A number that no other pipeline ever has. */
+uint64_t dp_pipeline_id(const struct dp_pipeline *pipeline);
+/* Frames whose TTL a rule decrements to nothing go to controllers (OFPR_INVALID_TTL); at first they
+ * do not. */
+void dp_pipeline_tell_ttl(struct dp_pipeline *pipeline, bool tell);
+
 /* The version that changes made now will be seen from. */
 uint64_t dp_pipeline_next(const struct dp_pipeline *pipeline);
 /* A rule of 'table' with this match comes or goes. */

@@ -21,6 +21,7 @@
 	X(ALL, "all")                       /* all of them */                                    \
 	X(NORMAL, "normal")                 /* as the learning switch does */                    \
 	X(CONTROLLER, "controller")         /* data: struct dp_step_controller */                \
+	X(TABLE, "table")                   /* as its rules say; injected frames only */         \
 	X(DROP, "drop")                     /* arg: enum dp_drop; ends the program */            \
 	X(CLONE, "clone")                   /* data: steps, run on a copy */                     \
 	X(METER, "meter")                   /* arg: index of the meter */                        \
@@ -39,7 +40,7 @@
 	X(SET_NW_TTL, "set_nw_ttl")         /* arg: TTL */                                       \
 	X(DEC_NW_TTL, "dec_nw_ttl")         /* data: struct dp_step_controller, for TTL 0 */     \
 	X(SET_MPLS_TTL, "set_mpls_ttl")                                                          \
-	X(DEC_MPLS_TTL, "dec_mpls_ttl")                                                          \
+	X(DEC_MPLS_TTL, "dec_mpls_ttl")     /* the same */                                       \
 	X(COPY_TTL_OUT, "copy_ttl_out")                                                          \
 	X(COPY_TTL_IN, "copy_ttl_in")
 

@@ -33,6 +33,7 @@
 
 #include "dataplane/dp_priv.h"
 #include "dataplane/flow.h"
+#include "dataplane/inject.h"
 
 #define IDLE_US		 100u
 #define FIRST_SLEEP_NS	 20000u
@@ -139,6 +140,7 @@ static uint64_t choose_sleep_ns(struct loop *l)
 static bool must_wake(const struct dp_worker *w)
 {
 	return rte_ring_count(w->inbox) != 0 || atomic_load(&w->stop) ||
+	       atomic_load(&w->inject_wanted) != atomic_load(&w->inject_done) ||
 	       atomic_load(&w->flip_wanted) != atomic_load(&w->flip_done) ||
 	       atomic_load(&w->pause_wanted) != atomic_load(&w->pause_done);
 }
@@ -299,6 +301,9 @@ static void run(struct dp_worker *w)
 		n = poll_all(&l);
 		if (unlikely(rte_ring_count(w->inbox) != 0))
 			n += dp_handoff_drain(w);
+		if (unlikely(atomic_load_explicit(&w->inject_wanted, memory_order_acquire) !=
+			     atomic_load_explicit(&w->inject_done, memory_order_relaxed)))
+			n += dp_inject_drain(w);
 		l.now = rte_rdtsc();
 		atomic_store_explicit(&w->loops, w->loops + 1, memory_order_relaxed);
 		if (n == 0) {
@@ -373,6 +378,7 @@ static void worker_free(struct dp *dp, struct dp_worker *w)
 	dp_count_free_worker(dp, w);
 	dp_flow_counters_gone(dp, w->flow);
 	dp_flow_destroy(w->flow);
+	dp_inject_worker_gone(w);
 	rte_ring_free(w->inbox);
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);

@@ -28,6 +28,7 @@
 #define DP_INBOX_SIZE  4096
 
 struct dp_flow;
+struct dp_records;
 struct dp_trace;
 struct rte_ring;
 struct rte_rcu_qsbr;
@@ -85,11 +86,14 @@ struct dp_worker {
 	_Atomic uint32_t flip_done;   /* worker */
 	_Atomic uint32_t pause_wanted;
 	_Atomic uint32_t pause_done;
+	_Atomic uint32_t inject_wanted; /* control: frames given to this worker (inject.h) */
+	_Atomic uint32_t inject_done;	/* worker: of them */
 	_Atomic uint64_t busy_cycles, sleep_cycles, packets, wakeups, loops;
 	_Atomic uint64_t sleep_start; /* of the sleep that goes on, in cycles; 0: awake */
 
 	/* Control thread's. */
-	struct dp_rxq_list *spare; /* an empty list, for when there is no memory; NULL: in use */
+	struct dp_records *injects; /* what inject_wanted counts; NULL: never any */
+	struct dp_rxq_list *spare;  /* an empty list, for when there is no memory; NULL: in use */
 	struct dp_count_set sets[2];
 	pthread_t thread;
 	int epoll_fd;

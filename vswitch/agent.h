@@ -25,6 +25,7 @@ struct vs_agent_port;
 struct vs_agent_table;
 struct vs_channel;
 struct vs_flows;
+struct vs_packet_buffers;
 struct vs_rule;
 struct dp_flow_counts;
 
@@ -38,7 +39,8 @@ struct vs_agent {
 	/* The highest generation that a role request named (6.3.4). */
 	bool has_generation;
 	uint64_t generation_id;
-	struct vs_channel *channels; /* a list by 'next', the oldest first */
+	struct vs_packet_buffers *buffers; /* packet_buffer.h; NULL: none are kept */
+	struct vs_channel *channels;	   /* a list by 'next', the oldest first */
 	unsigned n_channels;
 	struct vs_agent_table *tables; /* agent_table.c: 254 of them */
 	struct vs_agent_port *ports;   /* agent_port.c: what controllers were told of ports */

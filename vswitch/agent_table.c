@@ -77,7 +77,7 @@ static bool knows_meters(void)
 	struct of_instrs instrs = {.meter = 1};
 
 	of_instrs_mark(&instrs, OFPIT_METER);
-	return vs_xlate_check(&instrs) != OFPBIC_UNSUP_INST;
+	return vs_xlate_check(NULL, &instrs) != OFPBIC_UNSUP_INST;
 }
 
 static void fill_ability(struct of_table_ability *a)

@@ -7,6 +7,7 @@
 
 #include "ctl/base/wire.h"
 #include "dataplane/dp.h"
+#include "dataplane/inject.h"
 #include "dataplane/port.h"
 #include "vswitch/flow_key.h"
 #include "vswitch/flows_parts.h"
@@ -26,7 +27,8 @@ struct vs_flows {
 	struct dp *dp;
 	struct dp_pipeline *pipeline;
 	struct dp_cls *tables[VS_FLOW_TABLES];
-	_Atomic uint16_t port_ids[DP_MAX_PORTS + 1]; /* by OpenFlow number; one more than the id */
+	/* By OpenFlow number; one more than the id.  0 is no port's: that is LOCAL. */
+	_Atomic uint16_t port_ids[DP_MAX_PORTS + 1];
 	_Atomic bool port_dead[DP_MAX_PORTS + 1];
 	struct vs_groups *groups;
 	struct vs_rule *users; /* rules that use groups or meters */
@@ -202,6 +204,10 @@ uint16_t vs_flows_port_id(const struct vs_flows *flows, uint32_t of_port)
 {
 	uint16_t id = 0;
 
+	if (of_port == OFPP_LOCAL)
+		of_port = 0;
+	else if (of_port == 0)
+		return DP_NO_PORT;
 	if (of_port <= DP_MAX_PORTS)
 		id = atomic_load_explicit(&flows->port_ids[of_port], memory_order_relaxed);
 	return id == 0 ? DP_NO_PORT : (uint16_t)(id - 1);
@@ -211,6 +217,8 @@ void vs_flows_port(struct vs_flows *flows, uint32_t of_port, uint16_t port_id)
 {
 	uint16_t id = port_id == DP_NO_PORT ? 0 : (uint16_t)(port_id + 1);
 
+	if (of_port == OFPP_LOCAL)
+		of_port = 0;
 	if (of_port > DP_MAX_PORTS || atomic_load(&flows->port_ids[of_port]) == id)
 		return;
 	atomic_store(&flows->port_ids[of_port], id);
@@ -296,6 +304,7 @@ static struct vs_rule *rule_make(struct vs_flows *flows, const struct of_flow_mo
 	rule->priority = mod->priority;
 	rule->flags = mod->flags;
 	rule->cookie = mod->cookie;
+	rule->is_miss = mod->priority == 0 && mod->match.n == 0;
 	rule->idle_timeout = mod->idle_timeout;
 	rule->hard_timeout = mod->hard_timeout;
 	rule->created_ms = rule->modified_ms = dp_flow_now_ms(flows->dp);
@@ -568,7 +577,7 @@ static enum of_error modify_or_delete(struct vs_flows *flows, const struct of_fl
 /* Can we do it, and is what it names there? */
 static enum of_error check_instrs(const struct vs_flows *flows, const struct of_instrs *instrs)
 {
-	enum of_error error = vs_xlate_check(instrs);
+	enum of_error error = vs_xlate_check(flows, instrs);
 
 	if (error == OF_OK && of_instrs_has(instrs, OFPIT_METER) &&
 	    vs_meters_find(flows->meters, instrs->meter) == NULL)
@@ -697,8 +706,14 @@ void vs_flows_abort(struct vs_flows *flows)
 	vs_meters_abort(flows->meters);
 }
 
+void vs_flows_tell_ttl(struct vs_flows *flows, bool tell)
+{
+	dp_pipeline_tell_ttl(flows->pipeline, tell);
+}
+
 void vs_flows_barrier(struct vs_flows *flows)
 {
+	dp_inject_wait(flows->dp);
 	dp_synchronize(flows->dp);
 }
 

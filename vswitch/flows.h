@@ -43,6 +43,7 @@ struct vs_rule {
 	uint8_t table;
 	bool shares_counter; /* another rule goes on with it: not to be freed */
 	bool took_counter;   /* from the rule that it replaced */
+	bool is_miss;	     /* the table-miss rule (5.4): priority 0, any packet */
 	bool uses_groups;
 	struct vs_rule *user_next, **user_at; /* among those that use a group or meter */
 	uint32_t meter; /* the dataplane's number of what its instructions name */
@@ -83,6 +84,16 @@ void vs_flows_abort(struct vs_flows *flows);
 void vs_flows_reap(struct vs_flows *flows);
 /* Returns when all workers follow what was committed. */
 void vs_flows_barrier(struct vs_flows *flows);
+
+/* A packet-out (7.3.7): does with a packet what 'actions' say, as if it had come by 'in_port'
+ * (CONTROLLER: by none).  Borrows all.  OFPBRC_BAD_PORT for an in_port that is not there,
+ * OFPBRC_BAD_PACKET for what is no frame, and what the actions are refused with.  A packet that the
+ * workers have no room for is lost, as on a wire.  After vs_flows_barrier() it is on its way. */
+enum of_error vs_flows_packet_out(struct vs_flows *flows, uint32_t in_port,
+				  const struct of_actions *actions, const uint8_t *data,
+				  size_t size);
+/* Controllers want packets whose TTL a rule decrements to nothing; at first they do not. */
+void vs_flows_tell_ttl(struct vs_flows *flows, bool tell);
 
 /* Rules that a filter names.  'fn' changes nothing. */
 typedef void (*vs_rule_fn)(const struct vs_rule *rule, void *arg);
@@ -152,8 +163,17 @@ bool vs_flows_drops_fragments(const struct vs_flows *flows);
 
 /* xlate.c: a dp_translate_fn over 'struct vs_flows'. */
 void vs_xlate(void *flows, const struct dp_key *key, uint64_t version, struct dp_build *b);
-/* What a rule's instructions ask that the dataplane does not have; OF_OK when all is there. */
-enum of_error vs_xlate_check(const struct of_instrs *instrs);
+/* What a rule's instructions ask that the dataplane does not have; OF_OK when all is there.  LOCAL
+ * is a port where the switch has one (vs_flows_port()). */
+enum of_error vs_xlate_check(const struct vs_flows *flows, const struct of_instrs *instrs);
+/* The same for the actions of a packet-out, which alone may output to TABLE (4.5). */
+enum of_error vs_xlate_check_packet_out(const struct vs_flows *flows,
+					const struct of_actions *actions);
+/* Composes what the actions of a packet-out do with a packet of this key, into 'b' as vs_xlate()
+ * does.  Control thread. */
+void vs_xlate_packet_out(const struct vs_flows *flows, const struct of_actions *actions,
+			 const struct dp_key *key, struct dp_build *b);
+/* The same for the actions of a group's bucket. */
 enum of_error vs_xlate_check_actions(const struct of_actions *actions);
 /* Those of the specification that there are: bits by number on the wire. */
 uint32_t vs_xlate_known_actions(void);

@@ -44,6 +44,15 @@ const struct dp_pipeline *vs_switch_pipeline(const struct vs *vs, const char *sw
 	return r != NULL ? vs_flows_pipeline(r->flows) : NULL;
 }
 
+const char *vs_switch_of_pipeline(const struct vs *vs, uint64_t pipeline)
+{
+	for (unsigned i = 0; i < VS_MAX_RULED; i++)
+		if (vs->ruled[i].flows != NULL &&
+		    dp_pipeline_id(vs_flows_pipeline(vs->ruled[i].flows)) == pipeline)
+			return vs->ruled[i].sw;
+	return NULL;
+}
+
 static bool number_taken(const struct vs *vs, const char *sw, uint16_t number)
 {
 	for (unsigned i = 0; i < DP_MAX_PORTS; i++)

@@ -20,6 +20,9 @@ struct vs_agent *vs_switch_agent(const struct vs *vs, const char *sw);
 int vs_switch_flows_need(struct vs *vs, const char *sw, struct vs_flows **ret_flows,
 			 struct err *err);
 
+/* Which switch has the pipeline of this id (dp_pipeline_id()); NULL: none any more. */
+const char *vs_switch_of_pipeline(const struct vs *vs, uint64_t pipeline);
+
 /* For the view: a port's number, and what its switch has. */
 uint16_t vs_port_number(struct vs *vs, const struct vs_port *p, uint16_t id);
 const struct dp_pipeline *vs_switch_pipeline(const struct vs *vs, const char *sw);

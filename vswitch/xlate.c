@@ -166,6 +166,19 @@ static int execute(struct xlate *x, const struct of_instrs *i)
 	return of_instrs_has(i, OFPIT_GOTO_TABLE) ? i->goto_table : -1;
 }
 
+void vs_xlate_packet_out(const struct vs_flows *flows, const struct of_actions *actions,
+			 const struct dp_key *key, struct dp_build *b)
+{
+	struct xlate x;
+
+	memset(&x, 0, offsetof(struct xlate, at.from));
+	x.flows = flows;
+	x.b = b;
+	x.key = *key;
+	x.version = dp_pipeline_next(vs_flows_pipeline(flows)) - 1; /* what workers see */
+	vs_xlate_actions(&x, actions);
+}
+
 static bool is_fragment(struct xlate *x)
 {
 	vs_xlate_look_at(x, DP_FIELD_IP_FRAG);
@@ -196,6 +209,7 @@ void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_b
 			break;
 		}
 		dp_build_rule(b, rule->counter);
+		x.rule = rule;
 		if (of_instrs_has(&rule->instrs, OFPIT_METER))
 			vs_xlate_step(&x, DP_STEP_METER, rule->meter, 0);
 		table = execute(&x, &rule->instrs);

@@ -21,6 +21,12 @@ static void output(struct xlate *x, const struct of_action *a)
 	case OFPP_ALL:
 		vs_xlate_step(x, DP_STEP_ALL, 0, 0);
 		break;
+	case OFPP_TABLE:
+		vs_xlate_step(x, DP_STEP_TABLE, 0, 0);
+		break;
+	case OFPP_CONTROLLER:
+		vs_xlate_controller(x, a->output.max_len, vs_xlate_reason(x, a));
+		break;
 	default: {
 		uint16_t id = vs_flows_port_id(x->flows, a->output.port);
 
@@ -80,13 +86,17 @@ void vs_xlate_action(struct xlate *x, const struct of_action *a)
 		ttl(x, DP_STEP_SET_NW_TTL, a->ttl);
 		break;
 	case OF_ACT_DEC_NW_TTL:
-		ttl(x, DP_STEP_DEC_NW_TTL, 0);
+		vs_xlate_dec_ttl(x, DP_STEP_DEC_NW_TTL);
+		break;
+	case OF_ACT_NX_CONTROLLER:
+		vs_xlate_macs(x);
+		vs_xlate_controller(x, a->controller.max_len, a->controller.reason);
 		break;
 	case OF_ACT_SET_MPLS_TTL:
 		ttl(x, DP_STEP_SET_MPLS_TTL, a->ttl);
 		break;
 	case OF_ACT_DEC_MPLS_TTL:
-		ttl(x, DP_STEP_DEC_MPLS_TTL, 0);
+		vs_xlate_dec_ttl(x, DP_STEP_DEC_MPLS_TTL);
 		break;
 	case OF_ACT_COPY_TTL_OUT:
 		ttl(x, DP_STEP_COPY_TTL_OUT, 0);

@@ -2,12 +2,20 @@
  *
  * What a rule may ask for: the actions that xlate.c knows.  Control thread.
  */
+#include "dataplane/port.h"
 #include "vswitch/flow_key.h"
 #include "vswitch/flows.h"
 
-static enum of_error check_output(uint32_t port)
+static enum of_error check_output(const struct vs_flows *flows, uint32_t port, bool packet_out)
 {
 	switch (port) {
+	case OFPP_TABLE:
+		return packet_out ? OF_OK : OFPBAC_BAD_OUT_PORT;
+	case OFPP_LOCAL:
+		return flows == NULL || vs_flows_port_id(flows, port) != DP_NO_PORT
+			       ? OF_OK
+			       : OFPBAC_BAD_OUT_PORT;
+	case OFPP_CONTROLLER:
 	case OFPP_IN_PORT:
 	case OFPP_NORMAL:
 	case OFPP_FLOOD:
@@ -18,7 +26,9 @@ static enum of_error check_output(uint32_t port)
 	}
 }
 
-enum of_error vs_xlate_check_actions(const struct of_actions *actions)
+/* 'flows': NULL when any switch is asked for. */
+static enum of_error check_actions(const struct vs_flows *flows, const struct of_actions *actions,
+				   bool packet_out)
 {
 	for (size_t i = 0; i < actions->n; i++) {
 		const struct of_action *a = &actions->v[i];
@@ -26,7 +36,7 @@ enum of_error vs_xlate_check_actions(const struct of_actions *actions)
 
 		switch (a->type) {
 		case OF_ACT_OUTPUT:
-			error = check_output(a->output.port);
+			error = check_output(flows, a->output.port, packet_out);
 			break;
 		case OF_ACT_NX_REG_MOVE:
 			if (vs_flow_field((enum of_field)a->move.from.field) == DP_N_FIELDS ||
@@ -62,6 +72,7 @@ enum of_error vs_xlate_check_actions(const struct of_actions *actions)
 		case OF_ACT_POP_VLAN:
 		case OF_ACT_SET_NW_TTL:
 		case OF_ACT_DEC_NW_TTL:
+		case OF_ACT_NX_CONTROLLER:
 			break;
 		default:
 			error = OFPBAC_BAD_TYPE;
@@ -73,11 +84,22 @@ enum of_error vs_xlate_check_actions(const struct of_actions *actions)
 	return OF_OK;
 }
 
-enum of_error vs_xlate_check(const struct of_instrs *instrs)
+enum of_error vs_xlate_check(const struct vs_flows *flows, const struct of_instrs *instrs)
 {
-	enum of_error error = vs_xlate_check_actions(&instrs->apply);
+	enum of_error error = check_actions(flows, &instrs->apply, false);
 
-	return error != OF_OK ? error : vs_xlate_check_actions(&instrs->write);
+	return error != OF_OK ? error : check_actions(flows, &instrs->write, false);
+}
+
+enum of_error vs_xlate_check_packet_out(const struct vs_flows *flows,
+					const struct of_actions *actions)
+{
+	return check_actions(flows, actions, true);
+}
+
+enum of_error vs_xlate_check_actions(const struct of_actions *actions)
+{
+	return check_actions(NULL, actions, false);
 }
 
 uint32_t vs_xlate_known_actions(void)

@@ -8,6 +8,7 @@
  * 	xlate_group.c  groups
  * 	xlate_tag.c    tags, MPLS entries and I-TAGs pushed and popped
  * 	xlate_look.c   what the packet was asked, wherever its bytes are by now
+ * 	xlate_controller.c  what controllers learn with a packet
  * 	xlate_check.c  what a rule may ask for
  *
  * Whatever reads from the packet's key says so with vs_xlate_look_at(), whatever writes to it with
@@ -50,6 +51,7 @@ struct xlate {
 	struct vs_xlate_trace *trace; /* NULL on workers */
 	struct dp_key key;	      /* of the packet as it is now */
 	uint64_t version;
+	const struct vs_rule *rule; /* whose instructions are executed; NULL: a packet-out's */
 	/* The action set: what is executed at the end. */
 	const struct of_action *by_order[VS_XLATE_N_ORDER];
 	const struct of_action *fields[OF_N_FIELDS];
@@ -96,5 +98,11 @@ void vs_xlate_push_mpls(struct xlate *x, uint16_t type);
 void vs_xlate_pop_mpls(struct xlate *x, uint16_t type);
 void vs_xlate_push_pbb(struct xlate *x);
 void vs_xlate_pop_pbb(struct xlate *x);
+/* Output to CONTROLLER, 'max_len' bytes of it; 'reason' is an enum of_packet_in_reason. */
+void vs_xlate_controller(struct xlate *x, uint16_t max_len, uint8_t reason);
+/* OFPR_NO_MATCH for an output that the table-miss rule makes, else OFPR_ACTION. */
+uint8_t vs_xlate_reason(const struct xlate *x, const struct of_action *output);
+/* DEC_NW_TTL and DEC_MPLS_TTL, which controllers may want to hear of. */
+void vs_xlate_dec_ttl(struct xlate *x, enum dp_step_op op);
 
 #endif

@@ -218,7 +218,7 @@ static void settle(void)
 		dp_count_refresh(dp);
 		if (t->rx_packets == n_received && t->forwarded == t->offered) {
 			assert_int_equal(t->rx_packets + t->copies,
-					 t->forwarded + sum(t->drops_rx));
+					 t->forwarded + t->punted + sum(t->drops_rx));
 			return;
 		}
 		nanosleep(&(struct timespec){0, 100000}, NULL);

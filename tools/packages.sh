@@ -53,6 +53,7 @@ needs_test=(
 	file:/usr/lib/python3/dist-packages/prometheus_client/__init__.py:python3-prometheus-client
 	cmd:mandoc:mandoc
 	cmd:shellcheck:shellcheck
+	cmd:ovs-ofctl:openvswitch-common
 )
 
 # For libFuzzer: the compiler and the run-time library that it does not bring along.

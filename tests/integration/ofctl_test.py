@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""ovs-ofctl -O OpenFlow13, as administrators know it, against the real daemon over its management socket.
+
+     a ──┐
+     b ──┼── lan ── lan.mgmt ── ovs-ofctl
+     c ──┘
+"""
+import os
+import re
+import shutil
+import subprocess
+import time
+
+import vst
+
+
+class Ofctl:
+    def __init__(self, t, sw, folder):
+        self.t, self.folder = t, folder
+        self.target = f'unix:{os.path.join(sw.dir, "lan.mgmt")}'
+
+    def run(self, *args, stdin=None):
+        got = subprocess.run(['ovs-ofctl', '-O', 'OpenFlow13', '--timeout=20', args[0], self.target, *args[1:]],
+                             input=stdin, text=True, capture_output=True, timeout=60)
+        return got.returncode, got.stdout, got.stderr
+
+    def option(self, option, *args, stdin=None):
+        got = subprocess.run(['ovs-ofctl', '-O', 'OpenFlow13', '--timeout=20', option, args[0], self.target, *args[1:]],
+                             input=stdin, text=True, capture_output=True, timeout=60)
+        return got.returncode, got.stdout, got.stderr
+
+    def ok(self, *args, has=(), stdin=None):
+        code, out, err = self.run(*args, stdin=stdin)
+        missing = [h for h in ([has] if isinstance(has, str) else has) if h not in out]
+        self.t.check(code == 0 and not missing, 'ovs-ofctl ' + ' '.join(args), f'{code} {missing}\n{out}{err}')
+        return out
+
+    def refused(self, word, *args):
+        code, out, err = self.run(*args)
+        self.t.check(word in out + err, f'ovs-ofctl {" ".join(args)}: {word}', f'{code}\n{out}{err}')
+
+    def flows(self):
+        return [line for line in self.ok('dump-flows').splitlines() if 'actions=' in line]
+
+    def tables(self):
+        return sorted(re.search(r'table=\d+', f).group() + f.split('actions=')[1] for f in self.flows())
+
+    def file(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, 'w', encoding='ascii') as f:
+            f.write(text)
+        return path
+
+
+def reads(o):
+    o.ok('show', has=['n_tables:254', '1(a)', '2(b)', '3(c)', 'FLOW_STATS'])
+    o.ok('dump-desc', has='DP Description: lan')
+    o.ok('dump-tables')
+    o.ok('dump-table-features', has='table 0')
+    o.ok('dump-ports', has='rx pkts=')
+    o.ok('dump-ports-desc', has='2(b)')
+    o.ok('queue-stats')
+    o.ok('dump-aggregate', has='flow_count=')
+    o.ok('get-frags', has='normal')
+    o.ok('probe')
+
+
+def flows(o):
+    o.ok('del-flows')
+    o.t.check(o.flows() == [], 'del-flows leaves none')
+    o.ok('add-flow', 'table=3,priority=7,cookie=0x1234,idle_timeout=60,send_flow_rem,tcp,nw_dst=10.0.0.0/8,tp_dst=80,'
+                     'actions=set_field:00:00:00:00:00:05->eth_dst,output:2')
+    got = o.flows()
+    o.t.check(len(got) == 1 and all(w in got[0] for w in ('cookie=0x1234', 'table=3', 'priority=7', 'idle_timeout=60', 'send_flow_rem',
+                                                          'nw_dst=10.0.0.0/8', 'tp_dst=80', 'set_field:00:00:00:00:00:05->eth_dst')),
+              'a flow is read back as it was set', got)
+    o.ok('mod-flows', 'table=3,tcp,actions=output:3')
+    o.t.check('actions=output:3' in o.flows()[0].replace('"c"', '3').replace('output:c', 'output:3'), 'mod-flows', o.flows())
+    o.refused('OFPFMFC_OVERLAP', 'add-flow', 'table=3,priority=7,check_overlap,tcp,actions=drop')
+    code, out, err = o.option('--strict', 'del-flows', 'table=3,priority=8,tcp,nw_dst=10.0.0.0/8,tp_dst=80')
+    o.t.check(code == 0 and len(o.flows()) == 1, '--strict del-flows minds the priority', out + err)
+    o.ok('del-flows', 'table=3,tcp')
+    o.t.check(o.flows() == [], 'del-flows with a match')
+    path = o.file('a.flows', ''.join(f'table=1,udp,tp_dst={i},actions=output:1\n' for i in range(1, 2001)))
+    o.ok('add-flows', path)
+    o.t.check(len(o.flows()) == 2000, 'two thousand flows are read back')
+    code, out, err = o.run('diff-flows', path)
+    o.t.check(code == 0 and out == '', 'diff-flows finds no difference', out + err)
+    path = o.file('b.flows', 'table=1,udp,tp_dst=5,actions=output:1\ntable=2,actions=drop\n')
+    code, out, err = o.run('diff-flows', path)
+    o.t.check(code == 2 and out.count('\n') == 2000, 'and finds what differs', out[-300:] + err)
+    o.ok('replace-flows', path)
+    o.t.check(len(o.flows()) == 2, 'replace-flows', o.flows())
+
+
+def bundles(o):
+    path = o.file('c.flows', 'add table=5,cookie=5,actions=output:1\ndelete table=1\nadd table=6,actions=drop\n')
+    code, out, err = o.option('--bundle', 'add-flows', path)
+    o.t.check(code == 0 and len(o.flows()) == 3, '--bundle add-flows', f'{out}{err}{o.flows()}')
+    before = o.tables()
+    path = o.file('d.flows', 'add table=9,actions=output:1\ndelete\nadd table=7,priority=5,ip,actions=drop\n'
+                             'add table=7,priority=5,check_overlap,actions=output:2\n')
+    code, out, err = o.option('--bundle', 'add-flows', path)
+    o.t.check(code != 0 and 'OFPFMFC_OVERLAP' in out + err, '--bundle that fails says which', out + err)
+    o.t.check(o.tables() == before, 'and leaves everything as it was', o.flows())
+    code, out, err = o.option('--bundle', 'replace-flows', o.file('e.flows', 'actions=normal\n'))
+    o.t.check(code == 0 and len(o.flows()) == 1, '--bundle replace-flows', f'{out}{err}{o.flows()}')
+
+
+def groups_and_meters(o):
+    o.ok('add-group', 'group_id=1,type=select,bucket=weight:10,actions=output:1,bucket=weight:5,actions=output:2')
+    o.ok('dump-groups', has=['group_id=1', 'type=select', 'weight:10'])
+    o.ok('mod-group', 'group_id=1,type=all,bucket=actions=output:1')
+    o.ok('dump-groups', has='type=all')
+    o.ok('dump-group-stats', has='group_id=1')
+    o.ok('dump-group-features', has='select')
+    o.refused('OFPGMFC_GROUP_EXISTS', 'add-group', 'group_id=1,type=all')
+    o.ok('add-flow', 'table=8,actions=group:1')
+    o.ok('del-groups', 'group_id=1')
+    o.t.check(not [f for f in o.flows() if 'group' in f], 'a group takes its flows along', o.flows())
+    o.ok('add-meter', 'meter=1,kbps,burst,stats,bands=type=drop,rate=1000,burst_size=100')
+    o.ok('dump-meters', has=['meter=1', 'rate=1000'])
+    o.ok('mod-meter', 'meter=1,pktps,bands=type=drop,rate=7')
+    o.ok('meter-stats', has='meter:1')
+    o.ok('meter-features', has='max_meter')
+    o.ok('del-meters')
+    o.refused('OFPMMFC_UNKNOWN_METER', 'mod-meter', 'meter=1,pktps,bands=type=drop,rate=7')
+
+
+def ports(o, sw, a):
+    o.ok('mod-port', 'b', 'no-forward')
+    o.ok('show', has='NO_FWD')
+    o.t.check(not a.ping('10.0.0.2'), 'no-forward holds frames back')
+    o.ok('mod-port', 'b', 'forward')
+    o.t.check(a.ping('10.0.0.2'), 'forward lets them go')
+    o.ok('mod-port', 'b', 'down')
+    o.ok('dump-ports-desc', has='PORT_DOWN')
+    o.ok('mod-port', 'b', 'up')
+    o.ok('set-frags', 'drop')
+    o.ok('get-frags', has='drop')
+    o.ok('set-frags', 'normal')
+    code, out, err = o.run('set-frags', 'reassemble')
+    o.t.check(code != 0, 'set-frags reassemble is refused', out + err)
+
+
+def monitor(t, o, sw):
+    """Packet-ins while a monitor runs, where the switch sends any; at least it stays."""
+    proc = subprocess.Popen(['ovs-ofctl', '-O', 'OpenFlow13', 'monitor', o.target, '128'], stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, env=dict(os.environ, OVS_RUNDIR=sw.dir))
+    time.sleep(2)
+    stays = proc.poll() is None
+    proc.terminate()
+    t.check(stays, 'ovs-ofctl monitor stays', proc.communicate()[0])
+
+
+def test(t):
+    if shutil.which('ovs-ofctl') is None:
+        raise vst.Skip('needs ovs-ofctl (package openvswitch-common)')
+    sw = t.daemon()
+    sw.ctl('switch add lan --type private')
+    a = sw.tap('lan', 'a', '10.0.0.1/24')
+    sw.tap('lan', 'b', '10.0.0.2/24')
+    sw.tap('lan', 'c', '10.0.0.3/24')
+    o = Ofctl(t, sw, sw.dir)
+    reads(o)
+    flows(o)
+    bundles(o)
+    groups_and_meters(o)
+    ports(o, sw, a)
+    monitor(t, o, sw)
+
+
+vst.main(test)

@@ -312,7 +312,7 @@ static int need_controller(struct vs *vs, const struct vs_controller *m, bool st
 	if (find_live(c, m->target) != NULL)
 		return 0;
 	if (rc == 0 && target.tls)
-		rc = vs_tls_create(&files, &tls, err);
+		rc = vs_tls_create(&files, starting, &tls, err);
 	if (rc == 0)
 		rc = live_create(c, &target, tls, m->probe_ms, false, starting, err);
 	if (rc != 0)
@@ -403,7 +403,7 @@ static void adjust(struct vs_controller_live *live, const struct vs_controller *
 	const struct vs_tls_files files = {m->ca, m->cert, m->key};
 	struct vs_tls *tls = NULL;
 
-	if (live->tls != NULL && vs_tls_create(&files, &tls, NULL) == 0) {
+	if (live->tls != NULL && vs_tls_create(&files, false, &tls, NULL) == 0) {
 		vs_tls_destroy(live->tls);
 		live->tls = tls;
 	}

@@ -154,6 +154,14 @@ static void on_connect(struct bufferevent *bev, short what, void *arg)
 	connect_failed(r, text);
 }
 
+/* When there is no bufferevent. */
+static const char *why_none(const struct vs_remote *r)
+{
+	const char *error = r->opts.target.tls ? vs_tls_error(r->opts.tls) : "";
+
+	return error[0] != '\0' ? error : "no memory for the connection";
+}
+
 static void try_connect(struct vs_remote *r)
 {
 	const struct vs_target *t = &r->opts.target;
@@ -161,7 +169,7 @@ static void try_connect(struct vs_remote *r)
 	r->state = VS_REMOTE_CONNECTING;
 	r->bev = make_bufferevent(r, -1);
 	if (r->bev == NULL) {
-		connect_failed(r, "no memory for the connection");
+		connect_failed(r, why_none(r));
 		return;
 	}
 	bufferevent_setcb(r->bev, NULL, NULL, on_connect, r);
@@ -184,10 +192,12 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 		return;
 	}
 	bev = make_bufferevent(r, fd);
-	if (bev == NULL)
+	if (bev == NULL) {
+		snprintf(r->error, sizeof(r->error), "%s", why_none(r));
 		close(fd);
-	else
+	} else {
 		(void)open_channel(r, bev, address);
+	}
 }
 
 /* Want of descriptors: who waits in the kernel is still there in a moment. */

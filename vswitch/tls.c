@@ -21,6 +21,7 @@ struct vs_tls {
 	SSL_CTX *ctx;
 	char *paths[N_FILES];
 	struct timespec changed[N_FILES]; /* when they were read last */
+	char error[320];
 };
 
 static void reason_of(unsigned long code, char *text, size_t size)
@@ -95,11 +96,13 @@ static int read_files(struct vs_tls *tls, struct err *err)
 	int rc;
 
 	look_at_files(tls, tls->changed);
+	tls->error[0] = '\0';
 	if (ctx == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for TLS");
 	set_rules(ctx);
 	rc = load(ctx, tls->paths, err);
 	if (rc != 0) {
+		snprintf(tls->error, sizeof(tls->error), "%s", err->what);
 		SSL_CTX_free(ctx);
 		return rc;
 	}
@@ -108,9 +111,11 @@ static int read_files(struct vs_tls *tls, struct err *err)
 	return 0;
 }
 
-int vs_tls_create(const struct vs_tls_files *files, struct vs_tls **ret_tls, struct err *err)
+int vs_tls_create(const struct vs_tls_files *files, bool patient, struct vs_tls **ret_tls,
+		  struct err *err)
 {
 	struct vs_tls *tls = calloc(1, sizeof(*tls));
+	struct err local = {0};
 	int rc;
 
 	if (tls == NULL)
@@ -119,11 +124,13 @@ int vs_tls_create(const struct vs_tls_files *files, struct vs_tls **ret_tls, str
 	tls->paths[CERT] = strdup(files->cert);
 	tls->paths[KEY] = strdup(files->key);
 	if (tls->paths[CA] == NULL || tls->paths[CERT] == NULL || tls->paths[KEY] == NULL)
-		rc = err_set(err, -ENOMEM, "no-memory", "no memory for TLS");
+		rc = err_set(&local, -ENOMEM, "no-memory", "no memory for TLS");
 	else
-		rc = read_files(tls, err);
-	if (rc != 0) {
+		rc = read_files(tls, &local);
+	if (rc != 0 && !(patient && rc == -EINVAL)) {
 		vs_tls_destroy(tls);
+		if (err != NULL)
+			*err = local;
 		return rc;
 	}
 	*ret_tls = tls;
@@ -140,6 +147,11 @@ void vs_tls_destroy(struct vs_tls *tls)
 	free(tls);
 }
 
+const char *vs_tls_error(const struct vs_tls *tls)
+{
+	return tls->error;
+}
+
 static bool has_changed(const struct vs_tls *tls)
 {
 	struct timespec now[N_FILES];
@@ -152,11 +164,12 @@ struct bufferevent *vs_tls_bufferevent(struct vs_tls *tls, struct event_base *ba
 				       bool accepts, int options)
 {
 	struct bufferevent *bev;
+	struct err err = {0};
 	SSL *ssl;
 
-	if (has_changed(tls))
-		(void)read_files(tls, NULL);
-	ssl = SSL_new(tls->ctx);
+	if (tls->ctx == NULL || has_changed(tls))
+		(void)read_files(tls, &err);
+	ssl = tls->ctx != NULL ? SSL_new(tls->ctx) : NULL;
 	if (ssl == NULL)
 		return NULL;
 	bev = bufferevent_openssl_socket_new(base, fd, ssl,

@@ -405,6 +405,53 @@ static void more_than_the_limit_is_refused_and_the_limit_is_taken(void **state)
 		}
 }
 
+#define CONTROLLER(target, ...)                                                                    \
+	STATE("'controller':{'int " target "':{'switch':'int','target':'" target "'" __VA_ARGS__   \
+	      "}}")
+
+static void controllers_are_where_they_may_be(void **state)
+{
+	struct vs_model *m = must(CONTROLLER("tcp:10.0.0.1:6653", ",'probe':2000"));
+
+	assert_int_equal(m->n_controllers, 1);
+	assert_ptr_equal(m->controllers[0].sw, vs_model_switch(m, "int"));
+	assert_int_equal(m->controllers[0].probe_ms, 2000);
+	vs_model_destroy(m);
+	vs_model_destroy(must(CONTROLLER("ptcp:6653")));
+	vs_model_destroy(must(CONTROLLER("ptcp:6653:0.0.0.0", ",'insecure':true")));
+	vs_model_destroy(
+		must(CONTROLLER("ptls:6653:0.0.0.0", ",'ca':'/a','cert':'/b','key':'/c'")));
+	refused(CONTROLLER("ptcp:6653:0.0.0.0"), -EINVAL, "not-loopback");
+	refused(CONTROLLER("ptcp:6653:[::]"), -EINVAL, "not-loopback");
+	refused(CONTROLLER("tcp:name"), -EINVAL, "bad-target");
+	refused(CONTROLLER("tls:10.0.0.1", ",'ca':'/a','cert':'/b'"), -EINVAL, "tls-files");
+	refused(CONTROLLER("tcp:10.0.0.1", ",'ca':'/a'"), -EINVAL, "tls-files");
+	refused(STATE("'controller':{'c':{'switch':'none','target':'ptcp:1'}}"), -ENOENT,
+		"not-found");
+	refused(STATE("'controller':{'c':{'switch':'int'}}"), -EINVAL, "bad-target");
+	refused(STATE("'controller':{'a':{'switch':'int','target':'ptcp:6653'},"
+		      "'b':{'switch':'ext','target':'ptcp:6653:127.0.0.1'}}"),
+		-EEXIST, "address-used");
+}
+
+static void datapath_ids_are_hexadecimal_and_not_0(void **state)
+{
+	static const char *const bad[] = {"", "0", "0x", "0000", "xyz", "12345678901234567", "-1"};
+	struct vs_model *m = must(
+		"{'switch':{'s':{'type':'private','datapath_id':'0x00Ab','fail_mode':'secure'}}}");
+
+	assert_int_equal(m->switches[0].datapath_id, 0xab);
+	assert_true(m->switches[0].secure);
+	vs_model_destroy(m);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char text[120];
+
+		snprintf(text, sizeof(text),
+			 "{'switch':{'s':{'type':'private','datapath_id':'%s'}}}", bad[i]);
+		refused(text, -EINVAL, "bad-datapath-id");
+	}
+}
+
 static void model_that_has_no_memory_is_refused_whole(void **state)
 {
 	json_t *s = load(PORT("'switch':'ext','kind':'phys','tenant_vlan':['red=1']"));
@@ -427,7 +474,7 @@ static void model_that_has_no_memory_is_refused_whole(void **state)
 		assert_int_equal(s->refcount, 1);
 	}
 	fail_at = -1;
-	assert_int_equal(n, 8); /* the model, its five tables, the tenants of the port */
+	assert_int_equal(n, 8); /* the model, its six tables, the tenants of the port */
 	vs_model_destroy(m);
 	json_decref(s);
 }
@@ -454,6 +501,8 @@ int main(void)
 		cmocka_unit_test(devices_that_only_look_alike_are_two),
 		cmocka_unit_test(metrics_are_served_on_loopback_only),
 		cmocka_unit_test(more_than_the_limit_is_refused_and_the_limit_is_taken),
+		cmocka_unit_test(controllers_are_where_they_may_be),
+		cmocka_unit_test(datapath_ids_are_hexadecimal_and_not_0),
 		cmocka_unit_test(model_that_has_no_memory_is_refused_whole),
 	};
 

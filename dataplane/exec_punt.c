@@ -21,6 +21,11 @@ static void put(struct dp_walk *k, struct rte_mbuf *m, const struct dp_step_cont
 	enum dp_drop reason;
 
 	f.m = m;
+	/* A trace is no packet: nobody is told. */
+	if (unlikely(k->run->w->trace != NULL)) {
+		k->run->count->punted++;
+		return;
+	}
 	reason = dp_punt_put(k->run->w, k->run->in, &f, what);
 	if (reason == DP_N_DROPS)
 		k->run->count->punted++;

@@ -7,6 +7,7 @@
 #include "vswitch/agent_group.h"
 #include "vswitch/agent_meter.h"
 #include "vswitch/flows.h"
+#include "vswitch/packet_buffer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +25,9 @@ int vs_agent_create(struct vs *vs, const char *sw, struct vs_agent **ret_agent)
 	agent->vs = vs;
 	snprintf(agent->sw, sizeof(agent->sw), "%s", sw);
 	agent->config = (struct of_config){.flags = OFPC_FRAG_NORMAL, .miss_send_len = MISS_SEND};
-	if (vs_agent_tables_create(agent) != 0) {
+	agent->buffers = vs_packet_buffers_create();
+	if (agent->buffers == NULL || vs_agent_tables_create(agent) != 0) {
+		vs_packet_buffers_destroy(agent->buffers);
 		free(agent);
 		return -ENOMEM;
 	}
@@ -36,6 +39,7 @@ void vs_agent_destroy(struct vs_agent *agent)
 {
 	if (agent == NULL)
 		return;
+	vs_packet_buffers_destroy(agent->buffers);
 	free(agent->ports);
 	free(agent->tables);
 	free(agent);

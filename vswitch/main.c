@@ -20,6 +20,7 @@
 #include "vswitch/metrics_data.h"
 #include "vswitch/notify.h"
 #include "vswitch/options.h"
+#include "vswitch/punt.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/vs.h"
 
@@ -48,6 +49,7 @@ struct main_state {
 	struct dp *dp;
 	struct store *store;
 	struct vs_metrics *metrics;
+	struct vs_punts *punts;
 	struct vs_link_monitor *links;
 	struct vs_daemon d;
 	char *initial;
@@ -346,11 +348,16 @@ static int vs_start(struct main_state *s, struct err *err)
 		vs_destroy(s->d.vs);
 		return rc;
 	}
+	/* Without memory for it controllers get no packets; the switch goes on. */
+	if (vs_punts_create(s->d.vs, s->base, vs_switch_agent, &s->punts) != 0)
+		s->punts = NULL;
 	return 0;
 }
 
 static void vs_stop(struct main_state *s)
 {
+	vs_punts_destroy(s->punts);
+	s->punts = NULL;
 	vs_captures_destroy(s->d.captures);
 	vs_metrics_destroy(s->metrics);
 	s->metrics = NULL;

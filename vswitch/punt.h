@@ -20,8 +20,8 @@ struct vs_packet_buffers;
 struct vs_punts;
 struct of_packet_in;
 
-/* The agent of a switch, or NULL: then its frames are dropped.  vs_agent_find(). */
-typedef struct vs_agent *(*vs_punt_find_fn)(struct vs *vs, const char *sw);
+/* The agent of a switch, or NULL: then its frames are dropped.  vs_switch_agent(). */
+typedef struct vs_agent *(*vs_punt_find_fn)(const struct vs *vs, const char *sw);
 
 /* Watches the dataplane's descriptor in the event loop.  0 or -ENOMEM. */
 int vs_punts_create(struct vs *vs, struct event_base *base, vs_punt_find_fn find,

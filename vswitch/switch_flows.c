@@ -190,6 +190,8 @@ void vs_switch_flows_links(struct vs *vs)
 static void sync_ports(struct vs *vs, const struct vs_switch_rules *r)
 {
 	bool there[MAX_NUMBER + 1] = {false};
+	unsigned n_hosts = 0;
+	uint16_t host = DP_NO_PORT;
 
 	for (unsigned i = 0; i < vs->model->n_ports; i++) {
 		const struct vs_port *p = &vs->model->ports[i];
@@ -200,7 +202,11 @@ static void sync_ports(struct vs *vs, const struct vs_switch_rules *r)
 		number = vs_port_number(vs, p, id);
 		there[number] = true;
 		vs_flows_port(r->flows, number, id);
+		if (p->kind == VS_HOST && ++n_hosts == 1)
+			host = id;
 	}
+	/* LOCAL is the host, where it is one port. */
+	vs_flows_port(r->flows, OFPP_LOCAL, n_hosts == 1 ? host : DP_NO_PORT);
 	for (uint16_t number = 1; number <= MAX_NUMBER; number++)
 		if (!there[number])
 			vs_flows_port(r->flows, number, DP_NO_PORT);

@@ -21,7 +21,9 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/dp.h"
+#include "dataplane/inject.h"
 #include "dataplane/port_mem.h"
+#include "dataplane/punt.h"
 #include "dataplane/view.h"
 #include "tests/support/test_dp.h"
 
@@ -55,7 +57,9 @@ enum shape {
 	TAGGED,
 	MACS,
 	CLONED,
-	BACK_TAGGED
+	BACK_TAGGED,
+	TELL,
+	TELL_AND_SEND
 };
 struct plan {
 	_Atomic int shape;
@@ -91,6 +95,14 @@ static void compose(struct dp_build *b, enum shape shape, uint32_t arg)
 	case BACK_TAGGED:
 		dp_build_step(b, DP_STEP_PUSH_VLAN, 0x81000007, 0);
 		dp_build_step(b, DP_STEP_IN_PORT, 0, 0);
+		break;
+	case TELL:
+	case TELL_AND_SEND:
+		data = dp_build_step(b, DP_STEP_CONTROLLER, 0, sizeof(struct dp_step_controller));
+		memcpy(data, &(struct dp_step_controller){.cookie = 77, .max_size = 128},
+		       sizeof(struct dp_step_controller));
+		if (shape == TELL_AND_SEND)
+			dp_build_step(b, DP_STEP_OUTPUT, arg, 0);
 		break;
 	case NOTHING:
 		break;
@@ -546,6 +558,98 @@ static void freed_counter_starts_again_at_nothing(void **state)
 	expect_counts(plans[1].rule, 0);
 }
 
+/* ---- Controllers ---- */
+
+static struct dp_punt told;
+static uint8_t told_bytes[SIZE];
+
+static void on_punt(void *arg, const struct dp_punt *punt)
+{
+	told = *punt;
+	assert_int_equal(punt->size, SIZE);
+	memcpy(told_bytes, punt->data, SIZE);
+}
+
+static void controllers_get_a_copy_and_know_whose(void **state)
+{
+	uint64_t before;
+
+	dp_count_refresh(dp);
+	before = dp_port_count(dp, 0)->punted;
+	change(1, TELL, 0);
+	send(0, 1, 2);
+	change(1, TELL_AND_SEND, 2);
+	send(0, 1, 1);
+	assert_int_equal(collect(2), 1);
+	assert_int_equal(dp_punt_poll(dp, 2, on_punt, NULL), 2);
+	assert_int_equal(dp_punt_poll(dp, 64, on_punt, NULL), 1);
+	assert_int_equal(told.what.cookie, 77);
+	assert_int_equal(told.what.in_port, 1);
+	assert_int_equal(told.port, 0);
+	assert_int_equal(told.pipeline, dp_pipeline_id(pipeline));
+	assert_int_equal(told_bytes[5], 1);
+	assert_int_equal(dp_port_count(dp, 0)->punted - before, 3);
+}
+
+static void port_tells_controllers_no_more_than_it_may(void **state)
+{
+	uint64_t before = drops(DP_DROP_CONTROLLER_LIMIT);
+	unsigned n;
+
+	dp_punt_set_rate(dp, 1);
+	change(1, TELL, 0);
+	send(1, 1, DP_PUNT_BURST + 10);
+	n = dp_punt_poll(dp, 2 * DP_PUNT_BURST, on_punt, NULL);
+	assert_in_range(n, DP_PUNT_BURST - 2, DP_PUNT_BURST + 2);
+	assert_int_equal(drops(DP_DROP_CONTROLLER_LIMIT) - before, DP_PUNT_BURST + 10 - n);
+	send(2, 1, 1); /* another port still may */
+	assert_int_equal(dp_punt_poll(dp, 64, on_punt, NULL), 1);
+	dp_punt_set_rate(dp, DP_PUNT_RATE);
+}
+
+static void inject(uint16_t from, enum dp_step_op op, uint32_t arg)
+{
+	static const uint8_t d[SIZE] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 0x88, 0xb5};
+	struct dp_build b;
+	const struct dp_inject what = {
+		.pipeline = pipeline, .port = from, .data = d, .size = SIZE, .build = &b};
+
+	dp_build_init(&b);
+	dp_build_step(&b, op, arg, 0);
+	assert_int_equal(dp_inject(dp, &what), 0);
+	dp_inject_wait(dp);
+	settle();
+}
+
+static void injected_frame_goes_as_if_it_had_come_by_a_port(void **state)
+{
+	uint64_t before = drops(DP_DROP_TENANT);
+
+	inject(0, DP_STEP_OUTPUT, 1);
+	assert_int_equal(collect(1), 1);
+	inject(0, DP_STEP_OUTPUT, FOREIGN);
+	assert_int_equal(collect(FOREIGN), 0);
+	assert_int_equal(drops(DP_DROP_TENANT) - before, 1);
+	inject(0, DP_STEP_ALL, 0);
+	assert_int_equal(collect(0), 0);
+	assert_int_equal(collect(1) + collect(2), 2);
+	change(1, SEND, 2);
+	inject(0, DP_STEP_TABLE, 0);
+	assert_int_equal(collect(2), 1);
+}
+
+static void switch_speaks_to_every_tenant(void **state)
+{
+	inject(DP_NO_PORT, DP_STEP_OUTPUT, FOREIGN);
+	assert_int_equal(collect(FOREIGN), 1);
+	inject(DP_NO_PORT, DP_STEP_FLOOD, 0);
+	for (unsigned i = 0; i < N_PORTS; i++)
+		assert_int_equal(collect(i), 1);
+	change(1, SEND, 2);
+	inject(DP_NO_PORT, DP_STEP_TABLE, 0);
+	assert_int_equal(collect(2), 1);
+}
+
 /* ---- */
 
 static int setup(void **state)
@@ -637,6 +741,10 @@ int main(void)
 		TEST(normal_follows_the_station_without_a_new_translation),
 		TEST(cached_program_of_a_port_that_is_gone_drops),
 		TEST(worker_that_goes_leaves_its_counts),
+		TEST(controllers_get_a_copy_and_know_whose),
+		TEST(port_tells_controllers_no_more_than_it_may),
+		TEST(injected_frame_goes_as_if_it_had_come_by_a_port),
+		TEST(switch_speaks_to_every_tenant),
 		TEST(freed_counter_starts_again_at_nothing),
 	};
 

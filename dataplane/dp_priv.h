@@ -26,6 +26,7 @@ struct dp_placed {
 
 struct dp {
 	/* Read by workers. */
+	struct dp_ct *_Atomic ct; /* connections; NULL: nobody asked yet */
 	_Atomic(struct dp_view *) view;
 	struct dp_fdb *fdb;
 	struct dp_worker

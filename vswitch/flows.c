@@ -575,7 +575,7 @@ static enum of_error modify_or_delete(struct vs_flows *flows, const struct of_fl
 }
 
 /* Can we do it, and is what it names there? */
-static enum of_error check_instrs(const struct vs_flows *flows, const struct of_instrs *instrs)
+static enum of_error check_instrs(struct vs_flows *flows, const struct of_instrs *instrs)
 {
 	enum of_error error = vs_xlate_check(flows, instrs);
 
@@ -584,7 +584,13 @@ static enum of_error check_instrs(const struct vs_flows *flows, const struct of_
 		error = OFPMMFC_INVALID_METER;
 	if (error == OF_OK)
 		error = vs_groups_check(flows->groups, &instrs->apply);
-	return error != OF_OK ? error : vs_groups_check(flows->groups, &instrs->write);
+	if (error == OF_OK)
+		error = vs_groups_check(flows->groups, &instrs->write);
+	if (error == OF_OK &&
+	    (vs_xlate_tracks(&instrs->apply) || vs_xlate_tracks(&instrs->write)) &&
+	    dp_conntrack_need(flows->dp) != 0)
+		error = OF_ERROR_NO_MEMORY;
+	return error;
 }
 
 enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod)

@@ -163,6 +163,8 @@ bool vs_flows_drops_fragments(const struct vs_flows *flows);
 
 /* xlate.c: a dp_translate_fn over 'struct vs_flows'. */
 void vs_xlate(void *flows, const struct dp_key *key, uint64_t version, struct dp_build *b);
+/* Some track connections. */
+bool vs_xlate_tracks(const struct of_actions *actions);
 /* What a rule's instructions ask that the dataplane does not have; OF_OK when all is there.  LOCAL
  * is a port where the switch has one (vs_flows_port()). */
 enum of_error vs_xlate_check(const struct vs_flows *flows, const struct of_instrs *instrs);

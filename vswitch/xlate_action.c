@@ -82,6 +82,12 @@ void vs_xlate_action(struct xlate *x, const struct of_action *a)
 	case OF_ACT_NX_REG_LOAD2:
 		vs_xlate_set_field(x, &a->set);
 		break;
+	case OF_ACT_NX_CT:
+		vs_xlate_ct(x, &a->ct);
+		break;
+	case OF_ACT_NX_CT_CLEAR:
+		vs_xlate_ct_clear(x);
+		break;
 	case OF_ACT_SET_NW_TTL:
 		ttl(x, DP_STEP_SET_NW_TTL, a->ttl);
 		break;

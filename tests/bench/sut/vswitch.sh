@@ -7,7 +7,7 @@ VSWITCH_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 VSWITCHD=${VSWITCHD:-$VSWITCH_ROOT/build/vswitch/vswitchd}
 VSWITCHCTL=${VSWITCHCTL:-$VSWITCH_ROOT/build/ctl/vswitchctl}
 
-sut_supports() { case $POLICY in normal|vm|inport|l3|acl:*|exact|pipeline) ;; *) return 1;; esac; }
+sut_supports() { case $POLICY in normal|vm|inport|l3|acl:*|exact|pipeline|ct) ;; *) return 1;; esac; }
 
 # The whole configuration is in the file that an empty store starts with.
 vswitch_config() {
@@ -45,6 +45,10 @@ vswitch_flows() {
     pipeline) echo "table=0,in_port=1,actions=push_vlan:0x8100,set_field:4106->vlan_vid,write_metadata:0x7,goto_table:1"
               echo "table=1,metadata=0x7,ip,actions=set_field:02:aa:00:00:00:01->eth_src,set_field:02:aa:00:00:00:02->eth_dst,dec_ttl,goto_table:2"
               echo "table=2,metadata=0x7,actions=output:2";;
+    ct) echo "table=0,ip,ct_state=-trk,actions=ct(table=1)"
+        echo "table=1,in_port=1,ip,ct_state=+trk+new,actions=ct(commit),output:2"
+        echo "table=1,in_port=1,ip,ct_state=+trk+est,actions=output:2"
+        echo "table=1,in_port=2,ip,ct_state=+trk+est,actions=output:1";;
   esac
 }
 sut_info() {

@@ -251,6 +251,7 @@ static void (*const on[DP_N_STEPS])(struct dp_walk *k, const struct dp_step *s, 
 	[DP_STEP_CT] = dp_walk_ct,
 	[DP_STEP_CT_CLEAR] = dp_walk_ct_clear,
 	[DP_STEP_RESUME] = dp_walk_resume,
+	[DP_STEP_TUNNEL] = dp_walk_tunnel,
 };
 
 /* One step.  The frame is gone when k->f.m is NULL after it. */

@@ -91,6 +91,7 @@ static int change(struct dp_walk *k, const struct dp_step *s)
 	case DP_STEP_COPY_TTL_IN:
 		return dp_rw_copy_ttl_in(m, h);
 	case DP_STEP_OUTPUT:
+	case DP_STEP_TUNNEL:
 	case DP_STEP_IN_PORT:
 	case DP_STEP_FLOOD:
 	case DP_STEP_ALL:

@@ -45,6 +45,8 @@ void dp_walk_resume(struct dp_walk *k, const struct dp_step *s, bool last);
 
 /* A step that does something to the frame.  'last': nothing comes after it. */
 typedef void (*dp_walk_fn)(struct dp_walk *k, const struct dp_step *s, bool last);
+/* exec_tunnel.c: an output by a tunnel port, to where the rules say. */
+void dp_walk_tunnel(struct dp_walk *k, const struct dp_step *s, bool last);
 /* exec_no_port.c: outputs of a frame that came by no port. */
 void dp_walk_switch_output(struct dp_walk *k, const struct dp_vport *out, bool last);
 void dp_walk_switch_flood(struct dp_walk *k, bool last);

@@ -3,6 +3,7 @@
  * See flow.h.  Workers.
  */
 #include "dataplane/flow.h"
+#include "dataplane/tunnel.h"
 #include "dataplane/head.h"
 
 #include <rte_cycles.h>
@@ -79,11 +80,13 @@ static void make_long(struct dp_mf_burst *b, unsigned i)
 	if ((b->plain >> i & 1) != 0) {
 		dp_key_plain_whole(rte_pktmbuf_mtod(m, const uint8_t *), b->key[i],
 				   &b->long_key[i]);
-		return;
+	} else {
+		dp_parse_mbuf(m, &h);
+		dp_key_extract_head(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len,
+				    &h, b->in_port, &b->long_key[i]);
 	}
-	dp_parse_mbuf(m, &h);
-	dp_key_extract_head(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len, &h,
-			    b->in_port, &b->long_key[i]);
+	if (unlikely(b->tunnel))
+		dp_tunnel_key(m, &b->long_key[i]);
 }
 
 static const struct dp_key *long_key(struct dp_mf_burst *b, unsigned i)
@@ -376,6 +379,7 @@ static void prepare(struct dp_worker *w, const struct dp_vport *in, struct rte_m
 	b->context = NULL;
 	b->make_long = make_long;
 	b->in_port = in->of_port;
+	b->tunnel = in->tunnel != NULL;
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 

@@ -63,6 +63,7 @@ static bool only_sends(const struct dp_step *s)
 {
 	switch (s->op) {
 	case DP_STEP_OUTPUT:
+	case DP_STEP_TUNNEL:
 	case DP_STEP_IN_PORT:
 	case DP_STEP_FLOOD:
 	case DP_STEP_ALL:

@@ -17,6 +17,7 @@
 /* clang-format off */
 #define DP_STEPS(X)                                                                              \
 	X(OUTPUT, "output")                 /* arg: port id */                                   \
+	X(TUNNEL, "tunnel")                 /* arg: port id; data: struct dp_tunnel_meta */       \
 	X(IN_PORT, "in_port")               /* back where it came from */                        \
 	X(FLOOD, "flood")                   /* all ports of the tenant that take floods */       \
 	X(ALL, "all")                       /* all of them */                                    \

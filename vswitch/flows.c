@@ -27,6 +27,7 @@ struct vs_flows {
 	struct dp *dp;
 	struct dp_pipeline *pipeline;
 	struct dp_cls *tables[VS_FLOW_TABLES];
+	_Atomic uint8_t port_asks[DP_MAX_PORTS + 1];
 	/* By OpenFlow number; one more than the id.  0 is no port's: that is LOCAL. */
 	_Atomic uint16_t port_ids[DP_MAX_PORTS + 1];
 	_Atomic bool port_dead[DP_MAX_PORTS + 1];
@@ -224,6 +225,22 @@ void vs_flows_port(struct vs_flows *flows, uint32_t of_port, uint16_t port_id)
 	atomic_store(&flows->port_ids[of_port], id);
 	dp_pipeline_log_all(flows->pipeline);
 	dp_pipeline_publish(flows->pipeline);
+}
+
+void vs_flows_port_asks(struct vs_flows *flows, uint32_t of_port, uint8_t asks)
+{
+	if (of_port > DP_MAX_PORTS || atomic_load(&flows->port_asks[of_port]) == asks)
+		return;
+	atomic_store(&flows->port_asks[of_port], asks);
+	dp_pipeline_log_all(flows->pipeline);
+	dp_pipeline_publish(flows->pipeline);
+}
+
+uint8_t vs_flows_asks_of(const struct vs_flows *flows, uint32_t of_port)
+{
+	return of_port <= DP_MAX_PORTS
+		       ? atomic_load_explicit(&flows->port_asks[of_port], memory_order_relaxed)
+		       : 0;
 }
 
 void vs_flows_port_live(struct vs_flows *flows, uint32_t of_port, bool live)

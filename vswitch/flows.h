@@ -70,6 +70,12 @@ int vs_flows_create(struct dp *dp, vs_flow_removed_fn removed, void *arg,
 void vs_flows_destroy(struct vs_flows *flows);
 struct dp_pipeline *vs_flows_pipeline(const struct vs_flows *flows);
 
+/* Which port of a tunnel asks rules for its key, its remote.  Known to the translation. */
+#define VS_PORT_FLOW_KEY    1u
+#define VS_PORT_FLOW_REMOTE 2u
+void vs_flows_port_asks(struct vs_flows *flows, uint32_t of_port, uint8_t asks);
+uint8_t vs_flows_asks_of(const struct vs_flows *flows, uint32_t of_port);
+
 void vs_flows_begin(struct vs_flows *flows);
 /* One flow mod.  Borrows 'mod'.  After an error the transaction can only be aborted. */
 enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod);

@@ -30,7 +30,7 @@ static void output(struct xlate *x, const struct of_action *a)
 	default: {
 		uint16_t id = vs_flows_port_id(x->flows, a->output.port);
 
-		if (id != DP_NO_PORT)
+		if (id != DP_NO_PORT && !vs_xlate_tunnel(x, a->output.port, id))
 			vs_xlate_step(x, DP_STEP_OUTPUT, id, 0);
 		break;
 	}

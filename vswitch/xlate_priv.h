@@ -84,6 +84,10 @@ void vs_xlate_changed(struct xlate *x, enum dp_field field);
 void *vs_xlate_step(struct xlate *x, enum dp_step_op op, uint32_t arg, uint16_t size);
 void vs_xlate_macs(struct xlate *x);
 
+/* xlate_tunnel.c: an output by a tunnel port that asks rules for its key or remote.  False: it is
+ * none, or one that knows. */
+bool vs_xlate_tunnel(struct xlate *x, uint32_t of_port, uint16_t id);
+
 void vs_xlate_action(struct xlate *x, const struct of_action *a);
 void vs_xlate_actions(struct xlate *x, const struct of_actions *actions);
 

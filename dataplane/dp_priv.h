@@ -64,6 +64,9 @@ struct dp {
 	uint64_t last_pipeline_id;
 	unsigned n_pipelines, n_counter_chunks;
 	uint32_t *free_counters, n_free_counters;
+	/* trace.c's own, kept from the first trace on: to make it takes milliseconds. */
+	struct dp_flow *trace_flow;
+	struct dp_flow_counter *trace_counters;
 	struct dp_flow_counter **counters_gone; /* [chunk]: of workers that were removed */
 
 	/* Frames for controllers (punt.c). */

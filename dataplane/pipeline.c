@@ -5,6 +5,7 @@
 #include "dataplane/pipeline.h"
 
 #include "dataplane/flow.h"
+#include "dataplane/trace_priv.h"
 #include "dataplane/punt_priv.h"
 
 #include <errno.h>
@@ -341,6 +342,7 @@ uint64_t dp_flow_now_ms(const struct dp *dp)
 
 void dp_flow_fini(struct dp *dp)
 {
+	dp_trace_forget(dp);
 	for (unsigned i = 0; i < dp->n_counter_chunks; i++)
 		free(dp->counters_gone[i]);
 	free(dp->counters_gone);

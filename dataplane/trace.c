@@ -252,7 +252,7 @@ static void unref_program(void *arg, struct dp_program *program)
 }
 
 /* All rules count in one place, which nobody reads. */
-static struct dp_flow *flow_make(struct dp_ghost *g)
+static struct dp_flow *flow_make(struct dp *dp)
 {
 	struct dp_flow *flow = aligned_alloc(64, (sizeof(*flow) + 63) & ~(size_t)63);
 	size_t size = DP_FLOW_COUNTERS_A_CHUNK * sizeof(struct dp_flow_counter);
@@ -260,17 +260,36 @@ static struct dp_flow *flow_make(struct dp_ghost *g)
 	if (flow == NULL)
 		return NULL;
 	memset(flow, 0, sizeof(*flow));
-	g->counters = aligned_alloc(64, size);
-	if (g->counters == NULL || dp_programs_create(CACHE_ENTRIES, &flow->programs) != 0 ||
+	if (dp->trace_counters == NULL)
+		dp->trace_counters = aligned_alloc(64, size);
+	if (dp->trace_counters == NULL || dp_programs_create(CACHE_ENTRIES, &flow->programs) != 0 ||
 	    dp_mf_create(CACHE_ENTRIES, unref_program, flow, &flow->mf) != 0 ||
 	    dp_resumes_create(flow->mf, &flow->resumes) != 0) {
 		flow_free(flow);
 		return NULL;
 	}
-	memset(g->counters, 0, size);
+	memset(dp->trace_counters, 0, size);
 	for (unsigned i = 0; i < DP_FLOW_MAX_CHUNKS; i++)
-		atomic_init(&flow->counters[i], g->counters);
+		atomic_init(&flow->counters[i], dp->trace_counters);
 	return flow;
+}
+
+/* The one that is kept, with nothing in its cache. */
+static struct dp_flow *flow_of(struct dp *dp)
+{
+	if (dp->trace_flow == NULL)
+		dp->trace_flow = flow_make(dp);
+	for (uint16_t i = 0; dp->trace_flow != NULL && i < DP_MAX_PIPELINES; i++)
+		dp_mf_flush(dp->trace_flow->mf, i);
+	return dp->trace_flow;
+}
+
+void dp_trace_forget(struct dp *dp)
+{
+	flow_free(dp->trace_flow);
+	free(dp->trace_counters);
+	dp->trace_flow = NULL;
+	dp->trace_counters = NULL;
 }
 
 static bool count_make(struct dp_ghost *g)
@@ -295,7 +314,6 @@ static void ghost_fini(struct dp_ghost *g)
 	struct dp_worker *w = g->w;
 
 	if (w != NULL) {
-		flow_free(w->flow);
 		free(w->sets[0].domains);
 		for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
 			free(w->sets[0].ports[i]);
@@ -303,7 +321,6 @@ static void ghost_fini(struct dp_ghost *g)
 		}
 	}
 	free(w);
-	free(g->counters);
 	view_free(g->view);
 }
 
@@ -323,9 +340,10 @@ static int ghost_init(struct dp_ghost *g, struct dp *dp, struct dp_trace *t)
 	if (g->view == NULL || !count_make(g))
 		return -ENOMEM;
 	g->in = g->view->vports[t->port];
-	if (g->in->pipeline != NULL)
-		w->flow = flow_make(g);
-	return g->in->pipeline != NULL && w->flow == NULL ? -ENOMEM : 0;
+	/* Through a tunnel it may come to a switch with rules from one without. */
+	if (dp->n_pipelines != 0)
+		w->flow = flow_of(dp);
+	return dp->n_pipelines != 0 && w->flow == NULL ? -ENOMEM : 0;
 }
 
 struct rte_mbuf *dp_ghost_frame(const struct dp_ghost *g)
@@ -499,7 +517,8 @@ static int trace(struct dp_ghost *g)
 		if (t->drop == DP_N_DROPS) {
 			build_first_part(g);
 			look_at_build(g);
-			look_at_caches(g);
+			if (t->peek)
+				look_at_caches(g);
 		}
 	}
 	if (t->costs)

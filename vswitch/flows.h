@@ -15,6 +15,7 @@
 #include "dataplane/cls.h"
 #include "dataplane/pipeline.h"
 #include "vswitch/of/flow.h"
+#include "vswitch/wheel.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,6 +50,7 @@ struct vs_rule {
 	uint16_t flags;
 	uint64_t cookie;
 	/* Control thread only. */
+	struct vs_timer timer;
 	uint16_t idle_timeout, hard_timeout; /* seconds, 0 never */
 	uint16_t match_size;
 	uint8_t *match; /* as on the wire: small, and what was set is what is read */

@@ -35,7 +35,8 @@ static struct of_rig rig;
 static struct wr msg;
 static struct event_base *base;
 static struct vs_punts *punts;
-static struct pkt frame;
+static struct pkt frame, popped;
+static const struct pkt *wanted; /* what packet-ins carry */
 
 /* 200 bytes, UDP. */
 static void make_frame(uint8_t ttl)
@@ -63,6 +64,7 @@ static int setup(void **state)
 	rig.agent->n_channels = 1;
 	vs_agent_wishes_changed(rig.agent);
 	make_frame(64);
+	wanted = &frame;
 	return 0;
 }
 
@@ -195,8 +197,8 @@ static bool hears(struct of_packet_in *ret_in, unsigned wait_ms)
 	assert_true(of_rig_next(&rig, &header, &body));
 	assert_int_equal(header.type, OFPT_PACKET_IN);
 	assert_int_equal(of_packet_in_decode(&body, ret_in), OF_OK);
-	assert_int_equal(ret_in->total_size, frame.size);
-	assert_memory_equal(ret_in->data, frame.bytes, ret_in->data_size);
+	assert_int_equal(ret_in->total_size, wanted->size);
+	assert_memory_equal(ret_in->data, wanted->bytes, ret_in->data_size);
 	return true;
 }
 
@@ -271,6 +273,34 @@ static void max_len_cuts_what_is_buffered(void **state)
 	receive(1);
 	must_hear(&in);
 	assert_int_equal(in.data_size, frame.size);
+}
+
+/* 'below' goes between Ethernet and IP; 42 bytes and what is below. */
+static void make_small(struct pkt *p, bool below)
+{
+	pkt_init(p);
+	pkt_eth(p, "02:00:00:00:00:02", "02:00:00:00:00:01");
+	if (below)
+		pkt_mpls(p, 0x8847, 5 << 12 | 1 << 8 | 64);
+	pkt_ipv4(p, "10.0.0.1", "10.0.0.2");
+	pkt_udp(p, 1000, 2000);
+	pkt_fill(p, 14, 1);
+	pkt_finish(p, 0);
+}
+
+static void what_a_pop_made_too_short_is_padded(void **state)
+{
+	struct of_packet_in in;
+
+	make_small(&frame, true);
+	make_small(&popped, false);
+	pkt_pad(&popped, 4);
+	wanted = &popped;
+	assert_int_equal(frame.size, 60);
+	must_flow("table=0,priority=5,mpls,actions=pop_mpls:0x0800,controller:65535");
+	receive(1);
+	must_hear(&in);
+	assert_int_equal(in.data_size, 60);
 }
 
 /* As long as nobody asks, workers do not even copy it (7.2.5.9). */
@@ -419,6 +449,7 @@ int main(void)
 		TEST(a_packet_in_says_which_rule_sent_it),
 		TEST(a_table_miss_says_so),
 		TEST(max_len_cuts_what_is_buffered),
+		TEST(what_a_pop_made_too_short_is_padded),
 		TEST(an_invalid_ttl_is_told_to_who_wants_it),
 		TEST(a_slave_hears_of_no_packets),
 		TEST(a_packet_out_goes_where_it_says),

@@ -9,6 +9,11 @@
 		.name = "switch", .type = CTL_NAME, .flags = CTL_POS | CTL_REQUIRED,               \
 		.complete = "switch", .help = "the switch"                                         \
 	}
+#define TABLE_ARG                                                                                  \
+	{                                                                                          \
+		.name = "table", .type = CTL_UINT, .min = 0, .max = 253, .metavar = "N",           \
+		.help = "only of this table", .def = "all of them"                                 \
+	}
 #define STRICT_ARG                                                                                 \
 	{                                                                                          \
 		.name = "strict", .type = CTL_FLAG,                                                \
@@ -56,6 +61,52 @@ static const struct ctl_arg list_args[] = {
 	 .metavar = "FLOW",
 	 .help = "only these: fields=values",
 	 .def = "all of them"},
+	TABLE_ARG,
+	{.name = "sort",
+	 .type = CTL_CHOICE,
+	 .choices = "table|packets|bytes|age|idle",
+	 .help = "most first; table: as they are looked at",
+	 .def = "table"},
+	{.name = "raw",
+	 .type = CTL_FLAG,
+	 .help = "as text that 'flow replace' and 'flow load' read, timeouts and cookies with it"},
+	{0},
+};
+
+static const struct ctl_arg unused_args[] = {
+	SWITCH_ARG,
+	{.name = "flow",
+	 .type = CTL_STR,
+	 .flags = CTL_POS,
+	 .metavar = "FLOW",
+	 .help = "only these: fields=values",
+	 .def = "all of them"},
+	TABLE_ARG,
+	{.name = "since",
+	 .type = CTL_DURATION,
+	 .min = 1,
+	 .max = 3650LL * 86400 * 1000,
+	 .help = "for so long no packet came to them, and they are there for as long",
+	 .def = "1d"},
+	{0},
+};
+
+static const struct ctl_arg shadowed_args[] = {
+	SWITCH_ARG,
+	{.name = "flow",
+	 .type = CTL_STR,
+	 .flags = CTL_POS,
+	 .metavar = "FLOW",
+	 .help = "only these: fields=values",
+	 .def = "all of them"},
+	TABLE_ARG,
+	{.name = "from",
+	 .type = CTL_UINT,
+	 .min = 0,
+	 .max = 10000000,
+	 .metavar = "N",
+	 .help = "not the first N: what 'looked_at' said when it was not all",
+	 .def = "0"},
 	{0},
 };
 
@@ -80,6 +131,16 @@ static const struct ctl_col flow_cols[] = {
 	{"idle", "IDLE", CTL_RIGHT, CTL_AS_AGE, false},
 	{"match", "MATCH", CTL_LEFT, CTL_AS_IS, true},
 	{"actions", "ACTIONS", CTL_LEFT, CTL_AS_IS, true},
+	{0},
+};
+
+static const struct ctl_col shadowed_cols[] = {
+	{"table", "TABLE", CTL_RIGHT, CTL_AS_IS, true},
+	{"priority", "PRIORITY", CTL_RIGHT, CTL_AS_IS, true},
+	{"packets", "PACKETS", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"match", "MATCH", CTL_LEFT, CTL_AS_IS, true},
+	{"actions", "ACTIONS", CTL_LEFT, CTL_AS_IS, true},
+	{"why", "WHY", CTL_LEFT, CTL_AS_IS, false},
 	{0},
 };
 
@@ -150,15 +211,51 @@ const struct ctl_spec ctl_spec_flows[] = {
 		.noun = "flow",
 		.verb = "list",
 		.summary = "Show flows with what they have counted",
-		.examples = (const char *const[]){"vswitchctl flow list lan0",
-						  "vswitchctl flow list lan0 tcp", NULL},
+		.description = "Flows are not part of the configuration. To keep them, write them "
+			       "to a file with --raw and give it to 'flow replace' when the daemon "
+			       "is up again.",
+		.examples =
+			(const char *const[]){"vswitchctl flow list lan0",
+					      "vswitchctl flow list lan0 tcp --sort packets",
+					      "vswitchctl flow list lan0 --raw > lan0.flows", NULL},
 		.args = list_args,
-		.flags = CTL_DEFAULT,
+		.flags = CTL_DEFAULT | CTL_TEXT,
 		.rows = "flows",
 		.cols = flow_cols,
 		.answer = "{\"flows\": [{\"table\", \"priority\", \"match\", \"actions\", "
 			  "\"cookie\", \"packets\", \"bytes\", \"idle_timeout\", "
-			  "\"hard_timeout\": seconds, \"age\", \"idle\": seconds, once used}]}",
+			  "\"hard_timeout\": seconds, \"age\", \"idle\": seconds, once used}], "
+			  "\"text\": with --raw}",
+	},
+	{
+		.noun = "flow",
+		.verb = "unused",
+		.summary = "Find flows that no packet used for long, or never",
+		.description = "Those that are there for at least as long are shown, longest idle "
+			       "first.",
+		.examples = (const char *const[]){"vswitchctl flow unused lan0 --since 7d", NULL},
+		.args = unused_args,
+		.rows = "flows",
+		.cols = flow_cols,
+		.answer = "{\"flows\": as of flow.list}",
+	},
+	{
+		.noun = "flow",
+		.verb = "shadowed",
+		.summary = "Find flows that no packet can come to",
+		.description =
+			"Flows of higher priority in their table take all of their packets, "
+			"one of them or several together; or no goto_table leads to their "
+			"table. One command looks for a fifth of a second, at some hundred "
+			"thousand flows, so that the daemon has time for others; where the "
+			"answer's 'all' is false, --from goes on. A flow that would take more "
+			"than 4096 searches is not shown.",
+		.examples = (const char *const[]){"vswitchctl flow shadowed lan0", NULL},
+		.args = shadowed_args,
+		.rows = "flows",
+		.cols = shadowed_cols,
+		.answer = "{\"flows\": [as of flow.list, and \"why\"], \"looked_at\": n, "
+			  "\"all\": true}",
 	},
 	{
 		.noun = "flow",

@@ -27,7 +27,7 @@ static const struct ctl_arg trace_args[] = {
 	FRAME_ARGS,
 	{.name = "cost",
 	 .type = CTL_FLAG,
-	 .help = "measure what each stage costs, in processor cycles",
+	 .help = "look into the cores' caches, and measure each stage in cycles",
 	 .def = "yes"},
 	{0},
 };

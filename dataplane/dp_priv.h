@@ -26,6 +26,7 @@ struct dp_placed {
 
 struct dp {
 	/* Read by workers. */
+	struct dp_ct *_Atomic ct; /* connections; NULL: nobody asked yet */
 	_Atomic(struct dp_view *) view;
 	struct dp_fdb *fdb;
 	struct dp_worker
@@ -63,6 +64,9 @@ struct dp {
 	uint64_t last_pipeline_id;
 	unsigned n_pipelines, n_counter_chunks;
 	uint32_t *free_counters, n_free_counters;
+	/* trace.c's own, kept from the first trace on: to make it takes milliseconds. */
+	struct dp_flow *trace_flow;
+	struct dp_flow_counter *trace_counters;
 	struct dp_flow_counter **counters_gone; /* [chunk]: of workers that were removed */
 
 	/* Frames for controllers (punt.c). */

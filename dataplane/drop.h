@@ -34,6 +34,9 @@
 	X(TTL, "ttl", "a rule decrements its TTL, which is 0 or 1")                             \
 	X(METER, "meter", "its rules use a meter, and it is over the rate")                     \
 	X(PROGRAM_TOO_LONG, "program-too-long", "its rules do more than a program holds")   \
+	X(CT_NAT, "ct-nat", "no address or port left to translate its connection to")          \
+	X(RESUME_LIMIT, "resume-limit", "its rules look it up again (ct) too often")            \
+	X(RESUME_FULL, "resume-full", "no room to keep what its rules wanted with it (ct)")     \
 	X(CONTROLLER_LIMIT, "controller-limit", "its port sends controllers more than it may")     \
 	X(CONTROLLER_FULL, "controller-full", "too many frames wait for the controllers")       \
 	X(TUNNEL_MALFORMED, "tunnel-malformed", "the headers around it are cut off or wrong")  \

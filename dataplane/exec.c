@@ -263,6 +263,10 @@ static void (*const on[DP_N_STEPS])(struct dp_walk *k, const struct dp_step *s, 
 	[DP_STEP_METER] = dp_walk_meter,
 	[DP_STEP_CONTROLLER] = dp_walk_controller,
 	[DP_STEP_TABLE] = on_table,
+	[DP_STEP_CT] = dp_walk_ct,
+	[DP_STEP_CT_CLEAR] = dp_walk_ct_clear,
+	[DP_STEP_RESUME] = dp_walk_resume,
+	[DP_STEP_TUNNEL] = dp_walk_tunnel,
 };
 
 /* One step.  The frame is gone when k->f.m is NULL after it. */
@@ -295,6 +299,7 @@ void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_
 	k.f = *frame;
 	k.parsed = k.own = k.tag_changed = k.shrunk = false;
 	k.macs_changed = true; /* 'f' need not have them */
+	k.changed = k.ct_known = false;
 	k.depth = 0;
 	walk_steps(&k, steps, size);
 }

@@ -91,6 +91,7 @@ static int change(struct dp_walk *k, const struct dp_step *s)
 	case DP_STEP_COPY_TTL_IN:
 		return dp_rw_copy_ttl_in(m, h);
 	case DP_STEP_OUTPUT:
+	case DP_STEP_TUNNEL:
 	case DP_STEP_IN_PORT:
 	case DP_STEP_FLOOD:
 	case DP_STEP_ALL:
@@ -101,6 +102,9 @@ static int change(struct dp_walk *k, const struct dp_step *s)
 	case DP_STEP_CLONE:
 	case DP_STEP_METER:
 	case DP_STEP_QUEUE:
+	case DP_STEP_CT:
+	case DP_STEP_CT_CLEAR:
+	case DP_STEP_RESUME:
 	case DP_N_STEPS:
 		break;
 	}
@@ -122,7 +126,7 @@ void dp_walk_change(struct dp_walk *k, const struct dp_step *s, bool last)
 		dp_walk_carried_on(k, true, s->arg & 0xfff);
 	else if (s->op != DP_STEP_SET_MACS && s->op != DP_STEP_DEC_NW_TTL)
 		k->tag_changed = true;
-	k->macs_changed = true;
+	k->macs_changed = k->changed = true;
 	if (rc == -ERANGE) {
 		dp_walk_tell_ttl(k, s);
 		dp_walk_drop(k, DP_DROP_TTL);

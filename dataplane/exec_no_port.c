@@ -42,7 +42,8 @@ void dp_walk_switch_output(struct dp_walk *k, const struct dp_vport *out, bool l
 
 	if (f.m == NULL)
 		return;
-	if (out == NULL || out->pipeline != k->run->in->pipeline)
+	/* A tunnel port of tenants by key has no tenant that the switch could speak for. */
+	if (out == NULL || out->pipeline != k->run->in->pipeline || out->domain == DP_NO_DOMAIN)
 		dp_drop(k->run->w, k->run->in->id, f.m, DP_DROP_NO_RECEIVER);
 	else
 		send(k, out, &f);
@@ -54,7 +55,7 @@ static bool takes(const struct dp_walk *k, const struct dp_vport *out,
 	const uint16_t need = DP_VP_UP | DP_VP_FLOOD_GROUP;
 	struct dp_edge_frame f = *frame;
 
-	if (out == NULL || out->pipeline != k->run->in->pipeline ||
+	if (out == NULL || out->pipeline != k->run->in->pipeline || out->domain == DP_NO_DOMAIN ||
 	    (out->flags & (need | DP_VP_HELD)) != need)
 		return false;
 	carried_towards(k, out, &f);

@@ -17,8 +17,11 @@ struct dp_walk {
 	bool parsed, own;
 	bool tag_changed;  /* 'f' does not say yet what the frame is carried on */
 	bool macs_changed; /* nor its addresses, which only the learning switch asks for */
+	bool changed;	   /* the key it came with is not that of its bytes any more */
+	bool ct_known;	   /* 'ct' is filled in */
 	bool shrunk;	   /* a pop made it shorter than a frame on a wire may be; then 'own' */
 	unsigned depth;
+	struct dp_ct_mark ct;
 };
 
 /* Ends the frame, with a counter. */
@@ -37,8 +40,15 @@ bool dp_walk_writable(struct dp_walk *k);
 /* Its tag says which VLAN carries it. */
 void dp_walk_carried_on(struct dp_walk *k, bool tagged, uint16_t vid);
 
+/* exec_ct.c: connections, and the way back into the tables. */
+void dp_walk_ct(struct dp_walk *k, const struct dp_step *s, bool last);
+void dp_walk_ct_clear(struct dp_walk *k, const struct dp_step *s, bool last);
+void dp_walk_resume(struct dp_walk *k, const struct dp_step *s, bool last);
+
 /* A step that does something to the frame.  'last': nothing comes after it. */
 typedef void (*dp_walk_fn)(struct dp_walk *k, const struct dp_step *s, bool last);
+/* exec_tunnel.c: an output by a tunnel port, to where the rules say. */
+void dp_walk_tunnel(struct dp_walk *k, const struct dp_step *s, bool last);
 /* exec_no_port.c: outputs of a frame that came by no port. */
 void dp_walk_switch_output(struct dp_walk *k, const struct dp_vport *out, bool last);
 void dp_walk_switch_flood(struct dp_walk *k, bool last);

@@ -3,6 +3,7 @@
  * See flow.h.  Workers.
  */
 #include "dataplane/flow.h"
+#include "dataplane/tunnel.h"
 #include "dataplane/head.h"
 
 #include <rte_cycles.h>
@@ -16,6 +17,31 @@
 
 /* ---- Versions ---- */
 
+/* Where the cache keeps what became of resumed frames. */
+static uint16_t resumed_switch(const struct dp_pipeline *pl)
+{
+	return (uint16_t)(pl->index + DP_MF_MAX_SWITCHES / 2);
+}
+
+static void all_stale(struct dp_flow *flow, const struct dp_pipeline *pl)
+{
+	dp_mf_all_stale(flow->mf, pl->index);
+	dp_mf_all_stale(flow->mf, resumed_switch(pl));
+}
+
+void dp_flow_forget(struct dp_flow *flow, const struct dp_pipeline *pl)
+{
+	dp_mf_flush(flow->mf, pl->index);
+	dp_mf_flush(flow->mf, resumed_switch(pl));
+}
+
+static void changed(struct dp_flow *flow, const struct dp_pipeline *pl,
+		    const struct dp_flow_log *log)
+{
+	dp_mf_changed(flow->mf, pl->index, log->table, &log->key, &log->mask);
+	dp_mf_changed(flow->mf, resumed_switch(pl), log->table, &log->key, &log->mask);
+}
+
 /* Takes out of the cache what changed since the version seen last. */
 static void catch_up(struct dp_flow *flow, const struct dp_pipeline *pl, uint64_t version)
 {
@@ -25,13 +51,13 @@ static void catch_up(struct dp_flow *flow, const struct dp_pipeline *pl, uint64_
 		const struct dp_flow_log *log = &pl->log[i % DP_FLOW_LOG_SIZE];
 
 		if (log->kind == DP_FLOW_LOG_ALL)
-			dp_mf_all_stale(flow->mf, pl->index);
+			all_stale(flow, pl);
 		else
-			dp_mf_changed(flow->mf, pl->index, log->table, &log->key, &log->mask);
+			changed(flow, pl, log);
 	}
 	/* Read too late: the writer may have been there again. */
 	if (atomic_load_explicit(&pl->logged, memory_order_acquire) - seen > DP_FLOW_LOG_SIZE / 2)
-		dp_mf_all_stale(flow->mf, pl->index);
+		all_stale(flow, pl);
 	flow->seen[pl->index] = version;
 }
 
@@ -54,20 +80,51 @@ static void make_long(struct dp_mf_burst *b, unsigned i)
 	if ((b->plain >> i & 1) != 0) {
 		dp_key_plain_whole(rte_pktmbuf_mtod(m, const uint8_t *), b->key[i],
 				   &b->long_key[i]);
-		return;
+	} else {
+		dp_parse_mbuf(m, &h);
+		dp_key_extract_head(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len,
+				    &h, b->in_port, &b->long_key[i]);
 	}
-	dp_parse_mbuf(m, &h);
-	dp_key_extract_head(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len, &h,
-			    b->in_port, &b->long_key[i]);
+	if (unlikely(b->tunnel))
+		dp_tunnel_key(m, &b->long_key[i]);
 }
 
 static const struct dp_key *long_key(struct dp_mf_burst *b, unsigned i)
 {
 	if ((b->has_long >> i & 1) == 0) {
-		make_long(b, i);
+		b->make_long(b, i);
 		b->has_long |= 1u << i;
 	}
 	return &b->long_key[i];
+}
+
+/* One of the frames that are looked up again now. */
+static inline const struct dp_resumed *queued(const struct dp_flow *flow, unsigned i)
+{
+	return &flow->queue[(flow->queue_at + i) % DP_RESUME_QUEUE];
+}
+
+/* What the frame's program knew, and its connection. */
+static void make_long_resumed(struct dp_mf_burst *b, unsigned i)
+{
+	const struct dp_flow *flow = b->owner;
+	const struct dp_resumed *q = queued(flow, i);
+	const struct dp_resume_what *what = &flow->resumes->states[q->state].what;
+	struct dp_key *key = &b->long_key[i];
+
+	make_long(b, i);
+	/* What lies before the frame's bytes is right while these are as they came. */
+	if (unlikely(b->resumed_tunnel) && q->same)
+		dp_tunnel_key(b->pkts[i], key);
+	for (unsigned k = 0; k < DP_RESUME_WORDS; k++) {
+		uint64_t *word = &key->w[dp_resume_word(k)];
+
+		*word = (*word & ~what->known[k]) | what->value[k];
+	}
+	dp_key_set(key, DP_FIELD_CT_STATE, q->ct.state);
+	dp_key_set(key, DP_FIELD_CT_ZONE, q->ct.zone);
+	dp_key_set(key, DP_FIELD_CT_MARK, q->ct.mark);
+	memcpy(key->b + dp_fields[DP_FIELD_CT_LABEL].offset, q->ct.label, sizeof(q->ct.label));
 }
 
 static inline void make_key(struct dp_mf_burst *b, unsigned i)
@@ -142,6 +199,17 @@ static inline struct dp_edge_frame frame_of(const struct dp_flow *flow, unsigned
 	return (struct dp_edge_frame){.m = flow->burst.pkts[i], .carried = flow->carried[i]};
 }
 
+/* Which frame of the burst runs. */
+static inline void running(struct dp_run *run, unsigned i)
+{
+	const struct dp_flow *flow = run->w->flow;
+	const struct dp_mf_burst *b = &flow->burst;
+
+	run->key = b->key[i];
+	run->plain = (b->plain >> i & 1) != 0;
+	run->resumed = b->context == NULL ? NULL : queued(flow, i);
+}
+
 static void run_build(struct dp_run *run, const struct dp_edge_frame *f)
 {
 	struct dp_flow *flow = run->w->flow;
@@ -164,6 +232,44 @@ static bool ask_again(struct dp_build *b, struct dp_key *ret_key)
 			   a->run->in->of_port, ret_key);
 }
 
+uint32_t dp_flow_resume_state(struct dp_build *b, const struct dp_resume_what *what)
+{
+	struct dp_flow *flow = b->resume_arg;
+
+	return dp_resume_get(flow->resumes, what);
+}
+
+/* Where a resumed frame's translation begins: with what was passed and changed before. */
+static void resume_build(const struct dp_flow *flow, struct dp_build *b, const struct dp_resumed *q)
+{
+	b->from = &flow->resumes->states[q->state].what;
+	b->changed = b->from->changed;
+	memcpy(b->tables, b->from->tables, sizeof(b->tables));
+}
+
+/* A reference to the program that was built; NULL when there is no room. */
+static struct dp_program *program_get(struct dp_flow *flow, const struct dp_build *b)
+{
+	struct dp_program *program = dp_programs_get(flow->programs, dp_build_only_output(b),
+						     b->steps, b->size, b->rules, b->n_rules);
+
+	if (program != NULL && program->refs == 1)
+		dp_resume_refs(flow->resumes, program->steps, program->size, 1);
+	return program;
+}
+
+void dp_flow_program_put(struct dp_flow *flow, struct dp_program *program)
+{
+	if (program->refs == 1)
+		dp_resume_refs(flow->resumes, program->steps, program->size, -1);
+	dp_programs_unref(flow->programs, program);
+}
+
+static uint16_t switch_of(const struct dp_mf_burst *b, const struct dp_pipeline *pl)
+{
+	return b->context == NULL ? pl->index : resumed_switch(pl);
+}
+
 static void only_drop(struct dp_build *b, enum dp_drop reason)
 {
 	b->keep = b->keep && reason != DP_DROP_NO_MBUF;
@@ -171,7 +277,9 @@ static void only_drop(struct dp_build *b, enum dp_drop reason)
 	dp_build_step(b, DP_STEP_DROP, reason, 0);
 }
 
-static void compose(struct dp_run *run, const struct dp_key *key, const struct dp_edge_frame *f)
+/* 'from': NULL for a frame that is looked up for the first time. */
+static void compose(struct dp_run *run, const struct dp_key *key, const struct dp_edge_frame *f,
+		    const struct dp_resumed *from)
 {
 	const struct dp_pipeline *pl = run->in->pipeline;
 	struct dp_build *b = &run->w->flow->build;
@@ -180,23 +288,15 @@ static void compose(struct dp_run *run, const struct dp_key *key, const struct d
 	dp_build_init(b);
 	b->again = ask_again;
 	b->again_arg = &asked;
+	b->resume = dp_flow_resume_state;
+	b->resume_arg = run->w->flow;
+	if (from != NULL)
+		resume_build(run->w->flow, b, from);
 	pl->translate(pl->arg, key, run->w->flow->seen[pl->index], b);
 	if (b->overflow)
 		only_drop(b, DP_DROP_PROGRAM_TOO_LONG);
 	else if (b->lost)
 		only_drop(b, DP_DROP_NO_MBUF);
-}
-
-void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *f)
-{
-	struct dp_headers h;
-	struct dp_key key;
-
-	dp_parse_mbuf(f->m, &h);
-	dp_key_extract_head(rte_pktmbuf_mtod(f->m, const uint8_t *), f->m->data_len, f->m->pkt_len,
-			    &h, run->in->of_port, &key);
-	compose(run, &key, f);
-	run_build(run, f);
 }
 
 /* A packet that the cache knows nothing of: composes its program, keeps it, and runs it. */
@@ -209,18 +309,19 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 	struct dp_build *b = &flow->build;
 	struct dp_program *program = NULL;
 
-	compose(run, key, &f);
+	compose(run, key, &f, burst->context != NULL ? queued(flow, i) : NULL);
 	if (b->keep && may_enter(run->w, run->in->id))
-		program = dp_programs_get(flow->programs, dp_build_only_output(b), b->steps,
-					  b->size, b->rules, b->n_rules);
+		program = program_get(flow, b);
 	if (program != NULL &&
-	    dp_mf_insert(flow->mf, pl->index, key, &b->wc, program, b->tables, &b->changed) == NULL)
-		dp_programs_unref(flow->programs, program);
+	    dp_mf_insert(flow->mf, switch_of(burst, pl), key, &b->wc, program, b->tables,
+			 &b->changed, burst->context != NULL ? burst->context[i] : 0) == NULL)
+		dp_flow_program_put(flow, program);
+	running(run, i);
 	run_build(run, &f);
 }
 
 /* The same program under the packet's whole short key: one place to look at next time. */
-static void enter_exact(struct dp_worker *w, const struct dp_pipeline *pl, unsigned i)
+static void enter_exact(struct dp_worker *w, unsigned i)
 {
 	struct dp_flow *flow = w->flow;
 	struct dp_mf_burst *b = &flow->burst;
@@ -235,8 +336,8 @@ static void enter_exact(struct dp_worker *w, const struct dp_pipeline *pl, unsig
 	memcpy(key.w, b->key[i], sizeof(b->key[i]));
 	memset(mask.w, 0xff, DP_KEY_SHORT * sizeof(mask.w[0]));
 	e->program->refs++;
-	if (dp_mf_insert(flow->mf, pl->index, &key, &mask, e->program, g->tables, &g->changed) ==
-	    NULL)
+	if (dp_mf_insert(flow->mf, g->sw, &key, &mask, e->program, g->tables, &g->changed,
+			 e->context) == NULL)
 		e->program->refs--;
 }
 
@@ -278,7 +379,10 @@ static void prepare(struct dp_worker *w, const struct dp_vport *in, struct rte_m
 	uint16_t in_port_be = rte_cpu_to_be_16(in->of_port), k = 0;
 
 	b->has_long = b->plain = 0;
+	b->context = NULL;
+	b->make_long = make_long;
 	b->in_port = in->of_port;
+	b->tunnel = in->tunnel != NULL;
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 
@@ -354,6 +458,7 @@ static void run_alone(struct dp_run *run, const struct dp_program *program, unsi
 	const struct dp_edge_frame f = frame_of(run->w->flow, i);
 	struct dp_worker *w = run->w;
 
+	running(run, i);
 	if (program->out != DP_NO_PORT)
 		dp_edge_forward(w, run->in, w->view->vports[program->out], &f, run->count);
 	else
@@ -437,6 +542,104 @@ static void run_all(struct dp_run *run, const struct dp_pipeline *pl)
 		miss(run, pl, (unsigned)__builtin_ctz(misses));
 }
 
+static void decide(struct dp_run *run, const struct dp_pipeline *pl)
+{
+	struct dp_flow *flow = run->w->flow;
+	struct dp_mf_burst *b = &flow->burst;
+
+	dp_mf_lookup(flow->mf, switch_of(b, pl), b);
+	for (uint32_t deep = b->deep; unlikely(deep != 0); deep &= deep - 1)
+		enter_exact(run->w, (unsigned)__builtin_ctz(deep));
+	run_all(run, pl);
+}
+
+/* ---- Once more ---- */
+
+void dp_flow_resume(struct dp_run *run, const struct dp_edge_frame *f, uint32_t state,
+		    const struct dp_ct_mark *ct, bool stale)
+{
+	struct dp_flow *flow = run->w->flow;
+	uint8_t rounds = run->resumed != NULL ? run->resumed->rounds : 0;
+	uint16_t context = 0;
+	struct dp_resumed *q;
+
+	/* A state of 0: actions that were composed for no worker (a packet-out's own). */
+	if (state != 0)
+		context = dp_resume_context(flow->resumes, state, ct->state);
+
+	if (rounds == DP_MAX_RESUMES || flow->n_queued == DP_RESUME_QUEUE || context == 0) {
+		dp_drop(run->w, run->in->id, f->m,
+			context == 0 ? DP_DROP_RESUME_FULL : DP_DROP_RESUME_LIMIT);
+		return;
+	}
+	q = &flow->queue[(flow->queue_at + flow->n_queued++) % DP_RESUME_QUEUE];
+	q->f = *f;
+	q->ct = *ct;
+	q->state = state;
+	q->context = context;
+	q->rounds = (uint8_t)(rounds + 1);
+	q->same = !stale && run->key != NULL;
+	q->plain = q->same && run->plain;
+	if (q->same)
+		memcpy(q->key, run->key, sizeof(q->key));
+}
+
+/* The oldest of those that wait, as a burst. */
+static void prepare_resumed(struct dp_flow *flow, const struct dp_vport *in)
+{
+	struct dp_mf_burst *b = &flow->burst;
+
+	b->n = flow->n_queued < DP_BURST ? flow->n_queued : DP_BURST;
+	b->has_long = b->plain = 0;
+	b->context = flow->contexts;
+	b->make_long = make_long_resumed;
+	b->owner = flow;
+	b->in_port = in->of_port;
+	b->tunnel = false;
+	b->resumed_tunnel = in->tunnel != NULL;
+	for (uint16_t i = 0; i < b->n; i++) {
+		const struct dp_resumed *q = queued(flow, i);
+
+		flow->carried[i] = q->f.carried;
+		flow->contexts[i] = q->context;
+		b->pkts[i] = q->f.m;
+		if (!q->same) {
+			make_key(b, i);
+			continue;
+		}
+		memcpy(b->key[i], q->key, sizeof(q->key));
+		b->plain |= (uint32_t)q->plain << i;
+	}
+}
+
+static void run_resumed(struct dp_run *run, const struct dp_pipeline *pl)
+{
+	struct dp_flow *flow = run->w->flow;
+
+	while (flow->n_queued != 0) {
+		prepare_resumed(flow, run->in);
+		decide(run, pl);
+		flow->queue_at = (flow->queue_at + flow->burst.n) % DP_RESUME_QUEUE;
+		flow->n_queued = (uint16_t)(flow->n_queued - flow->burst.n);
+	}
+}
+
+void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *f)
+{
+	struct dp_headers h;
+	struct dp_key key;
+
+	dp_parse_mbuf(f->m, &h);
+	dp_key_extract_head(rte_pktmbuf_mtod(f->m, const uint8_t *), f->m->data_len, f->m->pkt_len,
+			    &h, run->in->of_port, &key);
+	compose(run, &key, f, NULL);
+	run->resumed = NULL;
+	run->key = NULL;
+	run->plain = false;
+	run_build(run, f);
+	run_resumed(run, run->in->pipeline);
+}
+
 void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 		   uint16_t n)
 {
@@ -456,12 +659,10 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 	if (!dp_edge_admit(w, in, pkts, n))
 		return;
 	b->long_key = flow->long_keys;
-	b->make_long = make_long;
 	prepare(w, in, pkts, n);
-	dp_mf_lookup(flow->mf, pl->index, b);
-	for (uint32_t deep = b->deep; unlikely(deep != 0); deep &= deep - 1)
-		enter_exact(w, pl, (unsigned)__builtin_ctz(deep));
-	run_all(&run, pl);
+	decide(&run, pl);
+	if (unlikely(flow->n_queued != 0))
+		run_resumed(&run, pl);
 	if (run.n_normal != 0)
 		dp_l2_forward(w, in, normal, run.n_normal);
 	dp_tx_flush_all(w);
@@ -475,5 +676,6 @@ void dp_flow_upkeep(struct dp_worker *w, uint64_t now_tsc)
 		return;
 	flow->next_upkeep = now_tsc + w->dp->tsc_hz / 1000000 * UPKEEP_EVERY;
 	flow->tick = (uint32_t)(now_tsc / (w->dp->tsc_hz / 1000 * DP_FLOW_TICK_MS));
+	flow->resumes->tick = flow->tick;
 	dp_mf_upkeep(flow->mf, flow->tick, IDLE_TICKS);
 }

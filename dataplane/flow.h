@@ -8,10 +8,12 @@
 #ifndef DATAPLANE_FLOW_H
 #define DATAPLANE_FLOW_H
 
+#include "dataplane/ct.h"
 #include "dataplane/edge.h"
 #include "dataplane/mf.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/programs.h"
+#include "dataplane/resume.h"
 
 #include <stdatomic.h>
 
@@ -32,9 +34,22 @@ struct dp_flow_tokens {
 	uint32_t n;
 };
 
+/* A frame that waits to be looked up again. */
+struct dp_resumed {
+	struct dp_edge_frame f;
+	uint64_t key[DP_KEY_SHORT]; /* when 'same' */
+	struct dp_ct_mark ct;
+	uint32_t state; /* resume state */
+	uint16_t context;
+	uint8_t rounds; /* how often it was */
+	bool same;	/* 'key' is still that of its bytes */
+	bool plain;
+};
+
 struct dp_flow {
 	struct dp_mf *mf;
 	struct dp_programs *programs;
+	struct dp_resumes *resumes;
 	struct dp_punt_queue *punts;
 	uint64_t next_upkeep; /* clock */
 	uint32_t tick;
@@ -45,6 +60,11 @@ struct dp_flow {
 	struct dp_mf_burst burst;
 	struct dp_key long_keys[DP_BURST];
 	uint64_t carried[DP_BURST]; /* dp_edge_carried() of burst.pkts */
+	/* Frames to be looked up again, oldest at 'queue_at'; those of this burst too. */
+	struct dp_resumed queue[DP_RESUME_QUEUE];
+	uint16_t queue_at, n_queued;
+	uint16_t contexts[DP_BURST];
+	struct dp_ct_local ct; /* when there is a tracker */
 };
 
 enum dp_flow_log_kind { DP_FLOW_LOG_RULE, DP_FLOW_LOG_ALL };
@@ -84,6 +104,10 @@ struct dp_run {
 	struct dp_count *count;
 	struct dp_edge_frame *normal; /* room for DP_BURST more */
 	uint16_t n_normal;
+	/* Of the frame that is run. */
+	const struct dp_resumed *resumed; /* NULL: for the first time */
+	const uint64_t *key;		  /* short key; NULL: not at hand */
+	bool plain;
 	bool no_port; /* the switch speaks: 'in' stands for no port (inject.h) */
 };
 void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_t *steps,
@@ -103,6 +127,16 @@ unsigned dp_inject_drain(struct dp_worker *w);
 bool dp_exec_key(const struct rte_mbuf *frame, struct rte_mempool *pool, const uint8_t *steps,
 		 uint16_t size, uint16_t in_port, struct dp_key *ret_key);
 
+/* flow.c: the frame, which it takes, is looked up again. */
+/* For traces (trace.h): a translation's resume states are 'flow's; nothing of a pipeline is cached.
+ */
+uint32_t dp_flow_resume_state(struct dp_build *b, const struct dp_resume_what *what);
+void dp_flow_forget(struct dp_flow *flow, const struct dp_pipeline *pl);
+/* Gives a reference back. */
+void dp_flow_program_put(struct dp_flow *flow, struct dp_program *program);
+void dp_flow_resume(struct dp_run *run, const struct dp_edge_frame *f, uint32_t state,
+		    const struct dp_ct_mark *ct, bool changed);
+
 /* l2.c: learns from and forwards frames that were admitted and classified. */
 void dp_l2_forward(struct dp_worker *w, const struct dp_vport *in, struct dp_edge_frame *frames,
 		   uint16_t n);
@@ -112,6 +146,8 @@ int dp_flow_create(struct dp *dp, struct dp_flow **ret_flow);
 void dp_flow_destroy(struct dp_flow *flow);
 void dp_flow_tick(struct dp *dp);
 void dp_flow_fini(struct dp *dp);
+/* The worker of 'flow' is no more: its share of the tracker. */
+void dp_flow_ct_gone(struct dp *dp, struct dp_flow *flow);
 void dp_flow_counters_gone(struct dp *dp, const struct dp_flow *flow);
 
 #endif

@@ -363,6 +363,7 @@ static void entry_remove(struct dp_mf *mf, uint32_t i)
 		table_drop(mf->old, e->hash, i);
 	unlink_entry(mf, g, i);
 	mf->unref(mf->unref_arg, e->program);
+	mf->context_entries[e->context]--;
 	entry_put(mf, i);
 	mf->n_entries--;
 	if (g->n_entries == 0)
@@ -371,23 +372,25 @@ static void entry_remove(struct dp_mf *mf, uint32_t i)
 
 /* The entry of exactly these masked words. */
 static uint32_t entry_find(const struct dp_mf *mf, const struct dp_mf_group *g,
-			   const uint64_t *masked, const uint64_t *beyond, uint32_t hash)
+			   const uint64_t *masked, const uint64_t *beyond, uint16_t context,
+			   uint32_t hash)
 {
-	uint32_t i = dp_mf_find(mf, mf->cur, g, masked, beyond, hash);
+	uint32_t i = dp_mf_find(mf, mf->cur, g, masked, beyond, context, hash);
 
 	if (i == 0 && mf->old != NULL)
-		i = dp_mf_find(mf, mf->old, g, masked, beyond, hash);
+		i = dp_mf_find(mf, mf->old, g, masked, beyond, context, hash);
 	return i;
 }
 
 static uint32_t mask_and_hash(const struct dp_mf_group *g, const struct dp_key *key,
-			      uint64_t masked[DP_KEY_SHORT], uint64_t beyond[BEYOND])
+			      uint64_t masked[DP_KEY_SHORT], uint64_t beyond[BEYOND],
+			      uint16_t context)
 {
 	for (unsigned i = 0; i < DP_KEY_SHORT; i++)
 		masked[i] = key->w[i] & g->mask[i];
 	for (unsigned i = 0; i < g->n_beyond; i++)
 		beyond[i] = key->w[g->beyond[i]] & g->beyond_mask[i];
-	return dp_mf_hash(g, masked, beyond);
+	return dp_mf_hash(g, masked, beyond, context);
 }
 
 const struct dp_mf_entry *dp_mf_peek(const struct dp_mf *mf, uint16_t sw, const struct dp_key *key,
@@ -399,8 +402,8 @@ const struct dp_mf_entry *dp_mf_peek(const struct dp_mf *mf, uint16_t sw, const 
 	for (uint16_t i = 0; i < s->n; i++) {
 		const struct dp_mf_group *g = s->groups[i];
 		uint64_t masked[DP_KEY_SHORT], beyond[BEYOND];
-		uint32_t hash = mask_and_hash(g, key, masked, beyond);
-		uint32_t at = entry_find(mf, g, masked, beyond, hash);
+		uint32_t hash = mask_and_hash(g, key, masked, beyond, 0);
+		uint32_t at = entry_find(mf, g, masked, beyond, 0, hash);
 
 		++*ret_groups;
 		if (at != 0 && mf->entries[at].epoch == g->epoch)
@@ -431,7 +434,8 @@ static struct dp_mf_entry *replace(struct dp_mf *mf, struct dp_mf_group *g, uint
 
 struct dp_mf_entry *dp_mf_insert(struct dp_mf *mf, uint16_t sw, const struct dp_key *key,
 				 const struct dp_key *mask, struct dp_program *program,
-				 const uint64_t tables[4], const struct dp_key *changed)
+				 const uint64_t tables[4], const struct dp_key *changed,
+				 uint16_t context)
 {
 	struct dp_mf_group *g = group_find(mf, sw, mask);
 	uint64_t masked[DP_KEY_SHORT], beyond[BEYOND];
@@ -442,9 +446,9 @@ struct dp_mf_entry *dp_mf_insert(struct dp_mf *mf, uint16_t sw, const struct dp_
 		g = group_make(mf, sw, mask);
 	if (g == NULL)
 		goto refuse;
-	hash = mask_and_hash(g, key, masked, beyond);
+	hash = mask_and_hash(g, key, masked, beyond, context);
 	remember(g, tables, changed);
-	i = entry_find(mf, g, masked, beyond, hash);
+	i = entry_find(mf, g, masked, beyond, context, hash);
 	if (i != 0)
 		return replace(mf, g, i, program);
 	i = entry_get(mf);
@@ -459,7 +463,9 @@ struct dp_mf_entry *dp_mf_insert(struct dp_mf *mf, uint16_t sw, const struct dp_
 	memcpy(e->key, masked, sizeof(e->key));
 	memcpy(mf->beyond + (size_t)i * BEYOND, beyond, g->n_beyond * sizeof(uint64_t));
 	e->program = program;
-	e->group = g->index;
+	e->group = (uint16_t)g->index;
+	e->context = context;
+	mf->context_entries[context]++;
 	e->epoch = g->epoch;
 	e->used = mf->now;
 	e->hash = hash;
@@ -513,11 +519,12 @@ static void group_changed(struct dp_mf *mf, struct dp_mf_group *g, const struct 
 		common.w[at] = mask->w[at] & g->beyond_mask[k] & ~g->changed.w[at];
 		missing |= common.w[at] ^ g->beyond_mask[k];
 	}
-	if (missing == 0) {
-		/* The rule says all that an entry's key says: one place to look. */
+	if (missing == 0 && g->sw < DP_MF_MAX_SWITCHES / 2) {
+		/* The rule says all that an entry's key says: one place to look.  (Resumed frames
+		 * may have entries in many contexts.) */
 		uint64_t masked[DP_KEY_SHORT], beyond[BEYOND];
-		uint32_t hash = mask_and_hash(g, key, masked, beyond);
-		uint32_t i = entry_find(mf, g, masked, beyond, hash);
+		uint32_t hash = mask_and_hash(g, key, masked, beyond, 0);
+		uint32_t i = entry_find(mf, g, masked, beyond, 0, hash);
 
 		if (i != 0) {
 			entry_remove(mf, i);

@@ -32,7 +32,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DP_MF_MAX_SWITCHES 256
+#define DP_MF_MAX_SWITCHES 512 /* those of resumed frames in the upper half (resume.h) */
+#define DP_MF_MAX_CONTEXTS 16384
 #define DP_MF_MAX_GROUPS   1024 /* of a worker */
 #define DP_MF_DEEP	   4
 #define DP_MF_SLOTS	   10
@@ -49,9 +50,10 @@ static_assert(sizeof(struct dp_mf_bucket) == 64, "a bucket is a cache line");
 struct dp_mf_entry {
 	uint64_t key[DP_KEY_SHORT];
 	struct dp_program *program; /* NULL: free */
-	uint32_t group;
-	uint32_t epoch; /* of the group, when it was made or confirmed */
-	uint32_t used;	/* tick of the last packet */
+	uint16_t group;
+	uint16_t context; /* what was known beside the key (resume.h); 0: nothing */
+	uint32_t epoch;	  /* of the group, when it was made or confirmed */
+	uint32_t used;	  /* tick of the last packet */
 	uint32_t hash;
 	uint32_t next, prev; /* in its group, or among the free ones */
 } __attribute__((aligned(64)));
@@ -101,6 +103,7 @@ struct dp_mf {
 	struct dp_mf_group *pool;			/* [DP_MF_MAX_GROUPS] */
 	struct dp_mf_group *group_of[DP_MF_MAX_GROUPS]; /* NULL: free */
 	uint32_t now;					/* tick */
+	uint32_t context_entries[DP_MF_MAX_CONTEXTS];
 
 	/* Between worker and control thread. */
 	_Atomic uint32_t n_ready;		    /* entries whose memory is there */
@@ -119,7 +122,12 @@ struct dp_mf_burst {
 	uint32_t has_long;		   /* bit i: long_key[i] is filled */
 	uint32_t plain;			   /* bit i: a plain frame (key.h) */
 	uint16_t n, in_port;
+	bool resumed_tunnel; /* the same of frames that are looked up again */
+	bool tunnel;   /* they came by a tunnel port: tunnel.h knows what the key says of that */
 	uint32_t deep; /* bit i: found only after DP_MF_DEEP groups */
+	/* NULL, or the packets' contexts: entries of others do not answer for them. */
+	const uint16_t *context;
+	void *owner;
 	struct dp_key
 		*long_key; /* [DP_BURST], made when a group asks for more than the short key */
 	void (*make_long)(struct dp_mf_burst *b, unsigned i);
@@ -143,10 +151,11 @@ void dp_mf_lookup(struct dp_mf *mf, uint16_t sw, struct dp_mf_burst *b);
 
 /* Enters 'program' for keys equal to 'key' in 'mask'; takes the caller's reference to it.  An entry
  * for the same keys is replaced.  Returns it, or NULL when there is no room (the reference stays).
- * 'tables', 'changed': see struct dp_mf_group. */
+ * 'tables', 'changed': see struct dp_mf_group; 'context': for packets of this one only. */
 struct dp_mf_entry *dp_mf_insert(struct dp_mf *mf, uint16_t sw, const struct dp_key *key,
 				 const struct dp_key *mask, struct dp_program *program,
-				 const uint64_t tables[4], const struct dp_key *changed);
+				 const uint64_t tables[4], const struct dp_key *changed,
+				 uint16_t context);
 
 /* A rule of 'table' with this match came or went. */
 void dp_mf_changed(struct dp_mf *mf, uint16_t sw, uint8_t table, const struct dp_key *key,

@@ -69,21 +69,26 @@ static uint64_t mask_beyond(const struct dp_mf_group *g, struct dp_mf_burst *b, 
 }
 
 /* An entry that answers for packet i, or 0. */
+static inline uint16_t context_of(const struct dp_mf_burst *b, unsigned i)
+{
+	return b->context != NULL ? b->context[i] : 0;
+}
+
 static inline uint32_t resolve(struct dp_mf *mf, const struct dp_mf_group *g, const struct probe *p,
-			       unsigned i)
+			       unsigned i, uint16_t context)
 {
 	struct dp_mf_bucket *bucket = dp_mf_first(mf->cur, p->hash[i]);
-	uint32_t e = dp_mf_find_in(mf, bucket, p->tags[i], g, p->masked[i], p->beyond[i]);
+	uint32_t e = dp_mf_find_in(mf, bucket, p->tags[i], g, p->masked[i], p->beyond[i], context);
 
 	if (likely(e != 0))
 		return e;
 	if (unlikely(bucket->spilled != 0)) {
 		bucket = dp_mf_second(mf->cur, p->hash[i]);
 		e = dp_mf_find_in(mf, bucket, dp_mf_tags(bucket, dp_mf_tag(p->hash[i])), g,
-				  p->masked[i], p->beyond[i]);
+				  p->masked[i], p->beyond[i], context);
 	}
 	if (unlikely(e == 0 && mf->old != NULL))
-		e = dp_mf_find(mf, mf->old, g, p->masked[i], p->beyond[i], p->hash[i]);
+		e = dp_mf_find(mf, mf->old, g, p->masked[i], p->beyond[i], context, p->hash[i]);
 	return e;
 }
 
@@ -100,7 +105,8 @@ static inline void hash_all(struct dp_mf *mf, const struct dp_mf_group *g, struc
 
 		mask_short(g, b->key[i], p->masked[i]);
 		if (last != DP_BURST && g->n_beyond == 0 &&
-		    same_short(p->masked[i], p->masked[last])) {
+		    same_short(p->masked[i], p->masked[last]) &&
+		    context_of(b, i) == context_of(b, last)) {
 			p->twins |= 1u << i;
 			p->twin_of[i] = (uint8_t)last;
 			continue;
@@ -109,6 +115,8 @@ static inline void hash_all(struct dp_mf *mf, const struct dp_mf_group *g, struc
 		sum = hash_short(g, p->masked[i]);
 		if (unlikely(g->n_beyond != 0))
 			sum += mask_beyond(g, b, i, p->beyond[i]);
+		if (unlikely(b->context != NULL))
+			sum += dp_mf_context_sum(b->context[i]);
 		p->hash[i] = (uint32_t)dp_nh_finish(sum);
 		rte_prefetch0(dp_mf_first(mf->cur, p->hash[i]));
 	}
@@ -137,7 +145,7 @@ static uint32_t search(struct dp_mf *mf, struct dp_mf_group *g, struct dp_mf_bur
 	find_tags(mf, &p, left & ~p.twins);
 	for (uint32_t todo = left & ~p.twins; todo != 0; todo &= todo - 1) {
 		unsigned i = (unsigned)__builtin_ctz(todo);
-		uint32_t at = resolve(mf, g, &p, i);
+		uint32_t at = resolve(mf, g, &p, i, context_of(b, i));
 		struct dp_mf_entry *e = &mf->entries[at];
 
 		/* A stale entry is none: what it was made from may lead to another mask now. */

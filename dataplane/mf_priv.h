@@ -51,18 +51,26 @@ static inline uint32_t dp_mf_tags(const struct dp_mf_bucket *b, uint16_t tag)
 #endif
 }
 
+/* What a context adds to the sum.  Contexts are numbered here, not outside: no secret is needed. */
+static inline uint64_t dp_mf_context_sum(uint16_t context)
+{
+	return context * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 static inline uint32_t dp_mf_hash(const struct dp_mf_group *g, const uint64_t masked[DP_KEY_SHORT],
-				  const uint64_t *beyond)
+				  const uint64_t *beyond, uint16_t context)
 {
 	return (uint32_t)dp_nh_finish(dp_nh(masked, DP_KEY_SHORT, g->secret) +
-				      dp_nh(beyond, g->n_beyond, g->beyond_secret));
+				      dp_nh(beyond, g->n_beyond, g->beyond_secret) +
+				      dp_mf_context_sum(context));
 }
 
 static inline bool dp_mf_is(const struct dp_mf *mf, uint32_t i, const struct dp_mf_group *g,
-			    const uint64_t masked[DP_KEY_SHORT], const uint64_t *beyond)
+			    const uint64_t masked[DP_KEY_SHORT], const uint64_t *beyond,
+			    uint16_t context)
 {
 	const struct dp_mf_entry *e = &mf->entries[i];
-	uint64_t diff = e->group ^ g->index;
+	uint64_t diff = (e->group ^ g->index) | (e->context ^ context);
 
 	for (unsigned k = 0; k < DP_KEY_SHORT; k++)
 		diff |= e->key[k] ^ masked[k];
@@ -77,12 +85,13 @@ static inline bool dp_mf_is(const struct dp_mf *mf, uint32_t i, const struct dp_
 
 static inline uint32_t dp_mf_find_in(const struct dp_mf *mf, const struct dp_mf_bucket *b,
 				     uint32_t tags, const struct dp_mf_group *g,
-				     const uint64_t masked[DP_KEY_SHORT], const uint64_t *beyond)
+				     const uint64_t masked[DP_KEY_SHORT], const uint64_t *beyond,
+				     uint16_t context)
 {
 	for (; tags != 0; tags &= tags - 1) {
 		uint32_t i = b->entry[__builtin_ctz(tags)];
 
-		if (likely(dp_mf_is(mf, i, g, masked, beyond)))
+		if (likely(dp_mf_is(mf, i, g, masked, beyond, context)))
 			return i;
 	}
 	return 0;
@@ -91,16 +100,16 @@ static inline uint32_t dp_mf_find_in(const struct dp_mf *mf, const struct dp_mf_
 /* The entry of these masked words in 't', or 0. */
 static inline uint32_t dp_mf_find(const struct dp_mf *mf, struct dp_mf_buckets *t,
 				  const struct dp_mf_group *g, const uint64_t masked[DP_KEY_SHORT],
-				  const uint64_t *beyond, uint32_t hash)
+				  const uint64_t *beyond, uint16_t context, uint32_t hash)
 {
 	struct dp_mf_bucket *b = dp_mf_first(t, hash);
 	uint16_t tag = dp_mf_tag(hash);
-	uint32_t i = dp_mf_find_in(mf, b, dp_mf_tags(b, tag), g, masked, beyond);
+	uint32_t i = dp_mf_find_in(mf, b, dp_mf_tags(b, tag), g, masked, beyond, context);
 
 	if (i != 0 || likely(b->spilled == 0))
 		return i;
 	b = dp_mf_second(t, hash);
-	return dp_mf_find_in(mf, b, dp_mf_tags(b, tag), g, masked, beyond);
+	return dp_mf_find_in(mf, b, dp_mf_tags(b, tag), g, masked, beyond, context);
 }
 
 #endif

@@ -5,6 +5,7 @@
 #include "dataplane/pipeline.h"
 
 #include "dataplane/flow.h"
+#include "dataplane/trace_priv.h"
 #include "dataplane/punt_priv.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@
 /* What goes with an entry that goes. */
 static void unref_program(void *arg, struct dp_program *program)
 {
-	dp_programs_unref(arg, program);
+	dp_flow_program_put(arg, program);
 }
 
 void dp_flow_destroy(struct dp_flow *flow)
@@ -27,6 +28,7 @@ void dp_flow_destroy(struct dp_flow *flow)
 		return;
 	for (unsigned i = 0; i < DP_FLOW_MAX_CHUNKS; i++)
 		free(atomic_load(&flow->counters[i]));
+	dp_resumes_destroy(flow->resumes);
 	dp_punt_queue_leave(flow->punts);
 	dp_mf_destroy(flow->mf);
 	dp_programs_destroy(flow->programs);
@@ -55,7 +57,9 @@ int dp_flow_create(struct dp *dp, struct dp_flow **ret_flow)
 	memset(flow, 0, sizeof(*flow));
 	rc = dp_programs_create(MAX_PROGRAMS, &flow->programs);
 	if (rc == 0)
-		rc = dp_mf_create(MAX_ENTRIES, unref_program, flow->programs, &flow->mf);
+		rc = dp_mf_create(MAX_ENTRIES, unref_program, flow, &flow->mf);
+	if (rc == 0)
+		rc = dp_resumes_create(flow->mf, &flow->resumes);
 	for (unsigned i = 0; rc == 0 && i < dp->n_counter_chunks; i++)
 		rc = chunk_alloc(flow, i);
 	if (rc == 0 && (flow->punts = dp_punt_queue_create(dp)) == NULL)
@@ -64,8 +68,44 @@ int dp_flow_create(struct dp *dp, struct dp_flow **ret_flow)
 		dp_flow_destroy(flow);
 		return rc;
 	}
+	if (dp->ct != NULL)
+		dp_ct_local_init(dp->ct, &flow->ct);
 	*ret_flow = flow;
 	return 0;
+}
+
+int dp_conntrack_need(struct dp *dp)
+{
+	struct dp_ct *ct;
+	int rc;
+
+	if (dp->ct != NULL)
+		return 0;
+	rc = dp_ct_create(DP_CT_MAX_ENTRIES, dp->rcu, &ct);
+	if (rc != 0)
+		return rc;
+	for (unsigned i = 0; i < DP_MAX_WORKERS; i++)
+		if (dp->workers[i] != NULL && dp->workers[i]->flow != NULL)
+			dp_ct_local_init(ct, &dp->workers[i]->flow->ct);
+	/* Workers find it with their shares made. */
+	atomic_store_explicit(&dp->ct, ct, memory_order_release);
+	return 0;
+}
+
+struct dp_ct *dp_conntrack(struct dp *dp)
+{
+	return dp->ct;
+}
+
+uint32_t dp_conntrack_now(const struct dp *dp)
+{
+	return (uint32_t)(rte_rdtsc() / (dp->tsc_hz / 1000 * DP_CT_TICK_MS));
+}
+
+void dp_flow_ct_gone(struct dp *dp, struct dp_flow *flow)
+{
+	if (dp->ct != NULL && flow != NULL)
+		dp_ct_local_fini(dp->ct, &flow->ct);
 }
 
 /* Workers that were there before the first pipeline. */
@@ -302,10 +342,12 @@ uint64_t dp_flow_now_ms(const struct dp *dp)
 
 void dp_flow_fini(struct dp *dp)
 {
+	dp_trace_forget(dp);
 	for (unsigned i = 0; i < dp->n_counter_chunks; i++)
 		free(dp->counters_gone[i]);
 	free(dp->counters_gone);
 	free(dp->free_counters);
+	dp_ct_destroy(dp->ct);
 }
 
 void dp_flow_tick(struct dp *dp)
@@ -315,7 +357,10 @@ void dp_flow_tick(struct dp *dp)
 			continue;
 		dp_mf_tick(dp->workers[i]->flow->mf);
 		dp_programs_tick(dp->workers[i]->flow->programs);
+		dp_resumes_tick(dp->workers[i]->flow->resumes);
 	}
+	if (dp->ct != NULL)
+		dp_ct_tick(dp->ct, dp_conntrack_now(dp));
 }
 
 void dp_flow_info(struct dp *dp, struct dp_flow_info *ret_info)

@@ -62,6 +62,14 @@ struct dp_flow_counts {
 void dp_flow_counter_read(struct dp *dp, uint32_t counter, struct dp_flow_counts *ret_counts);
 uint64_t dp_flow_now_ms(const struct dp *dp);
 
+/* Connections (ct.h): one tracker for all switches, made when a rule first asks for it.  0 or
+ * -ENOMEM. */
+struct dp_ct;
+int dp_conntrack_need(struct dp *dp);
+struct dp_ct *dp_conntrack(struct dp *dp); /* NULL: none yet */
+/* The tracker's clock, any thread. */
+uint32_t dp_conntrack_now(const struct dp *dp);
+
 /* The cache as a whole. */
 struct dp_flow_info {
 	uint64_t hits, misses, probes, inserts, refused, expired, invalidated;

@@ -3,6 +3,7 @@
  * Ports without a device: VTEPs and tunnel ports (tunnel.h).  They have no queues; what is sent to
  * them goes into their 'sink' on the worker that sends it.
  */
+#include "ctl/base/clock.h"
 #include "dataplane/neigh.h"
 #include "dataplane/tunnel.h"
 #include "dataplane/tunnel_priv.h"
@@ -11,11 +12,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* What lives as long as a VTEP's port. */
+struct vtep {
+	struct dp_neighs *neighs;
+	struct dp_learned *learned;
+};
+
+static void vtep_free(struct vtep *v)
+{
+	if (v == NULL)
+		return;
+	dp_neighs_destroy(v->neighs);
+	dp_learned_destroy(v->learned);
+	free(v);
+}
+
 static int vtep_open(struct dp_port *port, const struct dp_port_opts *opts, struct err *err)
 {
-	port->priv = dp_neighs_create();
-	if (port->priv == NULL)
+	struct vtep *v = calloc(1, sizeof(*v));
+
+	if (v != NULL)
+		v->neighs = dp_neighs_create();
+	if (v == NULL || v->neighs == NULL || dp_learned_create(&v->learned) != 0) {
+		vtep_free(v);
 		return err_set(err, -ENOMEM, "no-memory", "no memory for port '%s'", port->name);
+	}
+	port->priv = v;
 	if (opts->has_mac)
 		port->mac = opts->mac;
 	else
@@ -28,7 +50,7 @@ static int vtep_open(struct dp_port *port, const struct dp_port_opts *opts, stru
 
 static void vtep_close(struct dp_port *port)
 {
-	dp_neighs_destroy(port->priv);
+	vtep_free(port->priv);
 	port->priv = NULL;
 }
 
@@ -60,9 +82,32 @@ static void link_state(struct dp_port *port, struct dp_link *ret_link)
 	*ret_link = (struct dp_link){.up = true, .full_duplex = true};
 }
 
-struct dp_neighs *dp_port_neighs(const struct dp_port *port)
+/* It is also the VTEP's clock. */
+static void vtep_link(struct dp_port *port, struct dp_link *ret_link)
+{
+	const struct vtep *v = port->priv;
+
+	link_state(port, ret_link);
+	dp_learned_tick(v->learned, port->dp, clock_mono_ns());
+}
+
+static const struct vtep *vtep_of(const struct dp_port *port)
 {
 	return port->ops == &dp_port_vtep_ops ? port->priv : NULL;
+}
+
+struct dp_neighs *dp_port_neighs(const struct dp_port *port)
+{
+	const struct vtep *v = vtep_of(port);
+
+	return v != NULL ? v->neighs : NULL;
+}
+
+struct dp_learned *dp_port_learned(const struct dp_port *port)
+{
+	const struct vtep *v = vtep_of(port);
+
+	return v != NULL ? v->learned : NULL;
 }
 
 const struct dp_port_ops dp_port_vtep_ops = {
@@ -71,7 +116,7 @@ const struct dp_port_ops dp_port_vtep_ops = {
 	.close = vtep_close,
 	.set_mtu = set_mtu,
 	.set_mac = set_mac,
-	.link = link_state,
+	.link = vtep_link,
 	.sink = dp_vtep_sink,
 };
 

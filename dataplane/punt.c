@@ -93,12 +93,16 @@ static uint32_t wire_tag(const struct dp_vport *in, const struct dp_edge_frame *
 enum dp_drop dp_punt_put(struct dp_worker *w, const struct dp_vport *in,
 			 const struct dp_edge_frame *f, const struct dp_step_controller *what)
 {
-	struct dp_records *queue = &w->flow->punts->records;
+	struct dp_records *queue;
 	uint32_t size = f->m->pkt_len;
 	struct record *r;
 	uint8_t tag[4], *to;
 	uint32_t tag_size = wire_tag(in, f, tag);
 
+	/* A trace tells nobody, and has no queue. */
+	if (w->trace != NULL)
+		return DP_N_DROPS;
+	queue = &w->flow->punts->records;
 	if (!within_limit(w, in->id))
 		return DP_DROP_CONTROLLER_LIMIT;
 	r = dp_records_reserve(queue, (uint32_t)sizeof(*r) + tag_size + size);

@@ -4,6 +4,7 @@
  */
 #include "dataplane/steps.h"
 
+#include "dataplane/drop.h"
 #include "dataplane/port.h"
 
 #include <string.h>
@@ -16,6 +17,9 @@ void dp_build_init(struct dp_build *b)
 	b->keep = true;
 	b->again = NULL;
 	b->again_arg = NULL;
+	b->from = NULL;
+	b->resume = NULL;
+	b->resume_arg = NULL;
 	b->overflow = b->lost = false;
 	b->size = 0;
 	b->n_rules = 0;
@@ -59,6 +63,7 @@ static bool only_sends(const struct dp_step *s)
 {
 	switch (s->op) {
 	case DP_STEP_OUTPUT:
+	case DP_STEP_TUNNEL:
 	case DP_STEP_IN_PORT:
 	case DP_STEP_FLOOD:
 	case DP_STEP_ALL:
@@ -98,6 +103,16 @@ void dp_build_rule(struct dp_build *b, uint32_t counter)
 		b->overflow = true;
 	else
 		b->rules[b->n_rules++] = counter;
+}
+
+void dp_build_resume(struct dp_build *b, const struct dp_resume_what *what)
+{
+	uint32_t state = b->resume != NULL ? b->resume(b, what) : 0;
+
+	if (state == 0 && b->resume != NULL)
+		dp_build_step(b, DP_STEP_DROP, DP_DROP_RESUME_FULL, 0);
+	else
+		dp_build_step(b, DP_STEP_RESUME, state, 0);
 }
 
 bool dp_build_again(struct dp_build *b, struct dp_key *ret_key)

@@ -7,6 +7,7 @@
 #ifndef DATAPLANE_STEPS_H
 #define DATAPLANE_STEPS_H
 
+#include "dataplane/ct.h"
 #include "dataplane/key.h"
 #include "dataplane/program.h"
 
@@ -16,6 +17,7 @@
 /* clang-format off */
 #define DP_STEPS(X)                                                                              \
 	X(OUTPUT, "output")                 /* arg: port id */                                   \
+	X(TUNNEL, "tunnel")                 /* arg: port id; data: struct dp_tunnel_meta */       \
 	X(IN_PORT, "in_port")               /* back where it came from */                        \
 	X(FLOOD, "flood")                   /* all ports of the tenant that take floods */       \
 	X(ALL, "all")                       /* all of them */                                    \
@@ -24,6 +26,9 @@
 	X(TABLE, "table")                   /* as its rules say; injected frames only */         \
 	X(DROP, "drop")                     /* arg: enum dp_drop; ends the program */            \
 	X(CLONE, "clone")                   /* data: steps, run on a copy */                     \
+	X(CT, "ct")                         /* data: struct dp_step_ct */                        \
+	X(CT_CLEAR, "ct_clear")                                                                  \
+	X(RESUME, "resume")                 /* arg: its state (resume.h); ends the program */    \
 	X(METER, "meter")                   /* arg: index of the meter */                        \
 	X(QUEUE, "set_queue")               /* arg: queue */                                     \
 	X(PUSH_VLAN, "push_vlan")           /* arg: TPID in the upper half, TCI in the lower */  \
@@ -70,6 +75,22 @@ struct dp_step_controller {
 	uint32_t in_port;
 };
 
+/* What becomes of a frame's connection (ct.h). */
+#define DP_STEP_CT_COMMIT 1u
+#define DP_STEP_CT_FORCE  2u
+#define DP_STEP_CT_NAT	  4u /* translate as the connection says */
+#define DP_STEP_CT_BIND	  8u /* a new one gets 'nat' */
+struct dp_step_ct {
+	uint16_t zone;
+	uint16_t flags;
+	uint32_t mark, mark_mask;
+	uint32_t unused;
+	uint64_t label[2], label_mask[2]; /* bytes as in the key */
+	struct dp_ct_nat nat;
+};
+
+struct dp_resume_what;
+
 /* What a translation says: the program, and what of the key it depends on. */
 struct dp_build {
 	struct dp_key wc; /* bits looked at */
@@ -81,6 +102,11 @@ struct dp_build {
 	/* The key of the packet as the steps so far leave it; NULL: there is no packet. */
 	bool (*again)(struct dp_build *b, struct dp_key *ret_key);
 	void *again_arg;
+	/* Where it goes on; NULL: at the beginning. */
+	const struct dp_resume_what *from;
+	/* The number of a resume state, 0 when there is no room; NULL: there is no packet. */
+	uint32_t (*resume)(struct dp_build *b, const struct dp_resume_what *what);
+	void *resume_arg;
 	bool overflow; /* it did not fit */
 	bool lost;     /* a packet that had to be asked again could not be */
 	void *trace;   /* who is told of each table and action; NULL on workers */
@@ -104,6 +130,9 @@ void dp_build_rule(struct dp_build *b, uint32_t counter);
  * the key; the program is then not for other packets.  False when there is no packet (somebody
  * asks what would be) or no buffer. */
 bool dp_build_again(struct dp_build *b, struct dp_key *ret_key);
+/* The frame is looked up again, in what->table, with what is known in 'what' (resume.h).  Without a
+ * packet: a step without a state. */
+void dp_build_resume(struct dp_build *b, const struct dp_resume_what *what);
 /* When all there is to do is one output: that port, else DP_NO_PORT. */
 uint16_t dp_build_only_output(const struct dp_build *b);
 

@@ -240,6 +240,7 @@ static void flow_free(struct dp_flow *flow)
 {
 	if (flow == NULL)
 		return;
+	dp_resumes_destroy(flow->resumes);
 	dp_mf_destroy(flow->mf);
 	dp_programs_destroy(flow->programs);
 	free(flow);
@@ -247,11 +248,11 @@ static void flow_free(struct dp_flow *flow)
 
 static void unref_program(void *arg, struct dp_program *program)
 {
-	dp_programs_unref(arg, program);
+	dp_flow_program_put(arg, program);
 }
 
 /* All rules count in one place, which nobody reads. */
-static struct dp_flow *flow_make(struct dp_ghost *g)
+static struct dp_flow *flow_make(struct dp *dp)
 {
 	struct dp_flow *flow = aligned_alloc(64, (sizeof(*flow) + 63) & ~(size_t)63);
 	size_t size = DP_FLOW_COUNTERS_A_CHUNK * sizeof(struct dp_flow_counter);
@@ -259,16 +260,36 @@ static struct dp_flow *flow_make(struct dp_ghost *g)
 	if (flow == NULL)
 		return NULL;
 	memset(flow, 0, sizeof(*flow));
-	g->counters = aligned_alloc(64, size);
-	if (g->counters == NULL || dp_programs_create(CACHE_ENTRIES, &flow->programs) != 0 ||
-	    dp_mf_create(CACHE_ENTRIES, unref_program, flow->programs, &flow->mf) != 0) {
+	if (dp->trace_counters == NULL)
+		dp->trace_counters = aligned_alloc(64, size);
+	if (dp->trace_counters == NULL || dp_programs_create(CACHE_ENTRIES, &flow->programs) != 0 ||
+	    dp_mf_create(CACHE_ENTRIES, unref_program, flow, &flow->mf) != 0 ||
+	    dp_resumes_create(flow->mf, &flow->resumes) != 0) {
 		flow_free(flow);
 		return NULL;
 	}
-	memset(g->counters, 0, size);
+	memset(dp->trace_counters, 0, size);
 	for (unsigned i = 0; i < DP_FLOW_MAX_CHUNKS; i++)
-		atomic_init(&flow->counters[i], g->counters);
+		atomic_init(&flow->counters[i], dp->trace_counters);
 	return flow;
+}
+
+/* The one that is kept, with nothing in its cache. */
+static struct dp_flow *flow_of(struct dp *dp)
+{
+	if (dp->trace_flow == NULL)
+		dp->trace_flow = flow_make(dp);
+	for (uint16_t i = 0; dp->trace_flow != NULL && i < DP_MAX_PIPELINES; i++)
+		dp_mf_flush(dp->trace_flow->mf, i);
+	return dp->trace_flow;
+}
+
+void dp_trace_forget(struct dp *dp)
+{
+	flow_free(dp->trace_flow);
+	free(dp->trace_counters);
+	dp->trace_flow = NULL;
+	dp->trace_counters = NULL;
 }
 
 static bool count_make(struct dp_ghost *g)
@@ -293,7 +314,6 @@ static void ghost_fini(struct dp_ghost *g)
 	struct dp_worker *w = g->w;
 
 	if (w != NULL) {
-		flow_free(w->flow);
 		free(w->sets[0].domains);
 		for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
 			free(w->sets[0].ports[i]);
@@ -301,7 +321,6 @@ static void ghost_fini(struct dp_ghost *g)
 		}
 	}
 	free(w);
-	free(g->counters);
 	view_free(g->view);
 }
 
@@ -321,9 +340,10 @@ static int ghost_init(struct dp_ghost *g, struct dp *dp, struct dp_trace *t)
 	if (g->view == NULL || !count_make(g))
 		return -ENOMEM;
 	g->in = g->view->vports[t->port];
-	if (g->in->pipeline != NULL)
-		w->flow = flow_make(g);
-	return g->in->pipeline != NULL && w->flow == NULL ? -ENOMEM : 0;
+	/* Through a tunnel it may come to a switch with rules from one without. */
+	if (dp->n_pipelines != 0)
+		w->flow = flow_of(dp);
+	return dp->n_pipelines != 0 && w->flow == NULL ? -ENOMEM : 0;
 }
 
 struct rte_mbuf *dp_ghost_frame(const struct dp_ghost *g)
@@ -397,6 +417,37 @@ static void look_at_build(const struct dp_ghost *g)
 	memcpy(t->steps, b->steps, b->size);
 }
 
+/* A frame that came back was translated more than once: the caches are asked for its first part. */
+static void build_first_part(struct dp_ghost *g)
+{
+	struct dp_flow *flow = g->w->flow;
+	const struct dp_pipeline *pl = g->in->pipeline;
+	struct dp_build *b = &flow->build;
+
+	if (b->from == NULL)
+		return;
+	dp_build_init(b);
+	b->resume = dp_flow_resume_state;
+	b->resume_arg = flow;
+	pl->translate(pl->arg, &g->trace->key, flow->seen[pl->index], b);
+}
+
+/* Where a program goes on has a number of each worker's own. */
+static bool same_steps(const uint8_t *a, const uint8_t *b, uint16_t size)
+{
+	for (uint16_t at = 0; at < size;) {
+		const struct dp_step *s = (const struct dp_step *)(a + at);
+		const struct dp_step *t = (const struct dp_step *)(b + at);
+		uint16_t part = s->op == DP_STEP_CLONE ? (uint16_t)sizeof(*s) : s->size;
+
+		if (s->op != t->op || s->size != t->size ||
+		    (s->op != DP_STEP_RESUME && memcmp(s, t, part) != 0))
+			return false;
+		at = (uint16_t)(at + part);
+	}
+	return true;
+}
+
 static bool same_program(const struct dp_program *p, const struct dp_build *b)
 {
 	const uint32_t *rules = dp_program_rules(p);
@@ -405,7 +456,7 @@ static bool same_program(const struct dp_program *p, const struct dp_build *b)
 		return false;
 	if (p->out != DP_NO_PORT)
 		return p->out == dp_build_only_output(b);
-	return p->size == b->size && memcmp(p->steps, b->steps, b->size) == 0;
+	return p->size == b->size && same_steps(p->steps, b->steps, b->size);
 }
 
 static void group_mask(const struct dp_mf_group *g, struct dp_key *ret)
@@ -464,8 +515,10 @@ static int trace(struct dp_ghost *g)
 	if (t->has_rules) {
 		g->w->flow->build.trace = NULL;
 		if (t->drop == DP_N_DROPS) {
+			build_first_part(g);
 			look_at_build(g);
-			look_at_caches(g);
+			if (t->peek)
+				look_at_caches(g);
 		}
 	}
 	if (t->costs)

@@ -73,6 +73,7 @@ struct dp_trace {
 	const uint8_t *frame;
 	uint32_t size;
 	void *translation; /* dp_build.trace for the first run */
+	bool peek;	   /* look into workers' caches */
 	bool costs;	   /* measure */
 
 	/* Found.  'drop' is DP_N_DROPS when the edge lets it in; the rest is as of then. */

@@ -109,6 +109,7 @@ static bool cache(struct dp_ghost *g, uint64_t *ret_cycles)
 	uint64_t start;
 
 	b->n = 1;
+	b->context = NULL;
 	b->has_long = 1;
 	b->long_key = g->w->flow->long_keys;
 	b->long_key[0] = g->trace->key;
@@ -164,7 +165,7 @@ static bool burst(struct dp_ghost *g, uint64_t *ret_cycles)
 static bool first(struct dp_ghost *g, uint64_t *ret_cycles)
 {
 	if (g->in->pipeline != NULL)
-		dp_mf_flush(g->w->flow->mf, g->in->pipeline->index);
+		dp_flow_forget(g->w->flow, g->in->pipeline);
 	return carry(g, 1, ret_cycles);
 }
 

@@ -33,7 +33,6 @@ struct dp_ghost {
 	struct dp_worker *w;
 	struct dp_view *view;
 	const struct dp_vport *in, *real; /* where the frame comes in: of the copy, of the view */
-	struct dp_flow_counter *counters;
 	struct dp_trace *trace;
 };
 
@@ -41,6 +40,8 @@ struct dp_ghost {
 void dp_ghost_carry(struct dp_ghost *g, struct rte_mbuf **pkts, uint16_t n);
 /* A frame as it was given; NULL when there is no buffer. */
 struct rte_mbuf *dp_ghost_frame(const struct dp_ghost *g);
+/* What was kept for the next trace goes. */
+void dp_trace_forget(struct dp *dp);
 /* trace_cost.c */
 void dp_ghost_measure(struct dp_ghost *g);
 

@@ -89,14 +89,6 @@ struct dp_overlay {
 	const struct dp_ip *remotes;
 };
 
-/* Where a rule sends to, and what a rule sees of where a frame came from: as it lies in the key. */
-struct dp_tunnel_meta {
-	uint64_t id; /* network order */
-	uint32_t src, dst;
-	uint8_t src6[16], dst6[16];
-};
-static_assert(sizeof(struct dp_tunnel_meta) == 48, "without holes");
-
 static inline uint32_t dp_tunnel_match_key(enum dp_tunnel_type type, uint32_t vni)
 {
 	return (uint32_t)(type + 1) << 24 | (vni & 0xffffff);
@@ -120,5 +112,19 @@ const struct dp_ip *dp_vtep_next_hop(const struct dp_vtep *vtep, const struct dp
 extern const struct dp_port_ops dp_port_vtep_ops, dp_port_tunnel_ops;
 /* The neighbours of a VTEP's port.  Any thread. */
 struct dp_neighs *dp_port_neighs(const struct dp_port *port);
+
+/* Stations that were learned behind remotes.  Control thread. */
+struct dp_learned;
+struct dp_learned_info {
+	struct rte_ether_addr mac;
+	struct dp_ip remote;
+	uint16_t port; /* the tunnel's */
+	uint32_t age_s;
+};
+struct dp_learned *dp_port_learned(const struct dp_port *port);
+void dp_learned_walk(struct dp_learned *l,
+		     void (*fn)(void *arg, const struct dp_learned_info *info), void *arg);
+/* Forgets those of one tunnel port. */
+void dp_learned_forget(struct dp_learned *l, uint16_t port);
 
 #endif

@@ -17,8 +17,9 @@
 	 RTE_MBUF_F_TX_UDP_SEG)
 #define RX_FLAGS                                                                                   \
 	(RTE_MBUF_F_RX_RSS_HASH | RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK)
-#define TAG_SIZE 4u
-#define ETH_SIZE 14u
+#define TAG_SIZE   4u
+#define ETH_SIZE   14u
+#define INNER_HEAD 128u /* as much of an inner frame as is looked at */
 
 /* Where the last frame went. */
 struct last {
@@ -82,14 +83,14 @@ static bool is_mine(const struct dp_vtep *vtep, const struct dp_tunnel_outer *o)
 static bool checksum_is_good(const struct rte_mbuf *m, const struct dp_tunnel_outer *o)
 {
 	uint64_t rx = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-	uint64_t tx = m->ol_flags & RTE_MBUF_F_TX_L4_MASK;
 	uint32_t sum;
 	uint16_t raw;
 
 	if (o->type == DP_TUN_NVGRE || o->zero_csum || rx == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		return true;
-	/* A neighbour on this host that left it to its device. */
-	if (tx == RTE_MBUF_F_TX_UDP_CKSUM && m->l2_len == ETH_SIZE)
+	/* A sender on this host left a checksum, this or the inner one, to its device: the frame
+	 * was on no wire, and the outer sum is right only when the inner one is there. */
+	if ((m->ol_flags & RTE_MBUF_F_TX_L4_MASK) != 0)
 		return true;
 	if (rte_raw_cksum_mbuf(m, o->l4, o->l4_size, &raw) != 0)
 		return false;
@@ -183,24 +184,39 @@ void dp_tunnel_key(const struct rte_mbuf *m, struct dp_key *key)
 
 static void put_meta(struct rte_mbuf *m, const struct dp_tunnel_outer *o)
 {
-	struct dp_tunnel_meta meta = {.id = rte_cpu_to_be_64(o->vni)};
+	struct dp_tunnel_meta meta = {0};
 
-	if (o->src.v6) {
+	if (o != NULL)
+		meta.id = rte_cpu_to_be_64(o->vni);
+	if (o != NULL && o->src.v6) {
 		memcpy(meta.src6, o->src.b, 16);
 		memcpy(meta.dst6, o->dst.b, 16);
-	} else {
+	} else if (o != NULL) {
 		meta.src = o->src.v4;
 		meta.dst = o->dst.v4;
 	}
 	dp_tunnel_meta_put(m, &meta);
 }
 
-/* The inner frame, with bytes of its own and room before it.  Takes 'm'; NULL: no buffer. */
+void dp_tunnel_comes_in(struct dp_worker *w, const struct dp_vport *vp, uint16_t vlan,
+			const struct dp_tunnel_outer *o, struct rte_mbuf *m)
+{
+	if (vp->pipeline != NULL)
+		put_meta(m, o);
+	if (vlan != DP_NO_VLAN)
+		push_tenant(m, vp->tpid_out, vlan);
+	dp_again(w, vp->id, m);
+}
+
+/* The frame with bytes of its own, room before the inner one, and the inner headers in one piece: a
+ * tunnel of ours may have put its header into an mbuf before shared bytes.  Takes 'm'; NULL: no
+ * buffer. */
 static struct rte_mbuf *own(struct dp_worker *w, struct rte_mbuf *m, uint16_t size)
 {
 	struct rte_mbuf *copy;
+	bool whole = m->nb_segs == 1 || m->data_len >= size + INNER_HEAD;
 
-	if (likely(RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 &&
+	if (likely(whole && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 &&
 		   rte_pktmbuf_headroom(m) + size >= DP_TUNNEL_META_ROOM))
 		return m;
 	copy = rte_pktmbuf_copy(m, dp_pool(w->dp, 0, false), 0, UINT32_MAX);
@@ -209,8 +225,9 @@ static struct rte_mbuf *own(struct dp_worker *w, struct rte_mbuf *m, uint16_t si
 }
 
 /* Takes the outer headers off and sends the inner frame in by 'to'. */
-static enum dp_drop unwrap(struct dp_worker *w, const struct dp_vport *to, uint16_t vlan,
-			   const struct dp_tunnel_outer *o, struct rte_mbuf **mp)
+static enum dp_drop unwrap(struct dp_worker *w, const struct dp_vport *vtep,
+			   const struct last *last, const struct dp_tunnel_outer *o,
+			   struct rte_mbuf **mp)
 {
 	uint32_t whole = o->l4 + o->l4_size;
 	struct rte_mbuf *m;
@@ -228,18 +245,17 @@ static enum dp_drop unwrap(struct dp_worker *w, const struct dp_vport *to, uint1
 						      rte_pktmbuf_lastseg(m)->data_len));
 	rte_pktmbuf_adj(m, o->size);
 	m->ol_flags &= ~(uint64_t)RX_FLAGS;
-	if (to->pipeline != NULL)
-		put_meta(m, o);
-	if (vlan != DP_NO_VLAN)
-		push_tenant(m, to->tpid_out, vlan);
-	dp_again(w, to->id, m);
+	if (unlikely(last->to->tunnel->n_remotes != 1))
+		dp_vtep_learn(w, vtep, last->to, last->vlan, m, &o->src);
+	dp_tunnel_comes_in(w, last->to, last->vlan, o, m);
 	return DP_N_DROPS;
 }
 
 /* One frame.  DP_N_DROPS: it was taken; else '*mp' is the caller's to drop (NULL: it is gone). */
-static enum dp_drop take(struct dp_worker *w, const struct dp_vtep *vtep, struct last *last,
+static enum dp_drop take(struct dp_worker *w, const struct dp_vport *vp, struct last *last,
 			 struct rte_mbuf **mp)
 {
+	const struct dp_vtep *vtep = vp->vtep;
 	const uint8_t *d = rte_pktmbuf_mtod(*mp, const uint8_t *);
 	struct dp_tunnel_outer o;
 	enum dp_drop reason;
@@ -266,7 +282,7 @@ static enum dp_drop take(struct dp_worker *w, const struct dp_vtep *vtep, struct
 		return DP_DROP_TUNNEL_CHECKSUM;
 	if (unlikely(!checksum_is_good(*mp, &o)))
 		return DP_DROP_TUNNEL_CHECKSUM;
-	return unwrap(w, last->to, last->vlan, &o, mp);
+	return unwrap(w, vp, last, &o, mp);
 }
 
 void dp_vtep_sink(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts,
@@ -280,12 +296,17 @@ void dp_vtep_sink(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbu
 	count->offered += n;
 	if (unlikely(point != NULL))
 		w->dp->capture(point, w->index, DP_STAGE_EGRESS, DP_N_DROPS, pkts, n);
+	if (unlikely(vp->vtep == NULL || vp->vtep->neighs == NULL)) {
+		for (uint16_t i = 0; i < n; i++)
+			dp_drop_tx(w, vp->id, pkts[i], DP_DROP_TX_DOWN);
+		return;
+	}
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod_offset(pkts[i], const char *, 64));
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 		uint32_t size = m->pkt_len;
-		enum dp_drop reason = take(w, vp->vtep, &last, &m);
+		enum dp_drop reason = take(w, vp, &last, &m);
 
 		if (likely(reason == DP_N_DROPS)) {
 			count->tx_packets++;

@@ -34,6 +34,7 @@ struct way {
 	struct dp_tunnel_head head;
 	uint8_t mac[6];
 	uint32_t longest; /* inner frame */
+	uint16_t vlan;	  /* what stands for the tenant on the port, or DP_NO_VLAN */
 	uint16_t n;
 	struct rte_mbuf *out[DP_TX_GATHER];
 };
@@ -121,6 +122,8 @@ static inline void wrap(struct way *k, struct rte_mbuf *m)
 	uint16_t id = 0;
 	uint8_t tos, ttl;
 
+	if (unlikely(k->n == DP_TX_GATHER))
+		flush(k);
 	hash = (m->ol_flags & RTE_MBUF_F_RX_RSS_HASH) != 0 ? m->hash.rss
 							   : dp_tunnel_hash(d, m->data_len);
 	inner_class(d, m->data_len, &tos, &ttl);
@@ -141,13 +144,38 @@ static inline void wrap(struct way *k, struct rte_mbuf *m)
 	if (unlikely(k->head.csum))
 		fill_checksum(k, m, inner_size);
 	k->out[k->n++] = m;
-	if (k->n == DP_TX_GATHER)
-		flush(k);
 }
 
+static void leave_in_fragments(struct way *k, struct rte_mbuf *m)
+{
+	struct rte_mbuf *parts[DP_TX_GATHER];
+	uint16_t n =
+		dp_tunnel_fragment(k->w, m, k->head.v6, k->vtep->vtep->mtu, parts, DP_TX_GATHER);
+
+	if (n != 0)
+		dp_vtep_leave(k->w, k->vtep, k->mac, parts, n);
+	rte_pktmbuf_free(m);
+}
+
+/* Longer than the underlay takes.  Takes it. */
 static void too_long(struct way *k, struct rte_mbuf *m)
 {
-	drop(k, m, DP_DROP_TUNNEL_TOO_LONG);
+	enum dp_tell told = DP_TELL_NO_WAY;
+	uint16_t n = k->n;
+
+	if (k->tunnel->too_long == DP_TUNNEL_TELL)
+		told = dp_tunnel_tell(k->w, k->port, k->vlan, m, k->longest);
+	if (told != DP_TELL_NO_WAY || (m->ol_flags & REQUESTS) != 0 ||
+	    m->pkt_len + DP_TUNNEL_HEAD > UINT16_MAX) {
+		drop(k, m, DP_DROP_TUNNEL_TOO_LONG);
+		return;
+	}
+	k->count->tx_packets++;
+	k->count->tx_bytes += m->pkt_len;
+	wrap(k, m);
+	/* It is the last one gathered, if it was not sent with the rest, or had no buffer. */
+	if (k->n > n)
+		leave_in_fragments(k, k->out[--k->n]);
 }
 
 static uint32_t piece_size(const struct rte_mbuf *m)
@@ -185,7 +213,7 @@ static void wrap_unfinished(struct way *k, struct rte_mbuf *m)
 	uint32_t size =
 		(m->ol_flags & SUPER) != 0 ? RTE_MIN(piece_size(m), m->pkt_len) : m->pkt_len;
 
-	if (size > k->longest) {
+	if (size > k->longest && (m->ol_flags & SUPER) != 0) {
 		too_long(k, m);
 		return;
 	}
@@ -200,6 +228,10 @@ static void wrap_unfinished(struct way *k, struct rte_mbuf *m)
 	}
 	if (dp_csum_finish(m) != 0) {
 		drop(k, m, DP_DROP_TX_OFFLOAD);
+		return;
+	}
+	if (m->pkt_len > k->longest) {
+		too_long(k, m);
 		return;
 	}
 	k->count->tx_packets++;
@@ -265,8 +297,149 @@ static void refuse_all(struct way *k, struct rte_mbuf **pkts, uint16_t n, enum d
 
 static bool vtep_of(struct way *k)
 {
+	if (k->tunnel == NULL)
+		return false;
 	k->vtep = k->w->view->vports[k->tunnel->vtep];
-	return k->vtep != NULL && k->vtep->vtep != NULL && k->vtep->port != NULL;
+	return k->vtep != NULL && k->vtep->vtep != NULL && k->vtep->vtep->neighs != NULL;
+}
+
+/* ---- Frames that do not all go one way ---- */
+
+/* Where one frame goes. */
+struct goal {
+	uint32_t vni;
+	uint16_t vlan;
+	bool all; /* to each of the port's remotes */
+	struct dp_ip to;
+};
+
+static bool same_goal(const struct goal *a, const struct goal *b)
+{
+	return a->vni == b->vni && a->vlan == b->vlan && a->all == b->all &&
+	       (a->all || dp_ip_equal(&a->to, &b->to));
+}
+
+/* What stands for the tenant comes off; see push_tenant().  Its own bytes: vlan.c saw to that. */
+static void pop_tenant(struct rte_mbuf *m)
+{
+	uint8_t *d = rte_pktmbuf_mtod(m, uint8_t *);
+
+	memmove(d + TAG_SIZE, d, 12);
+	rte_pktmbuf_adj(m, TAG_SIZE);
+	dp_vlan_l2_len_changed(m, -(int)TAG_SIZE);
+}
+
+static enum dp_drop key_of(struct way *k, struct rte_mbuf *m, const struct dp_tunnel_meta *meta,
+			   struct goal *goal)
+{
+	const struct dp_overlay *t = k->tunnel;
+	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint64_t id;
+
+	goal->vni = t->key;
+	goal->vlan = DP_NO_VLAN;
+	if (t->key_mode == DP_TUNNEL_KEY_FIXED)
+		return DP_N_DROPS;
+	if (t->key_mode == DP_TUNNEL_KEY_FLOW) {
+		id = meta != NULL ? rte_be_to_cpu_64(meta->id) : UINT64_MAX;
+		goal->vni = (uint32_t)id;
+		return id <= 0xffffff ? DP_N_DROPS : DP_DROP_TUNNEL_NO_REMOTE;
+	}
+	if (k->port->wire == NULL || m->data_len < ETH_SIZE + TAG_SIZE ||
+	    memcmp(d + 12, &k->port->tpid_out, 2) != 0)
+		return DP_DROP_TUNNEL_NO_REMOTE;
+	goal->vlan = dp_tun_get16(d + 14) & 0xfff;
+	goal->vni = t->key_of_vlan[goal->vlan];
+	pop_tenant(m);
+	return goal->vni != 0 ? DP_N_DROPS : DP_DROP_TUNNEL_NO_REMOTE;
+}
+
+/* Rules have the first word, then what was learned, then the port's list. */
+static enum dp_drop remote_of(struct way *k, const struct rte_mbuf *m,
+			      const struct dp_tunnel_meta *meta, struct goal *goal)
+{
+	static const uint8_t none[16];
+	const struct dp_overlay *t = k->tunnel;
+
+	goal->all = false;
+	goal->to = (struct dp_ip){0};
+	if (t->remote_flow && meta != NULL && meta->dst != 0) {
+		goal->to.v4 = meta->dst;
+		return DP_N_DROPS;
+	}
+	if (t->remote_flow && meta != NULL && memcmp(meta->dst6, none, sizeof(none)) != 0) {
+		memcpy(goal->to.b, meta->dst6, sizeof(meta->dst6));
+		goal->to.v6 = true;
+		return DP_N_DROPS;
+	}
+	if (t->n_remotes == 1) {
+		goal->to = t->remotes[0];
+		return DP_N_DROPS;
+	}
+	if (dp_vtep_learned(k->w, k->vtep, k->port, goal->vlan, m, &goal->to))
+		return DP_N_DROPS;
+	goal->all = true;
+	return t->n_remotes != 0 ? DP_N_DROPS : DP_DROP_TUNNEL_NO_REMOTE;
+}
+
+/* Head-end replication: a copy for each remote, the frames themselves for the last. */
+static void send_to_all(struct way *k, uint32_t vni, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct dp_overlay *t = k->tunnel;
+
+	for (uint16_t r = 0; r + 1 < t->n_remotes; r++) {
+		struct rte_mbuf *copies[DP_TX_GATHER];
+		uint16_t n_copies = 0;
+
+		k->count->segments += n;
+		for (uint16_t i = 0; i < n; i++) {
+			copies[n_copies] = rte_pktmbuf_clone(pkts[i], dp_pool(k->w->dp, 0, false));
+			if (copies[n_copies] == NULL)
+				k->count->drops_tx[DP_DROP_NO_MBUF]++;
+			else
+				n_copies++;
+		}
+		send_to(k, vni, &t->remotes[r], copies, n_copies);
+	}
+	send_to(k, vni, &t->remotes[t->n_remotes - 1], pkts, n);
+}
+
+static void send_goal(struct way *k, const struct goal *goal, struct rte_mbuf **pkts, uint16_t n)
+{
+	if (n == 0)
+		return;
+	k->vlan = goal->vlan;
+	if (goal->all)
+		send_to_all(k, goal->vni, pkts, n);
+	else
+		send_to(k, goal->vni, &goal->to, pkts, n);
+}
+
+/* Frames one behind the other with one goal go together. */
+static void send_each(struct way *k, const struct dp_tunnel_meta *meta, struct rte_mbuf **pkts,
+		      uint16_t n)
+{
+	struct goal goal = {0}, next;
+	uint16_t first = 0, end = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		enum dp_drop reason = key_of(k, m, meta, &next);
+
+		if (reason == DP_N_DROPS)
+			reason = remote_of(k, m, meta, &next);
+		if (reason != DP_N_DROPS) {
+			drop(k, m, reason);
+			continue;
+		}
+		if (first != end && !same_goal(&goal, &next)) {
+			send_goal(k, &goal, pkts + first, (uint16_t)(end - first));
+			first = end = i;
+		}
+		goal = next;
+		pkts[end++] = m;
+	}
+	send_goal(k, &goal, pkts + first, (uint16_t)(end - first));
 }
 
 void dp_tunnel_sink(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts,
@@ -274,6 +447,8 @@ void dp_tunnel_sink(struct dp_worker *w, const struct dp_vport *vp, struct rte_m
 {
 	struct dp_capture_point *point =
 		atomic_load_explicit(&vp->port->capture, memory_order_acquire);
+	const struct dp_txbuf *buf = w->tx[vp->id];
+	uint16_t n_meta = RTE_MIN(buf->n_meta, n);
 	struct way k;
 
 	k.w = w;
@@ -281,13 +456,16 @@ void dp_tunnel_sink(struct dp_worker *w, const struct dp_vport *vp, struct rte_m
 	k.tunnel = vp->tunnel;
 	k.count = w->count->ports[vp->id];
 	k.n = 0;
+	k.vlan = DP_NO_VLAN;
 	k.count->offered += n;
 	if (unlikely(point != NULL))
 		w->dp->capture(point, w->index, DP_STAGE_EGRESS, DP_N_DROPS, pkts, n);
-	if (unlikely(!vtep_of(&k)))
+	if (unlikely(!vtep_of(&k))) {
 		refuse_all(&k, pkts, n, DP_DROP_TX_DOWN);
-	else if (k.tunnel->key_mode == DP_TUNNEL_KEY_FIXED && k.tunnel->n_remotes == 1)
+	} else if (k.tunnel->key_mode == DP_TUNNEL_KEY_FIXED && k.tunnel->n_remotes == 1) {
 		send_to(&k, k.tunnel->key, &k.tunnel->remotes[0], pkts, n);
-	else
-		refuse_all(&k, pkts, n, DP_DROP_TUNNEL_NO_REMOTE);
+	} else {
+		send_each(&k, &buf->meta, pkts, n_meta);
+		send_each(&k, NULL, pkts + n_meta, (uint16_t)(n - n_meta));
+	}
 }

@@ -40,6 +40,14 @@ static inline bool dp_ip_equal(const struct dp_ip *a, const struct dp_ip *b)
 	return a->w[0] == b->w[0] && a->w[1] == b->w[1] && a->v6 == b->v6;
 }
 
+/* Where a rule sends to, and what a rule sees of where a frame came from: as it lies in the key. */
+struct dp_tunnel_meta {
+	uint64_t id; /* network order */
+	uint32_t src, dst;
+	uint8_t src6[16], dst6[16];
+};
+static_assert(sizeof(struct dp_tunnel_meta) == 48, "without holes");
+
 /* A UDP port behind which a tunnel's header lies. */
 struct dp_tunnel_udp {
 	uint16_t port; /* host order */

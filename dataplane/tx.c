@@ -282,8 +282,10 @@ void dp_tx_flush(struct dp_worker *w, uint16_t id)
 		if (vp != NULL && vp->port != NULL && vp->port->ops != NULL &&
 		    vp->port->ops->sink != NULL) {
 			vp->port->ops->sink(w, vp, buf->pkts, n);
+			buf->n_meta = 0;
 			return;
 		}
+		buf->n_meta = 0;
 		w->count->ports[id]->offered += n;
 		for (uint16_t i = 0; i < n; i++)
 			dp_drop_tx(w, id, buf->pkts[i],

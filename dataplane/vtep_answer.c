@@ -29,6 +29,14 @@
 #define ND_OPT_TARGET 2
 #define ND_FLAGS      0x60 /* solicited, override */
 
+/* What a traced frame says is not heard. */
+static void learn(struct dp_worker *w, const struct dp_vtep *vtep, const struct dp_ip *ip,
+		  const uint8_t *mac)
+{
+	if (w->trace == NULL)
+		dp_neigh_learn(vtep->neighs, ip, mac, dp_worker_now_ms(w));
+}
+
 static struct dp_ip ip4_of(const uint8_t *p)
 {
 	struct dp_ip ip = {0};
@@ -70,7 +78,7 @@ static enum dp_drop arp(struct dp_worker *w, const struct dp_vtep *vtep, struct 
 		return DP_DROP_VTEP_UNUSED;
 	sender = ip4_of(a + 14);
 	if (sender.v4 != 0)
-		dp_neigh_learn(vtep->neighs, &sender, a + 8, dp_worker_now_ms(w));
+		learn(w, vtep, &sender, a + 8);
 	if (memcmp(a + 24, vtep->v4.address.b, 4) != 0 || sender.v4 == vtep->v4.address.v4)
 		return DP_DROP_VTEP_UNUSED;
 	if (a[7] == ARP_REPLY) {
@@ -172,7 +180,7 @@ static enum dp_drop discovery(struct dp_worker *w, const struct dp_vtep *vtep, s
 	mac = nd_option(icmp + ND_SIZE, size - ND_SIZE, solicit ? ND_OPT_SOURCE : ND_OPT_TARGET);
 	who = ip6_of(solicit ? ip + 8 : icmp + 8);
 	if (mac != NULL)
-		dp_neigh_learn(vtep->neighs, &who, mac, dp_worker_now_ms(w));
+		learn(w, vtep, &who, mac);
 	if (!solicit && mac != NULL) {
 		rte_pktmbuf_free(m);
 		return DP_N_DROPS;

@@ -377,6 +377,7 @@ static void worker_free(struct dp *dp, struct dp_worker *w)
 {
 	dp_count_free_worker(dp, w);
 	dp_flow_counters_gone(dp, w->flow);
+	dp_flow_ct_gone(dp, w->flow);
 	dp_flow_destroy(w->flow);
 	dp_inject_worker_gone(w);
 	rte_ring_free(w->inbox);

@@ -16,6 +16,7 @@
 #include "dataplane/again.h"
 #include "dataplane/counter.h"
 #include "dataplane/dp.h"
+#include "dataplane/tunnel_wire.h"
 #include "dataplane/view.h"
 
 #include <pthread.h>
@@ -44,7 +45,9 @@ struct dp_rxq_list {
 /* Frames gathered for one port during a burst. */
 struct dp_txbuf {
 	uint16_t n;
-	bool touched; /* in the worker's list of ports to flush */
+	bool touched;	 /* in the worker's list of ports to flush */
+	uint16_t n_meta; /* of a tunnel port: the first so many go where 'meta' says */
+	struct dp_tunnel_meta meta;
 	struct rte_mbuf *pkts[DP_TX_GATHER];
 };
 
@@ -77,6 +80,8 @@ struct dp_worker {
 			 DP_MAX_PORTS]; /* ports with frames gathered; once more through a tunnel */
 	struct dp_txbuf *tx[DP_MAX_PORTS]; /* control thread fills in when a port is attached */
 	uint16_t tunnel_ip_id;
+	uint16_t n_tell; /* how often senders may be told now (tunnel_pmtu.c), as of ... */
+	uint64_t tell_ms;
 	struct dp_again again;
 
 	/* Shared with the control thread. */

@@ -18,6 +18,7 @@
 #include "vswitch/controllers.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/takeover.h"
+#include "vswitch/vtep.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -96,6 +97,7 @@ static uint16_t id_take(struct vs *vs, const char *name)
 static void id_release(struct vs *vs, uint16_t id)
 {
 	dp_fdb_flush(dp_fdb(vs->dp), DP_NO_DOMAIN, DP_NO_VLAN, id, true);
+	vs_overlay_forget(vs, id);
 	dp_count_refresh(vs->dp);
 	dp_port_count_reset(vs->dp, id);
 	json_decref(vs->live[id].body);

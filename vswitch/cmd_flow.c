@@ -14,8 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TEXT_LIMIT (1u << 20)
-#define MAX_FILE   (1u << 30)
+#define MAX_FILE (1u << 30)
 
 static const char *param(const json_t *params, const char *key)
 {
@@ -201,86 +200,6 @@ static int flow_replace(void *ctx, struct ctl_call *call, const json_t *params, 
 	return load(ctx, call, params, true, ret, err);
 }
 
-/* ---- Reading ---- */
-
-struct listing {
-	const struct vs_daemon *d;
-	const struct vs_flows *flows;
-	const struct of_text_ports *ports;
-	json_t *rows;
-};
-
-static json_t *text_of(struct wr *wr)
-{
-	bool any = wr_ok(wr) && wr->size != 0;
-	json_t *text = any ? json_stringn((const char *)wr->bytes, wr->size) : json_string("");
-
-	wr_fini(wr);
-	return text;
-}
-
-static void list_one(const struct vs_rule *rule, void *arg)
-{
-	const struct listing *l = arg;
-	struct wr match_text = wr_init(TEXT_LIMIT), instrs_text = wr_init(TEXT_LIMIT);
-	struct rd rd = rd_init(rule->match, rule->match_size);
-	struct dp_flow_counts counts;
-	struct of_match match;
-	json_t *row;
-
-	vs_rule_counts(l->flows, rule, &counts);
-	if (of_match_decode(&rd, &match) == OF_OK)
-		of_text_match_print(&match_text, &match, l->ports);
-	of_text_instrs_print(&instrs_text, &rule->instrs, l->ports);
-	row = json_pack("{si si so so sI sI sI si si sf}", "table", rule->table, "priority",
-			rule->priority, "match", text_of(&match_text), "actions",
-			text_of(&instrs_text), "cookie", (json_int_t)rule->cookie, "packets",
-			(json_int_t)counts.packets, "bytes", (json_int_t)counts.bytes,
-			"idle_timeout", rule->idle_timeout, "hard_timeout", rule->hard_timeout,
-			"age", (double)vs_rule_age_ms(l->flows, rule) / 1000);
-	if (counts.used_ms != 0)
-		json_object_set_new(row, "idle",
-				    json_real((double)(dp_flow_now_ms(l->d->vs->dp) -
-						       counts.used_ms + 100) /
-					      1000));
-	json_array_append_new(l->rows, row);
-}
-
-static int flow_list(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
-		     struct err *err)
-{
-	struct vs_daemon *d = ctx;
-	struct vs_flow_names names = {.d = d, .sw = vs_cmd_switch(d, params, "switch", err)};
-	struct of_text_ports ports = vs_flow_text_ports(&names);
-	const char *text = param(params, "flow");
-	struct of_text_error text_err = {0};
-	struct of_flow_mod mod;
-	struct listing l = {.d = d, .ports = &ports};
-	int rc;
-
-	if (names.sw == NULL)
-		return err->code;
-	rc = of_text_flow_parse(text != NULL ? text : "", 1, OFPFC_DELETE, &ports, &mod, &text_err);
-	if (rc != 0)
-		return rc == -EINVAL ? vs_flow_bad_text(err, &text_err, NULL)
-				     : err_set(err, rc, "no-memory", "no memory for the filter");
-	l.rows = json_array();
-	l.flows = vs_switch_flows(d->vs, names.sw->name);
-	if (l.flows != NULL) {
-		const struct of_flow_filter filter = {.table = mod.table,
-						      .out_port = mod.out_port,
-						      .out_group = mod.out_group,
-						      .cookie = mod.cookie,
-						      .cookie_mask = mod.cookie_mask,
-						      .match = mod.match};
-
-		vs_flows_each(vs_switch_flows(d->vs, names.sw->name), &filter, list_one, &l);
-	}
-	of_flow_mod_fini(&mod);
-	*ret = json_pack("{so}", "flows", l.rows);
-	return 0;
-}
-
 static int flow_stats(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 		      struct err *err)
 {
@@ -299,8 +218,11 @@ static int flow_stats(void *ctx, struct ctl_call *call, const json_t *params, js
 }
 
 const struct ctl_binding vs_cmd_flows[] = {
-	{"flow", "add", flow_add},	   {"flow", "mod", flow_mod},
-	{"flow", "del", flow_del},	   {"flow", "load", flow_load},
-	{"flow", "replace", flow_replace}, {"flow", "list", flow_list},
-	{"flow", "stats", flow_stats},	   {NULL, NULL, NULL},
+	{"flow", "add", flow_add},
+	{"flow", "mod", flow_mod},
+	{"flow", "del", flow_del},
+	{"flow", "load", flow_load},
+	{"flow", "replace", flow_replace},
+	{"flow", "stats", flow_stats},
+	{NULL, NULL, NULL},
 };

@@ -21,11 +21,13 @@
 #include <sys/random.h>
 
 #define MATCH_LIMIT 4096u
+#define TICK_MS	    250u /* timeouts are in seconds: near enough */
 
 struct vs_flows {
 	struct dp *dp;
 	struct dp_pipeline *pipeline;
 	struct dp_cls *tables[VS_FLOW_TABLES];
+	_Atomic uint8_t port_asks[DP_MAX_PORTS + 1];
 	/* By OpenFlow number; one more than the id.  0 is no port's: that is LOCAL. */
 	_Atomic uint16_t port_ids[DP_MAX_PORTS + 1];
 	_Atomic bool port_dead[DP_MAX_PORTS + 1];
@@ -39,9 +41,9 @@ struct vs_flows {
 	uint32_t miss_counters[VS_FLOW_TABLES];
 	uint64_t matches[VS_FLOW_TABLES]; /* of rules that are gone */
 	_Atomic bool drop_fragments;	  /* workers look */
-	unsigned n_rules, n_timed;
+	unsigned n_rules;
 	unsigned n_in[VS_FLOW_TABLES]; /* of n_rules, those of a table */
-	uint64_t expire_ms;	       /* when to look at timeouts next */
+	struct vs_wheel wheel;	       /* of rules with timeouts, in ticks of TICK_MS */
 	uint64_t next_version;	       /* of the transaction that is open */
 	struct vs_rule *came, *left;   /* by the transaction */
 	struct vs_rule *gone;	       /* retired by those before it, not yet freed */
@@ -94,6 +96,7 @@ int vs_flows_create(struct dp *dp, vs_flow_removed_fn removed, void *arg,
 		flows->dp = dp;
 		flows->removed = removed;
 		flows->arg = arg;
+		vs_wheel_init(&flows->wheel, dp_flow_now_ms(dp) / TICK_MS);
 		(void)!getrandom(&flows->secret, sizeof(flows->secret), GRND_NONBLOCK);
 		rc = dp_pipeline_create(dp, vs_xlate, flows, &flows->pipeline);
 	}
@@ -134,6 +137,7 @@ static void user_leave(struct vs_rule *rule)
 static void rule_free(struct vs_flows *flows, struct vs_rule *rule)
 {
 	vs_rule_lists_leave(&flows->lists, rule);
+	vs_timer_clear(&rule->timer);
 	user_leave(rule);
 	if (!rule->shares_counter)
 		dp_flow_counter_free(flows->dp, rule->counter);
@@ -221,6 +225,22 @@ void vs_flows_port(struct vs_flows *flows, uint32_t of_port, uint16_t port_id)
 	atomic_store(&flows->port_ids[of_port], id);
 	dp_pipeline_log_all(flows->pipeline);
 	dp_pipeline_publish(flows->pipeline);
+}
+
+void vs_flows_port_asks(struct vs_flows *flows, uint32_t of_port, uint8_t asks)
+{
+	if (of_port > DP_MAX_PORTS || atomic_load(&flows->port_asks[of_port]) == asks)
+		return;
+	atomic_store(&flows->port_asks[of_port], asks);
+	dp_pipeline_log_all(flows->pipeline);
+	dp_pipeline_publish(flows->pipeline);
+}
+
+uint8_t vs_flows_asks_of(const struct vs_flows *flows, uint32_t of_port)
+{
+	return of_port <= DP_MAX_PORTS
+		       ? atomic_load_explicit(&flows->port_asks[of_port], memory_order_relaxed)
+		       : 0;
 }
 
 void vs_flows_port_live(struct vs_flows *flows, uint32_t of_port, bool live)
@@ -324,9 +344,19 @@ static struct vs_rule *rule_make(struct vs_flows *flows, const struct of_flow_mo
 	return rule;
 }
 
-static bool is_timed(const struct vs_rule *rule)
+/* When to look at its timeouts: no rule goes sooner, and one whose packets keep it alive is looked
+ * at once in its idle time. */
+static void timer_start(struct vs_flows *flows, struct vs_rule *rule, uint64_t used_ms)
 {
-	return rule->idle_timeout != 0 || rule->hard_timeout != 0;
+	uint64_t due_ms = UINT64_MAX;
+
+	if (rule->idle_timeout != 0)
+		due_ms = used_ms + rule->idle_timeout * UINT64_C(1000);
+	if (rule->hard_timeout != 0 &&
+	    rule->modified_ms + rule->hard_timeout * UINT64_C(1000) < due_ms)
+		due_ms = rule->modified_ms + rule->hard_timeout * UINT64_C(1000);
+	if (due_ms != UINT64_MAX)
+		vs_timer_set(&flows->wheel, &rule->timer, (due_ms + TICK_MS - 1) / TICK_MS);
 }
 
 /* Puts a rule in, to be seen with the transaction; 'old' (or NULL) is the one it takes the place
@@ -343,7 +373,7 @@ static enum of_error rule_enter(struct vs_flows *flows, struct vs_rule *rule, st
 	flows->came = rule;
 	flows->n_rules++;
 	flows->n_in[rule->table]++;
-	flows->n_timed += is_timed(rule);
+	timer_start(flows, rule, rule->modified_ms);
 	return OF_OK;
 }
 
@@ -355,7 +385,7 @@ static void rule_retire(struct vs_flows *flows, struct vs_rule *rule, uint8_t wh
 	rule->tell = tell && (rule->flags & OFPFF_SEND_FLOW_REM) != 0;
 	flows->n_rules--;
 	flows->n_in[rule->table]--;
-	flows->n_timed -= is_timed(rule);
+	vs_timer_clear(&rule->timer);
 	if (atomic_load(&rule->cr.from) == flows->next_version)
 		return;
 	rule->next = flows->left;
@@ -562,7 +592,7 @@ static enum of_error modify_or_delete(struct vs_flows *flows, const struct of_fl
 }
 
 /* Can we do it, and is what it names there? */
-static enum of_error check_instrs(const struct vs_flows *flows, const struct of_instrs *instrs)
+static enum of_error check_instrs(struct vs_flows *flows, const struct of_instrs *instrs)
 {
 	enum of_error error = vs_xlate_check(flows, instrs);
 
@@ -571,7 +601,13 @@ static enum of_error check_instrs(const struct vs_flows *flows, const struct of_
 		error = OFPMMFC_INVALID_METER;
 	if (error == OF_OK)
 		error = vs_groups_check(flows->groups, &instrs->apply);
-	return error != OF_OK ? error : vs_groups_check(flows->groups, &instrs->write);
+	if (error == OF_OK)
+		error = vs_groups_check(flows->groups, &instrs->write);
+	if (error == OF_OK &&
+	    (vs_xlate_tracks(&instrs->apply) || vs_xlate_tracks(&instrs->write)) &&
+	    dp_conntrack_need(flows->dp) != 0)
+		error = OF_ERROR_NO_MEMORY;
+	return error;
 }
 
 enum of_error vs_flows_mod(struct vs_flows *flows, const struct of_flow_mod *mod)
@@ -672,7 +708,7 @@ void vs_flows_abort(struct vs_flows *flows)
 		dp_cls_retire(&rule->cr, DP_CLS_FOREVER);
 		flows->n_rules++;
 		flows->n_in[rule->table]++;
-		flows->n_timed += is_timed(rule);
+		timer_start(flows, rule, rule->modified_ms);
 	}
 	/* No version shows them, but a worker may be walking past: they wait with those that left.
 	 */
@@ -681,8 +717,8 @@ void vs_flows_abort(struct vs_flows *flows)
 		if (is_current(rule)) {
 			flows->n_rules--;
 			flows->n_in[rule->table]--;
-			flows->n_timed -= is_timed(rule);
 		}
+		vs_timer_clear(&rule->timer);
 		dp_cls_retire(&rule->cr, flows->next_version);
 		rule->tell = false;
 		rule->shares_counter = rule->took_counter;
@@ -750,45 +786,34 @@ static void free_gone(struct vs_flows *flows)
 	garbage_free(flows);
 }
 
-struct expiry {
-	struct vs_flows *flows;
-	uint64_t now_ms;
-};
-
-static bool expire_one(struct dp_cls_rule *cr, void *arg)
+static void expire_one(struct vs_timer *timer, void *arg)
 {
-	const struct expiry *x = arg;
-	struct vs_rule *rule = (struct vs_rule *)cr;
+	struct vs_rule *rule = (struct vs_rule *)((char *)timer - offsetof(struct vs_rule, timer));
+	struct vs_flows *flows = arg;
+	uint64_t now_ms = flows->wheel.now * TICK_MS, used_ms;
 	struct dp_flow_counts counts;
-	uint64_t used_ms;
 
-	if (!is_current(rule) || !is_timed(rule))
-		return true;
 	if (rule->hard_timeout != 0 &&
-	    x->now_ms - rule->modified_ms >= rule->hard_timeout * UINT64_C(1000)) {
-		rule_retire(x->flows, rule, OFPRR_HARD_TIMEOUT, true);
-		return true;
+	    now_ms >= rule->modified_ms + rule->hard_timeout * UINT64_C(1000)) {
+		rule_retire(flows, rule, OFPRR_HARD_TIMEOUT, true);
+		return;
 	}
-	if (rule->idle_timeout == 0)
-		return true;
-	dp_flow_counter_read(x->flows->dp, rule->counter, &counts);
+	dp_flow_counter_read(flows->dp, rule->counter, &counts);
 	used_ms = counts.used_ms > rule->modified_ms ? counts.used_ms : rule->modified_ms;
-	if (x->now_ms > used_ms && x->now_ms - used_ms >= rule->idle_timeout * UINT64_C(1000))
-		rule_retire(x->flows, rule, OFPRR_IDLE_TIMEOUT, true);
-	return true;
+	if (rule->idle_timeout != 0 && now_ms >= used_ms + rule->idle_timeout * UINT64_C(1000))
+		rule_retire(flows, rule, OFPRR_IDLE_TIMEOUT, true);
+	else
+		timer_start(flows, rule, used_ms);
 }
 
 static void expire(struct vs_flows *flows)
 {
-	struct expiry x = {.flows = flows, .now_ms = dp_flow_now_ms(flows->dp)};
+	uint64_t tick = dp_flow_now_ms(flows->dp) / TICK_MS;
 
-	if (flows->n_timed == 0 || x.now_ms < flows->expire_ms)
+	if (tick <= flows->wheel.now)
 		return;
-	/* Timeouts are in seconds; a quarter of one is near enough. */
-	flows->expire_ms = x.now_ms + 250;
 	vs_flows_begin(flows);
-	for (unsigned i = 0; i < VS_FLOW_TABLES; i++)
-		dp_cls_each(flows->tables[i], expire_one, &x);
+	vs_wheel_turn(&flows->wheel, tick, expire_one, flows);
 	if (flows->left != NULL)
 		vs_flows_commit(flows);
 }

@@ -15,6 +15,7 @@
 #include "dataplane/cls.h"
 #include "dataplane/pipeline.h"
 #include "vswitch/of/flow.h"
+#include "vswitch/wheel.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,6 +50,7 @@ struct vs_rule {
 	uint16_t flags;
 	uint64_t cookie;
 	/* Control thread only. */
+	struct vs_timer timer;
 	uint16_t idle_timeout, hard_timeout; /* seconds, 0 never */
 	uint16_t match_size;
 	uint8_t *match; /* as on the wire: small, and what was set is what is read */
@@ -67,6 +69,12 @@ int vs_flows_create(struct dp *dp, vs_flow_removed_fn removed, void *arg,
 /* No view refers to its pipeline any more. */
 void vs_flows_destroy(struct vs_flows *flows);
 struct dp_pipeline *vs_flows_pipeline(const struct vs_flows *flows);
+
+/* Which port of a tunnel asks rules for its key, its remote.  Known to the translation. */
+#define VS_PORT_FLOW_KEY    1u
+#define VS_PORT_FLOW_REMOTE 2u
+void vs_flows_port_asks(struct vs_flows *flows, uint32_t of_port, uint8_t asks);
+uint8_t vs_flows_asks_of(const struct vs_flows *flows, uint32_t of_port);
 
 void vs_flows_begin(struct vs_flows *flows);
 /* One flow mod.  Borrows 'mod'.  After an error the transaction can only be aborted. */
@@ -161,6 +169,8 @@ bool vs_flows_drops_fragments(const struct vs_flows *flows);
 
 /* xlate.c: a dp_translate_fn over 'struct vs_flows'. */
 void vs_xlate(void *flows, const struct dp_key *key, uint64_t version, struct dp_build *b);
+/* Some track connections. */
+bool vs_xlate_tracks(const struct of_actions *actions);
 /* What a rule's instructions ask that the dataplane does not have; OF_OK when all is there.  LOCAL
  * is a port where the switch has one (vs_flows_port()). */
 enum of_error vs_xlate_check(const struct vs_flows *flows, const struct of_instrs *instrs);

@@ -305,6 +305,8 @@ static enum of_error check_bucket(const struct vs_groups *groups, const struct o
 
 	if (error != OF_OK)
 		return error;
+	if (vs_xlate_tracks(&b->actions) && dp_conntrack_need(groups->dp) != 0)
+		return OF_ERROR_NO_MEMORY;
 	if (b->watch_port != OFPP_ANY && !of_port_is_real(b->watch_port))
 		return OFPGMFC_BAD_WATCH;
 	if (b->watch_group != OF_GROUP_ANY && b->watch_group != of->id &&

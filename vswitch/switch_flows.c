@@ -3,6 +3,7 @@
  * See switch_flows.h.
  */
 #include "vswitch/switch_flows.h"
+#include "vswitch/vtep.h"
 
 #include "ctl/base/clock.h"
 #include "vswitch/agent.h"
@@ -203,6 +204,7 @@ static void sync_ports(struct vs *vs, const struct vs_switch_rules *r)
 		number = vs_port_number(vs, p, id);
 		there[number] = true;
 		vs_flows_port(r->flows, number, id);
+		vs_flows_port_asks(r->flows, number, vs_overlay_asks(p));
 		if (p->kind == VS_HOST && ++n_hosts == 1)
 			host = id;
 	}

@@ -64,7 +64,7 @@ static uint64_t search_cycles(const struct vs_flows *flows, const struct vs_trac
 }
 
 int vs_trace_run(struct dp *dp, struct vs_flows *flows, uint16_t port, const uint8_t *frame,
-		 uint32_t size, bool costs, struct vs_trace **ret_trace)
+		 uint32_t size, bool whole, struct vs_trace **ret_trace)
 {
 	struct vs_trace *t = calloc(1, sizeof(*t));
 	int rc;
@@ -75,14 +75,14 @@ int vs_trace_run(struct dp *dp, struct vs_flows *flows, uint16_t port, const uin
 	t->dp.port = port;
 	t->dp.frame = frame;
 	t->dp.size = size;
-	t->dp.costs = costs;
+	t->dp.costs = t->dp.peek = whole;
 	t->dp.translation = &t->hook;
 	rc = dp_trace_run(dp, &t->dp);
 	if (rc != 0) {
 		vs_trace_free(t);
 		return rc;
 	}
-	for (unsigned i = 0; costs && flows != NULL && i < t->n_tables; i++)
+	for (unsigned i = 0; whole && flows != NULL && i < t->n_tables; i++)
 		t->tables[i].cycles = search_cycles(flows, &t->tables[i]);
 	*ret_trace = t;
 	return 0;

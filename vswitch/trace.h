@@ -37,9 +37,10 @@ struct vs_trace {
 };
 
 /* Carries 'frame' as if it came in by the dataplane's port 'port', whose switch has 'flows' (NULL:
- * it only learns).  'costs': measures too.  0 or as dp_trace_run(); on success the caller frees. */
+ * it only learns).  'whole': looks into workers' caches and measures too.  0 or as dp_trace_run();
+ * on success the caller frees. */
 int vs_trace_run(struct dp *dp, struct vs_flows *flows, uint16_t port, const uint8_t *frame,
-		 uint32_t size, bool costs, struct vs_trace **ret_trace);
+		 uint32_t size, bool whole, struct vs_trace **ret_trace);
 /* Takes NULL. */
 void vs_trace_free(struct vs_trace *t);
 

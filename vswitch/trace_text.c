@@ -259,6 +259,15 @@ static void put_step(FILE *f, const struct dp_step *s, const struct vs_trace_nam
 		put_mask(f, (enum dp_field)s->arg, s->data + size, size);
 		fprintf(f, "->%s", vs_trace_field_name((enum dp_field)s->arg));
 		break;
+	case DP_STEP_CT:
+		fprintf(f, "ct(zone=%u", ((const struct dp_step_ct *)s->data)->zone);
+		if ((((const struct dp_step_ct *)s->data)->flags & DP_STEP_CT_COMMIT) != 0)
+			fputs(",commit", f);
+		fputc(')', f);
+		break;
+	case DP_STEP_RESUME:
+		fputs("look up again", f);
+		break;
 	case DP_STEP_PUSH_VLAN:
 		fprintf(f, "push_vlan:0x%x,vid %u", s->arg >> 16, s->arg & 0xfff);
 		break;

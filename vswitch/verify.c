@@ -33,6 +33,8 @@ static bool meet(const uint64_t *a, const uint64_t *b)
 
 static bool accepts_domain(const struct dp_vport *out, uint16_t domain)
 {
+	if (domain == DP_NO_DOMAIN)
+		return false;
 	return out->domain == domain ||
 	       (out->wire != NULL && out->wire->vlan_of_domain[domain] != DP_NO_VLAN);
 }

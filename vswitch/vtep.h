@@ -18,4 +18,9 @@ int vs_overlays_compile(struct vs *vs, const struct vs_model *model, struct dp_v
 /* Frees what a port of a view has of that. */
 void vs_overlay_release(struct dp_vport *vp);
 
+/* A port id is free: nothing that was learned under it counts any more. */
+void vs_overlay_forget(struct vs *vs, uint16_t id);
+/* What a port asks of rules (flows.h). */
+uint8_t vs_overlay_asks(const struct vs_port *p);
+
 #endif

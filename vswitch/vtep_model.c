@@ -386,6 +386,38 @@ static int clash(const struct vs_port *a, const struct vs_port *b, struct err *e
 	return -EEXIST;
 }
 
+/* A UDP port says which encapsulation lies behind it, and a VTEP looks at a few. */
+static int udp_ports_check(const struct vs_model *m, const struct vs_port *vtep, struct err *err)
+{
+	const struct vs_port *first[DP_VTEP_MAX_UDP];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < m->n_ports; i++) {
+		const struct vs_port *p = &m->ports[i];
+		unsigned k = 0;
+
+		if (!vs_is_tunnel(p) || p->kind == VS_NVGRE || p->overlay->vtep != vtep)
+			continue;
+		while (k < n && first[k]->overlay->tunnel.udp_port != p->overlay->tunnel.udp_port)
+			k++;
+		if (k == DP_VTEP_MAX_UDP)
+			return err_set(err, -ENOSPC, "limit",
+				       "port %s: at most %u UDP ports on one VTEP", p->name,
+				       DP_VTEP_MAX_UDP);
+		if (k == n)
+			first[n++] = p;
+		if (first[k]->kind == p->kind)
+			continue;
+		err_set(err, -EEXIST, "udp-port-used", "port %s: UDP port %u is %s's", p->name,
+			p->overlay->tunnel.udp_port, first[k]->name);
+		err_why(err, "that one is of kind %s, and the UDP port says what is behind it",
+			vs_port_kind_name(first[k]->kind));
+		err_fix(err, "choose another --udp-port");
+		return -EEXIST;
+	}
+	return 0;
+}
+
 /* Tenants that have another port on the switch get a VLAN that stands for them. */
 static int share(const struct vs_model *m, struct vs_port *p, struct err *err)
 {
@@ -459,6 +491,12 @@ int vs_model_overlays_check(struct vs_model *m, struct err *err)
 			err_about(err, "port", p->name);
 			return rc;
 		}
+	}
+	for (unsigned i = 0; i < m->n_ports; i++) {
+		int rc = m->ports[i].kind == VS_VTEP ? udp_ports_check(m, &m->ports[i], err) : 0;
+
+		if (rc != 0)
+			return rc;
 	}
 	return 0;
 }

@@ -4,6 +4,8 @@
  */
 #include "vswitch/vtep.h"
 
+#include "vswitch/flows.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,8 +55,33 @@ static int compile_tunnel(const struct vs *vs, const struct vs_port *p, struct d
 	if (!tenants)
 		return 0;
 	/* It is no tenant's, not even the switch's own. */
-	vp->domain = DP_NO_DOMAIN;
+	if (vp->wire != NULL)
+		vp->domain = DP_NO_DOMAIN;
 	return t->key_of_vlan != NULL ? 0 : -ENOMEM;
+}
+
+void vs_overlay_forget(struct vs *vs, uint16_t id)
+{
+	for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
+		struct dp_learned *l =
+			vs->live[i].port != NULL ? dp_port_learned(vs->live[i].port) : NULL;
+
+		if (l != NULL)
+			dp_learned_forget(l, id);
+	}
+}
+
+uint8_t vs_overlay_asks(const struct vs_port *p)
+{
+	uint8_t asks = 0;
+
+	if (!vs_is_tunnel(p))
+		return 0;
+	if (p->overlay->tunnel.key_mode == DP_TUNNEL_KEY_FLOW)
+		asks |= VS_PORT_FLOW_KEY;
+	if (p->overlay->tunnel.remote_flow)
+		asks |= VS_PORT_FLOW_REMOTE;
+	return asks;
 }
 
 /* ---- What comes to a VTEP ---- */

@@ -57,7 +57,7 @@ static void set_clear(struct xlate *x)
 	if (x->has_fields)
 		memset(x->fields, 0, sizeof(x->fields));
 	x->has_fields = false;
-	x->queue = x->output = x->group = NULL;
+	x->queue = x->output = x->group = x->ct = NULL;
 }
 
 /* Whatever writes a field is its set-field. */
@@ -67,7 +67,7 @@ static void set_write_field(struct xlate *x, uint8_t field, const struct of_acti
 	x->has_fields = true;
 }
 
-static void set_write(struct xlate *x, const struct of_action *a)
+void vs_xlate_set_write(struct xlate *x, const struct of_action *a)
 {
 	switch (a->type) {
 	case OF_ACT_OUTPUT:
@@ -78,6 +78,9 @@ static void set_write(struct xlate *x, const struct of_action *a)
 		return;
 	case OF_ACT_GROUP:
 		x->group = a;
+		return;
+	case OF_ACT_NX_CT:
+		x->ct = a;
 		return;
 	case OF_ACT_SET_FIELD:
 	case OF_ACT_NX_REG_LOAD2:
@@ -97,6 +100,28 @@ static void set_write(struct xlate *x, const struct of_action *a)
 			x->by_order[i] = a;
 }
 
+static size_t list_add(const struct of_action *a, const struct of_action **ret, size_t n,
+		       size_t max)
+{
+	if (a == NULL)
+		return n;
+	if (n < max)
+		ret[n] = a;
+	return n + 1;
+}
+
+size_t vs_xlate_set_list(const struct xlate *x, const struct of_action **ret, size_t max)
+{
+	size_t n = list_add(x->queue, ret, list_add(x->output, ret, 0, max), max);
+
+	n = list_add(x->ct, ret, list_add(x->group, ret, n, max), max);
+	for (size_t i = 0; i < VS_XLATE_N_ORDER; i++)
+		n = list_add(x->by_order[i], ret, n, max);
+	for (size_t i = 0; x->has_fields && i < OF_N_FIELDS; i++)
+		n = list_add(x->fields[i], ret, n, max);
+	return n;
+}
+
 static void set_execute(struct xlate *x)
 {
 	for (size_t i = 0; i < VS_XLATE_N_ORDER; i++)
@@ -112,13 +137,16 @@ static void set_execute(struct xlate *x)
 		vs_xlate_action(x, x->group);
 	else if (x->output != NULL)
 		vs_xlate_action(x, x->output);
+	/* The specification knows no ct: as in Open vSwitch it is instead of both. */
+	else if (x->ct != NULL)
+		vs_xlate_action(x, x->ct);
 }
 
 void vs_xlate_set(struct xlate *x, const struct of_actions *actions)
 {
 	set_clear(x);
 	for (size_t i = 0; i < actions->n; i++)
-		set_write(x, &actions->v[i]);
+		vs_xlate_set_write(x, &actions->v[i]);
 	set_execute(x);
 }
 
@@ -160,7 +188,7 @@ static int execute(struct xlate *x, const struct of_instrs *i)
 		set_clear(x);
 	if (of_instrs_has(i, OFPIT_WRITE_ACTIONS))
 		for (size_t k = 0; k < i->write.n; k++)
-			set_write(x, &i->write.v[k]);
+			vs_xlate_set_write(x, &i->write.v[k]);
 	if (of_instrs_has(i, OFPIT_WRITE_METADATA))
 		write_metadata(x, i);
 	return of_instrs_has(i, OFPIT_GOTO_TABLE) ? i->goto_table : -1;
@@ -188,7 +216,7 @@ static bool is_fragment(struct xlate *x)
 void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_build *b)
 {
 	struct xlate x;
-	int table = 0;
+	int table;
 
 	memset(&x, 0, offsetof(struct xlate, at.from));
 	x.flows = arg;
@@ -196,6 +224,7 @@ void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_b
 	x.trace = b->trace;
 	x.key = *key;
 	x.version = version;
+	table = vs_xlate_begin(&x);
 	if (vs_flows_drops_fragments(x.flows) && is_fragment(&x)) {
 		vs_xlate_step(&x, DP_STEP_DROP, DP_DROP_FRAGMENT, 0);
 		return;

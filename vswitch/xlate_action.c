@@ -30,7 +30,7 @@ static void output(struct xlate *x, const struct of_action *a)
 	default: {
 		uint16_t id = vs_flows_port_id(x->flows, a->output.port);
 
-		if (id != DP_NO_PORT)
+		if (id != DP_NO_PORT && !vs_xlate_tunnel(x, a->output.port, id))
 			vs_xlate_step(x, DP_STEP_OUTPUT, id, 0);
 		break;
 	}
@@ -81,6 +81,12 @@ void vs_xlate_action(struct xlate *x, const struct of_action *a)
 		break;
 	case OF_ACT_NX_REG_LOAD2:
 		vs_xlate_set_field(x, &a->set);
+		break;
+	case OF_ACT_NX_CT:
+		vs_xlate_ct(x, &a->ct);
+		break;
+	case OF_ACT_NX_CT_CLEAR:
+		vs_xlate_ct_clear(x);
 		break;
 	case OF_ACT_SET_NW_TTL:
 		ttl(x, DP_STEP_SET_NW_TTL, a->ttl);

@@ -26,6 +26,25 @@ static enum of_error check_output(const struct vs_flows *flows, uint32_t port, b
 	}
 }
 
+/* Of ct(): helpers for protocols that name ports in their payload are not there. */
+static enum of_error check_ct(const struct of_ct *ct)
+{
+	if (ct->alg != 0)
+		return OFPBAC_BAD_ARGUMENT;
+	if (ct->zone_from.n_bits != 0 &&
+	    vs_flow_field((enum of_field)ct->zone_from.field) == DP_N_FIELDS)
+		return OFPBAC_BAD_ARGUMENT;
+	return OF_OK;
+}
+
+bool vs_xlate_tracks(const struct of_actions *actions)
+{
+	for (size_t i = 0; i < actions->n; i++)
+		if (actions->v[i].type == OF_ACT_NX_CT)
+			return true;
+	return false;
+}
+
 /* 'flows': NULL when any switch is asked for. */
 static enum of_error check_actions(const struct vs_flows *flows, const struct of_actions *actions,
 				   bool packet_out)
@@ -60,6 +79,10 @@ static enum of_error check_actions(const struct vs_flows *flows, const struct of
 			if (a->group > OF_GROUP_MAX)
 				error = OFPBAC_BAD_OUT_GROUP;
 			break;
+		case OF_ACT_NX_CT:
+			error = check_ct(&a->ct);
+			break;
+		case OF_ACT_NX_CT_CLEAR:
 		case OF_ACT_COPY_TTL_OUT:
 		case OF_ACT_COPY_TTL_IN:
 		case OF_ACT_SET_MPLS_TTL:

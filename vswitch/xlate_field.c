@@ -140,7 +140,7 @@ static bool bit_of(const struct of_subfield *f, unsigned i, unsigned *ret_byte, 
 	return true;
 }
 
-static bool get_bit(struct xlate *x, const struct of_subfield *f, unsigned i)
+bool vs_xlate_get_bit(struct xlate *x, const struct of_subfield *f, unsigned i)
 {
 	unsigned byte;
 	uint8_t bit;
@@ -150,6 +150,18 @@ static bool get_bit(struct xlate *x, const struct of_subfield *f, unsigned i)
 	if ((x->at.known.b[byte] & bit) == 0)
 		x->b->wc.b[x->at.moved ? x->at.from[byte] : byte] |= bit;
 	return (x->key.b[byte] & bit) != 0;
+}
+
+void vs_xlate_put_bit_in(struct dp_key *value, struct dp_key *mask, const struct of_subfield *f,
+			 unsigned i, bool set)
+{
+	unsigned byte;
+	uint8_t bit;
+
+	if (!bit_of(f, i, &byte, &bit))
+		return;
+	value->b[byte] = (uint8_t)(set ? value->b[byte] | bit : value->b[byte] & ~bit);
+	mask->b[byte] |= bit;
 }
 
 static void put_bit(struct xlate *x, const struct of_subfield *f, unsigned i, bool value)
@@ -189,7 +201,7 @@ void vs_xlate_move(struct xlate *x, const struct of_action *a)
 	if (!has_header(x, (enum of_field)a->move.to.field))
 		return;
 	for (unsigned i = 0; i < a->move.from.n_bits; i++)
-		put_bit(x, &a->move.to, i, get_bit(x, &a->move.from, i));
+		put_bit(x, &a->move.to, i, vs_xlate_get_bit(x, &a->move.from, i));
 	write_field(x, vs_flow_field((enum of_field)a->move.to.field));
 }
 

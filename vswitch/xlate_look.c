@@ -39,6 +39,14 @@ void vs_xlate_changed(struct xlate *x, enum dp_field field)
 	dp_key_cover(&x->b->changed, field);
 }
 
+void vs_xlate_unknown(struct xlate *x, enum dp_field field)
+{
+	const struct dp_field_desc *d = &dp_fields[field];
+
+	assert(d->bits == d->size * 8);
+	memset(x->at.known.b + d->offset, 0, d->size);
+}
+
 void vs_xlate_write(struct xlate *x, enum dp_field field, uint64_t value)
 {
 	dp_key_set(&x->key, field, value);

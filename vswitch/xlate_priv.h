@@ -8,6 +8,7 @@
  * 	xlate_group.c  groups
  * 	xlate_tag.c    tags, MPLS entries and I-TAGs pushed and popped
  * 	xlate_look.c   what the packet was asked, wherever its bytes are by now
+ * 	xlate_ct.c     connection tracking, packets that come back
  * 	xlate_controller.c  what controllers learn with a packet
  * 	xlate_check.c  what a rule may ask for
  *
@@ -24,6 +25,7 @@
 #ifndef VSWITCH_XLATE_PRIV_H
 #define VSWITCH_XLATE_PRIV_H
 
+#include "dataplane/resume.h"
 #include "vswitch/flow_key.h"
 #include "vswitch/flows.h"
 #include "vswitch/xlate_trace.h"
@@ -55,7 +57,7 @@ struct xlate {
 	/* The action set: what is executed at the end. */
 	const struct of_action *by_order[VS_XLATE_N_ORDER];
 	const struct of_action *fields[OF_N_FIELDS];
-	const struct of_action *queue, *output, *group;
+	const struct of_action *queue, *output, *group, *ct;
 	bool has_fields;
 	uint8_t depth;	    /* groups of groups */
 	struct xlate_at at; /* last: its end is long and need not be cleared */
@@ -82,6 +84,10 @@ void vs_xlate_changed(struct xlate *x, enum dp_field field);
 void *vs_xlate_step(struct xlate *x, enum dp_step_op op, uint32_t arg, uint16_t size);
 void vs_xlate_macs(struct xlate *x);
 
+/* xlate_tunnel.c: an output by a tunnel port that asks rules for its key or remote.  False: it is
+ * none, or one that knows. */
+bool vs_xlate_tunnel(struct xlate *x, uint32_t of_port, uint16_t id);
+
 void vs_xlate_action(struct xlate *x, const struct of_action *a);
 void vs_xlate_actions(struct xlate *x, const struct of_actions *actions);
 
@@ -98,6 +104,26 @@ void vs_xlate_push_mpls(struct xlate *x, uint16_t type);
 void vs_xlate_pop_mpls(struct xlate *x, uint16_t type);
 void vs_xlate_push_pbb(struct xlate *x);
 void vs_xlate_pop_pbb(struct xlate *x);
+void vs_xlate_ct(struct xlate *x, const struct of_ct *ct);
+void vs_xlate_ct_clear(struct xlate *x);
+
+/* A bit of a field, which the translation then depends on. */
+bool vs_xlate_get_bit(struct xlate *x, const struct of_subfield *f, unsigned i);
+/* Bit i of a field in a key of its own. */
+void vs_xlate_put_bit_in(struct dp_key *value, struct dp_key *mask, const struct of_subfield *f,
+			 unsigned i, bool bit);
+
+/* The packet is looked up again in 'table', with what is known now: a RESUME step. */
+void vs_xlate_resume(struct xlate *x, uint8_t table);
+/* What is known at the start, of a packet that comes back too; the table to start in. */
+int vs_xlate_begin(struct xlate *x);
+/* The packet's own value again. */
+void vs_xlate_unknown(struct xlate *x, enum dp_field field);
+
+/* The action set: writes one, lists all; returns how many there are, of which 'ret' has the first
+ * 'max'. */
+void vs_xlate_set_write(struct xlate *x, const struct of_action *a);
+size_t vs_xlate_set_list(const struct xlate *x, const struct of_action **ret, size_t max);
 /* Output to CONTROLLER, 'max_len' bytes of it; 'reason' is an enum of_packet_in_reason. */
 void vs_xlate_controller(struct xlate *x, uint16_t max_len, uint8_t reason);
 /* OFPR_NO_MATCH for an output that the table-miss rule makes, else OFPR_ACTION. */

@@ -97,6 +97,41 @@ def mistakes(t, sw):
     refused(t, sw, ['why'], 'PORT', 'no port')
 
 
+def finding(t, sw, a):
+    """list --sort, --table, --raw; unused; shadowed."""
+    rules = '''
+cookie=0x1,priority=100,idle_timeout=600,send_flow_rem,ip,nw_dst=10.0.0.0/8,actions=NORMAL
+cookie=0x2,priority=90,tcp,nw_dst=10.1.0.0/16,tp_dst=22,actions=drop
+priority=80,arp,actions=NORMAL
+priority=70,in_port=b,vlan_tci=0x1000/0x1000,actions=pop_vlan,a
+table=3,priority=5,udp,actions=goto_table:4
+table=4,actions=drop
+'''
+    sw.ctl('flow replace lan -', stdin=rules)
+    raw = sw.ctl('flow list lan --raw')['text']
+    sw.ctl('flow replace lan -', stdin=raw)
+    t.check(sw.ctl('flow list lan --raw')['text'] == raw and raw.count('\n') == 6 and 'idle_timeout=600' in raw,
+            'what --raw prints is what replace reads', raw)
+    code, out, err = sw.tool(['flow', 'list', 'lan', '--raw'])
+    t.check(code == 0 and out == raw, '--raw is text', out + err)
+    got = [r['priority'] for r in sw.ctl('flow list lan')['flows']]
+    t.check(got == [100, 90, 80, 70, 5, 32768], 'by table, and as they are looked at', got)
+    t.check(len(sw.ctl('flow list lan --table 3')['flows']) == 1, 'one table')
+    t.check(a.ping('10.0.0.2', count=3), 'NORMAL goes')
+    got = sw.ctl('flow list lan --sort packets')['flows']
+    t.check(got[0]['packets'] >= got[1]['packets'] >= got[-1]['packets'] and got[0]['packets'] > 0, 'by packets', got)
+    t.check(sw.ctl('flow unused lan')['flows'] == [], 'nothing is there for a day')
+    got = sorted(r['priority'] for r in sw.ctl('flow unused lan --since 1ms')['flows'])
+    t.check(90 in got and 70 in got and 100 not in sw.ctl('flow unused lan --since 1m')['flows'], 'unused', got)
+    answer = sw.ctl('flow shadowed lan')
+    got = [(r['table'], r['priority'], r['why']) for r in answer['flows']]
+    t.check(answer['all'] and [g[:2] for g in got] == [(0, 90), (3, 5), (4, 32768)] and 'priority=100' in got[0][2]
+            and 'goto' in got[1][2], 'shadowed', got)
+    refused(t, sw, ['flow', 'list', 'lan', '--table', '254'], '253', 'no table 254')
+    refused(t, sw, ['flow', 'list', 'lan', 'tcp,tp_dst=http'], 'column', 'a filter that is none')
+    t.check('duration' in sw.tool(['flow', 'unused', 'lan', '--since', 'never'])[2], 'a time that is none')
+
+
 def tenants(t, sw):
     seen = why(sw, 'x', 'dl_dst=' + sw.ctl('port show y')['mac'])
     t.check('y' not in seen['fate'].split('sent to')[-1] or 'tenant' in seen['fate'] or 'no-receiver' in seen['fate'],
@@ -122,6 +157,7 @@ def test(t):
     nothing_changes(t, sw, a)
     files(t, sw, t.dir)
     mistakes(t, sw)
+    finding(t, sw, a)
     tenants(t, sw)
 
 

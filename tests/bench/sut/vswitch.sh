@@ -7,12 +7,13 @@ VSWITCH_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 VSWITCHD=${VSWITCHD:-$VSWITCH_ROOT/build/vswitch/vswitchd}
 VSWITCHCTL=${VSWITCHCTL:-$VSWITCH_ROOT/build/ctl/vswitchctl}
 
-sut_supports() { case $POLICY in normal|vm|inport|l3|acl:*|exact|pipeline) ;; *) return 1;; esac; }
+sut_supports() { case $POLICY in normal|vm|inport|l3|acl:*|exact|pipeline|ct|encap|decap) ;; *) return 1;; esac; }
 
 # The whole configuration is in the file that an empty store starts with.
 vswitch_config() {
   echo "core add $PMD_CPU"
   case $VARIANT in *2w*) echo "core add $CTL_CPU";; esac
+  case $POLICY in encap|decap) vswitch_overlay; return;; esac
   echo "switch add br0 --type external"
   echo "port add br0 p0 --kind phys --driver dpdk --device $(port_devargs 0) --mtu 1500"
   if [ "$POLICY" = vm ]; then
@@ -26,6 +27,17 @@ vswitch_config() {
     echo "port add br0 p1 --kind phys --driver dpdk --device $(port_devargs 1) --mtu 1500"
   fi
 }
+# br0: the inner side; ext0: the underlay, with the VTEP 172.31.1.1.  The far end does not answer ARP.
+vswitch_overlay() {
+  local in out; [ "$POLICY" = encap ] && in=0 out=1 || in=1 out=0
+  echo "switch add br0 --type external"
+  echo "switch add ext0 --type external"
+  echo "port add br0 p$in --kind phys --driver dpdk --device $(port_devargs $in) --mtu 1500"
+  echo "port add ext0 p$out --kind phys --driver dpdk --device $(port_devargs $out) --mtu 1600"
+  echo "port add ext0 vtep0 --kind vtep --mac 02:52:50:00:00:02 --address 172.31.1.1/24 --mtu 1600 --neighbor 172.31.1.2=02:52:54:00:00:01"
+  echo "port add br0 vx0 --kind vxlan --vtep vtep0 --remote 172.31.1.2 --key 100"
+  echo "mac add ext0 02:52:54:00:00:01 --port p$out"
+}
 sut_start() {
   vswitch_config >"$RUN/vswitch.conf"
   taskset -c "$CTL_CPU,$PMD_CPU" "$VSWITCHD" --socket "$RUN/vswitch.sock" --store :memory: --initial "$RUN/vswitch.conf" \
@@ -38,6 +50,7 @@ sut_start() {
 # The rules of a policy, in the benchmark's port numbers.
 vswitch_flows() {
   case $POLICY in
+    encap|decap) echo "in_port=1,actions=output:2"; echo "in_port=2,actions=output:1";;
     inport) echo "in_port=1,actions=output:2"; echo "in_port=2,actions=output:1";;
     l3) echo "in_port=1,ip,nw_dst=20.0.0.0/8,actions=output:2";;
     acl:*) cat "$C/pcap/${POLICY#acl:}.flows";;
@@ -45,6 +58,10 @@ vswitch_flows() {
     pipeline) echo "table=0,in_port=1,actions=push_vlan:0x8100,set_field:4106->vlan_vid,write_metadata:0x7,goto_table:1"
               echo "table=1,metadata=0x7,ip,actions=set_field:02:aa:00:00:00:01->eth_src,set_field:02:aa:00:00:00:02->eth_dst,dec_ttl,goto_table:2"
               echo "table=2,metadata=0x7,actions=output:2";;
+    ct) echo "table=0,ip,ct_state=-trk,actions=ct(table=1)"
+        echo "table=1,in_port=1,ip,ct_state=+trk+new,actions=ct(commit),output:2"
+        echo "table=1,in_port=1,ip,ct_state=+trk+est,actions=output:2"
+        echo "table=1,in_port=2,ip,ct_state=+trk+est,actions=output:1";;
   esac
 }
 sut_info() {

@@ -116,7 +116,7 @@ static void enter(const struct dp_key *key, const struct dp_key *mask, struct dp
 	struct dp_key changed = {0};
 
 	program->refs++;
-	if (dp_mf_insert(mf, 3, key, mask, program, tables, &changed) == NULL)
+	if (dp_mf_insert(mf, 3, key, mask, program, tables, &changed, 0) == NULL)
 		program->refs--;
 }
 

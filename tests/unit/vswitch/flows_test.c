@@ -36,6 +36,8 @@ void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t size);
 void *__real_aligned_alloc(size_t align, size_t size);
+uint64_t __real_dp_flow_now_ms(const struct dp *clock_of);
+uint64_t __wrap_dp_flow_now_ms(const struct dp *clock_of);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
@@ -45,6 +47,19 @@ static bool fails(void)
 {
 	return fail_after != 0 && --fail_after == 0;
 }
+
+/* The clock of rules goes so much before the machine's. */
+static uint64_t clock_ahead_ms;
+
+uint64_t __wrap_dp_flow_now_ms(const struct dp *clock_of)
+{
+	return __real_dp_flow_now_ms(clock_of) + clock_ahead_ms;
+}
+
+static const struct of_flow_mod delete_all = {.command = OFPFC_DELETE,
+					      .table = OF_TABLE_ALL,
+					      .out_port = OFPP_ANY,
+					      .out_group = OF_GROUP_ANY};
 
 void *__wrap_malloc(size_t size)
 {
@@ -492,6 +507,36 @@ static void timeouts_end_rules_and_say_which(void **state)
 	expect("", C(3));
 }
 
+static void rules_end_at_their_second_and_not_before(void **state)
+{
+	must(OFPFC_ADD, "cookie=1,in_port=1,idle_timeout=60,actions=output:1");
+	must(OFPFC_ADD, "cookie=2,in_port=2,hard_timeout=65535,actions=output:1");
+	must(OFPFC_ADD, "cookie=3,in_port=3,hard_timeout=90,idle_timeout=3000,actions=output:1");
+	/* A transaction that comes to nothing leaves them their time. */
+	vs_flows_begin(flows);
+	assert_int_equal(vs_flows_mod(flows, &delete_all), OF_OK);
+	vs_flows_abort(flows);
+	clock_ahead_ms = 59000;
+	vs_flows_reap(flows);
+	expect("", C(1) | C(2) | C(3));
+	clock_ahead_ms = 60251;
+	vs_flows_reap(flows);
+	expect("", C(2) | C(3));
+	clock_ahead_ms = 89000;
+	vs_flows_reap(flows);
+	expect("", C(2) | C(3));
+	clock_ahead_ms = 90251;
+	vs_flows_reap(flows);
+	expect("", C(2));
+	clock_ahead_ms = 65534000;
+	vs_flows_reap(flows);
+	expect("", C(2));
+	clock_ahead_ms = 65535251;
+	vs_flows_reap(flows);
+	expect("", 0);
+	clock_ahead_ms = 0;
+}
+
 static void what_cannot_be_is_refused_by_name(void **state)
 {
 	struct of_flow_mod m = {.command = OFPFC_ADD, .table = 254};
@@ -596,6 +641,7 @@ int main(void)
 		TEST(aborted_transaction_leaves_all_as_it_was),
 		TEST(want_of_memory_leaves_all_as_it_was),
 		TEST(timeouts_end_rules_and_say_which),
+		TEST(rules_end_at_their_second_and_not_before),
 		TEST(what_cannot_be_is_refused_by_name),
 		TEST(modify_that_does_not_fit_a_rule_is_refused),
 		TEST(port_that_goes_is_sent_nothing),

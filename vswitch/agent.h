@@ -60,7 +60,8 @@ void vs_agent_message(struct vs_agent *agent, struct vs_channel *ch, const struc
  * under way 'ch->busy' is set and the channel hands in no further message, so that a controller
  * that does not read makes us hold no more than one piece, and answers keep their order. */
 void vs_agent_drained(struct vs_agent *agent, struct vs_channel *ch);
-/* A connection is gone, and no longer in 'channels': bundles and answers that it left open are dropped. */
+/* A connection is gone, and no longer in 'channels': bundles and answers that it left open are
+ * dropped. */
 void vs_agent_channel_gone(struct vs_agent *agent, struct vs_channel *ch);
 
 /* What a connection wants to hear unasked before it says: all that controllers hear (6.3.5), or

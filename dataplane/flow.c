@@ -113,6 +113,9 @@ static void make_long_resumed(struct dp_mf_burst *b, unsigned i)
 	struct dp_key *key = &b->long_key[i];
 
 	make_long(b, i);
+	/* What lies before the frame's bytes is right while these are as they came. */
+	if (unlikely(b->resumed_tunnel) && q->same)
+		dp_tunnel_key(b->pkts[i], key);
 	for (unsigned k = 0; k < DP_RESUME_WORDS; k++) {
 		uint64_t *word = &key->w[dp_resume_word(k)];
 
@@ -592,6 +595,8 @@ static void prepare_resumed(struct dp_flow *flow, const struct dp_vport *in)
 	b->make_long = make_long_resumed;
 	b->owner = flow;
 	b->in_port = in->of_port;
+	b->tunnel = false;
+	b->resumed_tunnel = in->tunnel != NULL;
 	for (uint16_t i = 0; i < b->n; i++) {
 		const struct dp_resumed *q = queued(flow, i);
 

@@ -122,6 +122,7 @@ struct dp_mf_burst {
 	uint32_t has_long;		   /* bit i: long_key[i] is filled */
 	uint32_t plain;			   /* bit i: a plain frame (key.h) */
 	uint16_t n, in_port;
+	bool resumed_tunnel; /* the same of frames that are looked up again */
 	bool tunnel;   /* they came by a tunnel port: tunnel.h knows what the key says of that */
 	uint32_t deep; /* bit i: found only after DP_MF_DEEP groups */
 	/* NULL, or the packets' contexts: entries of others do not answer for them. */

@@ -8,6 +8,7 @@
 #include "ctl/base/clock.h"
 #include "vswitch/agent.h"
 #include "vswitch/controllers.h"
+#include "vswitch/packet_buffer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -213,6 +214,8 @@ void vs_switch_flows_tick(struct vs *vs)
 		if (vs->ruled[i].flows != NULL) {
 			vs_flows_reap(vs->ruled[i].flows);
 			vs_agent_look_at_ports(vs->ruled[i].agent);
+			vs_packet_buffers_age(vs->ruled[i].agent->buffers,
+					      clock_mono_ns() / 1000000);
 		}
 }
 

@@ -402,6 +402,8 @@ static void settle(struct plan *plan)
 
 	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
 		json_decref(plan->kept[id].body);
+		if (plan->opened[id])
+			dp_link_look(vs->dp, id);
 		if (vs->live[id].name[0] != '\0' &&
 		    vs_model_port(plan->after, vs->live[id].name) == NULL)
 			id_release(vs, id);

@@ -9,6 +9,9 @@ costs.  Frames come from DPDK's pcap driver, which copies each one from memory (
 driver.  Both run on one core; EAL and control threads on another.  A small figure of the comparison with other
 switches (docs/performance.md): it needs nothing that Debian does not have.
 
+With --churn N, in place of testpmd: the switch undisturbed, and while N rules a second are added and as many deleted
+over OpenFlow.  The rules are of the table, and of a mask, that the traffic passes.
+
 Needs root, two cores, the package dpdk, and huge pages or enough memory.  Nothing else should run.
 """
 import argparse
@@ -16,10 +19,12 @@ import json
 import os
 import random
 import re
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 CTL_CPU, PMD_CPU = 0, 1
@@ -126,27 +131,77 @@ class Vswitch:
         self.proc.wait()
 
 
-def rate(system, pcap, rules):
+class Churn(threading.Thread):
+    """Adds and deletes rules over OpenFlow, so many of each a second, in steps of ten milliseconds."""
+
+    def __init__(self, path, per_second):
+        super().__init__(daemon=True)
+        self.n, self.stopped, self.done = per_second // 100, False, 0
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(path)
+        self.sock.sendall(struct.pack('>BBHI', 4, 0, 8, 1))
+        threading.Thread(target=self.drain, daemon=True).start()
+
+    def drain(self):
+        while True:
+            data = self.sock.recv(65536)
+            if not data:
+                return
+            if data[1] == 1:
+                sys.exit(f'the switch answers with an error: {data.hex()}')
+
+    @staticmethod
+    def flow_mod(command, i):
+        fields = [struct.pack('>HBBH', 0x8000, 5 << 1, 2, 0x0800), struct.pack('>HBBB', 0x8000, 10 << 1, 1, 17),
+                  struct.pack('>HBBI', 0x8000, 12 << 1, 4, 30 << 24 | i), struct.pack('>HBBH', 0x8000, 16 << 1, 2, 7)]
+        match = b''.join(fields)
+        size = 4 + len(match)
+        match = struct.pack('>HH', 1, size) + match + bytes(-size % 8)
+        body = struct.pack('>QQBBHHHIIIH2x', 0, 0, 0, command, 0, 0, 77, 0xffffffff, 0xffffffff, 0xffffffff, 0) + match
+        return struct.pack('>BBHI', 4, 14, 8 + len(body), 2) + body
+
+    def run(self):
+        mods = {c: [self.flow_mod(c, i) for i in range(20 * self.n)] for c in (0, 4)}
+        step, next_at = 0, time.monotonic()
+        while not self.stopped:
+            at, old = step % 20 * self.n, (step + 10) % 20 * self.n
+            batch = mods[0][at:at + self.n] + (mods[4][old:old + self.n] if step >= 10 else [])
+            self.sock.sendall(b''.join(batch))
+            self.done += len(batch)
+            step, next_at = step + 1, next_at + 0.01
+            time.sleep(max(0, next_at - time.monotonic()))
+
+
+def rate(system, pcap, rules, churn=0):
     with tempfile.TemporaryDirectory() as folder:
         s = system(folder, pcap, rules)
         try:
+            if churn:
+                changes = Churn(os.path.join(folder, 'br0.mgmt'), churn)
+                changes.start()
             time.sleep(2)
             before, start = s.sent(), time.monotonic()
             time.sleep(OPTIONS.seconds)
-            return (s.sent() - before) / (time.monotonic() - start) / 1e6
+            pps = (s.sent() - before) / (time.monotonic() - start)
+            if churn:
+                changes.stopped = True
+                print(f'{"":10} {changes.done / (time.monotonic() - start + 2):.0f} changes a second')
+            return pps / 1e6
         finally:
             s.stop()
 
 
 def main():
-    print(f'{"":10} {"testpmd io":>10} {"vswitch":>10}   Mpps, and vswitch to testpmd')
+    heads = ('undisturbed', 'changing') if OPTIONS.churn else ('testpmd io', 'vswitch')
+    print(f'{"":10} {heads[0]:>11} {heads[1]:>10}   Mpps, and the ratio')
     for name in OPTIONS.workloads or WORKLOADS:
         n_flows, rules = WORKLOADS[name]
         with tempfile.NamedTemporaryFile(suffix='.pcap') as f:
             write_pcap(f.name, n_flows)
             for _ in range(OPTIONS.rounds):
-                peer, ours = rate(Testpmd, f.name, rules), rate(Vswitch, f.name, rules)
-                print(f'{name:10} {peer:10.2f} {ours:10.2f}   {ours / peer:.2f}', flush=True)
+                peer = rate(Vswitch if OPTIONS.churn else Testpmd, f.name, rules)
+                ours = rate(Vswitch, f.name, rules, OPTIONS.churn)
+                print(f'{name:10} {peer:11.2f} {ours:10.2f}   {ours / peer:.2f}', flush=True)
 
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -154,6 +209,7 @@ parser.add_argument('vswitchd')
 parser.add_argument('vswitchctl')
 parser.add_argument('-t', dest='seconds', type=float, default=2, help='a window, seconds')
 parser.add_argument('-r', dest='rounds', type=int, default=2)
+parser.add_argument('--churn', type=int, default=0, metavar='N', help='rules added, and deleted, a second')
 parser.add_argument('workloads', nargs='*', metavar='WORKLOAD', help=', '.join(WORKLOADS))
 OPTIONS = parser.parse_intermixed_args()
 if any(w not in WORKLOADS for w in OPTIONS.workloads):

@@ -5,8 +5,10 @@
  */
 #include "vswitch/apply_priv.h"
 
+#include "dataplane/ct.h"
 #include "dataplane/fdb.h"
 #include "dataplane/flood.h"
+#include "dataplane/pipeline.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -75,6 +77,20 @@ static bool domain_wanted(const struct vs_model *m, const struct vs_domain_live 
 	return false;
 }
 
+static bool is_of_domain(void *arg, const struct dp_ct_info *info)
+{
+	return info->domain == *(const uint16_t *)arg;
+}
+
+/* The number is used again, for others. */
+static void forget_connections(struct vs *vs, uint16_t domain)
+{
+	struct dp_ct *ct = dp_conntrack(vs->dp);
+
+	if (ct != NULL && dp_ct_domain_count(ct, domain) != 0)
+		dp_ct_flush(ct, dp_conntrack_now(vs->dp), is_of_domain, &domain);
+}
+
 /* Forgets domains that no port belongs to any more.  The published view must not have them. */
 void vs_domains_drop(struct vs *vs, const struct vs_model *m)
 {
@@ -84,6 +100,7 @@ void vs_domains_drop(struct vs *vs, const struct vs_model *m)
 		if (!d->used || domain_wanted(m, d))
 			continue;
 		dp_fdb_flush(dp_fdb(vs->dp), i, DP_NO_VLAN, DP_NO_PORT, true);
+		forget_connections(vs, i);
 		dp_domain_count_reset(vs->dp, i);
 		free(d->flood);
 		*d = (struct vs_domain_live){0};

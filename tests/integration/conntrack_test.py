@@ -154,6 +154,17 @@ table=2,priority=7,ct_state=+trk+rel,actions=NORMAL
     refused = a.run(['python3', '-c', REFUSED], ok=None)
     t.check(refused.returncode == 0, 'an error about a translated datagram arrives as about the original', refused.stdout)
     t.check(not b.ping('10.0.0.1', count=1), 'what was not opened is not let in')
+    found = sw.ctl('conntrack list --zone 9 --proto 1')['connections']
+    t.check(found and all(c['switch'] == 'lan' and c['orig'].startswith('10.0.0.1:') and '>10.0.0.10' in c['reply']
+                          for c in found), 'connections are listed with both sides', found)
+    t.check(sw.ctl('conntrack list --address 10.0.0.77')['total'] == 0, 'and filtered')
+    code, out, err = sw.tool('conntrack list --address 10.0.0')
+    t.check(code != 0 and '10.0.0' in err, 'an address that is none is an error', out + err)
+    before = sw.ctl('conntrack stats')['entries']
+    n = sw.ctl('conntrack flush --zone 9')['flushed']
+    after = sw.ctl('conntrack stats')
+    t.check(n > 0 and after['entries'] == before - n and sw.ctl('conntrack list --zone 9')['total'] == 0,
+            'flushed, and counted', (before, n, after))
 
 
 def test(t):

@@ -16,7 +16,10 @@
 
 #include <cmocka.h>
 
+#include <rte_mbuf.h>
+
 #include "dataplane/key.h"
+#include "tests/support/mbufs.h"
 #include "tests/support/packet.h"
 
 #define A   "10.0.0.1"
@@ -700,6 +703,141 @@ static void short_key_says_the_same(void **state)
 	}
 }
 
+/* ---- Translation ---- */
+
+static struct rte_mempool *pool;
+
+/* What 'pkt' is, committed with 'nat' if it is new, and its bytes as they go on. */
+static uint8_t pass(const struct dp_ct_nat *nat, uint8_t *ret_bytes, uint32_t *ret_size)
+{
+	const struct dp_ct_commit commit = {.nat = nat};
+	struct dp_ct_packet p;
+	struct dp_headers h;
+	struct rte_mbuf *m;
+
+	if (pool == NULL)
+		pool = mbufs_pool("ct", 16, 2048);
+	pkt_finish(&pkt, 0);
+	m = mbufs_make(pool, pkt.bytes, pkt.size, NULL, 0);
+	dp_parse_mbuf(m, &h);
+	dp_ct_packet(pkt.bytes, pkt.size, &h, &p);
+	memset(&last, 0, sizeof(last));
+	dp_ct_track(ct, &local, domain, zone, &p, now, &last);
+	if (nat != NULL)
+		dp_ct_commit(ct, &local, domain, &p, &commit, now, &last);
+	if (last.conn != 0 && (last.state & DP_CT_INV) == 0)
+		assert_int_equal(dp_ct_translate(ct, m, &h, &last), 0);
+	*ret_size = mbufs_read(m, ret_bytes, 2048);
+	rte_pktmbuf_free(m);
+	return last.state;
+}
+
+static void udp_frame(const char *src, uint16_t sport, const char *dst, uint16_t dport)
+{
+	ip(src, dst);
+	pkt_udp(&pkt, sport, dport);
+	pkt_fill(&pkt, 20, 1);
+}
+
+/* 'bytes' are those of 'pkt' as it is now, checksums and all. */
+static void is_pkt(const uint8_t *bytes, uint32_t size)
+{
+	pkt_finish(&pkt, 0);
+	assert_int_equal(size, pkt.size);
+	assert_memory_equal(bytes, pkt.bytes, size);
+}
+
+static const struct dp_ct_nat out = {.flags = DP_CT_NAT_SRC | DP_CT_NAT_ADDRESS | DP_CT_NAT_PORTS,
+				     .port_min = 5000,
+				     .port_max = 5000,
+				     .ip_min = {9, 9, 9, 9},
+				     .ip_max = {9, 9, 9, 9}};
+
+static void sources_are_translated_and_back(void **state)
+{
+	uint8_t bytes[2048];
+	uint32_t size;
+
+	udp_frame(A, 1000, B, 53);
+	assert_int_equal(pass(&out, bytes, &size), NEW | DP_CT_SNAT);
+	udp_frame("9.9.9.9", 5000, B, 53);
+	is_pkt(bytes, size);
+	udp_frame(B, 53, "9.9.9.9", 5000);
+	assert_int_equal(pass(NULL, bytes, &size), RPL | DP_CT_DNAT);
+	udp_frame(B, 53, A, 1000);
+	is_pkt(bytes, size);
+	/* One who speaks to the untranslated address answers nobody. */
+	assert_int_equal(pass(NULL, bytes, &size), INV);
+}
+
+static void destinations_are_translated_and_back(void **state)
+{
+	const struct dp_ct_nat in = {.flags = DP_CT_NAT_ADDRESS | DP_CT_NAT_PORTS,
+				     .v6 = true,
+				     .port_min = 8080,
+				     .port_max = 8080,
+				     .ip_min = {0xfd, [15] = 7},
+				     .ip_max = {0xfd, [15] = 7}};
+	uint8_t bytes[2048];
+	uint32_t size;
+
+	udp_frame("fd00::1", 1000, "fd00::2", 80);
+	assert_int_equal(pass(&in, bytes, &size), NEW | DP_CT_DNAT);
+	udp_frame("fd00::1", 1000, "fd00::7", 8080);
+	is_pkt(bytes, size);
+	udp_frame("fd00::7", 8080, "fd00::1", 1000);
+	assert_int_equal(pass(NULL, bytes, &size), RPL | DP_CT_SNAT);
+	udp_frame("fd00::2", 80, "fd00::1", 1000);
+	is_pkt(bytes, size);
+}
+
+static void place_is_nobody_elses(void **state)
+{
+	struct dp_ct_stats stats;
+	uint8_t bytes[2048];
+	uint32_t size;
+
+	udp_frame(A, 1000, B, 53);
+	pass(&out, bytes, &size);
+	udp_frame(A, 1001, B, 53);
+	assert_int_equal(pass(&out, bytes, &size), NEW);
+	assert_int_equal(last.conn, 0);
+	dp_ct_stats(ct, &stats);
+	assert_int_equal(stats.counters[DP_CT_C_REFUSED_NAT], 1);
+	assert_int_equal(dp_ct_domain_count(ct, 3), 1);
+	udp_frame(A, 1001, B, 54); /* to another it is free */
+	pass(&out, bytes, &size);
+	assert_int_not_equal(last.conn, 0);
+	now += 700;
+	dp_ct_tick(ct, now);
+	udp_frame(A, 1001, B, 53); /* and when the first is over */
+	pass(&out, bytes, &size);
+	assert_int_not_equal(last.conn, 0);
+}
+
+static void errors_quote_what_was_sent(void **state)
+{
+	uint8_t bytes[2048], quoted[200];
+	uint32_t size, n;
+
+	udp_frame(A, 1000, B, 53);
+	pass(&out, bytes, &size);
+	n = size - 14;
+	memcpy(quoted, bytes + 14, n); /* as it left */
+	ip("10.0.0.9", "9.9.9.9");
+	pkt_icmp(&pkt, 3, 1);
+	pkt_payload(&pkt, quoted, n);
+	assert_int_equal(pass(NULL, bytes, &size), REL | DP_CT_REPLY | DP_CT_DNAT);
+	udp_frame(A, 1000, B, 53);
+	pkt_finish(&pkt, 0);
+	memcpy(quoted, pkt.bytes + 14, n); /* as it was sent, but for UDP's own checksum */
+	memcpy(quoted + 26, bytes + 14 + 20 + 8 + 26, 2);
+	ip("10.0.0.9", A);
+	pkt_icmp(&pkt, 3, 1);
+	pkt_payload(&pkt, quoted, n);
+	is_pkt(bytes, size);
+}
+
 /* ---- Several threads ---- */
 
 #define N_THREADS 4
@@ -799,6 +937,10 @@ int main(void)
 		TEST(notes_stay_with_the_connection),
 		TEST(force_turns_a_connection_round),
 		TEST(short_key_says_the_same),
+		TEST(sources_are_translated_and_back),
+		TEST(destinations_are_translated_and_back),
+		TEST(place_is_nobody_elses),
+		TEST(errors_quote_what_was_sent),
 		TEST(two_first_packets_make_one_connection),
 		TEST(every_counter_and_timeout_has_a_name),
 	};

@@ -506,6 +506,156 @@ static void copies_that_cannot_wait_are_counted(void **state)
 		;
 }
 
+/* A burst from the remote, each frame in a way of its own that 'change' knows. */
+static void burst_from_remote(unsigned n, void (*change)(unsigned i))
+{
+	struct rte_mbuf *m[32];
+
+	for (unsigned i = 0; i < n; i++) {
+		from_remote(VTEP_MAC, VNI, "192.0.2.9", "192.0.2.1");
+		pkt_set16(&p, 50 + 34, (uint16_t)i);
+		change(i);
+		sum_again();
+		m[i] = frame();
+	}
+	mark();
+	assert_int_equal(dp_port_mem_inject(port[WIRE], 0, m, (uint16_t)n), n);
+	settle();
+}
+
+/* Which of the burst's frames came, in their order. */
+static uint32_t came(uint32_t size)
+{
+	struct rte_mbuf *m[64];
+	uint16_t n = dp_port_mem_collect(port[STATION], m, 64);
+	uint32_t ret = 0;
+	unsigned last = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *d = rte_pktmbuf_mtod(m[i], const uint8_t *);
+		unsigned at = (unsigned)d[34] << 8 | d[35];
+
+		assert_true(at < 32 && (i == 0 || at > last));
+		assert_int_equal(m[i]->pkt_len, size);
+		assert_memory_equal(d, p.bytes + 50, 34);
+		last = at;
+		ret |= 1u << at;
+	}
+	rte_pktmbuf_free_bulk(m, n);
+	return ret;
+}
+
+static void nothing_changes(unsigned i)
+{
+	pkt_set16(&p, 34, (uint16_t)(50000 + i)); /* the source port says the flow */
+	pkt_set16(&p, 18, (uint16_t)(7 * i));	  /* an id of its own */
+}
+
+static void burst_that_is_alike_comes_in_whole_and_in_order(void **state)
+{
+	burst_from_remote(32, nothing_changes);
+	assert_int_equal(came(100), UINT32_MAX);
+	assert_int_equal(dp_port_count(dp, VTEP_A)->tx_packets - before[VTEP_A].tx_packets, 32);
+	assert_int_equal(dp_port_count(dp, VTEP_A)->tx_bytes - before[VTEP_A].tx_bytes, 32 * 150);
+	assert_int_equal(dp_port_count(dp, TUNNEL_A)->rx_bytes - before[TUNNEL_A].rx_bytes,
+			 32 * 100);
+	assert_int_equal(dp_port_count(dp, WIRE)->forwarded - before[WIRE].forwarded, 32);
+}
+
+/* Every fourth has something; the rest must not be taken for it, nor it for the rest. */
+static void one_in_four_dies(unsigned i)
+{
+	nothing_changes(i);
+	if (i % 4 != 3)
+		return;
+	switch (i / 4) {
+	case 0:
+		pkt_set16(&p, 46, 0); /* VNI 0x000064 stays in the lowest byte: nobody's, and */
+		p.bytes[46] = 4;      /* told from the other late */
+		break;
+	case 1:
+		p.bytes[15] |= 3; /* congestion that cannot be told */
+		break;
+	case 2:
+		pkt_set16(&p, 20, 0x2000); /* a fragment */
+		break;
+	case 3:
+		pkt_set16(&p, 40, 0x1234); /* a checksum that is wrong */
+		break;
+	case 4:
+		p.bytes[42] = 0; /* no VNI */
+		break;
+	case 5:
+		p.bytes[29] = 13; /* another sender of the same low bits */
+		break;
+	case 6:
+		/* the key of nobody, with a checksum that is not looked at then */
+		p.bytes[46] = 8;
+		pkt_set16(&p, 40, 0x1234);
+		break;
+	default:
+		pkt_set16(&p, 38, 200); /* longer than it is */
+		break;
+	}
+}
+
+static void frames_that_are_not_alike_are_told_apart(void **state)
+{
+	const struct dp_count *now = dp_port_count(dp, VTEP_A);
+
+	burst_from_remote(32, one_in_four_dies);
+	assert_int_equal(came(100), 0x77777777);
+	now = dp_port_count(dp, VTEP_A);
+	assert_int_equal(now->tx_packets - before[VTEP_A].tx_packets, 24);
+	assert_int_equal(now->drops_tx[DP_DROP_TUNNEL_UNKNOWN] -
+				 before[VTEP_A].drops_tx[DP_DROP_TUNNEL_UNKNOWN],
+			 3);
+	assert_int_equal(now->drops_tx[DP_DROP_TUNNEL_MALFORMED] -
+				 before[VTEP_A].drops_tx[DP_DROP_TUNNEL_MALFORMED],
+			 2);
+	assert_int_equal(now->drops_tx[DP_DROP_TUNNEL_ECN] -
+				 before[VTEP_A].drops_tx[DP_DROP_TUNNEL_ECN],
+			 1);
+	assert_int_equal(now->drops_tx[DP_DROP_TUNNEL_FRAGMENT] -
+				 before[VTEP_A].drops_tx[DP_DROP_TUNNEL_FRAGMENT],
+			 1);
+	assert_int_equal(now->drops_tx[DP_DROP_TUNNEL_CHECKSUM] -
+				 before[VTEP_A].drops_tx[DP_DROP_TUNNEL_CHECKSUM],
+			 1);
+}
+
+/* Two tunnels take turns; the second one's remote has the same low bits.  A frame of the second
+ * that dies (its checksum is wrong) must not leave the first one's looks with the second's port. */
+static void turns(unsigned i)
+{
+	nothing_changes(i);
+	if (i != 5)
+		return;
+	p.bytes[46] = 4;
+	pkt_set16(&p, 40, 0x1234);
+}
+
+static void frame_that_dies_leaves_no_looks_behind(void **state)
+{
+	uint32_t key = dp_tunnel_match_key(DP_TUN_VXLAN, VNI | 4u << 16);
+	struct dp_tunnel_match *m = matches[0];
+	uint64_t in_b;
+
+	for (unsigned i = dp_tunnel_match_slot(key, 3);; i = (i + 1) & 3) {
+		if (m[i].key == 0) {
+			m[i] = (struct dp_tunnel_match){key, TUNNEL_B, DP_NO_VLAN};
+			break;
+		}
+	}
+	conf[TUNNEL_B].flags |= DP_VP_UP;
+	publish();
+	in_b = dp_port_count(dp, TUNNEL_B)->rx_packets;
+	burst_from_remote(32, turns);
+	assert_int_equal(dp_port_count(dp, TUNNEL_B)->rx_packets - in_b, 0);
+	assert_int_equal(came(100), ~(1u << 5));
+	memset(matches[0], 0, sizeof(matches[0]));
+}
+
 static struct dp_port *open_port(const char *kind, const char *name, const char *mac)
 {
 	struct dp_port_opts opts = {.name = name, .kind = kind, .netns_fd = -1, .has_mac = true};
@@ -561,6 +711,9 @@ int main(void)
 		cmocka_unit_test_setup(long_packet_that_may_be_is_sent_in_fragments, plain),
 		cmocka_unit_test_setup(frame_that_goes_round_through_tunnels_ends, plain),
 		cmocka_unit_test_setup(copies_that_cannot_wait_are_counted, plain),
+		cmocka_unit_test_setup(burst_that_is_alike_comes_in_whole_and_in_order, plain),
+		cmocka_unit_test_setup(frames_that_are_not_alike_are_told_apart, plain),
+		cmocka_unit_test_setup(frame_that_dies_leaves_no_looks_behind, plain),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -277,6 +277,62 @@ static void flows_spread_and_fragments_stay_together(void **state)
 		assert_in_range(n[i], 800, 1200);
 }
 
+/* Each byte of the header the other way, as it is and with the header's sum made right. */
+static void what_is_alike_reads_alike(void **state)
+{
+	struct dp_tunnel_alike a;
+	struct dp_tunnel_outer was;
+	unsigned n_alike = 0;
+
+	build(DP_TUN_VXLAN, false, 50000);
+	pkt_set16(&p, l4_at + 6, 0);
+	assert_int_equal(parse(p.size), DP_N_DROPS);
+	was = o;
+	assert_true(dp_tunnel_alike_make(p.bytes, &was, &a));
+	assert_true(dp_tunnel_is_alike(&a, p.bytes, p.size));
+	for (uint32_t i = 0; i < 2 * inner_at; i++) {
+		build(DP_TUN_VXLAN, false, 50000);
+		pkt_set16(&p, l4_at + 6, 0);
+		p.bytes[i / 2] ^= 0xfc;
+		if ((i & 1) != 0)
+			sum_again();
+		if (!dp_tunnel_is_alike(&a, p.bytes, p.size))
+			continue;
+		n_alike++;
+		assert_int_equal(parse(p.size), DP_N_DROPS);
+		was.tos = o.tos;
+		assert_memory_equal(&o, &was, sizeof(o));
+	}
+	/* The sender's MAC and the source port both times; with the sum right DSCP, id, TTL, and
+	 * the sum itself. */
+	assert_int_equal(n_alike, 2 * (6 + 2) + 1 + 2 + 1 + 2);
+}
+
+static void what_asks_for_more_is_not_alike(void **state)
+{
+	struct dp_tunnel_alike a;
+
+	build(DP_TUN_VXLAN, false, 50000);
+	assert_int_equal(parse(p.size), DP_N_DROPS);
+	assert_false(dp_tunnel_alike_make(p.bytes, &o, &a)); /* a checksum */
+	pkt_set16(&p, l4_at + 6, 0);
+	assert_int_equal(parse(p.size), DP_N_DROPS);
+	assert_true(dp_tunnel_alike_make(p.bytes, &o, &a));
+	assert_false(dp_tunnel_is_alike(&a, p.bytes, p.size - 1)); /* cut off */
+	assert_false(dp_tunnel_is_alike(&a, p.bytes, p.size + 1)); /* padding */
+	p.bytes[ip_at + 1] = 2;					   /* congestion may be told */
+	sum_again();
+	assert_false(dp_tunnel_is_alike(&a, p.bytes, p.size));
+	assert_int_equal(parse(p.size), DP_N_DROPS);
+	assert_false(dp_tunnel_alike_make(p.bytes, &o, &a));
+	build(DP_TUN_VXLAN, true, 50000);
+	assert_int_equal(parse(p.size), DP_N_DROPS);
+	assert_false(dp_tunnel_alike_make(p.bytes, &o, &a));
+	build(DP_TUN_NVGRE, false, 0);
+	assert_int_equal(parse(p.size), DP_N_DROPS);
+	assert_false(dp_tunnel_alike_make(p.bytes, &o, &a));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +345,8 @@ int main(void)
 		cmocka_unit_test(other_ports_are_no_tunnel),
 		cmocka_unit_test(congestion_outside_is_told_inside),
 		cmocka_unit_test(flows_spread_and_fragments_stay_together),
+		cmocka_unit_test(what_is_alike_reads_alike),
+		cmocka_unit_test(what_asks_for_more_is_not_alike),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,6 +54,12 @@ static inline bool dp_edge_is_reserved(uint64_t dst)
 	return (dst & UINT64_C(0xf0ffffffffff)) == UINT64_C(0x0000000000c28001);
 }
 
+/* Nobody but a rule that says so takes such a frame off its link. */
+static inline bool dp_edge_stays(const struct dp_vport *in, uint64_t dst)
+{
+	return unlikely(dp_edge_is_reserved(dst)) && (in->flags & DP_VP_BPDU) == 0;
+}
+
 static inline uint16_t dp_edge_load_be16(const uint8_t *p)
 {
 	return (uint16_t)(p[0] << 8 | p[1]);
@@ -129,7 +135,8 @@ static inline enum dp_drop dp_edge_classify(const struct dp_vport *in, struct dp
 	f->carried = dp_edge_carried(in->domain, in->pvid, false);
 	if (unlikely((f->src & DP_EDGE_GROUP_BIT) != 0 || f->src == 0))
 		return DP_DROP_BAD_SOURCE;
-	if (unlikely(dp_edge_is_reserved(f->dst)) && (in->flags & DP_VP_BPDU) == 0)
+	/* Rules see them: controllers learn who is beside whom from LLDP. */
+	if (dp_edge_stays(in, f->dst) && in->pipeline == NULL)
 		return DP_DROP_RESERVED_MAC;
 	if (unlikely(in->wire != NULL)) {
 		if (dp_edge_is_tpid(type) && dp_edge_classify_wire(in, f))

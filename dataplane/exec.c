@@ -13,7 +13,7 @@
 /* Zeros up to the least size of a frame on a wire (IEEE 802.3 3.2.8), if it was that long before a
  * header was popped.  Frames that came shorter are a guest's or a tap's, whose receivers take them.
  */
-static void pad(struct dp_walk *k)
+void dp_walk_pad(struct dp_walk *k)
 {
 	uint32_t size = k->f.m->pkt_len;
 	char *end;
@@ -32,7 +32,7 @@ struct rte_mbuf *dp_walk_clone(struct dp_walk *k)
 	struct dp_worker *w = k->run->w;
 	struct rte_mbuf *m;
 
-	pad(k);
+	dp_walk_pad(k);
 	m = rte_pktmbuf_clone(k->f.m, dp_pool(w->dp, 0, false));
 
 	k->run->count->copies++;
@@ -84,7 +84,7 @@ struct dp_edge_frame dp_walk_leaving(struct dp_walk *k, bool last)
 	struct dp_edge_frame f;
 
 	look_at_tag(k);
-	pad(k);
+	dp_walk_pad(k);
 	f = k->f;
 	if (last)
 		k->f.m = NULL;
@@ -122,16 +122,29 @@ static void output_in_port(struct dp_walk *k, bool last)
 		dp_edge_send(k->run->w, k->run->in, k->run->in, &f, k->run->count);
 }
 
-static void flood(struct dp_walk *k, bool last)
+/* Bridge-local frames are not for FLOOD and NORMAL, which are what a bridge does (IEEE
+ * 802.1Q 8.6.3); outputs and ALL are a rule's own will. */
+static bool refuse_reserved(struct dp_walk *k, struct rte_mbuf *m)
+{
+	if (!dp_edge_stays(k->run->in, k->f.dst))
+		return false;
+	dp_drop(k->run->w, k->run->in->id, m, DP_DROP_RESERVED_MAC);
+	return true;
+}
+
+static void flood(struct dp_walk *k, bool all, bool last)
 {
 	struct dp_worker *w = k->run->w;
 	struct rte_mbuf *m = k->f.m;
 
 	look_at_tag(k);
-	pad(k);
+	dp_walk_look_at_macs(k);
+	dp_walk_pad(k);
 	if (last)
 		k->f.m = NULL;
 	else if ((m = dp_walk_clone(k)) == NULL)
+		return;
+	if (!all && refuse_reserved(k, m))
 		return;
 	dp_flood(w, k->run->in, w->view->domains[k->f.domain], m, k->f.cvlan, k->f.tagged, true);
 }
@@ -143,11 +156,13 @@ static void normal(struct dp_walk *k, bool last)
 
 	look_at_tag(k);
 	dp_walk_look_at_macs(k);
-	pad(k);
+	dp_walk_pad(k);
 	f = k->f;
 	if (last)
 		k->f.m = NULL;
 	else if ((f.m = dp_walk_clone(k)) == NULL)
+		return;
+	if (refuse_reserved(k, f.m))
 		return;
 	/* A program with many NORMALs does not get more room than the burst had. */
 	if (run->n_normal == DP_BURST) {
@@ -210,7 +225,7 @@ static void on_flood(struct dp_walk *k, const struct dp_step *s, bool last)
 	if (unlikely(k->run->no_port))
 		dp_walk_switch_flood(k, last);
 	else
-		flood(k, last);
+		flood(k, s->op == DP_STEP_ALL, last);
 }
 
 static void on_normal(struct dp_walk *k, const struct dp_step *s, bool last)

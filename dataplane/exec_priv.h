@@ -33,6 +33,8 @@ struct rte_mbuf *dp_walk_clone(struct dp_walk *k);
 struct dp_edge_frame dp_walk_leaving(struct dp_walk *k, bool last);
 /* k->f has its addresses as they are now. */
 void dp_walk_look_at_macs(struct dp_walk *k);
+/* Before it leaves: what a popped header left too short for a wire gets zeros. */
+void dp_walk_pad(struct dp_walk *k);
 /* The frame may be written to, and its headers are known.  False: it is gone, counted. */
 bool dp_walk_writable(struct dp_walk *k);
 /* Its tag says which VLAN carries it. */

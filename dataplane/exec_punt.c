@@ -81,6 +81,7 @@ void dp_walk_controller(struct dp_walk *k, const struct dp_step *s, bool last)
 	struct dp_step_controller what;
 
 	memcpy(&what, s->data, sizeof(what));
+	dp_walk_pad(k);
 	if (!last)
 		k->run->count->copies++;
 	give(k, &what);

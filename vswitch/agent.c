@@ -65,6 +65,7 @@ static enum of_error features(const struct vs_request *req, struct rd *rd, struc
 {
 	const struct of_features f = {
 		.datapath_id = req->agent->datapath_id,
+		.n_buffers = VS_PACKET_BUFFERS,
 		.n_tables = VS_FLOW_TABLES,
 		.capabilities =
 			OFPC_FLOW_STATS | OFPC_TABLE_STATS | OFPC_PORT_STATS | OFPC_GROUP_STATS,
@@ -159,7 +160,8 @@ static const struct {
 	[OFPT_GET_CONFIG_REQUEST] = {get_config, false},
 	[OFPT_SET_CONFIG] = {set_config, true},
 	[OFPT_EXPERIMENTER] = {vs_agent_experimenter, false},
-	[OFPT_FLOW_MOD] = {change, true},
+	[OFPT_PACKET_OUT] = {vs_agent_packet_out, true},
+	[OFPT_FLOW_MOD] = {vs_agent_flow_mod, true},
 	[OFPT_GROUP_MOD] = {change, true},
 	[OFPT_METER_MOD] = {change, true},
 	[OFPT_PORT_MOD] = {vs_agent_port_mod, true},
@@ -213,4 +215,5 @@ void vs_agent_channel_gone(struct vs_agent *agent, struct vs_channel *ch)
 	vs_reply_drop(ch);
 	vs_parts_drop(ch);
 	vs_bundles_drop(ch);
+	vs_agent_wishes_changed(agent);
 }

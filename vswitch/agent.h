@@ -60,12 +60,18 @@ void vs_agent_message(struct vs_agent *agent, struct vs_channel *ch, const struc
  * under way 'ch->busy' is set and the channel hands in no further message, so that a controller
  * that does not read makes us hold no more than one piece, and answers keep their order. */
 void vs_agent_drained(struct vs_agent *agent, struct vs_channel *ch);
-/* A connection is gone: bundles and answers that it left open are dropped. */
+/* A connection is gone, and no longer in 'channels': bundles and answers that it left open are
+ * dropped. */
 void vs_agent_channel_gone(struct vs_agent *agent, struct vs_channel *ch);
 
 /* What a connection wants to hear unasked before it says: all that controllers hear (6.3.5), or
  * nothing on the management socket. */
 void vs_async_default(bool management, struct of_async *ret_async);
+
+/* A connection came, or hears of other things than before: by its role, its masks. */
+void vs_agent_wishes_changed(struct vs_agent *agent);
+/* Does anybody want packet-ins for this reason? */
+bool vs_agent_wants_packet_in(const struct vs_agent *agent, uint8_t reason);
 
 /* Ten times a second, and when ports came or went: tells of ports that are not as they were told
  * last. */

@@ -36,6 +36,20 @@ static bool wants(const struct vs_channel *ch, size_t masks, uint8_t reason)
 	return ch->up && reason < 32 && (mask_of(ch, m) >> reason & 1) != 0;
 }
 
+bool vs_agent_wants_packet_in(const struct vs_agent *agent, uint8_t reason)
+{
+	for (const struct vs_channel *ch = agent->channels; ch != NULL; ch = ch->next)
+		if (wants(ch, offsetof(struct of_async, packet_in), reason))
+			return true;
+	return false;
+}
+
+/* Workers copy what has no TTL left only for somebody. */
+void vs_agent_wishes_changed(struct vs_agent *agent)
+{
+	vs_flows_tell_ttl(agent->flows, vs_agent_wants_packet_in(agent, OFPR_INVALID_TTL));
+}
+
 typedef void (*encode_fn)(struct wr *wr, const void *what);
 
 static void tell(struct vs_agent *agent, size_t masks, uint8_t reason, encode_fn encode,

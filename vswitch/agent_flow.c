@@ -12,11 +12,6 @@ enum of_error vs_change_flow(const struct vs_request *req, struct rd *rd)
 
 	if (error != OF_OK)
 		return error;
-	/* No packets are kept: there is no buffer that could be meant. */
-	if (mod.buffer_id != OF_NO_BUFFER && mod.command < OFPFC_DELETE) {
-		of_flow_mod_fini(&mod);
-		return OFPBRC_BUFFER_UNKNOWN;
-	}
 	error = vs_flows_mod(req->agent->flows, &mod);
 	of_flow_mod_fini(&mod);
 	return error;

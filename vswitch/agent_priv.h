@@ -39,7 +39,11 @@ enum of_error vs_agent_role(const struct vs_request *req, struct rd *rd, struct 
 enum of_error vs_agent_get_async(const struct vs_request *req, struct rd *rd, struct wr *wr);
 enum of_error vs_agent_set_async(const struct vs_request *req, struct rd *rd, struct wr *wr);
 
-/* agent_flow.c */
+/* agent_packet.c: messages that set a packet on its way. */
+enum of_error vs_agent_packet_out(const struct vs_request *req, struct rd *rd, struct wr *wr);
+enum of_error vs_agent_flow_mod(const struct vs_request *req, struct rd *rd, struct wr *wr);
+
+/* agent_flow.c.  In a bundle: a buffer that it names stays where it is. */
 enum of_error vs_change_flow(const struct vs_request *req, struct rd *rd);
 /* Says what is wrong with a flow mod whatever rules there are; changes nothing. */
 enum of_error vs_flow_mod_look_at(struct rd *rd);

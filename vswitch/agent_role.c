@@ -37,6 +37,7 @@ enum of_error vs_agent_role(const struct vs_request *req, struct rd *rd, struct 
 		depose(agent);
 	if (role.role != OFPCR_ROLE_NOCHANGE)
 		req->ch->role = (enum of_role_type)role.role;
+	vs_agent_wishes_changed(agent);
 	role.role = req->ch->role;
 	role.generation_id = agent->has_generation ? agent->generation_id : UINT64_MAX;
 	of_role_encode(wr, OFPT_ROLE_REPLY, req->header.xid, &role);
@@ -53,5 +54,8 @@ enum of_error vs_agent_get_async(const struct vs_request *req, struct rd *rd, st
 
 enum of_error vs_agent_set_async(const struct vs_request *req, struct rd *rd, struct wr *wr)
 {
-	return of_async_decode(rd, &req->ch->async);
+	enum of_error error = of_async_decode(rd, &req->ch->async);
+
+	vs_agent_wishes_changed(req->agent);
+	return error;
 }

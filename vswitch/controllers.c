@@ -102,6 +102,7 @@ static void up(void *ctx, struct vs_channel *ch)
 	vs_async_default(live->management, &ch->async);
 	append(&ch->agent->channels, ch);
 	ch->agent->n_channels++;
+	vs_agent_wishes_changed(ch->agent);
 	if (live->management)
 		return;
 	c->n_up++;
@@ -118,8 +119,10 @@ static void wake_management(struct vs_channel *ch, const struct of_header *heade
 	struct of_config config;
 
 	if (header->type == OFPT_SET_CONFIG && of_config_decode(&rd, &config) == OF_OK &&
-	    config.miss_send_len != 0)
+	    config.miss_send_len != 0) {
 		vs_async_default(false, &ch->async);
+		vs_agent_wishes_changed(ch->agent);
+	}
 }
 
 static void message(void *ctx, struct vs_channel *ch, const struct of_header *header,

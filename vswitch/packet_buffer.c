@@ -75,10 +75,10 @@ static bool is_old(const struct buffer *b, uint64_t now_ms)
 	return now_ms - b->since_ms > VS_PACKET_BUFFER_AGE_MS;
 }
 
-enum of_error vs_packet_buffers_take(struct vs_packet_buffers *buffers, uint32_t id,
+enum of_error vs_packet_buffers_look(const struct vs_packet_buffers *buffers, uint32_t id,
 				     uint64_t now_ms, struct vs_packet *ret_packet)
 {
-	struct buffer *b = buffers != NULL ? &buffers->v[id % VS_PACKET_BUFFERS] : NULL;
+	const struct buffer *b = buffers != NULL ? &buffers->v[id % VS_PACKET_BUFFERS] : NULL;
 
 	if (b == NULL || id == VS_NO_BUFFER || b->id != id)
 		return OFPBRC_BUFFER_UNKNOWN;
@@ -87,8 +87,18 @@ enum of_error vs_packet_buffers_take(struct vs_packet_buffers *buffers, uint32_t
 	if (b->data == NULL || is_old(b, now_ms))
 		return OFPBRC_BUFFER_UNKNOWN;
 	*ret_packet = (struct vs_packet){.in_port = b->in_port, .size = b->size, .data = b->data};
-	b->data = NULL;
-	b->taken = true;
+	return OF_OK;
+}
+
+enum of_error vs_packet_buffers_take(struct vs_packet_buffers *buffers, uint32_t id,
+				     uint64_t now_ms, struct vs_packet *ret_packet)
+{
+	enum of_error error = vs_packet_buffers_look(buffers, id, now_ms, ret_packet);
+
+	if (error != OF_OK)
+		return error;
+	buffers->v[id % VS_PACKET_BUFFERS].data = NULL;
+	buffers->v[id % VS_PACKET_BUFFERS].taken = true;
 	return OF_OK;
 }
 

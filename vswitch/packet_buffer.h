@@ -36,6 +36,10 @@ void vs_packet_buffers_destroy(struct vs_packet_buffers *buffers);
  * then the controller must get all of it.  'now_ms' is any clock that does not jump. */
 uint32_t vs_packet_buffers_put(struct vs_packet_buffers *buffers, uint32_t in_port,
 			       const uint8_t *data, size_t size, uint64_t now_ms);
+/* The packet of a buffer, which stays there: borrowed until the next call.  Errors as
+ * vs_packet_buffers_take(). */
+enum of_error vs_packet_buffers_look(const struct vs_packet_buffers *buffers, uint32_t id,
+				     uint64_t now_ms, struct vs_packet *ret_packet);
 /* Gives the packet to the caller, who ends it with vs_packet_fini().  OFPBRC_BUFFER_EMPTY when it
  * was taken before, OFPBRC_BUFFER_UNKNOWN when there is no such buffer, or none any more. */
 enum of_error vs_packet_buffers_take(struct vs_packet_buffers *buffers, uint32_t id,

@@ -35,7 +35,7 @@ static void punted(void *arg, const struct dp_punt *punt)
 	struct vs_agent *agent = sw != NULL ? punts->find(punts->vs, sw) : NULL;
 	struct of_packet_in in;
 
-	if (agent == NULL || agent->channels == NULL)
+	if (agent == NULL || !vs_agent_wants_packet_in(agent, punt->what.reason))
 		return;
 	vs_punt_packet_in(punt, agent->buffers, agent->config.miss_send_len, now_ms(), &in);
 	vs_agent_packet_in(agent, &in);

@@ -650,6 +650,40 @@ static void switch_speaks_to_every_tenant(void **state)
 	assert_int_equal(collect(2), 1);
 }
 
+/* A frame for the bridge that is next to 'from': an LLDP frame. */
+static void send_reserved(unsigned from, enum shape shape, uint32_t arg)
+{
+	static const uint8_t d[SIZE] = {1, 0x80, 0xc2, 0, 0, 14, 2, 0, 0, 0, 0, 9, 0x88, 0xcc};
+	struct rte_mbuf *m = rte_pktmbuf_alloc(dp_pool(dp, 0, false));
+
+	plans[14].shape = (int)shape;
+	plans[14].arg = arg;
+	dp_pipeline_log_all(pipeline);
+	dp_pipeline_publish(pipeline);
+	dp_synchronize(dp);
+	put_frame(m, d);
+	assert_int_equal(dp_port_mem_inject(port[from], 0, &m, 1), 1);
+	n_received++;
+	settle();
+}
+
+static void bridge_local_frames_reach_rules_and_are_not_bridged(void **state)
+{
+	uint64_t before = drops(DP_DROP_RESERVED_MAC);
+
+	send_reserved(0, TELL, 0);
+	assert_int_equal(dp_punt_poll(dp, 64, on_punt, NULL), 1);
+	assert_int_equal(told_bytes[5], 14);
+	send_reserved(0, SEND, 2);
+	assert_int_equal(collect(2), 1);
+	send_reserved(0, ALL, 0);
+	assert_int_equal(collect(1) + collect(2), 2);
+	assert_int_equal(drops(DP_DROP_RESERVED_MAC) - before, 0);
+	send_reserved(0, NORMAL, 0);
+	send_reserved(0, FLOOD, 0);
+	assert_int_equal(drops(DP_DROP_RESERVED_MAC) - before, 2);
+}
+
 /* ---- */
 
 static int setup(void **state)
@@ -745,6 +779,7 @@ int main(void)
 		TEST(port_tells_controllers_no_more_than_it_may),
 		TEST(injected_frame_goes_as_if_it_had_come_by_a_port),
 		TEST(switch_speaks_to_every_tenant),
+		TEST(bridge_local_frames_reach_rules_and_are_not_bridged),
 		TEST(freed_counter_starts_again_at_nothing),
 	};
 

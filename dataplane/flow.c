@@ -358,6 +358,7 @@ static bool prepare_other(struct dp_worker *w, const struct dp_vport *in, struct
 		return false;
 	}
 	flow->carried[b->n] = f.carried;
+	flow->sizes[b->n] = m->pkt_len;
 	b->pkts[b->n] = m;
 	make_key(b, b->n);
 	return true;
@@ -389,6 +390,7 @@ static void prepare(struct dp_worker *w, const struct dp_vport *in, struct rte_m
 			b->pkts[k] = m;
 			b->plain |= 1u << k;
 			flow->carried[k] = carried;
+			flow->sizes[k] = m->pkt_len;
 			k++;
 			continue;
 		}
@@ -504,12 +506,11 @@ static void other_lane(struct dp_run *run, const struct lane *l)
 
 static inline void run_lane(struct dp_run *run, struct lane *l)
 {
-	const struct dp_mf_burst *b = &run->w->flow->burst;
 	struct dp_txbuf *to = lane_lead(run, l);
 	uint64_t bytes = 0;
 
 	for (uint16_t i = l->from; i < l->end; i++)
-		bytes += b->pkts[i]->pkt_len;
+		bytes += run->w->flow->sizes[i];
 	credit(run->w->flow, dp_program_rules(l->program), l->program->n_rules,
 	       (uint64_t)(l->end - l->from), bytes);
 	if (to == NULL) {
@@ -572,6 +573,7 @@ static void prepare_resumed(struct dp_flow *flow, const struct dp_vport *in)
 		const struct dp_waiting *q = &flow->queue[(flow->queue_at + i) % DP_RESUME_QUEUE];
 
 		flow->carried[i] = q->carried;
+		flow->sizes[i] = q->m->pkt_len;
 		flow->contexts[i] = q->context;
 		flow->resumed[i] = q->what;
 		b->pkts[i] = q->m;

@@ -65,6 +65,7 @@ struct dp_flow {
 	struct dp_mf_burst burst;
 	struct dp_key long_keys[DP_BURST];
 	uint64_t carried[DP_BURST]; /* dp_edge_carried() of burst.pkts */
+	uint32_t sizes[DP_BURST];   /* theirs in bytes, where they can be summed up at once */
 	/* Frames of this burst that are looked up again in their places, as soon as the others are
 	 * through: bit i; contexts and what is known are of that look-up then, as are those of all
 	 * frames in a burst that is one. */

@@ -116,6 +116,7 @@ static void move(struct dp_flow *flow, unsigned from, unsigned to)
 	memcpy(b->key[to], b->key[from], sizeof(b->key[to]));
 	b->pkts[to] = b->pkts[from];
 	flow->carried[to] = flow->carried[from];
+	flow->sizes[to] = flow->sizes[from];
 	flow->contexts[to] = flow->contexts[from];
 	flow->resumed[to] = flow->resumed[from];
 }

@@ -4,8 +4,8 @@
  * away what they are given, and a worker that stands still, so that the caller runs bursts in its
  * place and times each alone.
  */
-#ifndef TESTS_BENCH_SWITCH_H
-#define TESTS_BENCH_SWITCH_H
+#ifndef TESTS_BENCH_BENCH_SWITCH_H
+#define TESTS_BENCH_BENCH_SWITCH_H
 
 #include "dataplane/dp_priv.h"
 #include "dataplane/flow.h"

@@ -466,9 +466,10 @@ static inline void send_lane(struct dp_run *run, const struct lane *l, struct dp
 {
 	const struct dp_mf_burst *b = &run->w->flow->burst;
 
-	for (uint16_t i = l->from; i < l->end; i++)
-		dp_tx_gather(run->w, to, l->port, b->pkts[i]);
-	run->count->forwarded += (uint64_t)(l->end - l->from);
+	uint16_t n = (uint16_t)(l->end - l->from);
+
+	dp_tx_gather_all(run->w, to, l->port, b->pkts + l->from, n);
+	run->count->forwarded += n;
 }
 
 /* Those for which the head does not do go alone. */

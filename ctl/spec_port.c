@@ -73,6 +73,13 @@
 		 .metavar = "N",                                                                   \
 		 .help = "most addresses learned here, 0 for no limit of its own",                 \
 		 .def = "0"},                                                                      \
+		{.name = "of-port",                                                                \
+		 .type = CTL_UINT,                                                                 \
+		 .min = 1,                                                                         \
+		 .max = 65279,                                                                     \
+		 .metavar = "N",                                                                   \
+		 .help = "its OpenFlow number, which no other port of the switch may ask for",     \
+		 .def = "the lowest that is free, kept until the daemon ends"},                    \
 		{.name = "flood",                                                                  \
 		 .type = CTL_ONOFF,                                                                \
 		 .help = "gets frames to addresses nobody has learned",                            \
@@ -208,7 +215,7 @@ static const struct ctl_arg set_args[] = {
 	 .type = CTL_LIST,
 	 .metavar = "OPTION",
 	 .choices = "tenant|admin|mac|mtu|vlan-mode|vlan|secondary|native|allowed|tpid|mac-limit|"
-		    "flood|bpdu|"
+		    "of-port|flood|bpdu|"
 		    "tenant-vlan|address|gateway|neighbor|vtep|remote|key|udp-port|ttl|dscp|"
 		    "checksum|too-long",
 	 .help = "options that go back to their defaults"},
@@ -252,6 +259,7 @@ static const struct ctl_col list_cols[] = {
 	{"vlan", "VLAN", CTL_LEFT, CTL_AS_IS, false},
 	{"state", "STATE", CTL_LEFT, CTL_AS_IS, false},
 	{"link", "LINK", CTL_LEFT, CTL_AS_IS, false},
+	{"of_port", "OF", CTL_RIGHT, CTL_AS_IS, false},
 	{"mtu", "MTU", CTL_RIGHT, CTL_AS_IS, false},
 	{"mac", "MAC", CTL_LEFT, CTL_AS_IS, false},
 	{"driver", "DRIVER", CTL_LEFT, CTL_AS_IS, false},
@@ -296,6 +304,7 @@ static const struct ctl_col show_cols[] = {
 	{"state", "state", CTL_LEFT, CTL_AS_IS, false},
 	{"note", "note", CTL_LEFT, CTL_AS_IS, false},
 	{"link", "link", CTL_LEFT, CTL_AS_IS, false},
+	{"of_port", "OpenFlow number", CTL_LEFT, CTL_AS_IS, false},
 	{"driver", "driver", CTL_LEFT, CTL_AS_IS, false},
 	{"mac", "mac", CTL_LEFT, CTL_AS_IS, false},
 	{"mtu", "mtu", CTL_LEFT, CTL_AS_IS, false},
@@ -470,7 +479,7 @@ const struct ctl_spec ctl_spec_ports[] = {
 		.answer = "{\"ports\": [{\"name\", \"switch\", \"kind\", \"tenant\", \"vlan\": "
 			  "text such as "
 			  "\"access 10\", \"state\": up, down, disabled, held or waiting, "
-			  "\"link\", \"mtu\", "
+			  "\"link\", \"of_port\": its OpenFlow number, \"mtu\", "
 			  "\"mac\", "
 			  "\"driver\", \"rx_packets\", \"tx_packets\", \"drops\", \"note\"}]}",
 	},

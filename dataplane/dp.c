@@ -328,25 +328,29 @@ void dp_port_set_capture(struct dp *dp, uint16_t port_id, struct dp_capture_poin
 	dp_synchronize(dp);
 }
 
+void dp_link_look(struct dp *dp, uint16_t port_id)
+{
+	struct dp_port *port = port_in(atomic_load(&dp->view), port_id);
+	struct dp_event event = {.type = DP_EVENT_LINK, .port = port_id};
+	struct dp_link link = {0};
+
+	if (port == NULL || port->ops->link == NULL)
+		return;
+	port->ops->link(port, &link);
+	if (link.up == port->link_told)
+		return;
+	port->link_told = link.up;
+	atomic_store(&port->link_up, link.up);
+	dp_event_send(dp, &event, "%s link %s%s%s", port->name, link.up ? "up" : "down",
+		      link.reason[0] != '\0' ? ": " : "", link.reason);
+}
+
 void dp_links_look(struct dp *dp)
 {
 	const struct dp_view *view = atomic_load(&dp->view);
 
-	for (uint16_t id = 0; id < view->n_vports; id++) {
-		struct dp_port *port = port_in(view, id);
-		struct dp_event event = {.type = DP_EVENT_LINK, .port = id};
-		struct dp_link link = {0};
-
-		if (port == NULL || port->ops->link == NULL)
-			continue;
-		port->ops->link(port, &link);
-		if (link.up == port->link_told)
-			continue;
-		port->link_told = link.up;
-		atomic_store(&port->link_up, link.up);
-		dp_event_send(dp, &event, "%s link %s%s%s", port->name, link.up ? "up" : "down",
-			      link.reason[0] != '\0' ? ": " : "", link.reason);
-	}
+	for (uint16_t id = 0; id < view->n_vports; id++)
+		dp_link_look(dp, id);
 }
 
 static void tick_fdb_events(struct dp *dp)

@@ -95,6 +95,7 @@ void dp_tick(struct dp *dp);
 
 /* Asks ports whether they have a link, as dp_tick() does; for who knows that one changed. */
 void dp_links_look(struct dp *dp);
+void dp_link_look(struct dp *dp, uint16_t port_id);
 
 /* Hangs a capture point on a port or takes it off (NULL); after it returns no worker uses the old
  * one. */

@@ -375,6 +375,19 @@ int dp_fdb_add_static(struct dp_fdb *fdb, const struct dp_fdb_entry *entry, stru
 	return rc;
 }
 
+uint16_t dp_fdb_port_of(struct dp_fdb *fdb, const struct dp_fdb_entry *entry)
+{
+	struct dp_fdb_bucket *b;
+	uint16_t known;
+	int slot;
+
+	writer_begin(fdb);
+	known = find(fdb, atomic_load(&fdb->table), mac_of(&entry->mac),
+		     where_of(entry->domain, entry->vlan), &b, &slot);
+	dp_fdb_writer_end(fdb);
+	return known;
+}
+
 int dp_fdb_remove(struct dp_fdb *fdb, const struct dp_fdb_entry *entry)
 {
 	uint64_t mac = mac_of(&entry->mac);

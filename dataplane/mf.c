@@ -15,7 +15,8 @@
 #define READY_STEP    32768u
 #define MOVE_BUCKETS  16
 #define SWEEP_ENTRIES 64
-#define SCAN_LIMIT    4096 /* entries of a group that are looked through for one change */
+#define SCAN_ALWAYS   64    /* entries of a group that are looked through for any change */
+#define SCAN_LIMIT    32768 /* and for one that a sieve lets through */
 #define BEYOND	      (DP_KEY_WORDS - DP_KEY_SHORT)
 
 /* ---- Memory (control thread) ---- */
@@ -84,7 +85,8 @@ int dp_mf_create(uint32_t limit, void (*unref)(void *arg, struct dp_program *pro
 	mf->cur = buckets_make(FIRST_BUCKETS);
 	mf->entries = dp_region_reserve((size_t)mf->limit * sizeof(mf->entries[0]));
 	mf->beyond = dp_region_reserve((size_t)mf->limit * BEYOND * sizeof(uint64_t));
-	if (mf->pool == NULL || mf->cur == NULL || mf->entries == NULL || mf->beyond == NULL) {
+	if (mf->pool == NULL || mf->cur == NULL || mf->entries == NULL || mf->beyond == NULL ||
+	    dp_mf_sieves_create(mf) != 0) {
 		dp_mf_destroy(mf);
 		return -ENOMEM;
 	}
@@ -99,6 +101,7 @@ void dp_mf_destroy(struct dp_mf *mf)
 	if (mf == NULL)
 		return;
 	free(mf->pool);
+	dp_mf_sieves_destroy(mf);
 	buckets_free(mf->cur);
 	buckets_free(mf->old);
 	buckets_free(atomic_load(&mf->next));
@@ -115,6 +118,7 @@ void dp_mf_tick(struct dp_mf *mf)
 	uint32_t want = buckets;
 
 	buckets_free(atomic_exchange(&mf->done, NULL));
+	dp_mf_sieves_tick(mf);
 	ready_more(mf, n + n / 2 + READY_STEP);
 	/* At half full, to four times the size: the next tick may find it fuller by far. */
 	if ((uint64_t)n * 2 < (uint64_t)buckets * DP_MF_SLOTS || atomic_load(&mf->next) != NULL)
@@ -204,6 +208,7 @@ static void group_free(struct dp_mf *mf, struct dp_mf_group *g)
 	memmove(&s->groups[i], &s->groups[i + 1], (size_t)(s->n - i - 1) * sizeof(s->groups[0]));
 	s->n--;
 	mf->group_of[g->index] = NULL;
+	dp_mf_sieves_drop(mf, g);
 }
 
 /* Most hits first, after the exact group. */
@@ -470,6 +475,7 @@ struct dp_mf_entry *dp_mf_insert(struct dp_mf *mf, uint16_t sw, const struct dp_
 	e->used = mf->now;
 	e->hash = hash;
 	link_entry(mf, g, i);
+	dp_mf_sieves_add(mf, g, e);
 	mf->n_entries++;
 	DP_MF_COUNT(mf, inserts, 1);
 	return e;
@@ -530,10 +536,15 @@ static void group_changed(struct dp_mf *mf, struct dp_mf_group *g, const struct 
 			entry_remove(mf, i);
 			DP_MF_COUNT(mf, invalidated, 1);
 		}
-	} else if (g->n_entries <= SCAN_LIMIT) {
+	} else if (g->n_entries <= SCAN_ALWAYS) {
 		scan(mf, g, key, &common);
 	} else {
-		g->epoch++;
+		enum dp_mf_sieved sieved = dp_mf_sieve(mf, g, key, &common);
+
+		if (sieved == DP_MF_SOME && g->n_entries <= SCAN_LIMIT)
+			scan(mf, g, key, &common);
+		else if (sieved != DP_MF_NONE)
+			g->epoch++;
 	}
 }
 

@@ -78,6 +78,15 @@ struct dp_mf_group {
 	struct dp_key changed;
 };
 
+/* Which values a group's entries have in some bits (mf_sieve.c). */
+#define DP_MF_SIEVES 32
+struct dp_mf_sieve {
+	struct dp_key bits;
+	uint32_t group; /* 0: free */
+	uint32_t n;	/* entries put in */
+	uint64_t asked; /* when it was last asked, by a count of questions */
+};
+
 struct dp_mf_switch {
 	uint16_t n;
 	struct dp_mf_group *groups[DP_MF_MAX_GROUPS];
@@ -104,6 +113,11 @@ struct dp_mf {
 	struct dp_mf_group *group_of[DP_MF_MAX_GROUPS]; /* NULL: free */
 	uint32_t now;					/* tick */
 	uint32_t context_entries[DP_MF_MAX_CONTEXTS];
+	struct dp_mf_sieve sieves[DP_MF_SIEVES];
+	uint8_t *sieve_bits;
+	uint64_t sieves_asked;
+	uint32_t sieves_at, sieves_left; /* tick; entries that may still be looked through in it */
+	_Atomic bool sieves_ready;	 /* control thread: their memory is there */
 
 	/* Between worker and control thread. */
 	_Atomic uint32_t n_ready;		    /* entries whose memory is there */

@@ -97,6 +97,18 @@ static inline uint32_t dp_mf_find_in(const struct dp_mf *mf, const struct dp_mf_
 	return 0;
 }
 
+/* mf_sieve.c.  Create, destroy and tick: control thread. */
+int dp_mf_sieves_create(struct dp_mf *mf);
+void dp_mf_sieves_destroy(struct dp_mf *mf);
+void dp_mf_sieves_tick(struct dp_mf *mf);
+/* An entry came into its group; a group goes. */
+void dp_mf_sieves_add(struct dp_mf *mf, const struct dp_mf_group *g, const struct dp_mf_entry *e);
+void dp_mf_sieves_drop(struct dp_mf *mf, const struct dp_mf_group *g);
+/* Has the group entries that agree with 'key' in 'bits', which are of its mask? */
+enum dp_mf_sieved { DP_MF_NONE, DP_MF_SOME, DP_MF_UNKNOWN };
+enum dp_mf_sieved dp_mf_sieve(struct dp_mf *mf, const struct dp_mf_group *g,
+			      const struct dp_key *key, const struct dp_key *bits);
+
 /* The entry of these masked words in 't', or 0. */
 static inline uint32_t dp_mf_find(const struct dp_mf *mf, struct dp_mf_buckets *t,
 				  const struct dp_mf_group *g, const uint64_t masked[DP_KEY_SHORT],

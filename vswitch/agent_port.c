@@ -25,9 +25,10 @@ static bool next_port(const struct vs_agent *agent, unsigned *at, struct port *r
 	const struct vs *vs = agent->vs;
 
 	while (*at < vs->model->n_ports) {
-		const struct vs_port *p = &vs->model->ports[(*at)++];
-		uint16_t id = vs_port_id(vs, p->name);
+		const struct vs_port *p = &vs->model->ports[*at];
+		uint16_t id = vs->port_ids != NULL ? vs->port_ids[*at] : vs_port_id(vs, p->name);
 
+		(*at)++;
 		if (id == DP_NO_PORT || strcmp(p->sw->name, agent->sw) != 0 ||
 		    vs->live[id].number == 0)
 			continue;
@@ -291,7 +292,6 @@ static bool looks_same(const struct of_port *told, const struct port *port)
 	uint32_t config = port->live->of_config | (port->p->up ? 0 : OFPPC_PORT_DOWN);
 
 	return told->config == config && told->state == (up ? OFPPS_LIVE : OFPPS_LINK_DOWN) &&
-	       strncmp(told->name, port->p->name, OF_PORT_NAME_SIZE - 1) == 0 &&
 	       (dev == NULL || memcmp(told->mac, dev->mac.addr_bytes, sizeof(told->mac)) == 0);
 }
 
@@ -306,34 +306,50 @@ static struct vs_agent_port *add_port(struct vs_agent *agent)
 	return &v[agent->n_ports++];
 }
 
+static void tell(struct vs_agent *agent, uint8_t reason, const struct of_port *port)
+{
+	if (agent->channels != NULL)
+		vs_agent_port_status(agent, reason, port);
+}
+
 static void look_at(struct vs_agent *agent, const struct port *port)
 {
 	struct vs_agent_port *p = told_of(agent, port->live->number);
 	uint8_t reason = p == NULL ? OFPPR_ADD : OFPPR_MODIFY;
 
-	if (p != NULL && looks_same(&p->told, port)) {
-		p->there = true;
+	if (p != NULL && looks_same(&p->told, port))
 		return;
-	}
 	if (p == NULL)
 		p = add_port(agent);
 	if (p == NULL)
 		return;
-	p->there = true;
 	describe(port, &p->told);
-	if (agent->channels != NULL)
-		vs_agent_port_status(agent, reason, &p->told);
+	tell(agent, reason, &p->told);
 }
 
-void vs_agent_look_at_ports(struct vs_agent *agent)
+/* Another port under a number that was told is another port: the first goes, the second comes. */
+static void mark_there(struct vs_agent *agent)
 {
 	struct port port;
 	unsigned at = 0;
 
 	for (unsigned i = 0; i < agent->n_ports; i++)
 		agent->ports[i].there = false;
-	while (next_port(agent, &at, &port))
-		look_at(agent, &port);
+	while (next_port(agent, &at, &port)) {
+		struct vs_agent_port *p = told_of(agent, port.live->number);
+
+		if (p != NULL && strncmp(p->told.name, port.p->name, OF_PORT_NAME_SIZE - 1) == 0)
+			p->there = true;
+	}
+}
+
+/* Those that went first: a port that has another number now goes and comes. */
+void vs_agent_look_at_ports(struct vs_agent *agent)
+{
+	struct port port;
+	unsigned at = 0;
+
+	mark_there(agent);
 	for (unsigned i = 0; i < agent->n_ports;) {
 		struct of_port gone = agent->ports[i].told;
 
@@ -342,9 +358,10 @@ void vs_agent_look_at_ports(struct vs_agent *agent)
 			continue;
 		}
 		agent->ports[i] = agent->ports[--agent->n_ports];
-		if (agent->channels != NULL)
-			vs_agent_port_status(agent, OFPPR_DELETE, &gone);
+		tell(agent, OFPPR_DELETE, &gone);
 	}
+	while (next_port(agent, &at, &port))
+		look_at(agent, &port);
 }
 
 /* ---- Queues: ports have none ---- */

@@ -106,6 +106,14 @@ static void id_release(struct vs *vs, uint16_t id)
 	vs->loops[id] = (struct vs_loop){0};
 }
 
+/* What a port's OpenFlow number was: compiling a view gives new ones. */
+struct number {
+	char sw[64];
+	uint16_t number;
+	uint64_t since_ns;
+	uint32_t of_config;
+};
+
 /* What an apply has done so far, to undo it. */
 struct plan {
 	struct vs *vs;
@@ -117,7 +125,34 @@ struct plan {
 	bool taken[DP_MAX_PORTS]; /* the id is new */
 	bool waits[DP_MAX_PORTS]; /* new, and its place is held by one that leaves */
 	bool adjusted[DP_MAX_PORTS];
+	struct number numbers[DP_MAX_PORTS];
 };
+
+static void numbers_keep(struct plan *plan)
+{
+	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
+		const struct vs_live *live = &plan->vs->live[id];
+		struct number *n = &plan->numbers[id];
+
+		*n = (struct number){.number = live->number,
+				     .since_ns = live->since_ns,
+				     .of_config = live->of_config};
+		memcpy(n->sw, live->sw, sizeof(n->sw));
+	}
+}
+
+static void numbers_restore(struct plan *plan)
+{
+	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
+		struct vs_live *live = &plan->vs->live[id];
+		const struct number *n = &plan->numbers[id];
+
+		live->number = n->number;
+		live->since_ns = n->since_ns;
+		live->of_config = n->of_config;
+		memcpy(live->sw, n->sw, sizeof(live->sw));
+	}
+}
 
 static int try_open(struct plan *plan, const struct vs_port *p, uint16_t id, struct err *err)
 {
@@ -299,6 +334,7 @@ static void undo(struct plan *plan)
 			plan->kept[id] = (struct vs_live){0};
 		}
 	}
+	numbers_restore(plan);
 	(void)publish(vs, plan->before, &ignored);
 	vs_takeovers_release(vs, plan->before);
 	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
@@ -366,6 +402,8 @@ static void settle(struct plan *plan)
 
 	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
 		json_decref(plan->kept[id].body);
+		if (plan->opened[id])
+			dp_link_look(vs->dp, id);
 		if (vs->live[id].name[0] != '\0' &&
 		    vs_model_port(plan->after, vs->live[id].name) == NULL)
 			id_release(vs, id);
@@ -446,8 +484,10 @@ int vs_check(void *ctx, const json_t *after, struct err *err)
 	struct vs_model *m;
 	int rc = vs_model_create((json_t *)(uintptr_t)after, &m, err);
 
-	if (rc == 0)
-		vs_model_destroy(m);
+	if (rc != 0)
+		return rc;
+	rc = ctx != NULL ? vs_of_ports_check(ctx, m, err) : 0;
+	vs_model_destroy(m);
 	return rc;
 }
 
@@ -513,6 +553,7 @@ int vs_apply(void *ctx, const json_t *before, const json_t *after, bool starting
 	plan->before = vs->model;
 	plan->after = model;
 	plan->starting = starting;
+	numbers_keep(plan);
 	rc = cores_start(vs, vs->model, model, err);
 	if (rc == 0) {
 		rc = run_plan(plan, err);

@@ -85,6 +85,7 @@ json_t *vs_port_row(const struct vs_daemon *d, const struct vs_port *p)
 	json_object_set_new(row, "state", json_string(vs_port_state(d, p, id)));
 	json_object_set_new(row, "link",
 			    json_string(live->port != NULL && live->port->link_up ? "up" : "down"));
+	json_object_set_new(row, "of_port", json_integer(live->number));
 	json_object_set_new(row, "mtu", json_integer(p->mtu));
 	json_object_set_new(row, "mac", json_string(mac));
 	json_object_set_new(row, "driver",

@@ -96,7 +96,7 @@ static int frame_of_match(struct asked *a, struct of_match *match, struct err *e
 	const struct of_oxm *in = of_match_find(match, OF_F_IN_PORT);
 	const struct of_oxm *ttl = of_match_find(match, OF_F_IP_TTL);
 	uint8_t ttl_value = ttl != NULL ? (uint8_t)of_oxm_value(ttl) : DEFAULT_TTL;
-	uint16_t own = vs_port_number(a->d->vs, a->p, a->id);
+	uint16_t own = a->d->vs->live[a->id].number;
 	struct dp_key key, mask;
 	enum dp_field field;
 

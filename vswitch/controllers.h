@@ -41,5 +41,7 @@ uint64_t vs_datapath_id(const struct vs_switch *sw);
 
 /* Does a switch that gets its rules now begin without any?  Its controller gives it all. */
 bool vs_controllers_start_empty(const struct vs *vs, const char *sw);
+/* How many rules it has beside the one that every switch begins with. */
+unsigned vs_rules_beside_first(struct vs_flows *flows);
 
 #endif

@@ -34,7 +34,7 @@ static const char *const soft_keys[] = {"tenant",   "admin",	 "mac_limit", "floo
 					"mtu",	    "mac",	 "address",   "switch",
 					"gateway",  "neighbor",	 "vtep",      "remote",
 					"key",	    "udp_port",	 "ttl",	      "dscp",
-					"checksum", "too_long",	 "confirm"};
+					"checksum", "too_long",	 "confirm",   "of_port"};
 
 static const char *str(const json_t *body, const char *key)
 {

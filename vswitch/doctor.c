@@ -4,6 +4,8 @@
  * is one function in a table. Control thread.
  */
 #include "vswitch/cmd.h"
+#include "vswitch/controllers.h"
+#include "vswitch/switch_flows.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -154,11 +156,37 @@ static void mtus(struct vs_daemon *d, json_t *rows)
 		add(rows, "mtu", "ok", "ports of a switch agree", "", "");
 }
 
+/* What a controller has put in it puts in again; what people have is gone at a restart. */
+static void rules(struct vs_daemon *d, json_t *rows)
+{
+	const struct vs_model *m = d->vs->model;
+
+	for (unsigned i = 0; i < m->n_switches; i++) {
+		const char *sw = m->switches[i].name;
+		struct vs_flows *flows = vs_switch_flows(d->vs, sw);
+		unsigned n = flows != NULL && !vs_controllers_start_empty(d->vs, sw)
+				     ? vs_rules_beside_first(flows)
+				     : 0;
+		char check[100], found[120], fix[200];
+
+		if (n == 0)
+			continue;
+		snprintf(check, sizeof(check), "rules of %s", sw);
+		snprintf(found, sizeof(found), "%u rule%s, and no controller configured", n,
+			 n == 1 ? "" : "s");
+		snprintf(fix, sizeof(fix),
+			 "vswitchctl flow list %s --raw > %s.flows; docs/flows.md has a drop-in "
+			 "that puts them back at each start",
+			 sw, sw);
+		add(rows, check, "warn", found, "rules are not kept: a restart loses them", fix);
+	}
+}
+
 static int run(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 	       struct err *err)
 {
 	static const check_fn checks[] = {huge_pages,	 iommu,	     vfio, cores,
-					  waiting_ports, port_notes, mtus};
+					  waiting_ports, port_notes, mtus, rules};
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)

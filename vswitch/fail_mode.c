@@ -52,6 +52,15 @@ static struct first_rule look_at_rules(struct vs_flows *flows)
 	return first;
 }
 
+unsigned vs_rules_beside_first(struct vs_flows *flows)
+{
+	unsigned n = 0;
+
+	for (unsigned table = 0; table < VS_FLOW_TABLES; table++)
+		n += vs_flows_n(flows, (uint8_t)table);
+	return n == 1 && look_at_rules(flows).is_first ? 0 : n;
+}
+
 /* NORMAL at priority 0. */
 static bool put_rule(struct vs_flows *flows, uint64_t cookie)
 {

@@ -18,7 +18,7 @@ static bool port_number(void *arg, const char *name, size_t size, uint32_t *ret_
 
 		if (p->sw != n->sw || strlen(p->name) != size || memcmp(p->name, name, size) != 0)
 			continue;
-		*ret_port = vs_port_number(n->d->vs, p, vs_port_id(n->d->vs, p->name));
+		*ret_port = n->d->vs->live[vs_port_id(n->d->vs, p->name)].number;
 		return true;
 	}
 	return false;

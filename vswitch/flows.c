@@ -13,6 +13,7 @@
 #include "vswitch/flows_parts.h"
 #include "vswitch/groups.h"
 #include "vswitch/meters.h"
+#include "vswitch/model.h"
 #include "vswitch/flows_priv.h"
 
 #include <errno.h>
@@ -27,10 +28,10 @@ struct vs_flows {
 	struct dp *dp;
 	struct dp_pipeline *pipeline;
 	struct dp_cls *tables[VS_FLOW_TABLES];
-	_Atomic uint8_t port_asks[DP_MAX_PORTS + 1];
+	_Atomic uint8_t port_asks[VS_MAX_OF_PORT + 1];
 	/* By OpenFlow number; one more than the id.  0 is no port's: that is LOCAL. */
-	_Atomic uint16_t port_ids[DP_MAX_PORTS + 1];
-	_Atomic bool port_dead[DP_MAX_PORTS + 1];
+	_Atomic uint16_t port_ids[VS_MAX_OF_PORT + 1];
+	_Atomic bool port_dead[VS_MAX_OF_PORT + 1];
 	struct vs_groups *groups;
 	struct vs_rule *users; /* rules that use groups or meters */
 	struct vs_meters *meters;
@@ -209,7 +210,7 @@ uint16_t vs_flows_port_id(const struct vs_flows *flows, uint32_t of_port)
 		of_port = 0;
 	else if (of_port == 0)
 		return DP_NO_PORT;
-	if (of_port <= DP_MAX_PORTS)
+	if (of_port <= VS_MAX_OF_PORT)
 		id = atomic_load_explicit(&flows->port_ids[of_port], memory_order_relaxed);
 	return id == 0 ? DP_NO_PORT : (uint16_t)(id - 1);
 }
@@ -220,7 +221,7 @@ void vs_flows_port(struct vs_flows *flows, uint32_t of_port, uint16_t port_id)
 
 	if (of_port == OFPP_LOCAL)
 		of_port = 0;
-	if (of_port > DP_MAX_PORTS || atomic_load(&flows->port_ids[of_port]) == id)
+	if (of_port > VS_MAX_OF_PORT || atomic_load(&flows->port_ids[of_port]) == id)
 		return;
 	atomic_store(&flows->port_ids[of_port], id);
 	dp_pipeline_log_all(flows->pipeline);
@@ -229,7 +230,7 @@ void vs_flows_port(struct vs_flows *flows, uint32_t of_port, uint16_t port_id)
 
 void vs_flows_port_asks(struct vs_flows *flows, uint32_t of_port, uint8_t asks)
 {
-	if (of_port > DP_MAX_PORTS || atomic_load(&flows->port_asks[of_port]) == asks)
+	if (of_port > VS_MAX_OF_PORT || atomic_load(&flows->port_asks[of_port]) == asks)
 		return;
 	atomic_store(&flows->port_asks[of_port], asks);
 	dp_pipeline_log_all(flows->pipeline);
@@ -238,7 +239,7 @@ void vs_flows_port_asks(struct vs_flows *flows, uint32_t of_port, uint8_t asks)
 
 uint8_t vs_flows_asks_of(const struct vs_flows *flows, uint32_t of_port)
 {
-	return of_port <= DP_MAX_PORTS
+	return of_port <= VS_MAX_OF_PORT
 		       ? atomic_load_explicit(&flows->port_asks[of_port], memory_order_relaxed)
 		       : 0;
 }
@@ -247,7 +248,7 @@ void vs_flows_port_live(struct vs_flows *flows, uint32_t of_port, bool live)
 {
 	const struct dp_key any = {0};
 
-	if (of_port > DP_MAX_PORTS || atomic_load(&flows->port_dead[of_port]) == !live)
+	if (of_port > VS_MAX_OF_PORT || atomic_load(&flows->port_dead[of_port]) == !live)
 		return;
 	atomic_store(&flows->port_dead[of_port], !live);
 	if (!vs_groups_watch(flows->groups))

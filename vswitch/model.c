@@ -395,6 +395,7 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 		.bpdu = flag(body, "bpdu", false),
 		.mtu = small(body, "mtu", 1500),
 		.mac_limit = small(body, "mac_limit", 0),
+		.of_port = small(body, "of_port", 0),
 	};
 	if (p->sw == NULL)
 		return no_such(m, err, "port", name, "switch", sw);
@@ -410,6 +411,9 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 	if (p->mtu < MTU_MIN || p->mtu > MTU_MAX)
 		return err_set(err, -EINVAL, "bad-mtu", "port %s: MTU must be %d to %d", name,
 			       MTU_MIN, MTU_MAX);
+	if (p->of_port > VS_MAX_OF_PORT)
+		return err_set(err, -EINVAL, "bad-of-port",
+			       "port %s: an OpenFlow number is 1 to %d", name, VS_MAX_OF_PORT);
 	rc = kind_allowed(p, err);
 	if (rc == 0 && vs_body_str(body, "mac") != NULL)
 		rc = unicast_check("port", name, vs_body_str(body, "mac"), &mac, err);
@@ -545,6 +549,8 @@ int vs_model_create(json_t *state, struct vs_model **ret_model, struct err *err)
 		rc = read_all(m, err);
 	if (rc == 0)
 		rc = vs_model_devices_check(m, err);
+	if (rc == 0)
+		rc = vs_model_numbers_check(m, err);
 	if (rc == 0)
 		rc = vs_model_pvlans_check(m, err);
 	if (rc == 0)

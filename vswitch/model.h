@@ -23,6 +23,8 @@
 #define VS_MAX_SWITCHES	   256
 #define VS_MAX_TENANTS	   4096
 #define VS_MAX_CONTROLLERS 1024
+/* Ports have OpenFlow numbers from 1 to this: those above are OpenFlow's own in 16 bits. */
+#define VS_MAX_OF_PORT 65279
 
 enum vs_switch_type { VS_EXTERNAL, VS_INTERNAL, VS_PRIVATE };
 
@@ -94,6 +96,7 @@ struct vs_port {
 	bool up, flood, bpdu;
 	uint16_t mtu;
 	uint16_t mac_limit;
+	uint16_t of_port;	       /* the OpenFlow number that it asks for; 0: any */
 	struct vs_tenant_vlan *shared; /* NULL: the uplink is one tenant's */
 	unsigned n_shared;
 	struct vs_overlay *overlay; /* of a VTEP and a tunnel port; else NULL */

@@ -99,6 +99,37 @@ int vs_model_devices_check(const struct vs_model *m, struct err *err)
 	return 0;
 }
 
+static const struct vs_port *asks_same(const struct vs_model *m, unsigned n,
+				       const struct vs_port *p)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (m->ports[i].of_port == p->of_port && m->ports[i].sw == p->sw)
+			return &m->ports[i];
+	return NULL;
+}
+
+int vs_model_numbers_check(const struct vs_model *m, struct err *err)
+{
+	for (unsigned i = 0; i < m->n_ports; i++) {
+		const struct vs_port *p = &m->ports[i], *other;
+
+		other = p->of_port != 0 ? asks_same(m, i, p) : NULL;
+		if (other == NULL)
+			continue;
+		err_set(err, -EEXIST, "of-port-used",
+			"port %s: OpenFlow number %u of switch %s is port %s's", p->name,
+			p->of_port, p->sw->name, other->name);
+		err_why(err, "rules and controllers know a port of a switch by its number alone");
+		err_fix(err,
+			"choose another --of-port, or first: vswitchctl port set %s --of-port N",
+			other->name);
+		err_about(err, "port", p->name);
+		err_about(err, "port", other->name);
+		return -EEXIST;
+	}
+	return 0;
+}
+
 /* A secondary VLAN has one primary on a switch. */
 int vs_model_pvlans_check(const struct vs_model *m, struct err *err)
 {

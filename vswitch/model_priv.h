@@ -22,6 +22,8 @@ int vs_datapath_id_parse(const char *text, uint64_t *ret_id);
 
 /* model_check.c: of a model whose objects are read. */
 int vs_model_devices_check(const struct vs_model *m, struct err *err);
+/* No two ports of a switch ask for one OpenFlow number. */
+int vs_model_numbers_check(const struct vs_model *m, struct err *err);
 int vs_model_pvlans_check(const struct vs_model *m, struct err *err);
 /* vtep_model.c: what a VTEP's or tunnel port's body says; none for another port. */
 int vs_overlay_read(struct vs_port *p, struct err *err);

@@ -51,15 +51,30 @@ static void remove_gone(struct vs *vs, const struct vs_model *have, const struct
 	}
 }
 
+/* Somebody sent from it there, maybe just now: it gets no frames any more. */
+static void tell_taken(struct vs *vs, const struct dp_fdb_entry *e, uint16_t was)
+{
+	const char *from = vs_port_name(vs, was), *to = vs_port_name(vs, e->port);
+	char mac[RTE_ETHER_ADDR_FMT_SIZE];
+
+	rte_ether_format_addr(mac, sizeof(mac), &e->mac);
+	vs_event(vs, "mac-taken", from,
+		 "static address %s is port %s's now; port %s had been sending from it", mac,
+		 to != NULL ? to : "?", from != NULL ? from : "?");
+}
+
 /* The table grows at the dataplane's tick; here is the thread that ticks. */
 static int add_one(struct vs *vs, const struct dp_fdb_entry *e, struct err *err)
 {
+	uint16_t was = dp_fdb_port_of(dp_fdb(vs->dp), e);
 	int rc = dp_fdb_add_static(dp_fdb(vs->dp), e, err);
 
 	for (int i = 0; rc == -ENOSPC && i < GROW_TRIES; i++) {
 		dp_tick(vs->dp);
 		rc = dp_fdb_add_static(dp_fdb(vs->dp), e, err);
 	}
+	if (rc == 0 && was != DP_NO_PORT && was != e->port)
+		tell_taken(vs, e, was);
 	return rc;
 }
 

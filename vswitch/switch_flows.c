@@ -15,8 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_NUMBER 4095u
-
 static struct vs_switch_rules *find(const struct vs *vs, const char *sw)
 {
 	for (unsigned i = 0; i < VS_MAX_RULED; i++)
@@ -53,31 +51,6 @@ const char *vs_switch_of_pipeline(const struct vs *vs, uint64_t pipeline)
 		    dp_pipeline_id(vs_flows_pipeline(vs->ruled[i].flows)) == pipeline)
 			return vs->ruled[i].sw;
 	return NULL;
-}
-
-static bool number_taken(const struct vs *vs, const char *sw, uint16_t number)
-{
-	for (unsigned i = 0; i < DP_MAX_PORTS; i++)
-		if (vs->live[i].name[0] != '\0' && vs->live[i].number == number &&
-		    strcmp(vs->live[i].sw, sw) == 0)
-			return true;
-	return false;
-}
-
-uint16_t vs_port_number(struct vs *vs, const struct vs_port *p, uint16_t id)
-{
-	struct vs_live *live = &vs->live[id];
-	uint16_t number = 1;
-
-	if (live->number != 0 && strcmp(live->sw, p->sw->name) == 0)
-		return live->number;
-	while (number < MAX_NUMBER && number_taken(vs, p->sw->name, number))
-		number++;
-	snprintf(live->sw, sizeof(live->sw), "%s", p->sw->name);
-	live->number = number;
-	live->since_ns = clock_mono_ns();
-	live->of_config = 0;
-	return number;
 }
 
 /* The rule that every switch starts with (design: one rule, NORMAL). */
@@ -185,15 +158,15 @@ void vs_switch_flows_links(struct vs *vs)
 			flows = vs_switch_flows(vs, p->sw->name);
 		sw = p->sw;
 		if (flows != NULL && id != DP_NO_PORT)
-			vs_flows_port_live(flows, vs_port_number(vs, p, id), is_live(vs, p, id));
+			vs_flows_port_live(flows, vs->live[id].number, is_live(vs, p, id));
 	}
 }
 
-static void sync_ports(struct vs *vs, const struct vs_switch_rules *r)
+static void sync_ports(struct vs *vs, struct vs_switch_rules *r)
 {
-	bool there[MAX_NUMBER + 1] = {false};
+	uint64_t there[VS_MAX_OF_PORT / 64 + 1] = {0};
 	unsigned n_hosts = 0;
-	uint16_t host = DP_NO_PORT;
+	uint16_t host = DP_NO_PORT, top = 0;
 
 	for (unsigned i = 0; i < vs->model->n_ports; i++) {
 		const struct vs_port *p = &vs->model->ports[i];
@@ -201,8 +174,9 @@ static void sync_ports(struct vs *vs, const struct vs_switch_rules *r)
 
 		if (id == DP_NO_PORT || strcmp(p->sw->name, r->sw) != 0)
 			continue;
-		number = vs_port_number(vs, p, id);
-		there[number] = true;
+		number = vs->live[id].number;
+		there[number / 64] |= UINT64_C(1) << (number % 64);
+		top = number > top ? number : top;
 		vs_flows_port(r->flows, number, id);
 		vs_flows_port_asks(r->flows, number, vs_overlay_asks(p));
 		if (p->kind == VS_HOST && ++n_hosts == 1)
@@ -210,9 +184,10 @@ static void sync_ports(struct vs *vs, const struct vs_switch_rules *r)
 	}
 	/* LOCAL is the host, where it is one port. */
 	vs_flows_port(r->flows, OFPP_LOCAL, n_hosts == 1 ? host : DP_NO_PORT);
-	for (uint16_t number = 1; number <= MAX_NUMBER; number++)
-		if (!there[number])
+	for (unsigned number = 1; number <= r->top; number++)
+		if ((there[number / 64] >> (number % 64) & 1) == 0)
 			vs_flows_port(r->flows, number, DP_NO_PORT);
+	r->top = top;
 }
 
 void vs_switch_flows_sync(struct vs *vs)

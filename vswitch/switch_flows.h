@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Which switches have rules.  A switch that only learns needs none (and is faster); its tables are
- * made with the one rule NORMAL, as every switch starts, when the first other rule comes.
- *
- * Ports have OpenFlow numbers: the lowest that is free on the switch, from 1, kept while the port
- * is configured.  Control thread.
+ * made with the one rule NORMAL, as every switch starts, when the first other rule comes.  Control
+ * thread.
  */
 #ifndef VSWITCH_SWITCH_FLOWS_H
 #define VSWITCH_SWITCH_FLOWS_H
@@ -23,8 +21,7 @@ int vs_switch_flows_need(struct vs *vs, const char *sw, struct vs_flows **ret_fl
 /* Which switch has the pipeline of this id (dp_pipeline_id()); NULL: none any more. */
 const char *vs_switch_of_pipeline(const struct vs *vs, uint64_t pipeline);
 
-/* For the view: a port's number, and what its switch has. */
-uint16_t vs_port_number(struct vs *vs, const struct vs_port *p, uint16_t id);
+/* For the view: what a switch has. */
 const struct dp_pipeline *vs_switch_pipeline(const struct vs *vs, const char *sw);
 
 /* After a view was published: rules of switches that are gone go, numbers lead to the ports that

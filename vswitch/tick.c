@@ -97,9 +97,11 @@ static void look_at_devices(struct vs *vs, bool now)
 		take_addresses(vs);
 	}
 	/* Told when workers have it: captures hang themselves on then. */
-	for (unsigned i = 0; i < n_back; i++)
+	for (unsigned i = 0; i < n_back; i++) {
+		dp_link_look(vs->dp, vs->port_ids[back[i]]);
 		vs_event(vs, "port-back", vs->model->ports[back[i]].name, "port %s is back",
 			 vs->model->ports[back[i]].name);
+	}
 }
 
 void vs_interface_changed(struct vs *vs, const char *ifname)

@@ -122,7 +122,7 @@ static struct dp_vport *compile_port(struct vs *vs, const struct vs_port *p, uin
 	vp->id = id;
 	vp->port = live->port;
 	vp->domain = vs_domain_id(vs, p->sw->name, p->tenant != NULL ? p->tenant->name : NULL);
-	vp->of_port = vs_port_number(vs, p, id);
+	vp->of_port = live->number;
 	vp->flags = DP_VP_LEARN | DP_VP_FLOOD_GROUP;
 	if (p->up && live->port != NULL && (live->of_config & OFPPC_PORT_DOWN) == 0)
 		vp->flags |= DP_VP_UP;
@@ -246,16 +246,30 @@ static struct dp_domain *compile_domain(struct vs *vs, const struct vs_model *mo
 	return d;
 }
 
+/* The ids of the model's ports; malloc'ed. */
+static uint16_t *ids_of(const struct vs *vs, const struct vs_model *model)
+{
+	uint16_t *ids = calloc((size_t)model->n_ports + 1, sizeof(*ids));
+
+	for (unsigned i = 0; ids != NULL && i < model->n_ports; i++)
+		ids[i] = vs_port_id(vs, model->ports[i].name);
+	return ids;
+}
+
 struct dp_view *vs_view_compile(struct vs *vs, const struct vs_model *model)
 {
 	struct dp_view *view = calloc(1, sizeof(*view));
+	uint16_t *ids = ids_of(vs, model);
 
-	if (view == NULL)
+	if (view == NULL || ids == NULL || vs_of_ports_assign(vs, model, ids) != 0) {
+		free(view);
+		free(ids);
 		return NULL;
+	}
 	view->destroy = free_view;
 	view->version = ++vs->view_version;
 	for (unsigned i = 0; i < model->n_ports; i++) {
-		uint16_t id = vs_port_id(vs, model->ports[i].name);
+		uint16_t id = ids[i];
 
 		if (id == DP_NO_PORT)
 			continue;
@@ -276,8 +290,10 @@ struct dp_view *vs_view_compile(struct vs *vs, const struct vs_model *model)
 	}
 	if (vs_overlays_compile(vs, model, view) != 0)
 		goto fail;
+	free(ids);
 	return view;
 fail:
+	free(ids);
 	free_view(view);
 	return NULL;
 }

@@ -63,6 +63,7 @@ struct vs_flows;
 struct vs_switch_rules {
 	char sw[64];
 	struct vs_flows *flows; /* NULL: the place is free */
+	uint16_t top;		/* the highest number that they were told of a port */
 	struct vs_agent *agent; /* there with the rules */
 };
 
@@ -122,6 +123,11 @@ uint16_t vs_domain_id(const struct vs *vs, const char *sw, const char *tenant);
 
 /* view.c: compiles the model and the live ports.  NULL when there is no memory. */
 struct dp_view *vs_view_compile(struct vs *vs, const struct vs_model *model);
+
+/* of_port.c.  Numbers the live ports as 'm' asks; 'ids' are those of its ports.  0 or -ENOMEM. */
+int vs_of_ports_assign(struct vs *vs, const struct vs_model *m, const uint16_t *ids);
+/* Would 'm' take a number from a port that has it by itself? */
+int vs_of_ports_check(const struct vs *vs, const struct vs_model *m, struct err *err);
 
 /* device.c: opens the device of a port as its body says. */
 int vs_device_open(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err);

@@ -126,10 +126,24 @@ def changes_under_traffic(t, sw, a):
     t.check(len(rows(sw)) == 1, 'what came and went left nothing', len(rows(sw)))
 
 
+def advice(t, sw, a):
+    """'doctor' says whose rules a restart loses."""
+    def hints():
+        return [c for c in sw.ctl('doctor')['checks'] if c['check'] == 'rules of lan']
+    sw.ctl('flow replace lan -', stdin='priority=0,actions=NORMAL\n')
+    t.check(hints() == [], 'the rule that a switch begins with is no loss', hints())
+    sw.ctl(['flow', 'add', 'lan', 'priority=3,in_port=a,actions=NORMAL'])
+    got = hints()
+    t.check(len(got) == 1 and got[0]['state'] == 'warn' and '2 rules' in got[0]['found'] and 'flow list lan --raw' in got[0]['fix'],
+            'doctor says how to keep rules', got)
+    sw.ctl('flow replace lan -', stdin='priority=0,actions=NORMAL\n')
+
+
 def test(t):
     sw = t.daemon()
     sw.ctl('switch add lan --type private')
     a = sw.tap('lan', 'a', '10.0.0.1/24')
+    t.check(sw.port('a')['state'] == 'up', 'a new port is up at once', sw.port('a'))
     for i, name in enumerate('bc'):
         sw.tap('lan', name, f'10.0.0.{i + 2}/24')
     for name in 'abc':
@@ -142,6 +156,7 @@ def test(t):
     counters(t, sw, a)
     tables(t, sw, a)
     changes_under_traffic(t, sw, a)
+    advice(t, sw, a)
     tenants(t, sw)
     t.check(vst.wait_for(sw.balanced), 'the ledger balances', sw.ledger())
     t.check(sw.stop() == 0, 'the daemon ends in good order')

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import vst
 
@@ -142,6 +143,50 @@ def ports(o, sw, a):
     o.t.check(code != 0, 'set-frags reassemble is refused', out + err)
 
 
+def numbers(t, o, sw, a):
+    """A port's number is the configuration's to give; rules name the number, whoever has it."""
+    rows = {p['name']: p['of_port'] for p in sw.ctl('port list lan')['ports']}
+    t.check(rows == {'a': 1, 'b': 2, 'c': 3}, 'ports have the lowest numbers', rows)
+    code, out, err = sw.tool('port set a --of-port 2')
+    t.check(code == 4 and "is port b's" in err and 'vswitchctl port set b --of-port' in err,
+            'a number that another port has is refused', f'{code} {err}')
+    o.ok('del-flows')
+    o.ok('add-flow', 'in_port=1,actions=output:2')
+    o.ok('add-flow', 'in_port=2,actions=output:1')
+    t.check(a.ping('10.0.0.2'), 'rules by number')
+    proc = subprocess.Popen(['ovs-ofctl', '-O', 'OpenFlow13', 'monitor', o.target, '128'], stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, env=dict(os.environ, OVS_RUNDIR=sw.dir))
+    time.sleep(1)
+    sw.ctl('port set b --of-port 65279')
+    t.check(not a.ping('10.0.0.2', count=1), 'do not follow the port')
+    o.ok('show', has='65279(b)')
+    o.ok('mod-flows', 'in_port=1,actions=output:65279')
+    o.ok('add-flow', 'in_port=65279,actions=output:1')
+    t.check(a.ping('10.0.0.2'), 'its new number leads to it')
+    got = sw.ctl('flow list lan')['flows']
+    t.check(any('in_port=b' in f['match'] for f in got) and any('in_port=2' in f['match'] for f in got),
+            'flow list names the port that has the number', got)
+    time.sleep(0.5)
+    proc.terminate()
+    heard = proc.communicate()[0]
+    t.check(re.search(r'PORT_STATUS.*DEL.* 2\(b\)', heard) and re.search(r'PORT_STATUS.*ADD.* 65279\(b\)', heard),
+            'monitor is told that a port went and one came', heard)
+    t.check(sw.ctl('port show b')['of_port'] == 65279, 'port show has it')
+    sw.ctl('port set b --default of-port')
+    sw.ctl('port remove a')
+    rows = {p['name']: p['of_port'] for p in sw.ctl('port list lan')['ports']}
+    t.check(rows == {'b': 65279, 'c': 3}, 'numbers stay while the daemon runs', rows)
+    sw.stop()
+    sw.start()
+    rows = {p['name']: p['of_port'] for p in sw.ctl('port list lan')['ports']}
+    t.check(rows == {'b': 1, 'c': 2}, 'and start anew with it', rows)
+    sw.ctl('port set c --of-port 7')
+    sw.stop()
+    sw.start()
+    rows = {p['name']: p['of_port'] for p in sw.ctl('port list lan')['ports']}
+    t.check(rows == {'b': 1, 'c': 7}, 'what was asked for is kept', rows)
+
+
 def lldp(marker):
     return vst.frame('01:80:c2:00:00:0e', '02:00:00:00:00:77', marker, ethertype=0x88cc)
 
@@ -199,6 +244,7 @@ def test(t):
     ports(o, sw, a)
     packet_out(t, o, b, c)
     monitor(t, o, sw, a)
+    numbers(t, o, sw, a)
 
 
 vst.main(test)

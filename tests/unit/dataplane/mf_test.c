@@ -294,6 +294,109 @@ static void unused_entries_expire_and_used_ones_stay(void **unused)
 	assert_true(knows(5));
 }
 
+/* ---- Many entries ---- */
+
+#define N_MANY 20000u
+
+static struct dp_key many_key(uint32_t i)
+{
+	struct dp_key key = {0};
+
+	dp_key_set(&key, DP_FIELD_IP4_SRC, 0x0a000000 | i);
+	dp_key_set(&key, DP_FIELD_IP4_DST, 0x14000000 | i * 7);
+	dp_key_set(&key, DP_FIELD_IPV6_FLABEL, i % 9);
+	return key;
+}
+
+static void enter_many(void)
+{
+	static const uint64_t tables[4] = {1};
+	struct dp_key mask = {0}, changed = {0};
+
+	dp_key_cover(&mask, DP_FIELD_IP4_SRC);
+	dp_key_cover(&mask, DP_FIELD_IP4_DST);
+	dp_key_cover(&mask, DP_FIELD_IPV6_FLABEL);
+	dp_mf_tick(mf);
+	for (uint32_t i = 0; i < N_MANY; i++) {
+		struct dp_key key = many_key(i);
+
+		nothing.program.refs++;
+		assert_non_null(
+			dp_mf_insert(mf, 0, &key, &mask, &nothing.program, tables, &changed, 0));
+	}
+}
+
+static bool known(uint32_t i)
+{
+	struct dp_key key = many_key(i);
+	unsigned groups;
+
+	return dp_mf_peek(mf, 0, &key, &groups) != NULL;
+}
+
+/* A rule that says something of the destination only. */
+static void change_dst(uint32_t dst)
+{
+	struct dp_key key = {0}, mask = {0};
+
+	dp_key_set(&key, DP_FIELD_IP4_DST, dst);
+	dp_key_cover(&mask, DP_FIELD_IP4_DST);
+	dp_mf_changed(mf, 0, 0, &key, &mask);
+}
+
+static void change_that_touches_none_of_many_entries_leaves_them_all(void **unused)
+{
+	unsigned n = 0;
+
+	enter_many();
+	for (uint32_t i = 0; i < 2000; i++)
+		change_dst(0x1e000000 | i);
+	for (uint32_t i = 0; i < N_MANY; i++)
+		n += known(i);
+	assert_int_equal(n, N_MANY);
+}
+
+static void change_takes_out_the_one_of_many_that_it_touches(void **unused)
+{
+	static const uint64_t tables[4] = {1};
+	struct dp_key mask = {0}, changed = {0}, key = many_key(N_MANY);
+	unsigned n = 0;
+
+	enter_many();
+	for (uint32_t i = 0; i < N_MANY; i += 1000)
+		change_dst(0x14000000 | i * 7);
+	/* One that comes while the sieve is there is known to it. */
+	dp_key_cover(&mask, DP_FIELD_IP4_SRC);
+	dp_key_cover(&mask, DP_FIELD_IP4_DST);
+	dp_key_cover(&mask, DP_FIELD_IPV6_FLABEL);
+	nothing.program.refs++;
+	assert_non_null(dp_mf_insert(mf, 0, &key, &mask, &nothing.program, tables, &changed, 0));
+	assert_true(known(N_MANY));
+	change_dst(0x14000000 | N_MANY * 7);
+	assert_false(known(N_MANY));
+	for (uint32_t i = 0; i < N_MANY; i++) {
+		assert_int_equal(known(i), i % 1000 != 0);
+		n += known(i);
+	}
+	assert_int_equal(n, N_MANY - N_MANY / 1000);
+}
+
+/* More kinds of changes than there are sieves. */
+static void changes_of_many_kinds_leave_nothing_stale(void **unused)
+{
+	enter_many();
+	for (unsigned plen = 1; plen <= 32; plen++) {
+		struct dp_key key = many_key(plen * 500), mask = {0};
+
+		for (unsigned k = 0; k < 2; k++) {
+			dp_key_set(&mask, DP_FIELD_IP4_SRC, UINT32_MAX << (32 - plen));
+			dp_key_set(&mask, DP_FIELD_IPV6_FLABEL, k * 0xfffff);
+			dp_mf_changed(mf, 0, 0, &key, &mask);
+			assert_false(known(plen * 500));
+		}
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -303,6 +406,9 @@ int main(void)
 		TEST(full_cache_refuses_and_stays_whole),
 		TEST(stale_entry_does_not_hide_one_of_another_mask),
 		TEST(unused_entries_expire_and_used_ones_stay),
+		TEST(change_that_touches_none_of_many_entries_leaves_them_all),
+		TEST(change_takes_out_the_one_of_many_that_it_touches),
+		TEST(changes_of_many_kinds_leave_nothing_stale),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -252,6 +252,33 @@ static void addresses_of_an_uplink_that_comes_late_are_taken(void **state)
 	assert_non_null(uplink()->port);
 }
 
+static void port_that_is_added_has_its_link_at_once(void **state)
+{
+	present = "eth7";
+	apply("on", false);
+	assert_true(atomic_load(&vport("vm")->port->link_up));
+	assert_true(atomic_load(&uplink()->port->link_up));
+}
+
+static void station_whose_address_is_taken_is_told(void **state)
+{
+	json_t *next;
+
+	present = "eth7";
+	apply("on", false);
+	dp_fdb_learn(dp_fdb(dp), UINT64_C(0x070000000002), vport("vm")->domain, 0,
+		     vs_port_id(vs, "vm"), 0, 0);
+	n_events = 0;
+	next = json_deep_copy(vs->model->state);
+	json_object_set_new(next, "mac",
+			    json_pack("{s{ss ss ss}}", "m", "switch", "s", "port", "up", "mac",
+				      "02:00:00:00:00:07"));
+	assert_int_equal(vs_apply(vs, NULL, next, false, NULL), 0);
+	json_decref(next);
+	assert_true(told("mac-taken vm static address 02:00:00:00:00:07 is port up's now"));
+	assert_int_equal(n_events, 1);
+}
+
 /* The loop guard. */
 
 /* 'n' stations are heard on the uplink and on the machine in turn, and end on the machine. */
@@ -358,6 +385,8 @@ int main(void)
 		TEST(interface_that_appears_is_taken_at_once),
 		TEST(reason_is_why_it_failed_last),
 		TEST(addresses_of_an_uplink_that_comes_late_are_taken),
+		TEST(port_that_is_added_has_its_link_at_once),
+		TEST(station_whose_address_is_taken_is_told),
 		TEST(uplink_of_a_loop_is_held_for_ten_seconds_and_no_machine_is),
 		TEST(few_moves_are_no_loop),
 		TEST(stations_that_move_one_way_are_no_loop),

@@ -32,6 +32,7 @@ struct dp_again {
 /* 'm' comes in by 'port' after this burst; takes it.  When there is no room it is counted there as
  * received and dropped. */
 void dp_again(struct dp_worker *w, uint16_t port, struct rte_mbuf *m);
+void dp_again_burst(struct dp_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n);
 /* Is anything waiting, and nobody at it? */
 static inline bool dp_again_waits(const struct dp_again *a)
 {

@@ -10,6 +10,8 @@
  * 	2  source known on this port?  destination -> egress port
  * 	3  checks that hold whatever the table says (tenant, VLAN of the egress port), tag, gather
  *
+ * A burst whose frames all have the same addresses is treated as one frame is (forward_alike()).
+ *
  * Workers.  Source: IEEE 802.1Q-2018 8.6 to 8.8.
  */
 #include "dataplane/edge.h"
@@ -136,6 +138,60 @@ static void forward_all(struct dp_worker *w, const struct dp_vport *in,
 	}
 }
 
+/* Have all the same addresses and EtherType?  So they come from a router or another host's VTEP,
+ * and mixed bursts say no at the second frame. */
+static inline bool are_alike(struct rte_mbuf **pkts, uint16_t n)
+{
+	uint64_t first = 0, second = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		const char *d = rte_pktmbuf_mtod(pkts[i], const char *);
+		uint64_t a, b;
+
+		if (unlikely(pkts[i]->data_len < RTE_ETHER_HDR_LEN))
+			return false;
+		memcpy(&a, d, sizeof(a));
+		memcpy(&b, d + 6, sizeof(b));
+		if (i == 0) {
+			first = a;
+			second = b;
+		} else if (a != first || b != second) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* A burst that is alike goes where its first frame goes, on the one look-up.  False: nothing was
+ * done, for it asks for more than that. */
+static bool forward_alike(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
+			  uint16_t n, const struct dp_fdb_table *t)
+{
+	struct dp_edge_frame f = {.m = pkts[0]};
+	const struct dp_fdb *fdb = w->dp->fdb;
+	const struct dp_vport *out;
+	struct dp_fdb_bucket *b;
+	enum dp_drop reason;
+	uint16_t id;
+	int slot;
+
+	if (in->wire != NULL || w->trace != NULL || dp_edge_is_tpid(dp_edge_eth_type_le(pkts[0])) ||
+	    dp_edge_classify(in, &f) != DP_N_DROPS || (f.dst & DP_EDGE_GROUP_BIT) != 0)
+		return false;
+	locate(w, fdb, t, &f);
+	if ((in->flags & DP_VP_LEARN) != 0 &&
+	    !dp_fdb_confirm(fdb, t, f.src_bucket, f.src, f.where, in->id))
+		return false;
+	id = dp_fdb_find(fdb, t, f.dst_bucket, f.dst, f.where, &b, &slot);
+	out = id != DP_NO_PORT ? w->view->vports[id] : NULL;
+	if (out == NULL || out == in || !dp_edge_may_leave(in, out, f.domain, f.cvlan, &reason) ||
+	    dp_edge_needs_tag_work(out, &f))
+		return false;
+	dp_tx_gather_all(w, dp_tx_open(w, out), id, pkts, n);
+	w->count->ports[in->id]->forwarded += n;
+	return true;
+}
+
 void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct dp_fdb_table *t =
@@ -149,8 +205,10 @@ void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf
 		w->dp->capture(point, w->index, DP_STAGE_INGRESS, DP_N_DROPS, pkts, n);
 	if (!dp_edge_admit(w, in, pkts, n))
 		return;
-	n_frames = classify_all(w, in, pkts, n, frames, t);
-	forward_all(w, in, frames, n_frames, t);
+	if (!are_alike(pkts, n) || !forward_alike(w, in, pkts, n, t)) {
+		n_frames = classify_all(w, in, pkts, n, frames, t);
+		forward_all(w, in, frames, n_frames, t);
+	}
 	dp_tx_flush_all(w);
 }
 

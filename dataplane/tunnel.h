@@ -101,9 +101,8 @@ static inline uint32_t dp_tunnel_match_slot(uint32_t key, uint32_t mask)
 
 /* Fills in what the key says of the tunnel that 'm' came by; 'm' was put up by tunnel_in.c. */
 void dp_tunnel_key(const struct rte_mbuf *m, struct dp_key *key);
-/* Puts it there.  'm' has room for it (DP_TUNNEL_META_ROOM) before its first byte. */
-#define DP_TUNNEL_META_ROOM (8 + (uint16_t)sizeof(struct dp_tunnel_meta))
-void dp_tunnel_meta_put(struct rte_mbuf *m, const struct dp_tunnel_meta *meta);
+/* Bytes before the first that it may lie in. */
+#define DP_TUNNEL_META_ROOM 56
 
 /* Which address is next on the way to 'to'?  NULL: none is. */
 const struct dp_ip *dp_vtep_next_hop(const struct dp_vtep *vtep, const struct dp_ip *to);

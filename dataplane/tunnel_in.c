@@ -21,13 +21,27 @@
 #define ETH_SIZE   14u
 #define INNER_HEAD 128u /* as much of an inner frame as is looked at */
 
-/* Where the last frame went. */
+#define N_LAST 4u /* a power of two */
+
+/* Where the last frame went, and what others that go there look like. */
 struct last {
 	const struct dp_vport *to;
 	uint32_t key;
 	uint16_t vlan;
+	bool has_alike;
 	struct dp_ip src;
+	struct dp_tunnel_outer outer; /* when 'has_alike' */
+	struct dp_tunnel_alike alike;
 };
+
+/* Frames of some remotes may take turns. */
+static inline struct last *last_of(struct last *lasts, const struct rte_mbuf *m)
+{
+	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	/* The last bytes of IPv4's source and of VXLAN's VNI. */
+	return m->data_len < DP_TUNNEL_ALIKE_LOOK ? lasts : &lasts[(d[29] ^ d[48]) & (N_LAST - 1)];
+}
 
 static bool takes_from(const struct dp_overlay *t, const struct dp_ip *src)
 {
@@ -168,34 +182,46 @@ static void push_tenant(struct rte_mbuf *m, uint16_t tpid_be, uint16_t vlan)
 	dp_vlan_l2_len_changed(m, (int)TAG_SIZE);
 }
 
-void dp_tunnel_meta_put(struct rte_mbuf *m, const struct dp_tunnel_meta *meta)
-{
-	memcpy(rte_pktmbuf_mtod(m, uint8_t *) - DP_TUNNEL_META_ROOM, meta, sizeof(*meta));
-}
+/* Before the frame's bytes, where its outer header was: room for a tag, then this, and before it
+ * IPv6's addresses if it says so.  No header that is taken off is shorter. */
+#define TAG_ROOM 8
+struct meta {
+	uint32_t id; /* network order */
+	uint32_t v6;
+	uint32_t src, dst;
+};
+static_assert(TAG_ROOM + sizeof(struct meta) + 32 == DP_TUNNEL_META_ROOM, "as it says");
 
 void dp_tunnel_key(const struct rte_mbuf *m, struct dp_key *key)
 {
-	struct dp_tunnel_meta meta;
+	const uint8_t *end = rte_pktmbuf_mtod(m, const uint8_t *) - TAG_ROOM;
+	uint8_t *id = key->b + dp_fields[DP_FIELD_TUN_ID].offset,
+		*src = key->b + dp_fields[DP_FIELD_TUN_SRC].offset;
+	struct meta meta;
 
-	memcpy(&meta, rte_pktmbuf_mtod(m, const uint8_t *) - DP_TUNNEL_META_ROOM, sizeof(meta));
-	memcpy(key->b + dp_fields[DP_FIELD_TUN_ID].offset, &meta.id, sizeof(meta.id));
-	memcpy(key->b + dp_fields[DP_FIELD_TUN_SRC].offset, &meta.src, 8 + 32);
+	memcpy(&meta, end - sizeof(meta), sizeof(meta));
+	memset(id, 0, 4);
+	memcpy(id + 4, &meta.id, 4);
+	memcpy(src, &meta.src, 8);
+	if (unlikely(meta.v6 != 0))
+		memcpy(src + 8, end - sizeof(meta) - 32, 32);
+	else
+		memset(src + 8, 0, 32);
 }
 
-static void put_meta(struct rte_mbuf *m, const struct dp_tunnel_outer *o)
+static inline void put_meta(struct rte_mbuf *m, const struct dp_tunnel_outer *o)
 {
-	struct dp_tunnel_meta meta = {0};
+	uint8_t *end = rte_pktmbuf_mtod(m, uint8_t *) - TAG_ROOM;
+	struct meta meta = {0};
 
 	if (o != NULL)
-		meta.id = rte_cpu_to_be_64(o->vni);
-	if (o != NULL && o->src.v6) {
-		memcpy(meta.src6, o->src.b, 16);
-		memcpy(meta.dst6, o->dst.b, 16);
-	} else if (o != NULL) {
-		meta.src = o->src.v4;
-		meta.dst = o->dst.v4;
+		meta = (struct meta){rte_cpu_to_be_32(o->vni), o->src.v6, o->src.v4, o->dst.v4};
+	if (unlikely(meta.v6 != 0)) {
+		meta.src = meta.dst = 0;
+		memcpy(end - sizeof(meta) - 32, o->src.b, 16);
+		memcpy(end - sizeof(meta) - 16, o->dst.b, 16);
 	}
-	dp_tunnel_meta_put(m, &meta);
+	memcpy(end - sizeof(meta), &meta, sizeof(meta));
 }
 
 void dp_tunnel_comes_in(struct dp_worker *w, const struct dp_vport *vp, uint16_t vlan,
@@ -275,6 +301,7 @@ static enum dp_drop take(struct dp_worker *w, const struct dp_vport *vp, struct 
 		last->to = find_tunnel(w, vtep, &o, &last->vlan);
 		last->key = key;
 		last->src = o.src;
+		last->has_alike = false;
 	}
 	if (unlikely(last->to == NULL))
 		return DP_DROP_TUNNEL_UNKNOWN;
@@ -282,7 +309,99 @@ static enum dp_drop take(struct dp_worker *w, const struct dp_vport *vp, struct 
 		return DP_DROP_TUNNEL_CHECKSUM;
 	if (unlikely(!checksum_is_good(*mp, &o)))
 		return DP_DROP_TUNNEL_CHECKSUM;
+	last->outer = o;
+	last->has_alike = (*mp)->data_len >= DP_TUNNEL_ALIKE_LOOK &&
+			  dp_tunnel_alike_make(d, &o, &last->alike);
 	return unwrap(w, vp, last, &o, mp);
+}
+
+/* How many of 'pkts' are like the one before, and need no more than to lose their headers? */
+static uint16_t count_alike(const struct last *last, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t i;
+
+	if (!last->has_alike || last->to == NULL)
+		return 0;
+	for (i = 0; i < n; i++) {
+		const struct rte_mbuf *m = pkts[i];
+
+		if (m->data_len < DP_TUNNEL_ALIKE_LOOK || m->nb_segs != 1 ||
+		    rte_mbuf_refcnt_read(m) != 1 ||
+		    (m->ol_flags & (REQUESTS | RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)) != 0 ||
+		    !dp_tunnel_is_alike(&last->alike, rte_pktmbuf_mtod(m, const uint8_t *),
+					m->pkt_len))
+			break;
+	}
+	return i;
+}
+
+/* Takes the headers off frames that are alike and sends them in.  Returns how many bytes they had.
+ */
+static uint64_t unwrap_alike(struct dp_worker *w, const struct dp_vport *vtep,
+			     const struct last *last, struct rte_mbuf **pkts, uint16_t n)
+{
+	bool learns = last->to->tunnel->n_remotes != 1, asks = last->to->pipeline != NULL;
+	uint64_t bytes = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+
+		bytes += m->pkt_len;
+		m->data_off += DP_TUNNEL_ALIKE_HEAD;
+		m->data_len = (uint16_t)(m->data_len - DP_TUNNEL_ALIKE_HEAD);
+		m->pkt_len -= DP_TUNNEL_ALIKE_HEAD;
+		m->ol_flags &= ~(uint64_t)RX_FLAGS;
+		if (unlikely(learns))
+			dp_vtep_learn(w, vtep, last->to, last->vlan, m, &last->src);
+		if (asks)
+			put_meta(m, &last->outer);
+		if (unlikely(last->vlan != DP_NO_VLAN))
+			push_tenant(m, last->to->tpid_out, last->vlan);
+	}
+	dp_again_burst(w, last->to->id, pkts, n);
+	return bytes;
+}
+
+/* The next frame, whatever it is. */
+static void take_one(struct dp_worker *w, const struct dp_vport *vp, struct last *last,
+		     struct rte_mbuf *m)
+{
+	struct dp_count *count = w->count->ports[vp->id];
+	uint32_t size = m->pkt_len;
+	enum dp_drop reason = take(w, vp, last, &m);
+
+	if (likely(reason == DP_N_DROPS)) {
+		count->tx_packets++;
+		count->tx_bytes += size;
+	} else if (m == NULL) {
+		count->drops_tx[reason]++;
+	} else {
+		dp_drop_tx(w, vp->id, m, reason);
+	}
+}
+
+static void take_all(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts,
+		     uint16_t n)
+{
+	struct dp_count *count = w->count->ports[vp->id];
+	struct last lasts[N_LAST];
+
+	for (unsigned i = 0; i < N_LAST; i++) {
+		lasts[i].to = NULL;
+		lasts[i].has_alike = false;
+	}
+	for (uint16_t i = 0; i < n;) {
+		struct last *last = last_of(lasts, pkts[i]);
+		uint16_t same = count_alike(last, pkts + i, (uint16_t)(n - i));
+
+		if (same != 0) {
+			count->tx_bytes += unwrap_alike(w, vp, last, pkts + i, same);
+			count->tx_packets += same;
+			i = (uint16_t)(i + same);
+			continue;
+		}
+		take_one(w, vp, last, pkts[i++]);
+	}
 }
 
 void dp_vtep_sink(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts,
@@ -290,10 +409,8 @@ void dp_vtep_sink(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbu
 {
 	struct dp_capture_point *point =
 		atomic_load_explicit(&vp->port->capture, memory_order_acquire);
-	struct dp_count *count = w->count->ports[vp->id];
-	struct last last = {.to = NULL};
 
-	count->offered += n;
+	w->count->ports[vp->id]->offered += n;
 	if (unlikely(point != NULL))
 		w->dp->capture(point, w->index, DP_STAGE_EGRESS, DP_N_DROPS, pkts, n);
 	if (unlikely(vp->vtep == NULL || vp->vtep->neighs == NULL)) {
@@ -303,18 +420,5 @@ void dp_vtep_sink(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbu
 	}
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod_offset(pkts[i], const char *, 64));
-	for (uint16_t i = 0; i < n; i++) {
-		struct rte_mbuf *m = pkts[i];
-		uint32_t size = m->pkt_len;
-		enum dp_drop reason = take(w, vp, &last, &m);
-
-		if (likely(reason == DP_N_DROPS)) {
-			count->tx_packets++;
-			count->tx_bytes += size;
-		} else if (m == NULL) {
-			count->drops_tx[reason]++;
-		} else {
-			dp_drop_tx(w, vp->id, m, reason);
-		}
-	}
+	take_all(w, vp, pkts, n);
 }

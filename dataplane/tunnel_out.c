@@ -12,6 +12,8 @@
 #include "dataplane/rewrite.h"
 #include "dataplane/tunnel_priv.h"
 
+#include <netinet/in.h>
+
 #include <rte_ip.h>
 
 #define REQUESTS                                                                                   \
@@ -23,6 +25,7 @@
 #define TAGS_ROOM   8u /* of the underlay, pushed later */
 #define DEFAULT_TTL 64
 #define MAX_PIECES  256
+#define AHEAD	    6 /* frames */
 
 /* Where a burst goes. */
 struct way {
@@ -34,7 +37,9 @@ struct way {
 	struct dp_tunnel_head head;
 	uint8_t mac[6];
 	uint32_t longest; /* inner frame */
-	uint16_t vlan;	  /* what stands for the tenant on the port, or DP_NO_VLAN */
+	/* The outer traffic class is what is kept of the inner one, and what is set. */
+	uint8_t tos_keep, tos_set;
+	uint16_t vlan; /* what stands for the tenant on the port, or DP_NO_VLAN */
 	uint16_t n;
 	struct rte_mbuf *out[DP_TX_GATHER];
 };
@@ -114,36 +119,118 @@ static inline bool has_room(const struct rte_mbuf *m)
 	       rte_pktmbuf_headroom(m) >= DP_TUNNEL_HEAD + TAGS_ROOM;
 }
 
-/* One finished frame of legal size.  Takes it. */
-static inline void wrap(struct way *k, struct rte_mbuf *m)
+/* What the outer header takes from the inner packet. */
+struct inner {
+	uint32_t hash;
+	uint8_t tos, ttl;
+};
+
+static inline struct inner inner_of(const struct rte_mbuf *m)
 {
 	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint32_t inner_size = m->pkt_len, hash;
+	struct inner in;
+
+	inner_class(d, m->data_len, &in.tos, &in.ttl);
+	in.hash = (m->ol_flags & RTE_MBUF_F_RX_RSS_HASH) != 0 ? m->hash.rss
+							      : dp_tunnel_hash(d, m->data_len);
+	return in;
+}
+
+static __rte_noinline struct inner inner_of_other(const struct rte_mbuf *m)
+{
+	return inner_of(m);
+}
+
+/* The same; an untagged IPv4 header without options costs less. */
+static inline struct inner inner_of_usual(const struct rte_mbuf *m)
+{
+	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	if (unlikely((m->ol_flags & RTE_MBUF_F_RX_RSS_HASH) != 0 || m->data_len < ETH_SIZE + 24 ||
+		     (dp_tun_get64(d + 12) & 0xffffff) != 0x450008))
+		return inner_of_other(m);
+	return (struct inner){dp_tunnel_hash_ip4(d + ETH_SIZE, true), d[ETH_SIZE + 1],
+			      d[ETH_SIZE + 8]};
+}
+
+/* The header of a frame that has room for it.  'h' is k->head, or a copy that nothing else points
+ * to, so that the compiler knows that no frame lies over it. */
+static inline void put_head(struct way *k, const struct dp_tunnel_head *h, struct rte_mbuf *m,
+			    struct inner in)
+{
+	uint8_t tos = (uint8_t)((in.tos & k->tos_keep) | k->tos_set), ttl = k->tunnel->ttl;
+	uint32_t inner_size = m->pkt_len;
 	uint16_t id = 0;
-	uint8_t tos, ttl;
+
+	if (ttl == 0)
+		ttl = in.ttl != 0 ? in.ttl : DEFAULT_TTL;
+	if (unlikely(k->tunnel->too_long == DP_TUNNEL_FRAGMENT))
+		id = k->w->tunnel_ip_id++;
+	dp_tunnel_head_put(h, rte_pktmbuf_mtod(m, uint8_t *), inner_size, in.hash, tos, ttl, id);
+	m->data_off = (uint16_t)(m->data_off - h->size);
+	m->data_len = (uint16_t)(m->data_len + h->size);
+	m->pkt_len = inner_size + h->size;
+	if (unlikely(h->csum))
+		fill_checksum(k, m, inner_size);
+}
+
+/* One finished frame of legal size.  Takes it. */
+static void wrap(struct way *k, struct rte_mbuf *m)
+{
+	struct inner in = inner_of(m);
 
 	if (unlikely(k->n == DP_TX_GATHER))
 		flush(k);
-	hash = (m->ol_flags & RTE_MBUF_F_RX_RSS_HASH) != 0 ? m->hash.rss
-							   : dp_tunnel_hash(d, m->data_len);
-	inner_class(d, m->data_len, &tos, &ttl);
-	if (k->tunnel->dscp >= 0)
-		tos = (uint8_t)(k->tunnel->dscp << 2 | (tos & 3));
-	if (k->tunnel->ttl != 0 || ttl == 0)
-		ttl = k->tunnel->ttl != 0 ? k->tunnel->ttl : DEFAULT_TTL;
 	if (unlikely(!has_room(m))) {
 		m = chain(k, m);
 		if (m == NULL)
 			return;
 	}
-	if (unlikely(k->tunnel->too_long == DP_TUNNEL_FRAGMENT))
-		id = k->w->tunnel_ip_id++;
-	dp_tunnel_head_put(&k->head, rte_pktmbuf_mtod(m, uint8_t *), inner_size, hash, tos, ttl,
-			   id);
-	rte_pktmbuf_prepend(m, k->head.size);
-	if (unlikely(k->head.csum))
-		fill_checksum(k, m, inner_size);
+	put_head(k, &k->head, m, in);
 	k->out[k->n++] = m;
+}
+
+/* Most frames: finished, of legal size, alone in their buffer and with room before them.  Wraps
+ * them where they are, up to one that is not so.  Returns how many; adds up their bytes. */
+static __rte_always_inline uint16_t wrap_with(struct way *k, const struct dp_tunnel_head *h,
+					      struct rte_mbuf **pkts, uint16_t n, uint64_t *bytes)
+{
+	const uint32_t longest = k->longest;
+	uint16_t i;
+
+	for (i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+
+		/* The header goes to the line before the frame's. */
+		if (i + AHEAD < n)
+			rte_prefetch0_write(rte_pktmbuf_mtod(pkts[i + AHEAD], char *) - 1);
+		if (unlikely((m->ol_flags & REQUESTS) != 0 || m->pkt_len > longest || !has_room(m)))
+			break;
+		*bytes += m->pkt_len;
+		put_head(k, h, m, inner_of_usual(m));
+	}
+	return i;
+}
+
+/* VXLAN or Geneve over IPv4, without checksum: what is constant is told to the compiler. */
+static uint16_t wrap_ip4(struct way *k, struct rte_mbuf **pkts, uint16_t n, uint64_t *bytes)
+{
+	struct dp_tunnel_head h = k->head;
+
+	h.size = DP_TUNNEL_IP4_UDP;
+	h.ip = DP_TUNNEL_HEAD - DP_TUNNEL_IP4_UDP + ETH_SIZE;
+	h.l4 = DP_TUNNEL_HEAD - 16;
+	h.proto = IPPROTO_UDP;
+	h.v6 = h.csum = false;
+	h.udp = true;
+	return wrap_with(k, &h, pkts, n, bytes);
+}
+
+static uint16_t wrap_usual(struct way *k, struct rte_mbuf **pkts, uint16_t n, uint64_t *bytes)
+{
+	if (likely(k->head.size == DP_TUNNEL_IP4_UDP && !k->head.csum))
+		return wrap_ip4(k, pkts, n, bytes);
+	return wrap_with(k, &k->head, pkts, n, bytes);
 }
 
 static void leave_in_fragments(struct way *k, struct rte_mbuf *m)
@@ -239,6 +326,20 @@ static void wrap_unfinished(struct way *k, struct rte_mbuf *m)
 	wrap(k, m);
 }
 
+/* Any other frame. */
+static void wrap_other(struct way *k, struct rte_mbuf *m)
+{
+	if ((m->ol_flags & REQUESTS) != 0) {
+		wrap_unfinished(k, m);
+	} else if (m->pkt_len > k->longest) {
+		too_long(k, m);
+	} else {
+		k->count->tx_packets++;
+		k->count->tx_bytes += m->pkt_len;
+		wrap(k, m);
+	}
+}
+
 /* Where to and with which header; else why not. */
 static enum dp_drop choose(struct way *k, uint32_t vni, const struct dp_ip *to)
 {
@@ -259,6 +360,8 @@ static enum dp_drop choose(struct way *k, uint32_t vni, const struct dp_ip *to)
 	memcpy(spec.src_mac, vtep->mac.addr_bytes, 6);
 	dp_tunnel_head_make(&spec, &k->head);
 	k->longest = vtep->mtu + ETH_SIZE - k->head.size;
+	k->tos_keep = t->dscp >= 0 ? 3 : 0xff;
+	k->tos_set = t->dscp >= 0 ? (uint8_t)(t->dscp << 2) : 0;
 	return DP_N_DROPS;
 }
 
@@ -273,17 +376,18 @@ static void send_to(struct way *k, uint32_t vni, const struct dp_ip *to, struct 
 			drop(k, pkts[i], reason);
 		return;
 	}
-	for (uint16_t i = 0; i < n; i++) {
-		struct rte_mbuf *m = pkts[i];
+	for (uint16_t i = 0; i < n;) {
+		uint64_t bytes = 0;
+		uint16_t usual = wrap_usual(k, pkts + i, (uint16_t)(n - i), &bytes);
 
-		if (unlikely((m->ol_flags & REQUESTS) != 0)) {
-			wrap_unfinished(k, m);
-		} else if (unlikely(m->pkt_len > k->longest)) {
-			too_long(k, m);
+		if (likely(usual != 0)) {
+			k->count->tx_packets += usual;
+			k->count->tx_bytes += bytes;
+			flush(k); /* those before */
+			dp_vtep_leave(k->w, k->vtep, k->mac, pkts + i, usual);
+			i = (uint16_t)(i + usual);
 		} else {
-			k->count->tx_packets++;
-			k->count->tx_bytes += m->pkt_len;
-			wrap(k, m);
+			wrap_other(k, pkts[i++]);
 		}
 	}
 	flush(k);

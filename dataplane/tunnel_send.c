@@ -71,6 +71,25 @@ static const struct dp_vport *short_way(struct dp_worker *w, const struct dp_vpo
 	return out != NULL && out->port != NULL && out->port->ops->sink == NULL ? out : NULL;
 }
 
+/* What holds for one frame of the burst holds for all of them. */
+static void leave_by(struct dp_worker *w, const struct dp_vport *vp, const struct dp_vport *out,
+		     struct dp_edge_frame *f, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct dp_count *count = w->count->ports[vp->id];
+	enum dp_drop reason;
+
+	if (unlikely(out == vp || dp_edge_needs_tag_work(out, f) ||
+		     !dp_edge_may_leave(vp, out, f->domain, f->cvlan, &reason))) {
+		for (uint16_t i = 0; i < n; i++) {
+			f->m = pkts[i];
+			dp_edge_forward(w, vp, out, f, count);
+		}
+		return;
+	}
+	dp_tx_gather_all(w, dp_tx_open(w, out), out->id, pkts, n);
+	count->forwarded += n;
+}
+
 void dp_vtep_leave(struct dp_worker *w, const struct dp_vport *vp, const uint8_t dst[6],
 		   struct rte_mbuf **pkts, uint16_t n)
 {
@@ -81,14 +100,9 @@ void dp_vtep_leave(struct dp_worker *w, const struct dp_vport *vp, const uint8_t
 	memcpy(&f.src, vp->vtep->mac.addr_bytes, 6);
 	out = short_way(w, vp, f.dst);
 	if (unlikely(out == NULL)) {
-		for (uint16_t i = 0; i < n; i++)
-			dp_again(w, vp->id, pkts[i]);
+		dp_again_burst(w, vp->id, pkts, n);
 		return;
 	}
-	if (unlikely(!dp_edge_admit(w, vp, pkts, n)))
-		return;
-	for (uint16_t i = 0; i < n; i++) {
-		f.m = pkts[i];
-		dp_edge_forward(w, vp, out, &f, w->count->ports[vp->id]);
-	}
+	if (likely(dp_edge_admit(w, vp, pkts, n)))
+		leave_by(w, vp, out, &f, pkts, n);
 }

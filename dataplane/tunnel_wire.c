@@ -187,6 +187,28 @@ enum dp_drop dp_tunnel_parse(const uint8_t *d, uint32_t size, uint32_t frame_siz
 	return reason;
 }
 
+bool dp_tunnel_alike_make(const uint8_t *d, const struct dp_tunnel_outer *o,
+			  struct dp_tunnel_alike *ret)
+{
+	/* Not the sender's MAC, DSCP, length, id, "don't fragment", TTL, IP's checksum, source
+	 * port, UDP's length: the last two lengths and the checksum are looked at each time. */
+	static const uint8_t any[DP_TUNNEL_ALIKE_LOOK] = {
+		[6] = 0xff,  [7] = 0xff,  [8] = 0xff,  [9] = 0xff,  [10] = 0xff,
+		[11] = 0xff, [15] = 0xfc, [16] = 0xff, [17] = 0xff, [18] = 0xff,
+		[19] = 0xff, [20] = 0xc0, [22] = 0xff, [24] = 0xff, [25] = 0xff,
+		[34] = 0xff, [35] = 0xff, [38] = 0xff, [39] = 0xff,
+	};
+
+	if ((o->type != DP_TUN_VXLAN && o->type != DP_TUN_GENEVE) || o->v6 || o->l4 != 34 ||
+	    o->size != DP_TUNNEL_ALIKE_HEAD || !o->zero_csum || (o->tos & 3) != 0)
+		return false;
+	memcpy(ret->want, d, sizeof(ret->want));
+	memset(ret->mask, 0, sizeof(ret->mask));
+	for (unsigned i = 0; i < DP_TUNNEL_ALIKE_HEAD; i++)
+		ret->mask[i] = (uint8_t)~any[i];
+	return true;
+}
+
 /* ---- Writing ---- */
 
 static uint32_t sum_of(const uint8_t *p, unsigned size)
@@ -231,6 +253,7 @@ static void make_ip4(const struct dp_tunnel_head_spec *spec, uint8_t proto,
 	memcpy(ip + 12, spec->src.b, 4);
 	memcpy(ip + 16, spec->dst.b, 4);
 	h->ip_sum = sum_of(ip, 20);
+	h->ip_word = dp_tun_get64(ip);
 	h->l4_sum = sum_of(ip + 12, 8) + proto;
 }
 
@@ -256,6 +279,7 @@ void dp_tunnel_head_make(const struct dp_tunnel_head_spec *spec, struct dp_tunne
 	*ret = (struct dp_tunnel_head){.size = (uint16_t)(DP_TUNNEL_HEAD - ip + ETH_SIZE),
 				       .ip = ip,
 				       .l4 = l4,
+				       .proto = udp ? UDP : GRE,
 				       .v6 = v6,
 				       .udp = udp,
 				       .csum = udp && spec->csum};
@@ -268,5 +292,7 @@ void dp_tunnel_head_make(const struct dp_tunnel_head_spec *spec, struct dp_tunne
 		make_ip4(spec, udp ? UDP : GRE, ret);
 	if (udp)
 		dp_tun_put16(ret->b + l4 + 2, spec->udp_port);
+	if (udp)
+		ret->udp_word = dp_tun_get64(ret->b + l4);
 	make_tunnel(spec, ret->b + DP_TUNNEL_HEAD - 8);
 }

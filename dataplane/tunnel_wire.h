@@ -74,8 +74,26 @@ enum dp_drop dp_tunnel_parse(const uint8_t *d, uint32_t size, uint32_t frame_siz
 			     const struct dp_tunnel_udp *udp, unsigned n_udp,
 			     struct dp_tunnel_outer *ret);
 
-/* The longest header that is sent. */
-#define DP_TUNNEL_HEAD 80
+/* What frames look like that go the way of one that was read: IPv4, UDP without checksum, no
+ * options, nothing behind the inner frame, and no word of congestion. */
+#define DP_TUNNEL_ALIKE_HEAD 50u /* bytes before the inner frame */
+#define DP_TUNNEL_ALIKE_LOOK 64u /* bytes that are looked at */
+struct dp_tunnel_alike {
+	uint8_t want[DP_TUNNEL_ALIKE_LOOK], mask[DP_TUNNEL_ALIKE_LOOK];
+};
+/* 'd' begins a frame, DP_TUNNEL_ALIKE_LOOK bytes long at least, that dp_tunnel_parse() took and
+ * found 'o' in.  False: it has no such looks. */
+bool dp_tunnel_alike_make(const uint8_t *d, const struct dp_tunnel_outer *o,
+			  struct dp_tunnel_alike *ret);
+/* Would dp_tunnel_parse() say of the frame at 'd', in one piece and of 'size' bytes,
+ * DP_TUNNEL_ALIKE_LOOK at least, what it said of the other, but for DSCP and length?  Then it ends
+ * where the inner frame does. */
+static inline bool dp_tunnel_is_alike(const struct dp_tunnel_alike *a, const uint8_t *d,
+				      uint32_t size);
+
+/* The longest header that is sent, and that of VXLAN and Geneve over IPv4. */
+#define DP_TUNNEL_HEAD	  80
+#define DP_TUNNEL_IP4_UDP 50
 
 /* A header before lengths, source port and traffic class are known.  It ends at the end of 'b', so
  * that all of 'b' can be copied to before the inner frame, whatever its size. */
@@ -84,7 +102,9 @@ struct dp_tunnel_head {
 	uint16_t size;
 	uint16_t ip; /* offset in 'b' */
 	uint16_t l4; /* offset in 'b' */
+	uint8_t proto;
 	bool v6, udp, csum;
+	uint64_t ip_word, udp_word; /* IPv4's first eight bytes, UDP's */
 	uint32_t ip_sum; /* IPv4: sum of the header without what changes from frame to frame */
 	uint64_t l4_sum; /* UDP: sum of the addresses and the protocol */
 };

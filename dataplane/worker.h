@@ -23,6 +23,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #define DP_MAX_WORKERS 64
 #define DP_TX_GATHER   64
@@ -144,6 +145,22 @@ static inline void dp_tx_gather(struct dp_worker *w, struct dp_txbuf *buf, uint1
 	buf->pkts[buf->n++] = m;
 	if (unlikely(buf->n == DP_TX_GATHER))
 		dp_tx_flush(w, port);
+}
+
+/* The same with all of 'pkts', at less than one by one. */
+static inline void dp_tx_gather_all(struct dp_worker *w, struct dp_txbuf *buf, uint16_t port,
+				    struct rte_mbuf *const *pkts, uint16_t n)
+{
+	while (n != 0) {
+		uint16_t room = (uint16_t)(DP_TX_GATHER - buf->n), take = n < room ? n : room;
+
+		memcpy(buf->pkts + buf->n, pkts, take * sizeof(*pkts));
+		buf->n = (uint16_t)(buf->n + take);
+		pkts += take;
+		n = (uint16_t)(n - take);
+		if (unlikely(buf->n == DP_TX_GATHER))
+			dp_tx_flush(w, port);
+	}
 }
 
 /* Gathers 'm' for 'out'; takes it. */

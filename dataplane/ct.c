@@ -65,8 +65,9 @@ int dp_ct_create(uint32_t limit, struct rte_rcu_qsbr *rcu, struct dp_ct **ret_ct
 	if (ct == NULL)
 		return -ENOMEM;
 	memset(ct, 0, size);
-	/* Half full when all entries are there: a second look is rare. */
-	while ((uint64_t)buckets * DP_CT_SLOTS < (uint64_t)limit * 3 / 2)
+	/* A quarter full when all entries are there: a second look is rare, and of a million one or
+	 * two find both their buckets full. */
+	while ((uint64_t)buckets * DP_CT_SLOTS < (uint64_t)limit * 3)
 		buckets *= 2;
 	ct->mask = buckets - 1;
 	ct->limit = limit + 1; /* entry 0 is none */

@@ -139,10 +139,29 @@ struct dp_ct_packet {
 /* What a packet knows of its connection after dp_ct_track(). */
 struct dp_ct_mark {
 	uint32_t conn; /* 0: none; good until the worker's next quiescent point */
-	uint32_t mark;
-	uint64_t label[2]; /* bytes as in the key */
 	uint16_t zone;
 	uint8_t state; /* DP_CT_* */
+	bool unread;   /* mark and label are not filled in: dp_ct_read() */
+	uint32_t mark;
+	uint64_t label[2]; /* bytes as in the key */
+};
+
+/* Plain frames of one tenant that are tracked together. */
+#define DP_CT_LANE 32u
+struct rte_mbuf;
+struct dp_ct_lane {
+	uint16_t domain, zone;
+	uint32_t now;
+	uint32_t which; /* bit i: packet i is one of them */
+	/* Only those of connections that are not translated and on which both sides agreed; others,
+	 * and what comes behind them on their connections, are taken out of 'which', and nothing
+	 * was done to them. */
+	bool settled;
+	const uint64_t (*key)[4];
+	struct rte_mbuf *const *pkts;
+	/* What dp_ct_track() would say of each. */
+	uint32_t conn[DP_CT_LANE];
+	uint8_t state[DP_CT_LANE];
 };
 
 /* What a new connection's addresses become. */
@@ -184,6 +203,11 @@ void dp_ct_packet_plain(const uint64_t key[4], const uint8_t *frame, struct dp_c
  * what it is.  A packet that was looked up in this zone before keeps its answer. */
 void dp_ct_track(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain, uint16_t zone,
 		 struct dp_ct_packet *packet, uint32_t now, struct dp_ct_mark *mark);
+/* The same for a number of frames, whose accesses to memory overlap; none was looked up in this
+ * zone before. */
+void dp_ct_track_lane(struct dp_ct *ct, struct dp_ct_local *local, struct dp_ct_lane *lane);
+/* Fills in what is 'unread'. */
+void dp_ct_read(const struct dp_ct *ct, struct dp_ct_mark *mark);
 /* The same, and nothing is changed by it: for who asks what would be. */
 void dp_ct_peek(const struct dp_ct *ct, uint16_t domain, uint16_t zone, struct dp_ct_packet *packet,
 		struct dp_ct_mark *mark);
@@ -195,7 +219,6 @@ int dp_ct_commit(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain,
 
 /* A packet of a translated connection, which must be writable, gets the addresses that the other
  * side knows.  0 or a negative errno as dp_rw_set_field(). */
-struct rte_mbuf;
 int dp_ct_translate(const struct dp_ct *ct, struct rte_mbuf *m, struct dp_headers *h,
 		    struct dp_ct_mark *mark);
 bool dp_ct_is_translated(const struct dp_ct *ct, const struct dp_ct_mark *mark);

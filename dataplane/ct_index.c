@@ -10,24 +10,10 @@
  */
 #include "dataplane/ct_priv.h"
 
-/* Bit i: slot i has this tag. */
-static inline uint32_t tags(const struct dp_ct_bucket *b, uint32_t tag)
-{
-	uint32_t hits = 0;
-
-#pragma GCC unroll 7
-	for (unsigned i = 0; i < DP_CT_SLOTS; i++) {
-		uint64_t slot = atomic_load_explicit(&b->slot[i], memory_order_acquire);
-
-		hits |= (uint32_t)((uint32_t)(slot >> 32) == tag) << i;
-	}
-	return hits;
-}
-
 static inline uint32_t find_in(const struct dp_ct *ct, const struct dp_ct_bucket *b,
 			       const uint64_t *key, uint32_t tag)
 {
-	for (uint32_t hits = tags(b, tag); hits != 0; hits &= hits - 1) {
+	for (uint32_t hits = dp_ct_tags(b, tag); hits != 0; hits &= hits - 1) {
 		uint64_t slot =
 			atomic_load_explicit(&b->slot[__builtin_ctz(hits)], memory_order_acquire);
 		uint32_t i = (uint32_t)slot;

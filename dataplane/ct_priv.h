@@ -8,6 +8,7 @@
  * 	ct_nat.c    addresses translated
  * 	ct_packet.c from a frame to a key
  * 	ct_track.c  what a packet is and does to its connection
+ * 	ct_lane.c   the same for many packets that do little to theirs
  * 	ct_tcp.c    TCP's part of that
  */
 #ifndef DATAPLANE_CT_PRIV_H
@@ -19,6 +20,10 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 #define DP_CT_SLOTS	 7
 #define DP_CT_CHUNK	 64u	/* entries that go between threads at once */
@@ -156,6 +161,29 @@ static inline uint32_t dp_ct_life(const struct dp_ct_conn *c)
 	return atomic_load_explicit(&c->state, memory_order_acquire) & DP_CT_LIFE;
 }
 
+/* Bit i: slot i had this tag.  It may have changed hands since. */
+static inline uint32_t dp_ct_tags(const struct dp_ct_bucket *b, uint32_t tag)
+{
+#if defined(__AVX512F__) && defined(__BMI2__)
+	/* Every slot is loaded whole, for it is aligned. */
+	__m512i line = _mm512_load_si512(b);
+	uint32_t odd = _mm512_mask_cmpeq_epi32_mask(0x2aaa, line, _mm512_set1_epi32((int)tag));
+
+	atomic_thread_fence(memory_order_acquire);
+	return _pext_u32(odd, 0x2aaa);
+#else
+	uint32_t hits = 0;
+
+#pragma GCC unroll 7
+	for (unsigned i = 0; i < DP_CT_SLOTS; i++) {
+		uint64_t slot = atomic_load_explicit(&b->slot[i], memory_order_acquire);
+
+		hits |= (uint32_t)((uint32_t)(slot >> 32) == tag) << i;
+	}
+	return hits;
+#endif
+}
+
 /* Where zone and tenant stand in a key. */
 static inline void dp_ct_key_place(uint64_t *key, uint16_t domain, uint16_t zone)
 {
@@ -232,6 +260,10 @@ bool dp_ct_tcp_opens(const struct dp_ct *ct, const struct dp_ct_packet *p);
 void dp_ct_tcp_begin(struct dp_ct_conn *c, const struct dp_ct_packet *p);
 enum dp_ct_verdict { DP_CT_V_OK, DP_CT_V_WINDOW, DP_CT_V_BAD, DP_CT_V_REOPEN };
 enum dp_ct_verdict dp_ct_tcp_move(struct dp_ct_conn *c, const struct dp_ct_packet *p, bool reply);
+/* What most packets are, of a connection on which both sides agreed: data or an acknowledgement.
+ * Moves it on; false, and nothing was changed, when there is more to be said about the packet.
+ * 'size': its TCP header and payload. */
+bool dp_ct_tcp_goes_on(struct dp_ct_conn *c, const uint8_t *tcp, uint32_t size, bool reply);
 enum dp_ct_timeout dp_ct_tcp_timeout(const struct dp_ct_conn *c, bool *ret_agreed);
 const char *dp_ct_tcp_state(const struct dp_ct_conn *c);
 

@@ -27,6 +27,7 @@
  * know what they received).  A SYN after the end opens anew.
  */
 #include "dataplane/ct_priv.h"
+#include "dataplane/key_priv.h"
 
 #define FIN	   0x01
 #define SYN	   0x02
@@ -237,6 +238,27 @@ enum dp_ct_verdict dp_ct_tcp_move(struct dp_ct_conn *c, const struct dp_ct_packe
 	else
 		advance(own, own_seq, own_ctl, other, p);
 	return DP_CT_V_OK;
+}
+
+bool dp_ct_tcp_goes_on(struct dp_ct_conn *c, const uint8_t *tcp, uint32_t size, bool reply)
+{
+	const uint64_t agreed = DP_CT_D_SEEN | DP_CT_D_ACKED, over = DP_CT_D_FIN | DP_CT_D_RST;
+	struct dp_ct_dir *own = &c->dir[reply], *other = &c->dir[!reply];
+	uint64_t own_seq = load(&own->seq), own_ctl = load(&own->ctl);
+	uint64_t other_seq = load(&other->seq), other_ctl = load(&other->ctl);
+	struct dp_ct_packet p = {.tcp_flags = ACK};
+
+	if ((tcp[13] & (FIN | SYN | RST | ACK)) != ACK ||
+	    (own_ctl & other_ctl & agreed) != agreed || ((own_ctl | other_ctl) & over) != 0)
+		return false;
+	p.tcp_seq = dp_load_be32(tcp + 4);
+	p.tcp_ack = dp_load_be32(tcp + 8);
+	p.tcp_window = dp_load_be16(tcp + 14);
+	p.tcp_size = size - (tcp[12] >> 4) * 4u;
+	if (!in_window(own_seq, own_ctl, other_seq, other_ctl, &p))
+		return false;
+	advance(own, own_seq, own_ctl, other, &p);
+	return true;
 }
 
 enum dp_ct_timeout dp_ct_tcp_timeout(const struct dp_ct_conn *c, bool *ret_agreed)

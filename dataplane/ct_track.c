@@ -99,9 +99,21 @@ static void note(const struct dp_ct *ct, uint32_t i, struct dp_ct_mark *mark)
 	const struct dp_ct_conn *c = &ct->conns[i];
 
 	mark->conn = i;
+	mark->unread = false;
 	mark->mark = atomic_load_explicit(&c->mark, memory_order_relaxed);
 	mark->label[0] = atomic_load_explicit(&c->label[0], memory_order_relaxed);
 	mark->label[1] = atomic_load_explicit(&c->label[1], memory_order_relaxed);
+}
+
+void dp_ct_read(const struct dp_ct *ct, struct dp_ct_mark *mark)
+{
+	if (!mark->unread)
+		return;
+	mark->unread = false;
+	mark->mark = 0;
+	mark->label[0] = mark->label[1] = 0;
+	if (mark->conn != 0)
+		note(ct, mark->conn, mark);
 }
 
 static void invalid(struct dp_ct_local *local, struct dp_ct_mark *mark)

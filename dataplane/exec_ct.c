@@ -12,10 +12,11 @@
 static struct dp_ct_mark *known(struct dp_walk *k)
 {
 	if (!k->ct_known) {
-		if (k->run->resumed != NULL)
+		memset(&k->ct, 0, sizeof(k->ct));
+		if (k->run->resumed != NULL) {
 			k->ct = k->run->resumed->ct;
-		else
-			memset(&k->ct, 0, sizeof(k->ct));
+			dp_ct_read(k->run->w->dp->ct, &k->ct);
+		}
 		k->ct_known = true;
 	}
 	return &k->ct;

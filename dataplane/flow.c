@@ -98,21 +98,16 @@ static const struct dp_key *long_key(struct dp_mf_burst *b, unsigned i)
 	return &b->long_key[i];
 }
 
-/* One of the frames that are looked up again now. */
-static inline const struct dp_resumed *queued(const struct dp_flow *flow, unsigned i)
-{
-	return &flow->queue[(flow->queue_at + i) % DP_RESUME_QUEUE];
-}
-
 /* What the frame's program knew, and its connection. */
 static void make_long_resumed(struct dp_mf_burst *b, unsigned i)
 {
-	const struct dp_flow *flow = b->owner;
-	const struct dp_resumed *q = queued(flow, i);
-	const struct dp_resume_what *what = &flow->resumes->states[q->state].what;
+	struct dp_worker *w = b->owner;
+	struct dp_resumed *q = &w->flow->resumed[i];
+	const struct dp_resume_what *what = &w->flow->resumes->states[q->state].what;
 	struct dp_key *key = &b->long_key[i];
 
 	make_long(b, i);
+	dp_ct_read(w->dp->ct, &q->ct);
 	/* What lies before the frame's bytes is right while these are as they came. */
 	if (unlikely(b->resumed_tunnel) && q->same)
 		dp_tunnel_key(b->pkts[i], key);
@@ -193,6 +188,21 @@ static bool may_enter(struct dp_worker *w, uint16_t port)
 	return true;
 }
 
+/* What the tenant of such a frame may have in the cache.  Frames beyond are translated anew, one
+ * by one, and push nobody else's flows out. */
+static struct dp_mf_share share_of(const struct dp_worker *w, uint16_t domain)
+{
+	const struct dp_domain *d = w->view->domains[domain];
+
+	return (struct dp_mf_share){DP_FLOW_OWNER(domain), d != NULL ? d->flow_limit : 0};
+}
+
+static void count_refused(struct dp_worker *w, uint16_t domain, struct dp_mf_share share)
+{
+	if (share.limit != 0 && dp_mf_owned(w->flow->mf, share.owner) >= share.limit)
+		w->count->domains[domain].flows_refused++;
+}
+
 /* Its addresses are not filled in: dp_exec() does without. */
 static inline struct dp_edge_frame frame_of(const struct dp_flow *flow, unsigned i)
 {
@@ -207,7 +217,7 @@ static inline void running(struct dp_run *run, unsigned i)
 
 	run->key = b->key[i];
 	run->plain = (b->plain >> i & 1) != 0;
-	run->resumed = b->context == NULL ? NULL : queued(flow, i);
+	run->resumed = b->context == NULL ? NULL : &flow->resumed[i];
 }
 
 static void run_build(struct dp_run *run, const struct dp_edge_frame *f)
@@ -307,15 +317,19 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 	const struct dp_edge_frame f = frame_of(flow, i);
 	const struct dp_key *key = long_key(burst, i);
 	struct dp_build *b = &flow->build;
+	const struct dp_mf_share share = share_of(run->w, f.domain);
 	struct dp_program *program = NULL;
 
-	compose(run, key, &f, burst->context != NULL ? queued(flow, i) : NULL);
+	compose(run, key, &f, burst->context != NULL ? &flow->resumed[i] : NULL);
 	if (b->keep && may_enter(run->w, run->in->id))
 		program = program_get(flow, b);
 	if (program != NULL &&
 	    dp_mf_insert(flow->mf, switch_of(burst, pl), key, &b->wc, program, b->tables,
-			 &b->changed, burst->context != NULL ? burst->context[i] : 0) == NULL)
+			 &b->changed, burst->context != NULL ? burst->context[i] : 0,
+			 share) == NULL) {
+		count_refused(run->w, f.domain, share);
 		dp_flow_program_put(flow, program);
+	}
 	running(run, i);
 	run_build(run, &f);
 }
@@ -327,6 +341,7 @@ static void enter_exact(struct dp_worker *w, unsigned i)
 	struct dp_mf_burst *b = &flow->burst;
 	struct dp_mf_entry *e = b->hit[i];
 	const struct dp_mf_group *g = flow->mf->group_of[e->group];
+	const uint16_t domain = frame_of(flow, i).domain;
 	struct dp_key key, mask;
 
 	if (g->n_beyond != 0 || !may_enter(w, b->pkts[i]->port))
@@ -337,7 +352,7 @@ static void enter_exact(struct dp_worker *w, unsigned i)
 	memset(mask.w, 0xff, DP_KEY_SHORT * sizeof(mask.w[0]));
 	e->program->refs++;
 	if (dp_mf_insert(flow->mf, g->sw, &key, &mask, e->program, g->tables, &g->changed,
-			 e->context) == NULL)
+			 e->context, share_of(w, domain)) == NULL)
 		e->program->refs--;
 }
 
@@ -363,6 +378,7 @@ static bool prepare_other(struct dp_worker *w, const struct dp_vport *in, struct
 		return false;
 	}
 	flow->carried[b->n] = f.carried;
+	flow->sizes[b->n] = m->pkt_len;
 	b->pkts[b->n] = m;
 	make_key(b, b->n);
 	return true;
@@ -394,6 +410,7 @@ static void prepare(struct dp_worker *w, const struct dp_vport *in, struct rte_m
 			b->pkts[k] = m;
 			b->plain |= 1u << k;
 			flow->carried[k] = carried;
+			flow->sizes[k] = m->pkt_len;
 			k++;
 			continue;
 		}
@@ -497,19 +514,28 @@ static void head_lane(struct dp_run *run, const struct lane *l, struct dp_txbuf 
 	}
 }
 
+/* Those that no output takes as they are. */
+static void other_lane(struct dp_run *run, const struct lane *l)
+{
+	uint32_t todo = (uint32_t)((UINT64_C(1) << l->end) - (UINT64_C(1) << l->from));
+
+	if (l->program->tracks != 0)
+		todo = dp_flow_track(run, l->program, l->from, l->end);
+	for (; todo != 0; todo &= todo - 1)
+		run_alone(run, l->program, (unsigned)__builtin_ctz(todo));
+}
+
 static inline void run_lane(struct dp_run *run, struct lane *l)
 {
-	const struct dp_mf_burst *b = &run->w->flow->burst;
 	struct dp_txbuf *to = lane_lead(run, l);
 	uint64_t bytes = 0;
 
 	for (uint16_t i = l->from; i < l->end; i++)
-		bytes += b->pkts[i]->pkt_len;
+		bytes += run->w->flow->sizes[i];
 	credit(run->w->flow, dp_program_rules(l->program), l->program->n_rules,
 	       (uint64_t)(l->end - l->from), bytes);
-	if (unlikely(to == NULL)) {
-		for (uint16_t i = l->from; i < l->end; i++)
-			run_alone(run, l->program, i);
+	if (to == NULL) {
+		other_lane(run, l);
 	} else if (l->program->head != NULL) {
 		head_lane(run, l, to);
 	} else {
@@ -556,72 +582,61 @@ static void decide(struct dp_run *run, const struct dp_pipeline *pl)
 
 /* ---- Once more ---- */
 
-void dp_flow_resume(struct dp_run *run, const struct dp_edge_frame *f, uint32_t state,
-		    const struct dp_ct_mark *ct, bool stale)
-{
-	struct dp_flow *flow = run->w->flow;
-	uint8_t rounds = run->resumed != NULL ? run->resumed->rounds : 0;
-	uint16_t context = 0;
-	struct dp_resumed *q;
-
-	/* A state of 0: actions that were composed for no worker (a packet-out's own). */
-	if (state != 0)
-		context = dp_resume_context(flow->resumes, state, ct->state);
-
-	if (rounds == DP_MAX_RESUMES || flow->n_queued == DP_RESUME_QUEUE || context == 0) {
-		dp_drop(run->w, run->in->id, f->m,
-			context == 0 ? DP_DROP_RESUME_FULL : DP_DROP_RESUME_LIMIT);
-		return;
-	}
-	q = &flow->queue[(flow->queue_at + flow->n_queued++) % DP_RESUME_QUEUE];
-	q->f = *f;
-	q->ct = *ct;
-	q->state = state;
-	q->context = context;
-	q->rounds = (uint8_t)(rounds + 1);
-	q->same = !stale && run->key != NULL;
-	q->plain = q->same && run->plain;
-	if (q->same)
-		memcpy(q->key, run->key, sizeof(q->key));
-}
-
 /* The oldest of those that wait, as a burst. */
 static void prepare_resumed(struct dp_flow *flow, const struct dp_vport *in)
 {
 	struct dp_mf_burst *b = &flow->burst;
 
 	b->n = flow->n_queued < DP_BURST ? flow->n_queued : DP_BURST;
-	b->has_long = b->plain = 0;
-	b->context = flow->contexts;
-	b->make_long = make_long_resumed;
-	b->owner = flow;
+	b->plain = 0;
 	b->in_port = in->of_port;
-	b->tunnel = false;
-	b->resumed_tunnel = in->tunnel != NULL;
 	for (uint16_t i = 0; i < b->n; i++) {
-		const struct dp_resumed *q = queued(flow, i);
+		const struct dp_waiting *q = &flow->queue[(flow->queue_at + i) % DP_RESUME_QUEUE];
 
-		flow->carried[i] = q->f.carried;
+		flow->carried[i] = q->carried;
+		flow->sizes[i] = q->m->pkt_len;
 		flow->contexts[i] = q->context;
-		b->pkts[i] = q->f.m;
-		if (!q->same) {
+		flow->resumed[i] = q->what;
+		b->pkts[i] = q->m;
+		if (!q->what.same) {
 			make_key(b, i);
 			continue;
 		}
 		memcpy(b->key[i], q->key, sizeof(q->key));
 		b->plain |= (uint32_t)q->plain << i;
 	}
+	flow->queue_at = (flow->queue_at + b->n) % DP_RESUME_QUEUE;
+	flow->n_queued = (uint16_t)(flow->n_queued - b->n);
+}
+
+/* The burst is of frames that are looked up again. */
+static void resume(struct dp_run *run)
+{
+	struct dp_mf_burst *b = &run->w->flow->burst;
+
+	b->has_long = 0;
+	b->context = run->w->flow->contexts;
+	b->make_long = make_long_resumed;
+	b->owner = run->w;
+	b->tunnel = false;
+	b->resumed_tunnel = run->in->tunnel != NULL;
+}
+
+static void run_burst(struct dp_run *run, const struct dp_pipeline *pl)
+{
+	decide(run, pl);
+	while (dp_flow_again(run->w->flow)) {
+		resume(run);
+		decide(run, pl);
+	}
 }
 
 static void run_resumed(struct dp_run *run, const struct dp_pipeline *pl)
 {
-	struct dp_flow *flow = run->w->flow;
-
-	while (flow->n_queued != 0) {
-		prepare_resumed(flow, run->in);
-		decide(run, pl);
-		flow->queue_at = (flow->queue_at + flow->burst.n) % DP_RESUME_QUEUE;
-		flow->n_queued = (uint16_t)(flow->n_queued - flow->burst.n);
+	while (run->w->flow->n_queued != 0) {
+		resume(run);
+		prepare_resumed(run->w->flow, run->in);
+		run_burst(run, pl);
 	}
 }
 
@@ -661,7 +676,7 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 		return;
 	b->long_key = flow->long_keys;
 	prepare(w, in, pkts, n);
-	decide(&run, pl);
+	run_burst(&run, pl);
 	if (unlikely(flow->n_queued != 0))
 		run_resumed(&run, pl);
 	if (run.n_normal != 0)

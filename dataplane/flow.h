@@ -29,20 +29,29 @@ struct dp_flow_counter {
 	uint32_t unused[3];
 };
 
+/* Whose an entry is in the cache: the domain's of the frame that made it. */
+#define DP_FLOW_OWNER(domain) ((uint16_t)((domain) + 1))
+static_assert(DP_MAX_DOMAINS < DP_MF_MAX_OWNERS, "each domain owns entries");
+
 struct dp_flow_tokens {
 	uint64_t at; /* clock when they were last filled */
 	uint32_t n;
 };
 
-/* A frame that waits to be looked up again. */
+/* What is known of a frame that is looked up again. */
 struct dp_resumed {
-	struct dp_edge_frame f;
-	uint64_t key[DP_KEY_SHORT]; /* when 'same' */
 	struct dp_ct_mark ct;
 	uint32_t state; /* resume state */
-	uint16_t context;
 	uint8_t rounds; /* how often it was */
-	bool same;	/* 'key' is still that of its bytes */
+	bool same;	/* its key is still that of its bytes */
+};
+/* One that waits for that. */
+struct dp_waiting {
+	struct rte_mbuf *m;
+	uint64_t carried;
+	uint64_t key[DP_KEY_SHORT]; /* when 'same' */
+	struct dp_resumed what;
+	uint16_t context;
 	bool plain;
 };
 
@@ -60,10 +69,16 @@ struct dp_flow {
 	struct dp_mf_burst burst;
 	struct dp_key long_keys[DP_BURST];
 	uint64_t carried[DP_BURST]; /* dp_edge_carried() of burst.pkts */
-	/* Frames to be looked up again, oldest at 'queue_at'; those of this burst too. */
-	struct dp_resumed queue[DP_RESUME_QUEUE];
-	uint16_t queue_at, n_queued;
+	uint32_t sizes[DP_BURST];   /* theirs in bytes, where they can be summed up at once */
+	/* Frames of this burst that are looked up again in their places, as soon as the others are
+	 * through: bit i; contexts and what is known are of that look-up then, as are those of all
+	 * frames in a burst that is one. */
+	uint32_t again;
 	uint16_t contexts[DP_BURST];
+	struct dp_resumed resumed[DP_BURST];
+	/* Others that wait for it, oldest at 'queue_at'. */
+	struct dp_waiting queue[DP_RESUME_QUEUE];
+	uint16_t queue_at, n_queued;
 	struct dp_ct_local ct; /* when there is a tracker */
 };
 
@@ -127,13 +142,19 @@ unsigned dp_inject_drain(struct dp_worker *w);
 bool dp_exec_key(const struct rte_mbuf *frame, struct rte_mempool *pool, const uint8_t *steps,
 		 uint16_t size, uint16_t in_port, struct dp_key *ret_key);
 
-/* flow.c: the frame, which it takes, is looked up again. */
 /* For traces (trace.h): a translation's resume states are 'flow's; nothing of a pipeline is cached.
  */
 uint32_t dp_flow_resume_state(struct dp_build *b, const struct dp_resume_what *what);
 void dp_flow_forget(struct dp_flow *flow, const struct dp_pipeline *pl);
 /* Gives a reference back. */
 void dp_flow_program_put(struct dp_flow *flow, struct dp_program *program);
+/* flow_track.c: tracks the plain frames among 'from' to 'end' of the burst, of a program that
+ * 'tracks', for a look-up in their places.  Returns those it did not take: bit i. */
+uint32_t dp_flow_track(struct dp_run *run, const struct dp_program *program, uint16_t from,
+		       uint16_t end);
+/* The burst is what dp_flow_track() took of it.  False: nothing. */
+bool dp_flow_again(struct dp_flow *flow);
+/* flow_track.c: the frame, which it takes, is looked up again. */
 void dp_flow_resume(struct dp_run *run, const struct dp_edge_frame *f, uint32_t state,
 		    const struct dp_ct_mark *ct, bool changed);
 

@@ -19,9 +19,10 @@ struct dp_program {
 	/* Output to this port and nothing else: needs no step.  DP_NO_PORT: run the steps. */
 	uint16_t out;
 	uint16_t n_rules;
-	uint16_t size; /* bytes of steps */
-	uint16_t unused;
-	uint32_t refs; /* entries that lead here */
+	uint16_t size;	 /* bytes of steps */
+	uint16_t tracks; /* one more than where its CT is, when all there is to do is that and to be
+			    looked up again behind it; 0: there is more, or else */
+	uint32_t refs;	 /* entries that lead here */
 	uint32_t hash;
 	uint32_t next; /* in the chain of programs of one hash; 0: the last */
 	uint32_t index;

@@ -8,6 +8,7 @@
 #include "dataplane/hash.h"
 #include "dataplane/head.h"
 #include "dataplane/region.h"
+#include "dataplane/steps.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -180,6 +181,28 @@ static void slot_put(struct dp_programs *p, uint32_t i)
 	p->first_free = i;
 }
 
+/* struct dp_program.tracks of these steps. */
+static uint16_t tracks(const uint8_t *steps, uint16_t size)
+{
+	const struct dp_step *s = (const struct dp_step *)steps, *next;
+	const struct dp_step_ct *ct;
+	uint16_t at = 0;
+
+	/* A fork with nothing behind it is none. */
+	if (size > sizeof(*s) && s->op == DP_STEP_CLONE && s->size == size)
+		at = sizeof(*s);
+	s = (const struct dp_step *)(steps + at);
+	if (size - at != (int)(2 * sizeof(*s) + sizeof(struct dp_step_ct)) || s->op != DP_STEP_CT)
+		return 0;
+	ct = (const struct dp_step_ct *)s->data;
+	/* Not one that notes something on connections that are there, or turns them round. */
+	if ((ct->flags & DP_STEP_CT_FORCE) != 0 || ct->mark_mask != 0 || ct->label_mask[0] != 0 ||
+	    ct->label_mask[1] != 0)
+		return 0;
+	next = (const struct dp_step *)(steps + at + s->size);
+	return next->op == DP_STEP_RESUME && next->arg != 0 ? (uint16_t)(at + 1) : 0;
+}
+
 static bool fill(struct dp_programs *p, struct dp_program *g, const void *steps, uint16_t size,
 		 const uint32_t *rules, uint16_t n_rules)
 {
@@ -192,6 +215,7 @@ static bool fill(struct dp_programs *p, struct dp_program *g, const void *steps,
 		if (g->steps == NULL)
 			return false;
 		memcpy(g->steps, steps, size);
+		g->tracks = tracks(steps, size);
 	}
 	if (g->out == DP_NO_PORT && dp_head_compile(steps, size, &head) &&
 	    (g->head = block_get(p, sizeof(head))) != NULL)

@@ -10,31 +10,21 @@
  * looks at the five-tuple), 'route' (addresses, TTL, output), 'pipeline' (the same and a tag
  * pushed).
  */
-#include "dataplane/dp_priv.h"
-#include "dataplane/flow.h"
-#include "dataplane/port_mem.h"
-
-#include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_byteorder.h>
 #include <rte_cycles.h>
-#include <rte_eal.h>
+
+#include "tests/bench/bench_switch.h"
 
 #define SIZE	 60u
 #define N_BURSTS 30000u
 #define N_WARM	 2000u
 #define N_AHEAD	 2u
 
-static struct dp *dp;
-static struct dp_port *port[2];
-static struct dp_pipeline *pipeline;
-static struct dp_worker *worker;
+static struct bench_switch sw;
 static const char *program;
-static uint64_t n_sent;
 
 /* ---- Frames ---- */
 
@@ -99,90 +89,7 @@ static void translate(void *arg, const struct dp_key *key, uint64_t version, str
 	dp_build_step(b, DP_STEP_OUTPUT, 1, 0);
 }
 
-/* ---- The switch ---- */
-
-static uint16_t sink(struct dp_txq *q, struct rte_mbuf **pkts, uint16_t n)
-{
-	n_sent += n;
-	return n;
-}
-
-static void view_destroy(struct dp_view *view)
-{
-	free(view->vports[0]);
-	free(view->vports[1]);
-	free(view->domains[0]);
-	free(view);
-}
-
-static int publish(struct err *err)
-{
-	static const uint16_t ids[] = {0, 1};
-	struct dp_view *view = calloc(1, sizeof(*view));
-
-	*view = (struct dp_view){.n_vports = 2, .n_domains = 1, .destroy = view_destroy};
-	for (unsigned i = 0; i < 2; i++) {
-		struct dp_vport *v = aligned_alloc(64, sizeof(*v));
-
-		*v = (struct dp_vport){.port = port[i],
-				       .id = (uint16_t)i,
-				       .flags = DP_VP_UP | DP_VP_LEARN | DP_VP_FLOOD |
-						DP_VP_FLOOD_GROUP | DP_VP_UNTAGGED_IN |
-						DP_VP_TAGGED_IN | DP_VP_TAG_OUT,
-				       .tpid_out = rte_cpu_to_be_16(0x8100),
-				       .max_frame = 1514,
-				       .of_port = (uint16_t)(i + 1),
-				       .pipeline = pipeline};
-		memset(v->vlan_in, 0xff, sizeof(v->vlan_in));
-		memset(v->vlan_out, 0xff, sizeof(v->vlan_out));
-		view->vports[i] = v;
-	}
-	view->domains[0] = calloc(1, sizeof(*view->domains[0]));
-	*view->domains[0] = (struct dp_domain){.n_ports = 2, .ports = ids};
-	return dp_view_publish(dp, view, err);
-}
-
-static int start(struct err *err)
-{
-	static char args[][16] = {"flow_bench", "--no-huge",   "--no-pci",	 "-m",
-				  "256",	"--no-shconf", "--no-telemetry", "--log-level=3"};
-	char *argv[sizeof(args) / sizeof(args[0]) + 1] = {NULL};
-	const struct dp_opts opts = {.n_mbufs = 20000, .fdb_size = 1024};
-	uint32_t counter;
-	int rc;
-
-	for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++)
-		argv[i] = args[i];
-	if (rte_eal_init((int)(sizeof(args) / sizeof(args[0])), argv) < 0)
-		return err_set(err, -EIO, "eal", "EAL does not start");
-	rc = dp_create(&opts, &dp, err);
-	if (rc == 0)
-		rc = dp_worker_add(dp, (unsigned)sched_getcpu(), err);
-	for (unsigned i = 0; rc == 0 && i < 2; i++) {
-		const struct dp_port_opts po = {.name = i == 0 ? "a" : "b",
-						.kind = "mem",
-						.netns_fd = -1,
-						.n_queues = 1};
-
-		rc = dp_port_open(dp, &po, &port[i], err);
-		if (rc == 0)
-			port[i]->tx = sink;
-	}
-	if (rc == 0)
-		rc = dp_pipeline_create(dp, translate, NULL, &pipeline);
-	if (rc == 0)
-		rc = dp_flow_counter_alloc(dp, &counter);
-	return rc == 0 ? publish(err) : rc;
-}
-
 /* ---- Measurement ---- */
-
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
 
 static void refill(struct rte_mbuf **m, const uint8_t *frames, uint32_t n_flows, uint32_t *flow)
 {
@@ -202,7 +109,7 @@ static void measure(uint32_t n_flows, const uint8_t *frames)
 	uint32_t flow = 0;
 
 	for (unsigned i = 0; i < N_AHEAD * DP_BURST; i++) {
-		struct rte_mbuf *m = rte_pktmbuf_alloc(dp_pool(dp, 0, false));
+		struct rte_mbuf *m = rte_pktmbuf_alloc(dp_pool(sw.dp, 0, false));
 
 		rte_pktmbuf_append(m, SIZE);
 		ring[i / DP_BURST][i % DP_BURST] = m;
@@ -216,14 +123,12 @@ static void measure(uint32_t n_flows, const uint8_t *frames)
 		memcpy(m, ring[k % N_AHEAD], sizeof(m));
 		rte_mb();
 		at = rte_rdtsc();
-		worker->burst_tsc = at;
-		dp_flow_burst(worker, worker->view->vports[0], m, DP_BURST);
+		sw.worker->burst_tsc = at;
+		dp_flow_burst(sw.worker, sw.worker->view->vports[0], m, DP_BURST);
 		took[k % N_BURSTS] = rte_rdtsc() - at;
 		refill(ring[k % N_AHEAD], frames, n_flows, &flow);
 	}
-	qsort(took, N_BURSTS, sizeof(took[0]), by_value);
-	printf("%-10s %7u flows: median %6.1f, best %6.1f cycles a packet\n", program, n_flows,
-	       (double)took[N_BURSTS / 2] / DP_BURST, (double)took[0] / DP_BURST);
+	bench_report(program, n_flows, "flows", took, N_BURSTS, DP_BURST);
 	for (unsigned i = 0; i < N_AHEAD * DP_BURST; i++)
 		rte_pktmbuf_free(ring[i / DP_BURST][i % DP_BURST]);
 }
@@ -234,20 +139,17 @@ int main(int argc, char **argv)
 	uint8_t *frames = malloc((size_t)n_flows * SIZE + 64);
 	struct err err = {0};
 
-	if (n_flows == 0 || frames == NULL || start(&err) != 0) {
+	if (n_flows == 0 || frames == NULL ||
+	    bench_switch_start(&sw, "flow_bench", translate, &err) != 0) {
 		fprintf(stderr, "flow_bench: %s\n", err.what);
 		return 1;
 	}
 	for (uint32_t i = 0; i < n_flows; i++)
 		frame_make(frames + (size_t)i * SIZE, i);
-	dp_synchronize(dp);
-	dp_pause(dp);
-	worker = dp->workers[0];
-	worker->view = atomic_load(&dp->view);
 	for (int i = 2; i < argc; i++) {
 		program = argv[i];
-		dp_pipeline_log_all(pipeline);
-		dp_pipeline_publish(pipeline);
+		dp_pipeline_log_all(sw.pipeline);
+		dp_pipeline_publish(sw.pipeline);
 		measure(n_flows, frames);
 	}
 	fflush(stdout);

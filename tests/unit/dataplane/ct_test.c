@@ -703,9 +703,158 @@ static void short_key_says_the_same(void **state)
 	}
 }
 
-/* ---- Translation ---- */
+/* ---- Many at once ---- */
 
 static struct rte_mempool *pool;
+
+static uint32_t drawn = 1;
+
+static uint32_t draw(uint32_t n)
+{
+	drawn = drawn * 1103515245 + 12345;
+	return (drawn >> 8) % n;
+}
+
+/* Of a few connections, in a few states, near to their windows. */
+static struct rte_mbuf *some_frame(void)
+{
+	static const uint8_t flags[] = {PKT_ACK,	   PKT_ACK, PKT_ACK,
+					PKT_ACK | 8,	   PKT_SYN, PKT_SYN | PKT_ACK,
+					PKT_ACK | PKT_FIN, PKT_RST, PKT_ACK,
+					PKT_RST | PKT_ACK, 0};
+	uint16_t port = (uint16_t)(1000 + draw(8));
+	bool way = draw(2) != 0;
+	uint32_t tcp;
+
+	pkt_init(&pkt);
+	pkt_eth(&pkt, "02:00:00:00:00:02", "02:00:00:00:00:01");
+	if (draw(8) == 0)
+		pkt_vlan(&pkt, 0x8100, 5);
+	pkt_ipv4(&pkt, way ? A : B, way ? B : A);
+	if (draw(3) == 0) {
+		pkt_udp(&pkt, way ? port : 80, way ? 80 : port);
+	} else {
+		tcp = pkt_tcp(&pkt, way ? port : 80, way ? 80 : port,
+			      flags[draw(draw(3) == 0 ? sizeof(flags) : 4)]);
+		pkt_set32(&pkt, tcp + 4, 1000 + draw(3) * 400);
+		pkt_set32(&pkt, tcp + 8, 1000 + draw(3) * 400);
+		pkt_set16(&pkt, tcp + 14, (uint16_t)(100 << draw(5)));
+	}
+	pkt_fill(&pkt, draw(300), 1);
+	pkt_finish(&pkt, 0);
+	return mbufs_make(pool, pkt.bytes, pkt.size, NULL, 0);
+}
+
+/* Two tables that see the same. */
+struct twins {
+	struct dp_ct *ct[2];
+	struct dp_ct_local local[2];
+	uint64_t key[DP_CT_LANE][4];
+	struct rte_mbuf *m[DP_CT_LANE];
+};
+
+static struct dp_ct_packet packet_of(const struct twins *t, unsigned i)
+{
+	struct dp_ct_packet p;
+
+	dp_ct_packet_plain(t->key[i], rte_pktmbuf_mtod(t->m[i], const uint8_t *), &p);
+	return p;
+}
+
+static void commit_some(struct twins *t, unsigned i, struct dp_ct_mark marks[2])
+{
+	static const struct dp_ct_nat nat = {.flags = DP_CT_NAT_SRC | DP_CT_NAT_ADDRESS,
+					     .ip_min = {9, 9, 9, 9},
+					     .ip_max = {9, 9, 9, 9}};
+	const struct dp_ct_commit commit = {.nat = draw(4) == 0 ? &nat : NULL};
+
+	for (unsigned k = 0; k < 2; k++) {
+		struct dp_ct_packet p = packet_of(t, i);
+
+		assert_int_equal(dp_ct_commit(t->ct[k], &t->local[k], domain, &p, &commit, now,
+					      &marks[k]),
+				 0);
+	}
+}
+
+static void see_burst(struct twins *t, struct dp_ct_lane *lane)
+{
+	struct dp_ct_mark marks[DP_CT_LANE][2];
+
+	memset(marks, 0, sizeof(marks));
+	lane->which = draw(UINT32_MAX) ^ draw(UINT32_MAX) << 9;
+	lane->now = now;
+	for (unsigned i = 0; i < DP_CT_LANE; i++) {
+		t->m[i] = some_frame();
+		assert_true(dp_key_plain(rte_pktmbuf_mtod(t->m[i], const uint8_t *),
+					 t->m[i]->pkt_len, 0, t->key[i]));
+	}
+	dp_ct_track_lane(t->ct[0], &t->local[0], lane);
+	for (unsigned i = 0; i < DP_CT_LANE; i++) {
+		struct dp_ct_packet p = packet_of(t, i);
+
+		if ((lane->which >> i & 1) == 0)
+			continue;
+		dp_ct_track(t->ct[1], &t->local[1], domain, zone, &p, now, &marks[i][1]);
+		assert_int_equal(lane->state[i], marks[i][1].state);
+		assert_int_equal(lane->conn[i], marks[i][1].conn);
+		marks[i][0] = marks[i][1];
+	}
+	for (unsigned i = 0; i < DP_CT_LANE; i++) {
+		if ((lane->which >> i & 1) != 0 && draw(8) == 0)
+			commit_some(t, i, marks[i]);
+		rte_pktmbuf_free(t->m[i]);
+	}
+}
+
+static uint64_t sum_up(const struct dp_ct_info *info)
+{
+	return info->sport * 3 + info->dport * 5 + info->expires_s * 7 + info->replied * 11 +
+	       info->assured * 13 + info->reply_dport * 17 +
+	       (info->tcp_state != NULL ? info->tcp_state[0] * 19 + info->tcp_state[4] * 23 : 0);
+}
+
+static bool add_up(void *arg, const struct dp_ct_info *info)
+{
+	*(uint64_t *)arg += sum_up(info);
+	return true;
+}
+
+static void lane_says_what_one_by_one_says(void **state)
+{
+	static struct twins t;
+	struct dp_ct_lane lane = {.domain = domain,
+				  .zone = zone,
+				  .key = (const uint64_t(*)[4])t.key,
+				  .pkts = t.m};
+
+	if (pool == NULL)
+		pool = mbufs_pool("ct", 64, 2048);
+	for (unsigned k = 0; k < 2; k++) {
+		assert_int_equal(dp_ct_create(10000, NULL, &t.ct[k]), 0);
+		dp_ct_local_init(t.ct[k], &t.local[k]);
+	}
+	for (unsigned n = 0; n < 3000; n++, now += draw(3)) {
+		struct dp_ct_stats stats[2];
+		uint64_t sums[2] = {0};
+
+		see_burst(&t, &lane);
+		for (unsigned k = 0; k < 2; k++) {
+			dp_ct_each(t.ct[k], now, add_up, &sums[k]);
+			dp_ct_stats(t.ct[k], &stats[k]);
+			dp_ct_tick(t.ct[k], now);
+		}
+		assert_int_equal(sums[0], sums[1]);
+		assert_memory_equal(stats[0].counters, stats[1].counters,
+				    sizeof(stats[0].counters));
+	}
+	for (unsigned k = 0; k < 2; k++) {
+		dp_ct_local_fini(t.ct[k], &t.local[k]);
+		dp_ct_destroy(t.ct[k]);
+	}
+}
+
+/* ---- Translation ---- */
 
 /* What 'pkt' is, committed with 'nat' if it is new, and its bytes as they go on. */
 static uint8_t pass(const struct dp_ct_nat *nat, uint8_t *ret_bytes, uint32_t *ret_size)
@@ -716,7 +865,7 @@ static uint8_t pass(const struct dp_ct_nat *nat, uint8_t *ret_bytes, uint32_t *r
 	struct rte_mbuf *m;
 
 	if (pool == NULL)
-		pool = mbufs_pool("ct", 16, 2048);
+		pool = mbufs_pool("ct", 64, 2048);
 	pkt_finish(&pkt, 0);
 	m = mbufs_make(pool, pkt.bytes, pkt.size, NULL, 0);
 	dp_parse_mbuf(m, &h);
@@ -937,6 +1086,7 @@ int main(void)
 		TEST(notes_stay_with_the_connection),
 		TEST(force_turns_a_connection_round),
 		TEST(short_key_says_the_same),
+		TEST(lane_says_what_one_by_one_says),
 		TEST(sources_are_translated_and_back),
 		TEST(destinations_are_translated_and_back),
 		TEST(place_is_nobody_elses),

@@ -17,7 +17,7 @@
 		 .min = 0,                                                                         \
 		 .max = 4194304,                                                                   \
 		 .metavar = "N",                                                                   \
-		 .help = "most cached flows of it, 0 for no limit",                                \
+		 .help = "most flows that a worker caches of it on each switch, 0 for no limit",   \
 		 .def = "0"},                                                                      \
 	{                                                                                          \
 		.name = "flood-rate", .type = CTL_RATE, .metavar = "RATE",                         \
@@ -82,6 +82,7 @@ static const struct ctl_col list_cols[] = {
 	{"n_ports", "PORTS", CTL_RIGHT, CTL_AS_IS, false},
 	{"n_macs", "MACS", CTL_RIGHT, CTL_AS_IS, false},
 	{"mac_limit", "MAC LIMIT", CTL_RIGHT, CTL_AS_IS, false},
+	{"n_flows", "FLOWS", CTL_RIGHT, CTL_AS_IS, false},
 	{"flow_limit", "FLOW LIMIT", CTL_RIGHT, CTL_AS_IS, false},
 	{"flood_rate", "FLOOD RATE", CTL_RIGHT, CTL_AS_RATE, false},
 	{0},
@@ -95,6 +96,8 @@ static const struct ctl_col stats_cols[] = {
 	{"copies", "COPIES", CTL_RIGHT, CTL_AS_COUNT, false},
 	{"forwarded", "FORWARDED", CTL_RIGHT, CTL_AS_COUNT, false},
 	{"drops", "DROPS", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"flows", "FLOWS", CTL_RIGHT, CTL_AS_IS, false},
+	{"flows_refused", "NOT CACHED", CTL_RIGHT, CTL_AS_COUNT, false},
 	{0},
 };
 
@@ -104,6 +107,7 @@ static const struct ctl_col show_cols[] = {
 	{"ports", "ports", CTL_LEFT, CTL_AS_IS, false},
 	{"n_macs", "addresses learned", CTL_LEFT, CTL_AS_IS, false},
 	{"mac_limit", "mac limit", CTL_LEFT, CTL_AS_IS, false},
+	{"n_flows", "flows cached", CTL_LEFT, CTL_AS_IS, false},
 	{"flow_limit", "flow limit", CTL_LEFT, CTL_AS_IS, false},
 	{"flood_rate", "flood rate", CTL_LEFT, CTL_AS_RATE, false},
 	{0},
@@ -157,7 +161,8 @@ const struct ctl_spec ctl_spec_tenants[] = {
 		.flags = CTL_DEFAULT,
 		.answer =
 			"{\"tenants\": [{\"name\", \"id\", \"n_ports\", \"n_macs\", \"mac_limit\", "
-			"\"flow_limit\", \"flood_rate\": bits a second}]}",
+			"\"n_flows\": cached now, \"flow_limit\", \"flood_rate\": bits a "
+			"second}]}",
 	},
 	{
 		.noun = "tenant",
@@ -183,7 +188,8 @@ const struct ctl_spec ctl_spec_tenants[] = {
 		.flags = CTL_WATCH,
 		.answer = "{\"tenants\": [{\"name\", \"switch\", \"rx_packets\", \"rx_bytes\", "
 			  "\"copies\", "
-			  "\"forwarded\", \"drops\"}]}",
+			  "\"forwarded\", \"drops\", \"flows\": cached now, \"flows_refused\": not "
+			  "cached beyond the limit}]}",
 	},
 	{0},
 };

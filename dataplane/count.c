@@ -89,6 +89,7 @@ static void collect(struct dp *dp, struct dp_count_set *set)
 	for (unsigned id = 0; id < DP_MAX_DOMAINS; id++) {
 		dp->domain_totals[id].rx_packets += set->domains[id].rx_packets;
 		dp->domain_totals[id].rx_bytes += set->domains[id].rx_bytes;
+		dp->domain_totals[id].flows_refused += set->domains[id].flows_refused;
 	}
 	memset(set->domains, 0, DP_MAX_DOMAINS * sizeof(*set->domains));
 	dp->handed += set->handed;

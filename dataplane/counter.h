@@ -42,6 +42,8 @@ struct dp_count {
 struct dp_domain_count {
 	uint64_t rx_packets;
 	uint64_t rx_bytes;
+	uint64_t
+		flows_refused; /* not cached, for the tenant had its share (dp_domain.flow_limit) */
 };
 
 #endif

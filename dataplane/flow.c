@@ -196,6 +196,21 @@ static bool may_enter(struct dp_worker *w, uint16_t port)
 	return true;
 }
 
+/* What the tenant of such a frame may have in the cache.  Frames beyond are translated anew, one
+ * by one, and push nobody else's flows out. */
+static struct dp_mf_share share_of(const struct dp_worker *w, uint16_t domain)
+{
+	const struct dp_domain *d = w->view->domains[domain];
+
+	return (struct dp_mf_share){DP_FLOW_OWNER(domain), d != NULL ? d->flow_limit : 0};
+}
+
+static void count_refused(struct dp_worker *w, uint16_t domain, struct dp_mf_share share)
+{
+	if (share.limit != 0 && dp_mf_owned(w->flow->mf, share.owner) >= share.limit)
+		w->count->domains[domain].flows_refused++;
+}
+
 /* Its addresses are not filled in: dp_exec() does without. */
 static inline struct dp_edge_frame frame_of(const struct dp_flow *flow, unsigned i)
 {
@@ -310,6 +325,7 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 	const struct dp_edge_frame f = frame_of(flow, i);
 	const struct dp_key *key = long_key(burst, i);
 	struct dp_build *b = &flow->build;
+	const struct dp_mf_share share = share_of(run->w, f.domain);
 	struct dp_program *program = NULL;
 
 	compose(run, key, &f, burst->context != NULL ? &flow->resumed[i] : NULL);
@@ -317,8 +333,11 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 		program = program_get(flow, b);
 	if (program != NULL &&
 	    dp_mf_insert(flow->mf, switch_of(burst, pl), key, &b->wc, program, b->tables,
-			 &b->changed, burst->context != NULL ? burst->context[i] : 0) == NULL)
+			 &b->changed, burst->context != NULL ? burst->context[i] : 0,
+			 share) == NULL) {
+		count_refused(run->w, f.domain, share);
 		dp_flow_program_put(flow, program);
+	}
 	running(run, i);
 	run_build(run, &f);
 }
@@ -330,6 +349,7 @@ static void enter_exact(struct dp_worker *w, unsigned i)
 	struct dp_mf_burst *b = &flow->burst;
 	struct dp_mf_entry *e = b->hit[i];
 	const struct dp_mf_group *g = flow->mf->group_of[e->group];
+	const uint16_t domain = frame_of(flow, i).domain;
 	struct dp_key key, mask;
 
 	if (g->n_beyond != 0 || !may_enter(w, b->pkts[i]->port))
@@ -340,7 +360,7 @@ static void enter_exact(struct dp_worker *w, unsigned i)
 	memset(mask.w, 0xff, DP_KEY_SHORT * sizeof(mask.w[0]));
 	e->program->refs++;
 	if (dp_mf_insert(flow->mf, g->sw, &key, &mask, e->program, g->tables, &g->changed,
-			 e->context) == NULL)
+			 e->context, share_of(w, domain)) == NULL)
 		e->program->refs--;
 }
 

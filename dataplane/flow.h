@@ -29,6 +29,10 @@ struct dp_flow_counter {
 	uint32_t unused[3];
 };
 
+/* Whose an entry is in the cache: the domain's of the frame that made it. */
+#define DP_FLOW_OWNER(domain) ((uint16_t)((domain) + 1))
+static_assert(DP_MAX_DOMAINS < DP_MF_MAX_OWNERS, "each domain owns entries");
+
 struct dp_flow_tokens {
 	uint64_t at; /* clock when they were last filled */
 	uint32_t n;

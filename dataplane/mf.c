@@ -49,6 +49,7 @@ static void ready_more(struct dp_mf *mf, uint32_t n)
 	if (n <= ready)
 		return;
 	dp_region_populate(mf->entries + ready, (n - ready) * sizeof(mf->entries[0]));
+	dp_region_populate(mf->owners + ready, (n - ready) * sizeof(mf->owners[0]));
 	atomic_store_explicit(&mf->n_ready, n, memory_order_release);
 }
 
@@ -85,8 +86,9 @@ int dp_mf_create(uint32_t limit, void (*unref)(void *arg, struct dp_program *pro
 	mf->cur = buckets_make(FIRST_BUCKETS);
 	mf->entries = dp_region_reserve((size_t)mf->limit * sizeof(mf->entries[0]));
 	mf->beyond = dp_region_reserve((size_t)mf->limit * BEYOND * sizeof(uint64_t));
+	mf->owners = dp_region_reserve((size_t)mf->limit * sizeof(mf->owners[0]));
 	if (mf->pool == NULL || mf->cur == NULL || mf->entries == NULL || mf->beyond == NULL ||
-	    dp_mf_sieves_create(mf) != 0) {
+	    mf->owners == NULL || dp_mf_sieves_create(mf) != 0) {
 		dp_mf_destroy(mf);
 		return -ENOMEM;
 	}
@@ -107,6 +109,7 @@ void dp_mf_destroy(struct dp_mf *mf)
 	buckets_free(atomic_load(&mf->next));
 	buckets_free(atomic_load(&mf->done));
 	dp_region_free(mf->entries, (size_t)mf->limit * sizeof(mf->entries[0]));
+	dp_region_free(mf->owners, (size_t)mf->limit * sizeof(mf->owners[0]));
 	dp_region_free(mf->beyond, (size_t)mf->limit * BEYOND * sizeof(uint64_t));
 	free(mf);
 }
@@ -359,6 +362,21 @@ static bool table_drop(struct dp_mf_buckets *t, uint32_t hash, uint32_t entry)
 	return true;
 }
 
+static void own_count(struct dp_mf *mf, uint16_t owner, uint32_t add)
+{
+	if (owner != 0)
+		DP_MF_COUNT(mf, owner_entries[owner], add);
+}
+
+static void own(struct dp_mf *mf, uint32_t i, uint16_t owner)
+{
+	if (mf->owners[i] == owner)
+		return;
+	own_count(mf, mf->owners[i], (uint32_t)-1);
+	own_count(mf, owner, 1);
+	mf->owners[i] = owner;
+}
+
 static void entry_remove(struct dp_mf *mf, uint32_t i)
 {
 	struct dp_mf_entry *e = &mf->entries[i];
@@ -369,6 +387,7 @@ static void entry_remove(struct dp_mf *mf, uint32_t i)
 	unlink_entry(mf, g, i);
 	mf->unref(mf->unref_arg, e->program);
 	mf->context_entries[e->context]--;
+	own(mf, i, 0);
 	entry_put(mf, i);
 	mf->n_entries--;
 	if (g->n_entries == 0)
@@ -437,10 +456,15 @@ static struct dp_mf_entry *replace(struct dp_mf *mf, struct dp_mf_group *g, uint
 	return e;
 }
 
+static bool has_its_share(const struct dp_mf *mf, struct dp_mf_share share)
+{
+	return share.limit != 0 && dp_mf_owned(mf, share.owner) >= share.limit;
+}
+
 struct dp_mf_entry *dp_mf_insert(struct dp_mf *mf, uint16_t sw, const struct dp_key *key,
 				 const struct dp_key *mask, struct dp_program *program,
 				 const uint64_t tables[4], const struct dp_key *changed,
-				 uint16_t context)
+				 uint16_t context, struct dp_mf_share share)
 {
 	struct dp_mf_group *g = group_find(mf, sw, mask);
 	uint64_t masked[DP_KEY_SHORT], beyond[BEYOND];
@@ -456,7 +480,7 @@ struct dp_mf_entry *dp_mf_insert(struct dp_mf *mf, uint16_t sw, const struct dp_
 	i = entry_find(mf, g, masked, beyond, context, hash);
 	if (i != 0)
 		return replace(mf, g, i, program);
-	i = entry_get(mf);
+	i = has_its_share(mf, share) ? 0 : entry_get(mf);
 	if (i == 0 || !table_put(mf, mf->cur, hash, i)) {
 		if (i != 0)
 			entry_put(mf, i);
@@ -471,6 +495,7 @@ struct dp_mf_entry *dp_mf_insert(struct dp_mf *mf, uint16_t sw, const struct dp_
 	e->group = (uint16_t)g->index;
 	e->context = context;
 	mf->context_entries[context]++;
+	own(mf, i, share.owner);
 	e->epoch = g->epoch;
 	e->used = mf->now;
 	e->hash = hash;

@@ -35,6 +35,7 @@
 #define DP_MF_MAX_SWITCHES 512 /* those of resumed frames in the upper half (resume.h) */
 #define DP_MF_MAX_CONTEXTS 16384
 #define DP_MF_MAX_GROUPS   1024 /* of a worker */
+#define DP_MF_MAX_OWNERS   8192
 #define DP_MF_DEEP	   4
 #define DP_MF_SLOTS	   10
 
@@ -113,6 +114,8 @@ struct dp_mf {
 	struct dp_mf_group *group_of[DP_MF_MAX_GROUPS]; /* NULL: free */
 	uint32_t now;					/* tick */
 	uint32_t context_entries[DP_MF_MAX_CONTEXTS];
+	uint16_t *owners;				  /* of entries */
+	_Atomic uint32_t owner_entries[DP_MF_MAX_OWNERS]; /* others read */
 	struct dp_mf_sieve sieves[DP_MF_SIEVES];
 	uint8_t *sieve_bits;
 	uint64_t sieves_asked;
@@ -163,13 +166,26 @@ const struct dp_mf_entry *dp_mf_peek(const struct dp_mf *mf, uint16_t sw, const 
 /* Fills b->hit. */
 void dp_mf_lookup(struct dp_mf *mf, uint16_t sw, struct dp_mf_burst *b);
 
+/* Whose an entry is that is made, and how many its owner may have at once.  Kept beside the
+ * entries, so that a hit does not pay. */
+struct dp_mf_share {
+	uint16_t owner; /* below DP_MF_MAX_OWNERS; 0: nobody's */
+	uint32_t limit; /* 0: none */
+};
+
 /* Enters 'program' for keys equal to 'key' in 'mask'; takes the caller's reference to it.  An entry
- * for the same keys is replaced.  Returns it, or NULL when there is no room (the reference stays).
- * 'tables', 'changed': see struct dp_mf_group; 'context': for packets of this one only. */
+ * for the same keys is replaced.  Returns it, or NULL when there is no room, of its owner's or at
+ * all (the reference stays).  'tables', 'changed': see struct dp_mf_group; 'context': for packets
+ * of this one only. */
 struct dp_mf_entry *dp_mf_insert(struct dp_mf *mf, uint16_t sw, const struct dp_key *key,
 				 const struct dp_key *mask, struct dp_program *program,
 				 const uint64_t tables[4], const struct dp_key *changed,
-				 uint16_t context);
+				 uint16_t context, struct dp_mf_share share);
+/* How many entries are the owner's.  Any thread. */
+static inline uint32_t dp_mf_owned(const struct dp_mf *mf, uint16_t owner)
+{
+	return atomic_load_explicit(&mf->owner_entries[owner], memory_order_relaxed);
+}
 
 /* A rule of 'table' with this match came or went. */
 void dp_mf_changed(struct dp_mf *mf, uint16_t sw, uint8_t table, const struct dp_key *key,

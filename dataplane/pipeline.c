@@ -384,3 +384,13 @@ void dp_flow_info(struct dp *dp, struct dp_flow_info *ret_info)
 	}
 	*ret_info = info;
 }
+
+uint64_t dp_flow_domain_entries(const struct dp *dp, uint16_t domain)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < DP_MAX_WORKERS; i++)
+		if (dp->workers[i] != NULL && dp->workers[i]->flow != NULL)
+			n += dp_mf_owned(dp->workers[i]->flow->mf, DP_FLOW_OWNER(domain));
+	return n;
+}

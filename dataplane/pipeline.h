@@ -76,5 +76,7 @@ struct dp_flow_info {
 	uint32_t entries, groups, programs;
 };
 void dp_flow_info(struct dp *dp, struct dp_flow_info *ret_info);
+/* How many entries of all workers were made for frames of a domain. */
+uint64_t dp_flow_domain_entries(const struct dp *dp, uint16_t domain);
 
 #endif

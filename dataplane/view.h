@@ -85,6 +85,7 @@ struct dp_domain {
 	uint16_t id;
 	uint16_t switch_index, tenant_index;
 	uint32_t mac_limit;		    /* learned addresses of the tenant here, 0: none */
+	uint32_t flow_limit;		    /* flows that a worker caches for it; 0: none */
 	struct dp_flood_limit *flood_limit; /* NULL: none */
 	const uint16_t *fdb_vlan; /* [DP_VLANS]: PVLAN secondaries -> primary; NULL: identity */
 	uint16_t n_ports;

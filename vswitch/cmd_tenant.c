@@ -4,7 +4,7 @@
  */
 #include "vswitch/cmd.h"
 
-#include "ctl/conf.h"
+#include "dataplane/pipeline.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -54,15 +54,24 @@ static struct dp_count tenant_count(const struct vs_daemon *d, const struct vs_t
 	return sum;
 }
 
+/* Cached for it, on all switches by all workers. */
+static uint64_t flows_of(const struct vs_daemon *d, const struct vs_tenant *t)
+{
+	uint64_t n = 0;
+
+	for (uint16_t i = 0; i < DP_MAX_DOMAINS; i++)
+		if (d->vs->domains[i].used && strcmp(d->vs->domains[i].tenant, t->name) == 0)
+			n += dp_flow_domain_entries(d->vs->dp, i);
+	return n;
+}
+
 static json_t *tenant_row(const struct vs_daemon *d, const struct vs_tenant *t)
 {
-	const json_t *body = conf_object(d->conf, "tenant", t->name);
-
-	return json_pack("{ss sI sI sI sI sI sI}", "name", t->name, "id", (json_int_t)t->id,
+	return json_pack("{ss sI sI sI sI sI sI sI}", "name", t->name, "id", (json_int_t)t->id,
 			 "n_ports", (json_int_t)ports_of(d->vs->model, NULL, t), "n_macs",
 			 (json_int_t)vs_macs_of(d, NULL, t->name), "mac_limit",
-			 (json_int_t)t->mac_limit, "flow_limit",
-			 json_integer_value(json_object_get(body, "flow_limit")), "flood_rate",
+			 (json_int_t)t->mac_limit, "n_flows", (json_int_t)flows_of(d, t),
+			 "flow_limit", (json_int_t)t->flow_limit, "flood_rate",
 			 (json_int_t)t->flood_rate_bps);
 }
 
@@ -84,6 +93,10 @@ static void tenant_stat_rows(const struct vs_daemon *d, const struct vs_tenant *
 		/* What came for it by an uplink it shares is in the domain's count only. */
 		json_object_set_new(row, "rx_packets", json_integer((json_int_t)mine->rx_packets));
 		json_object_set_new(row, "rx_bytes", json_integer((json_int_t)mine->rx_bytes));
+		json_object_set_new(row, "flows",
+				    json_integer((json_int_t)dp_flow_domain_entries(d->vs->dp, i)));
+		json_object_set_new(row, "flows_refused",
+				    json_integer((json_int_t)mine->flows_refused));
 		json_object_set_new(row, "drops_by_reason", vs_drops_json(&sum));
 		json_array_append_new(rows, row);
 	}

@@ -122,6 +122,7 @@ static int tenant_read(struct vs_model *m, const char *name, const json_t *body,
 		.name = name,
 		.id = medium(body, "id", 0),
 		.mac_limit = medium(body, "mac_limit", 0),
+		.flow_limit = medium(body, "flow_limit", 0),
 		.flood_rate_bps = vs_body_number(body, "flood_rate", 0),
 	};
 	if (t->id == 0 || t->id > TENANT_ID_MAX)

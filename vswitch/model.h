@@ -48,6 +48,7 @@ struct vs_tenant {
 	const char *name;
 	uint32_t id;		 /* 1 .. 2^24 - 1 */
 	uint32_t mac_limit;	 /* 0: none */
+	uint32_t flow_limit;	 /* flows that a worker caches of it on a switch; 0: none */
 	uint64_t flood_rate_bps; /* 0: no limit */
 };
 

@@ -237,6 +237,7 @@ static struct dp_domain *compile_domain(struct vs *vs, const struct vs_model *mo
 	d->mac_limit = tenant != NULL && tenant->mac_limit != 0 ? tenant->mac_limit
 		       : sw != NULL				? sw->mac_limit
 								: 0;
+	d->flow_limit = tenant != NULL ? tenant->flow_limit : 0;
 	d->flood_limit = live->flood;
 	if (list_members(view, d) != 0 || map_pvlans(model, live, d) != 0) {
 		free((void *)(uintptr_t)d->ports);

@@ -77,7 +77,8 @@ int main(int argc, char **argv)
 			dp_key_cover(&mask, DP_FIELD_TP_SRC);
 			dp_key_set(&mask, DP_FIELD_IP4_DST, UINT32_MAX << (i % n_groups));
 		}
-		dp_mf_insert(mf, 0, &key, &mask, &program, tables, &nothing, 0);
+		dp_mf_insert(mf, 0, &key, &mask, &program, tables, &nothing, 0,
+			     (struct dp_mf_share){0});
 		if (i % 64 == 0)
 			dp_mf_upkeep(mf, 0, 1000);
 		if (i % 16384 == 0)

@@ -169,6 +169,8 @@ static void view_destroy(struct dp_view *view)
 	free(view);
 }
 
+static uint32_t limits[N_DOMAINS]; /* flows that a tenant may have in the cache */
+
 static void publish(void)
 {
 	static const uint16_t ours[] = {0, 1, 2}, theirs[] = {FOREIGN};
@@ -205,6 +207,7 @@ static void publish(void)
 		view->domains[i] = calloc(1, sizeof(*view->domains[i]));
 		*view->domains[i] = (struct dp_domain){.id = (uint16_t)i,
 						       .n_ports = i == 0 ? 3 : 1,
+						       .flow_limit = limits[i],
 						       .ports = i == 0 ? ours : theirs};
 	}
 	if (dp_view_publish(dp, view, &err) != 0)
@@ -403,6 +406,32 @@ static void each_flow_counts_for_its_own_rule(void **state)
 	collect(1);
 	for (unsigned i = 0; i < N_PLANS; i++)
 		expect_counts(plans[i].rule, 3 * (1 + i % 3));
+}
+
+static void tenant_has_its_share_of_the_cache_and_others_theirs(void **state)
+{
+	uint64_t refused = dp_domain_count(dp, 1)->flows_refused;
+	uint64_t theirs = dp_flow_domain_entries(dp, 1), ours = dp_flow_domain_entries(dp, 0);
+
+	limits[1] = (uint32_t)theirs + 3;
+	publish();
+	for (unsigned i = 1020; i < 1030; i++)
+		send(FOREIGN, i, 1);
+	assert_int_equal(dp_flow_domain_entries(dp, 1), theirs + 3);
+	assert_int_equal(dp_domain_count(dp, 1)->flows_refused - refused, 7);
+	for (unsigned i = 1040; i < 1050; i++)
+		send(0, i, 1);
+	assert_true(dp_flow_domain_entries(dp, 0) >= ours + 10);
+	/* What has its entry keeps it when that is made anew. */
+	dp_pipeline_log_all(pipeline);
+	dp_pipeline_publish(pipeline);
+	n_translated = 0;
+	send(FOREIGN, 1020, 5);
+	assert_int_equal(n_translated, 1);
+	limits[1] = 0;
+	publish();
+	send(FOREIGN, 1029, 1);
+	assert_int_equal(dp_flow_domain_entries(dp, 1), theirs + 4);
 }
 
 static void no_program_sends_to_another_tenant(void **state)
@@ -607,6 +636,27 @@ static void port_tells_controllers_no_more_than_it_may(void **state)
 	dp_punt_set_rate(dp, DP_PUNT_RATE);
 }
 
+/* However many a port may send: what nobody takes is bounded. */
+static void controllers_that_do_not_listen_cost_no_more_than_a_queue(void **state)
+{
+	const unsigned n_sent = 12000;
+	uint64_t full = drops(DP_DROP_CONTROLLER_FULL), limit = drops(DP_DROP_CONTROLLER_LIMIT);
+	unsigned n = 0, more;
+
+	dp_punt_set_rate(dp, 100000000);
+	change(1, TELL, 0);
+	send(1, 1, n_sent);
+	full = drops(DP_DROP_CONTROLLER_FULL) - full;
+	limit = drops(DP_DROP_CONTROLLER_LIMIT) - limit;
+	assert_int_not_equal(full, 0);
+	while ((more = dp_punt_poll(dp, 64, on_punt, NULL)) != 0)
+		n += more;
+	assert_int_equal(n + full + limit, n_sent);
+	send(1, 1, 1); /* and there is room again */
+	assert_int_equal(dp_punt_poll(dp, 64, on_punt, NULL), 1);
+	dp_punt_set_rate(dp, DP_PUNT_RATE);
+}
+
 static void inject(uint16_t from, enum dp_step_op op, uint32_t arg)
 {
 	static const uint8_t d[SIZE] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 0x88, 0xb5};
@@ -767,6 +817,7 @@ int main(void)
 		TEST(change_beyond_the_log_is_followed_too),
 		TEST(barrier_is_kept_under_traffic),
 		TEST(each_flow_counts_for_its_own_rule),
+		TEST(tenant_has_its_share_of_the_cache_and_others_theirs),
 		TEST(no_program_sends_to_another_tenant),
 		TEST(frame_goes_back_only_when_told_so),
 		TEST(frame_refused_on_its_way_back_is_counted_where_it_came_in),
@@ -777,6 +828,7 @@ int main(void)
 		TEST(worker_that_goes_leaves_its_counts),
 		TEST(controllers_get_a_copy_and_know_whose),
 		TEST(port_tells_controllers_no_more_than_it_may),
+		TEST(controllers_that_do_not_listen_cost_no_more_than_a_queue),
 		TEST(injected_frame_goes_as_if_it_had_come_by_a_port),
 		TEST(switch_speaks_to_every_tenant),
 		TEST(bridge_local_frames_reach_rules_and_are_not_bridged),

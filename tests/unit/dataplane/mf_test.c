@@ -103,6 +103,8 @@ static void make_long(struct dp_mf_burst *b, unsigned i)
 	b->long_key[i] = burst_keys[i];
 }
 
+#define NOBODY ((struct dp_mf_share){0})
+
 static struct dp_program *search(const struct dp_key *key, struct dp_key *wc)
 {
 	struct rule *r = (struct rule *)dp_cls_find(cls, key, 1, wc);
@@ -116,7 +118,7 @@ static void enter(const struct dp_key *key, const struct dp_key *mask, struct dp
 	struct dp_key changed = {0};
 
 	program->refs++;
-	if (dp_mf_insert(mf, 3, key, mask, program, tables, &changed, 0) == NULL)
+	if (dp_mf_insert(mf, 3, key, mask, program, tables, &changed, 0, NOBODY) == NULL)
 		program->refs--;
 }
 
@@ -321,8 +323,8 @@ static void enter_many(void)
 		struct dp_key key = many_key(i);
 
 		nothing.program.refs++;
-		assert_non_null(
-			dp_mf_insert(mf, 0, &key, &mask, &nothing.program, tables, &changed, 0));
+		assert_non_null(dp_mf_insert(mf, 0, &key, &mask, &nothing.program, tables, &changed,
+					     0, NOBODY));
 	}
 }
 
@@ -370,7 +372,8 @@ static void change_takes_out_the_one_of_many_that_it_touches(void **unused)
 	dp_key_cover(&mask, DP_FIELD_IP4_DST);
 	dp_key_cover(&mask, DP_FIELD_IPV6_FLABEL);
 	nothing.program.refs++;
-	assert_non_null(dp_mf_insert(mf, 0, &key, &mask, &nothing.program, tables, &changed, 0));
+	assert_non_null(
+		dp_mf_insert(mf, 0, &key, &mask, &nothing.program, tables, &changed, 0, NOBODY));
 	assert_true(known(N_MANY));
 	change_dst(0x14000000 | N_MANY * 7);
 	assert_false(known(N_MANY));
@@ -397,6 +400,39 @@ static void changes_of_many_kinds_leave_nothing_stale(void **unused)
 	}
 }
 
+static void owner_has_its_share_and_no_more(void **unused)
+{
+	static const uint64_t tables[4] = {1};
+	const struct dp_mf_share share = {.owner = 7, .limit = 10}, other = {.owner = 8};
+	struct dp_key mask = {0}, changed = {0};
+
+	dp_key_cover(&mask, DP_FIELD_IP4_DST);
+	for (unsigned round = 0; round < 2; round++) {
+		for (uint32_t i = 0; i < 20; i++) {
+			struct dp_key key = many_key(i);
+			bool fits;
+
+			nothing.program.refs++;
+			fits = dp_mf_insert(mf, 1, &key, &mask, &nothing.program, tables, &changed,
+					    0, share) != NULL;
+			nothing.program.refs -= !fits;
+			assert_int_equal(fits, i < 10); /* those that are there are replaced */
+		}
+		assert_int_equal(dp_mf_owned(mf, 7), 10);
+		dp_mf_all_stale(mf, 1);
+	}
+	for (uint32_t i = 20; i < 30; i++) {
+		struct dp_key key = many_key(i);
+
+		nothing.program.refs++;
+		assert_non_null(dp_mf_insert(mf, 1, &key, &mask, &nothing.program, tables, &changed,
+					     0, other));
+	}
+	assert_int_equal(dp_mf_owned(mf, 8), 10);
+	dp_mf_flush(mf, 1);
+	assert_int_equal(dp_mf_owned(mf, 7) + dp_mf_owned(mf, 8), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -408,6 +444,7 @@ int main(void)
 		TEST(unused_entries_expire_and_used_ones_stay),
 		TEST(change_that_touches_none_of_many_entries_leaves_them_all),
 		TEST(change_takes_out_the_one_of_many_that_it_touches),
+		TEST(owner_has_its_share_and_no_more),
 		TEST(changes_of_many_kinds_leave_nothing_stale),
 	};
 

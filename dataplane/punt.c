@@ -186,6 +186,9 @@ int dp_punt_fd(const struct dp *dp)
 void dp_punt_set_rate(struct dp *dp, uint32_t pps)
 {
 	atomic_store(&dp->punt_interval, dp->tsc_hz / (pps != 0 ? pps : 1));
+	/* What was used up at the old rate counts no more: at a low one that was minutes. */
+	for (unsigned i = 0; i < DP_MAX_PORTS; i++)
+		atomic_store_explicit(&dp->punt_rest_at[i], 0, memory_order_relaxed);
 }
 
 static unsigned take_turn(struct dp_records *queue, unsigned max, dp_punt_fn fn, void *arg)

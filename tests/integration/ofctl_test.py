@@ -187,14 +187,45 @@ def numbers(t, o, sw, a):
     t.check(rows == {'b': 1, 'c': 7}, 'what was asked for is kept', rows)
 
 
-def monitor(t, o, sw):
-    """Packet-ins while a monitor runs, where the switch sends any; at least it stays."""
-    proc = subprocess.Popen(['ovs-ofctl', '-O', 'OpenFlow13', 'monitor', o.target, '128'], stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, env=dict(os.environ, OVS_RUNDIR=sw.dir))
-    time.sleep(2)
-    stays = proc.poll() is None
+def lldp(marker):
+    return vst.frame('01:80:c2:00:00:0e', '02:00:00:00:00:77', marker, ethertype=0x88cc)
+
+
+def packet_out(t, o, b, c):
+    at_b, at_c = b.sniff('b'), c.sniff('c')
+    o.ok('packet-out', 'in_port=controller,packet=' + lldp(b'out by b').hex() + ',actions=output:2')
+    t.check(at_b.find(b'out by b'), 'packet-out leaves by its port, LLDP too')
+    o.ok('del-flows')
+    o.ok('add-flow', 'in_port=1,dl_type=0x88cc,actions=output:3')
+    o.ok('packet-out', 'in_port=1,packet=' + lldp(b'by table').hex() + ',actions=table')
+    t.check(at_c.find(b'by table'), 'packet-out goes through the tables')
+    t.check(not at_b.find(b'by table', timeout=0.2), 'and only where they say')
+    o.refused('OFPBRC_BAD_PORT', 'packet-out', 'in_port=77,packet=' + lldp(b'').hex() + ',actions=output:2')
+    o.refused('OFPBAC_BAD_OUT_GROUP', 'packet-out', 'in_port=1,packet=' + lldp(b'').hex() + ',actions=group:9')
+
+
+def monitor(t, o, sw, a):
+    """What a monitor shows of an LLDP frame that a rule sends to controllers."""
+    o.ok('add-flow', 'cookie=0x5,in_port=1,dl_type=0x88cc,actions=controller:30')
+    out = sw.log + '.monitor'
+    with open(out, 'w', encoding='ascii') as f:
+        proc = subprocess.Popen(['ovs-ofctl', '-O', 'OpenFlow13', f'--unixctl={sw.dir}/monitor.ctl', 'monitor', o.target, '128'],
+                                stdout=f, stderr=subprocess.STDOUT)
+
+    def shown():
+        with open(out, encoding='ascii') as f:
+            return f.read()
+
+    def hears():
+        at_a.send(lldp(b'neighbour'))
+        return 'PACKET_IN' in shown()
+
+    at_a = a.sniff('a')
+    t.check(vst.wait_for(hears, 10, 0.3), 'ovs-ofctl monitor shows a packet-in', shown())
+    t.check(all(w in shown() for w in ('cookie=0x5', '(via action)', 'data_len=30', 'buffer=0x')), 'as the rule says', shown())
+    t.check(proc.poll() is None, 'and goes on')
     proc.terminate()
-    t.check(stays, 'ovs-ofctl monitor stays', proc.communicate()[0])
+    proc.wait(10)
 
 
 def test(t):
@@ -203,15 +234,16 @@ def test(t):
     sw = t.daemon()
     sw.ctl('switch add lan --type private')
     a = sw.tap('lan', 'a', '10.0.0.1/24')
-    sw.tap('lan', 'b', '10.0.0.2/24')
-    sw.tap('lan', 'c', '10.0.0.3/24')
+    b = sw.tap('lan', 'b', '10.0.0.2/24')
+    c = sw.tap('lan', 'c', '10.0.0.3/24')
     o = Ofctl(t, sw, sw.dir)
     reads(o)
     flows(o)
     bundles(o)
     groups_and_meters(o)
     ports(o, sw, a)
-    monitor(t, o, sw)
+    packet_out(t, o, b, c)
+    monitor(t, o, sw, a)
     numbers(t, o, sw, a)
 
 

@@ -636,6 +636,27 @@ static void port_tells_controllers_no_more_than_it_may(void **state)
 	dp_punt_set_rate(dp, DP_PUNT_RATE);
 }
 
+/* However many a port may send: what nobody takes is bounded. */
+static void controllers_that_do_not_listen_cost_no_more_than_a_queue(void **state)
+{
+	const unsigned n_sent = 12000;
+	uint64_t full = drops(DP_DROP_CONTROLLER_FULL), limit = drops(DP_DROP_CONTROLLER_LIMIT);
+	unsigned n = 0, more;
+
+	dp_punt_set_rate(dp, 100000000);
+	change(1, TELL, 0);
+	send(1, 1, n_sent);
+	full = drops(DP_DROP_CONTROLLER_FULL) - full;
+	limit = drops(DP_DROP_CONTROLLER_LIMIT) - limit;
+	assert_int_not_equal(full, 0);
+	while ((more = dp_punt_poll(dp, 64, on_punt, NULL)) != 0)
+		n += more;
+	assert_int_equal(n + full + limit, n_sent);
+	send(1, 1, 1); /* and there is room again */
+	assert_int_equal(dp_punt_poll(dp, 64, on_punt, NULL), 1);
+	dp_punt_set_rate(dp, DP_PUNT_RATE);
+}
+
 static void inject(uint16_t from, enum dp_step_op op, uint32_t arg)
 {
 	static const uint8_t d[SIZE] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 0x88, 0xb5};
@@ -807,6 +828,7 @@ int main(void)
 		TEST(worker_that_goes_leaves_its_counts),
 		TEST(controllers_get_a_copy_and_know_whose),
 		TEST(port_tells_controllers_no_more_than_it_may),
+		TEST(controllers_that_do_not_listen_cost_no_more_than_a_queue),
 		TEST(injected_frame_goes_as_if_it_had_come_by_a_port),
 		TEST(switch_speaks_to_every_tenant),
 		TEST(bridge_local_frames_reach_rules_and_are_not_bridged),

@@ -31,6 +31,7 @@
 
 #include "dataplane/dp.h"
 #include "dataplane/port_mem.h"
+#include "dataplane/punt.h"
 #include "dataplane/view.h"
 #include "tests/support/packet.h"
 #include "tests/support/test_dp.h"
@@ -39,6 +40,8 @@
 
 #define N_PORTS	      4
 #define OF_PORT(i)    (11u + (i)) /* not the dataplane's number */
+#define CONTROLLER    N_PORTS	  /* frames for it are kept as those of one port more */
+#define N_OUTS	      (N_PORTS + 1)
 #define N_TABLES      4
 #define MAX_RULES     120
 #define MAX_ACTS      6
@@ -89,6 +92,7 @@ struct match {
 enum act_type {
 	OUT,
 	OUT_IN_PORT,
+	OUT_CONTROLLER,
 	OUT_FLOOD,
 	SET,
 	PUSH,
@@ -166,8 +170,8 @@ static struct rule rules[MAX_RULES], saved[MAX_RULES];
 static struct group groups[N_GROUPS], saved_groups[N_GROUPS];
 static bool port_dead[N_PORTS];
 static struct frame packets[N_PACKETS];
-static struct frame expected[N_PORTS][MAX_OUT], got[N_PORTS][MAX_OUT];
-static unsigned n_expected[N_PORTS], n_got[N_PORTS];
+static struct frame expected[N_OUTS][MAX_OUT], got[N_OUTS][MAX_OUT];
+static unsigned n_expected[N_OUTS], n_got[N_OUTS];
 static uint64_t last_cookie;
 
 static uint64_t r(uint64_t n)
@@ -531,10 +535,10 @@ static void copy_ttl(struct frame *f, bool out)
 
 struct walk {
 	struct frame f;
-	uint32_t size; /* as it came */
-	unsigned in;   /* index of the port */
-	bool dead;     /* its TTL ended */
-	uint64_t meta;
+	uint32_t size;	       /* as it came */
+	unsigned in;	       /* index of the port */
+	bool dead;	       /* its TTL ended */
+	uint64_t meta, cookie; /* of the rule that the frame came to last */
 	struct acts set;
 };
 
@@ -544,6 +548,23 @@ static void out(struct walk *k, unsigned to)
 		return;
 	assert_true(n_expected[to] < MAX_OUT);
 	expected[to][n_expected[to]++] = k->f;
+}
+
+/* What controllers are told beside the frame, as bytes behind it. */
+static void add_told(struct frame *f, unsigned in_port, uint64_t cookie)
+{
+	assert_true(f->size + 10 <= FRAME_MAX);
+	put(f->bytes + f->size, 8, cookie);
+	put(f->bytes + f->size + 8, 2, in_port);
+	f->size += 10;
+}
+
+static void out_controller(struct walk *k)
+{
+	out(k, CONTROLLER);
+	if (!k->dead)
+		add_told(&expected[CONTROLLER][n_expected[CONTROLLER] - 1], OF_PORT(k->in),
+			 k->cookie);
 }
 
 static void ttl(struct walk *k, const struct act *a)
@@ -593,6 +614,9 @@ static void act(struct walk *k, const struct act *a)
 		break;
 	case OUT_IN_PORT:
 		out(k, k->in);
+		break;
+	case OUT_CONTROLLER:
+		out_controller(k);
 		break;
 	case OUT_FLOOD:
 		for (unsigned i = 0; i < N_PORTS; i++)
@@ -684,6 +708,7 @@ static int order(const struct act *a)
 				     [SET] = 13,
 				     [OUT] = LAST_OF_SET,
 				     [OUT_IN_PORT] = LAST_OF_SET,
+				     [OUT_CONTROLLER] = LAST_OF_SET,
 				     [OUT_FLOOD] = LAST_OF_SET,
 				     [GROUP] = LAST_OF_SET};
 
@@ -776,6 +801,7 @@ static void reference(unsigned in, const struct frame *f)
 		x = best((unsigned)table, v);
 		if (x == NULL)
 			return; /* 5.4: dropped, and with it the set */
+		k.cookie = x->cookie;
 		x->packets++;
 		x->bytes += f->size;
 		for (unsigned i = 0; i < x->apply.n; i++)
@@ -971,6 +997,8 @@ static struct act some_out(void)
 		return (struct act){.type = OUT_IN_PORT};
 	case 1:
 		return (struct act){.type = OUT_FLOOD};
+	case 2:
+		return (struct act){.type = OUT_CONTROLLER};
 	default:
 		/* One in some is a port that is not there. */
 		return (struct act){.type = OUT, .v = r(N_PORTS * 8 + 1) / 8};
@@ -1231,6 +1259,9 @@ static void say_act(struct text *t, const struct act *a)
 		break;
 	case OUT_IN_PORT:
 		say(t, "IN_PORT,");
+		break;
+	case OUT_CONTROLLER:
+		say(t, "controller:65535,");
 		break;
 	case OUT_FLOOD:
 		say(t, "FLOOD,");
@@ -1739,9 +1770,13 @@ static void settle(void)
 {
 	for (int i = 0; i < 100000; i++) {
 		const struct dp_count *t = dp_total_count(dp);
+		uint64_t n_dropped = 0;
 
 		dp_count_refresh(dp);
-		if (t->rx_packets == n_received && t->forwarded == t->offered)
+		for (unsigned k = 0; k < DP_N_DROPS; k++)
+			n_dropped += t->drops_rx[k];
+		if (t->rx_packets == n_received && t->forwarded == t->offered &&
+		    t->rx_packets + t->copies == t->forwarded + t->punted + n_dropped)
 			return;
 		nanosleep(&(struct timespec){0, 20000}, NULL);
 	}
@@ -1766,8 +1801,22 @@ static void show(const char *what, unsigned at, const struct frame *f)
 	print_error("%s, port %u: %s\n", what, OF_PORT(at), hex);
 }
 
+static void on_punt(void *arg, const struct dp_punt *punt)
+{
+	struct frame *f = &got[CONTROLLER][n_got[CONTROLLER]++];
+
+	assert_true(n_got[CONTROLLER] < MAX_OUT && punt->size <= FRAME_MAX);
+	f->size = punt->size;
+	memcpy(f->bytes, punt->data, punt->size);
+	add_told(f, punt->what.in_port, punt->what.cookie);
+}
+
 static void collect(void)
 {
+	n_got[CONTROLLER] = 0;
+	while (dp_punt_poll(dp, 64, on_punt, NULL) != 0)
+		continue;
+
 	for (unsigned i = 0; i < N_PORTS; i++) {
 		struct rte_mbuf *m;
 
@@ -1791,7 +1840,7 @@ static bool same_frames(void)
 {
 	bool same = true;
 
-	for (unsigned i = 0; i < N_PORTS; i++) {
+	for (unsigned i = 0; i < N_OUTS; i++) {
 		unsigned a = 0, b = 0;
 
 		qsort(expected[i], n_expected[i], sizeof(expected[i][0]), compare);
@@ -1990,6 +2039,7 @@ static int start(void **state)
 	while (cpu < CPU_SETSIZE && !CPU_ISSET(cpu, &cpus))
 		cpu++;
 	dp = test_dp_create(4095);
+	dp_punt_set_rate(dp, UINT32_MAX);
 	for (unsigned i = 0; i < N_PORTS; i++) {
 		struct dp_port_opts opts = {.name = names[i],
 					    .kind = "mem",

@@ -146,8 +146,8 @@ static inline void dp_tx_gather(struct dp_worker *w, struct dp_txbuf *buf, uint1
 		dp_tx_flush(w, port);
 }
 
-/* The same with all of 'pkts', at less than one by one.  Pointer by pointer, which "atomic" keeps it
- * at: loads that come soon after do not wait for them as for wide stores (5 cycles a packet). */
+/* The same with all of 'pkts', at less than one by one.  Pointer by pointer, which "atomic" keeps
+ * it at: loads that come soon after do not wait for them as for wide stores (5 cycles a packet). */
 static inline void dp_tx_gather_all(struct dp_worker *w, struct dp_txbuf *buf, uint16_t port,
 				    struct rte_mbuf *const *pkts, uint16_t n)
 {

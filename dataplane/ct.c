@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include <rte_prefetch.h>
 #include <rte_rcu_qsbr.h>
 
 #define READY_STEP  16384u
@@ -218,6 +219,9 @@ uint32_t dp_ct_entry_get(struct dp_ct *ct, struct dp_ct_local *local)
 	i = local->free_first;
 	local->free_first = ct->conns[i].next;
 	local->n_free--;
+	/* Whoever opens one connection opens more. */
+	rte_prefetch0_write(&ct->conns[local->free_first]);
+	rte_prefetch0_write(&ct->conns[local->free_first].dir);
 	return i;
 }
 

@@ -153,6 +153,10 @@ struct dp_ct_lane {
 	uint16_t domain, zone;
 	uint32_t now;
 	uint32_t which; /* bit i: packet i is one of them */
+	/* Only those of connections that are not translated and on which both sides agreed; others,
+	 * and what comes behind them on their connections, are taken out of 'which', and nothing
+	 * was done to them. */
+	bool settled;
 	const uint64_t (*key)[4];
 	struct rte_mbuf *const *pkts;
 	/* What dp_ct_track() would say of each. */

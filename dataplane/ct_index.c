@@ -103,9 +103,13 @@ static uint32_t twin_in(const struct dp_ct *ct, const struct dp_ct_bucket *b, co
 
 static uint32_t twin(const struct dp_ct *ct, uint64_t hash, const uint64_t *key, uint32_t self)
 {
-	uint32_t tag = dp_ct_tag(hash), i = twin_in(ct, dp_ct_first(ct, hash), key, tag, self);
+	const struct dp_ct_bucket *first = dp_ct_first(ct, hash);
+	uint32_t tag = dp_ct_tag(hash), i = twin_in(ct, first, key, tag, self);
 
-	return i != 0 ? i : twin_in(ct, dp_ct_second(ct, hash), key, tag, self);
+	/* Who is counted as spilled after this has yet to look, and finds us. */
+	if (i != 0 || atomic_load(&first->spilled) == 0)
+		return i;
+	return twin_in(ct, dp_ct_second(ct, hash), key, tag, self);
 }
 
 static bool change_life(struct dp_ct_conn *c, uint32_t from, uint32_t to)

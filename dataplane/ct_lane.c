@@ -128,8 +128,18 @@ static void alone(struct dp_ct *ct, struct dp_ct_local *local, struct dp_ct_lane
 	l->state[i] = mark.state;
 }
 
+/* Is one of 'left', perhaps, of the connection of packet 'i'? */
+static bool is_behind(const struct probe *p, uint32_t left, unsigned i)
+{
+	for (; left != 0; left &= left - 1)
+		if (p->tag[__builtin_ctz(left)] == p->tag[i])
+			return true;
+	return false;
+}
+
 void dp_ct_track_lane(struct dp_ct *ct, struct dp_ct_local *local, struct dp_ct_lane *l)
 {
+	uint32_t left = 0;
 	struct probe p;
 
 	hash_all(ct, l, &p);
@@ -138,9 +148,16 @@ void dp_ct_track_lane(struct dp_ct *ct, struct dp_ct_local *local, struct dp_ct_
 		unsigned i = (unsigned)__builtin_ctz(todo);
 		uint32_t at = find(ct, l, &p, i);
 
+		if (unlikely(left != 0) && is_behind(&p, left, i))
+			at = 0;
 		l->conn[i] = at;
 		l->state[i] = likely(at != 0) ? goes_on(ct, at, l, &p, i) : 0;
-		if (unlikely(l->state[i] == 0))
+		if (likely(l->state[i] != 0))
+			continue;
+		if (l->settled)
+			left |= 1u << i;
+		else
 			alone(ct, local, l, i);
 	}
+	l->which &= ~left;
 }

@@ -46,6 +46,7 @@
 #define DP_CT_F_ALIAS	0x20u /* the other side of a translated connection, which is 'other' */
 #define DP_CT_F_SRC_NAT 0x40u
 #define DP_CT_F_DST_NAT 0x80u
+#define DP_CT_F_LABEL	0x100u /* has a label, which is on the second line */
 
 /* Bits of dp_ct_dir.ctl: what one direction has sent. */
 #define DP_CT_D_SEEN   0x01u

@@ -101,6 +101,9 @@ static void note(const struct dp_ct *ct, uint32_t i, struct dp_ct_mark *mark)
 	mark->conn = i;
 	mark->unread = false;
 	mark->mark = atomic_load_explicit(&c->mark, memory_order_relaxed);
+	mark->label[0] = mark->label[1] = 0;
+	if ((atomic_load_explicit(&c->state, memory_order_relaxed) & DP_CT_F_LABEL) == 0)
+		return;
 	mark->label[0] = atomic_load_explicit(&c->label[0], memory_order_relaxed);
 	mark->label[1] = atomic_load_explicit(&c->label[1], memory_order_relaxed);
 }
@@ -360,6 +363,9 @@ static void set_notes(struct dp_ct_conn *c, const struct dp_ct_commit *commit)
 				      (was & ~commit->mark_mask) |
 					      (commit->mark & commit->mark_mask),
 				      memory_order_relaxed);
+	if ((commit->label_mask[0] | commit->label_mask[1]) == 0)
+		return;
+	add_flags(c, DP_CT_F_LABEL);
 	set_word(&c->label[0], commit->label[0], commit->label_mask[0]);
 	set_word(&c->label[1], commit->label[1], commit->label_mask[1]);
 }

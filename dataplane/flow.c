@@ -98,6 +98,12 @@ static const struct dp_key *long_key(struct dp_mf_burst *b, unsigned i)
 	return &b->long_key[i];
 }
 
+static inline void put32(struct dp_key *key, enum dp_field field, uint32_t value)
+{
+	value = rte_cpu_to_be_32(value);
+	memcpy(key->b + dp_fields[field].offset, &value, sizeof(value));
+}
+
 /* What the frame's program knew, and its connection. */
 static void make_long_resumed(struct dp_mf_burst *b, unsigned i)
 {
@@ -105,6 +111,7 @@ static void make_long_resumed(struct dp_mf_burst *b, unsigned i)
 	struct dp_resumed *q = &w->flow->resumed[i];
 	const struct dp_resume_what *what = &w->flow->resumes->states[q->state].what;
 	struct dp_key *key = &b->long_key[i];
+	uint16_t zone;
 
 	make_long(b, i);
 	dp_ct_read(w->dp->ct, &q->ct);
@@ -116,9 +123,10 @@ static void make_long_resumed(struct dp_mf_burst *b, unsigned i)
 
 		*word = (*word & ~what->known[k]) | what->value[k];
 	}
-	dp_key_set(key, DP_FIELD_CT_STATE, q->ct.state);
-	dp_key_set(key, DP_FIELD_CT_ZONE, q->ct.zone);
-	dp_key_set(key, DP_FIELD_CT_MARK, q->ct.mark);
+	put32(key, DP_FIELD_CT_STATE, q->ct.state);
+	put32(key, DP_FIELD_CT_MARK, q->ct.mark);
+	zone = rte_cpu_to_be_16(q->ct.zone);
+	memcpy(key->b + dp_fields[DP_FIELD_CT_ZONE].offset, &zone, sizeof(zone));
 	memcpy(key->b + dp_fields[DP_FIELD_CT_LABEL].offset, q->ct.label, sizeof(q->ct.label));
 }
 

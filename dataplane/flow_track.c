@@ -92,6 +92,11 @@ uint32_t dp_flow_track(struct dp_run *run, const struct dp_program *program, uin
 		return all;
 	lane.domain = (uint16_t)flow->carried[from];
 	lane.zone = ((const struct dp_step_ct *)s->data)->zone;
+	/* Else there may be something to keep or to translate. */
+	lane.settled = ((const struct dp_step_ct *)s->data)->flags != 0;
+	/* A packet must not overtake one of its connection that waits. */
+	if (lane.settled && flow->n_queued != 0)
+		return all;
 	lane.now = flow->tick;
 	lane.which = fresh(flow, all & flow->burst.plain, lane.zone);
 	lane.key = (const uint64_t(*)[4])flow->burst.key;

@@ -185,14 +185,19 @@ static void slot_put(struct dp_programs *p, uint32_t i)
 static uint16_t tracks(const uint8_t *steps, uint16_t size)
 {
 	const struct dp_step *s = (const struct dp_step *)steps, *next;
+	const struct dp_step_ct *ct;
 	uint16_t at = 0;
 
 	/* A fork with nothing behind it is none. */
 	if (size > sizeof(*s) && s->op == DP_STEP_CLONE && s->size == size)
 		at = sizeof(*s);
 	s = (const struct dp_step *)(steps + at);
-	if (size - at != (int)(2 * sizeof(*s) + sizeof(struct dp_step_ct)) || s->op != DP_STEP_CT ||
-	    ((const struct dp_step_ct *)s->data)->flags != 0)
+	if (size - at != (int)(2 * sizeof(*s) + sizeof(struct dp_step_ct)) || s->op != DP_STEP_CT)
+		return 0;
+	ct = (const struct dp_step_ct *)s->data;
+	/* Not one that notes something on connections that are there, or turns them round. */
+	if ((ct->flags & DP_STEP_CT_FORCE) != 0 || ct->mark_mask != 0 || ct->label_mask[0] != 0 ||
+	    ct->label_mask[1] != 0)
 		return 0;
 	next = (const struct dp_step *)(steps + at + s->size);
 	return next->op == DP_STEP_RESUME && next->arg != 0 ? (uint16_t)(at + 1) : 0;

@@ -8,7 +8,8 @@
  * 	ct_bench CONNECTIONS [PROGRAM...]
  *
  * Programs: 'udp', 'tcp' (established connections drawn by lot, bursts of either direction in
- * turn), 'new' (the first packets of connections, each of another, until there are half a million).
+ * turn), 'mark' (UDP; the second table looks at ct_mark as well), 'new' (the first packets of
+ * connections, each of another, until there are half a million).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 
 static struct bench_switch sw;
 static uint64_t took[N_BURSTS];
+static bool looks_at_mark;
 static uint64_t lot = 88172645463325252;
 
 /* ---- Frames ---- */
@@ -103,6 +105,8 @@ static void translate(void *arg, const struct dp_key *key, uint64_t version, str
 		return;
 	}
 	dp_key_cover(&b->wc, DP_FIELD_IN_PORT);
+	if (looks_at_mark)
+		dp_key_cover(&b->wc, DP_FIELD_CT_MARK);
 	if ((ct_state & DP_CT_EST) == 0 && (in != 1 || (ct_state & DP_CT_NEW) == 0)) {
 		dp_build_step(b, DP_STEP_DROP, DP_DROP_NO_ACTION, 0);
 		return;
@@ -213,6 +217,9 @@ int main(int argc, char **argv)
 		rte_pktmbuf_append(bufs[i / DP_BURST][i % DP_BURST], SIZE);
 	}
 	for (int i = 2; i < argc; i++) {
+		looks_at_mark = strcmp(argv[i], "mark") == 0;
+		dp_pipeline_log_all(sw.pipeline);
+		dp_pipeline_publish(sw.pipeline);
 		if (strcmp(argv[i], "new") == 0)
 			opening(argv[i], n_conns);
 		else

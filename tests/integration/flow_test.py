@@ -105,7 +105,7 @@ def tenants(t, sw):
             'no rule moves a frame to another tenant')
     t.check(rows(sw, 'ten', 'in_port=x')[0]['packets'] > 0, 'though the rule met frames')
     sw.ctl('tenant set red --flow-limit 1')
-    sw.ctl('flow load ten -', stdin=''.join(f'priority=9,udp,tp_dst={1000 + i},actions=drop\n' for i in range(50)))
+    sw.ctl('flow load ten -', stdin=''.join(f'priority=40000,udp,tp_dst={1000 + i},actions=drop\n' for i in range(50)))
     x.run(['python3', '-c', 'import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\ns.setsockopt(socket.SOL_SOCKET,socket.SO_BROADCAST,1)\n'
            's.setsockopt(socket.SOL_SOCKET,socket.SO_BINDTODEVICE,b"x")\n'
            'for i in range(50): s.sendto(b"x",("255.255.255.255",1000+i))'])

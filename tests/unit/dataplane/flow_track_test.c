@@ -26,7 +26,7 @@
 #include "tests/support/test_dp.h"
 
 #define N_PORTS	 3
-#define N_RULES	 8
+#define N_RULES	 9
 #define N_BURSTS 3000u
 #define N_CONNS	 12
 #define ZONE	 1
@@ -69,7 +69,19 @@ static void commit(struct dp_build *b, uint16_t zone, uint32_t mark)
 	ct->mark_mask = UINT32_MAX;
 }
 
-/* By the last bits of the address: at once, tracked, tracked and kept. */
+/* Under a port of its own from here on. */
+static void commit_translated(struct dp_build *b, uint16_t own)
+{
+	struct dp_step_ct *ct = dp_build_step(b, DP_STEP_CT, 0, sizeof(*ct));
+
+	ct->zone = ZONE;
+	ct->flags = DP_STEP_CT_COMMIT | DP_STEP_CT_NAT | DP_STEP_CT_BIND;
+	ct->nat = (struct dp_ct_nat){.flags = DP_CT_NAT_SRC | DP_CT_NAT_PORTS,
+				     .port_min = own,
+				     .port_max = own};
+}
+
+/* By the last bits of the address: at once, tracked and kept, tracked, tracked and translated. */
 static void first_table(const struct dp_key *key, struct dp_build *b)
 {
 	dp_key_cover(&b->wc, DP_FIELD_ETH_DST);
@@ -82,9 +94,13 @@ static void first_table(const struct dp_key *key, struct dp_build *b)
 		dp_build_rule(b, rule[1]);
 		track(b, ZONE, DP_STEP_CT_COMMIT, 1);
 		break;
-	default:
+	case 2:
 		dp_build_rule(b, rule[2]);
 		track(b, ZONE, 0, 1);
+		break;
+	default:
+		dp_build_rule(b, rule[8]);
+		track(b, ZONE, DP_STEP_CT_NAT, 1);
 		break;
 	}
 }
@@ -92,11 +108,16 @@ static void first_table(const struct dp_key *key, struct dp_build *b)
 /* New ones are kept when a bit of the key says so; others go on into the next zone. */
 static void second_table(const struct dp_key *key, uint64_t ct_state, struct dp_build *b)
 {
+	uint32_t sport = (uint32_t)dp_key_get(key, DP_FIELD_TP_SRC);
+
 	if ((ct_state & DP_CT_NEW) != 0) {
 		dp_key_cover(&b->wc, DP_FIELD_TP_SRC);
+		dp_key_cover(&b->wc, DP_FIELD_ETH_DST);
 		dp_build_rule(b, rule[3]);
-		if ((dp_key_get(key, DP_FIELD_TP_SRC) & 1) == 0)
-			commit(b, ZONE, (uint32_t)dp_key_get(key, DP_FIELD_TP_SRC) & 3);
+		if ((dp_key_get(key, DP_FIELD_ETH_DST) & 3) == 3 && sport >= 1000)
+			commit_translated(b, (uint16_t)(sport + 2000));
+		else if ((dp_key_get(key, DP_FIELD_ETH_DST) & 3) != 3 && (sport & 1) == 0)
+			commit(b, ZONE, sport & 3);
 		dp_build_step(b, DP_STEP_OUTPUT, 1, 0);
 	} else if ((ct_state & DP_CT_REPLY) != 0) {
 		dp_build_rule(b, rule[4]);
@@ -166,12 +187,13 @@ static struct rte_mbuf *some_frame(unsigned from)
 	static const char *const to[] = {"02:00:00:00:01:00", "02:00:00:00:01:01",
 					 "02:00:00:00:01:02", "02:00:00:00:01:03"};
 	static const uint8_t flags[] = {PKT_ACK, PKT_SYN, PKT_SYN | PKT_ACK, PKT_ACK | PKT_FIN};
-	uint16_t of = (uint16_t)(1000 + draw(N_CONNS));
+	uint16_t of = (uint16_t)(1000 + draw(N_CONNS)), kind = of % 6;
+	uint16_t answer = kind == 3 ? (uint16_t)(of + 2000) : of;
 	struct pkt p;
 
 	pkt_init(&p);
 	/* One way for all of a connection: the two ways do not wait for each other. */
-	pkt_eth(&p, to[of % 6 < 3 ? of % 6 : 2], "02:00:00:00:02:00");
+	pkt_eth(&p, to[kind < 4 ? kind : 2], "02:00:00:00:02:00");
 	if (draw(10) == 0)
 		pkt_vlan(&p, 0x8100, 7);
 	pkt_ipv4(&p, from == 0 ? "10.0.0.1" : "10.0.0.2", from == 0 ? "10.0.0.2" : "10.0.0.1");
@@ -179,9 +201,9 @@ static struct rte_mbuf *some_frame(unsigned from)
 		/* No order within a burst matters for these. */
 		if (draw(5) == 0)
 			pkt_ipv4_options(&p, "\1\1\1\1", 4);
-		pkt_udp(&p, from == 0 ? of : 53, from == 0 ? 53 : of);
+		pkt_udp(&p, from == 0 ? of : 53, from == 0 ? 53 : answer);
 	} else {
-		pkt_tcp(&p, from == 0 ? of : 80, from == 0 ? 80 : of,
+		pkt_tcp(&p, from == 0 ? of : 80, from == 0 ? 80 : answer,
 			flags[draw(3) == 0 ? draw(4) : 0]);
 	}
 	pkt_fill(&p, draw(100), draw(1000));

@@ -218,8 +218,8 @@ static unsigned received(const char *name, uint8_t *ret_last)
 static void group_is_read_back_as_it_was_set(void **state)
 {
 	static const char *const texts[] = {
-		"group_id=0,type=select,bucket=weight:3,actions=output:1,"
-		"bucket=watch_port:2,actions=output:2",
+		("group_id=0,type=select,bucket=weight:3,actions=output:1,"
+		 "bucket=watch_port:2,actions=output:2"),
 		"group_id=7,type=ff,bucket=watch_port:1,watch_group:0,actions=group:0",
 		"group_id=8,type=all,bucket=actions=push_vlan:0x8100,output:3",
 	};
@@ -375,8 +375,8 @@ static void meter_is_read_back_as_it_was_set(void **state)
 {
 	static const char *const texts[] = {
 		"meter=1,pktps,bands=type=drop,rate=1000",
-		"meter=2,kbps,burst,stats,bands=type=drop,rate=1000,burst_size=50,"
-		"type=dscp_remark,rate=500,burst_size=20,prec_level=1",
+		("meter=2,kbps,burst,stats,bands=type=drop,rate=1000,burst_size=50,"
+		 "type=dscp_remark,rate=500,burst_size=20,prec_level=1"),
 		"meter=3,kbps",
 	};
 	struct wr text = wr_init(LIMIT);

@@ -616,8 +616,9 @@ static void flood_evicts_only_its_like(void **state)
 		udp(A, (uint16_t)(10000 + i), B, 2, true);
 		n += last.conn != 0;
 	}
-	assert_true(n > 190);
-	assert_true(dp_ct_domain_count(ct, 5) >= 2190);
+	/* Who goes is drawn by lot among the unanswered, these 200 too. */
+	assert_true(n > 180);
+	assert_true(dp_ct_domain_count(ct, 5) + 20 >= 2000 + n);
 }
 
 static bool in_zone_8(void *arg, const struct dp_ct_info *info)

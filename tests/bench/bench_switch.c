@@ -5,10 +5,13 @@
 #include "tests/bench/bench_switch.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_byteorder.h>
 #include <rte_eal.h>
@@ -99,6 +102,12 @@ int bench_switch_open(struct bench_switch *sw, const char *name, struct err *err
 	return rc;
 }
 
+static void sleep_for_ever(int sig)
+{
+	for (;;)
+		pause();
+}
+
 int bench_switch_run(struct bench_switch *sw, struct dp_pipeline *pipeline, struct err *err)
 {
 	int rc;
@@ -110,6 +119,9 @@ int bench_switch_run(struct bench_switch *sw, struct dp_pipeline *pipeline, stru
 	dp_synchronize(sw->dp);
 	dp_pause(sw->dp);
 	sw->worker = sw->dp->workers[0];
+	/* It would stand still by running round and round, beside what is measured. */
+	signal(SIGUSR1, sleep_for_ever);
+	pthread_kill(sw->worker->thread, SIGUSR1);
 	sw->worker->view = atomic_load(&sw->dp->view);
 	return 0;
 }

@@ -40,6 +40,7 @@
 	X(RESUME_FULL, "resume-full", "no room to keep what its rules wanted with it (ct)")     \
 	X(CONTROLLER_LIMIT, "controller-limit", "its port sends controllers more than it may")     \
 	X(CONTROLLER_FULL, "controller-full", "too many frames wait for the controllers")       \
+	X(FLOW_LIMIT, "flow-limit", "its port brings more new flows than a busy worker looks up")  \
 	X(TUNNEL_MALFORMED, "tunnel-malformed", "the headers around it are cut off or wrong")  \
 	X(TUNNEL_CHECKSUM, "tunnel-checksum", "the outer UDP checksum is wrong, or missing") \
 	X(TUNNEL_FRAGMENT, "tunnel-fragment", "a fragment of a tunnel packet") \

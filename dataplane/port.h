@@ -87,6 +87,7 @@ struct dp_rxq {
 	dp_arm_fn arm;
 	int wake_fd;	    /* readable when frames wait (level); -1: the queue must be polled */
 	uint32_t malformed; /* not yet in the ledger; dp_rx_malformed() */
+	uint32_t n_full;    /* the worker's: times in a row that it gave a whole burst */
 	/* Written by the owning worker, read by anyone relaxed. */
 	_Atomic uint64_t packets, bytes, polls, busy_cycles;
 } __attribute__((aligned(64)));

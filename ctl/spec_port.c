@@ -2,6 +2,7 @@
  *
  * Commands on ports and their VLANs; see spec.h.
  */
+#include "ctl/spec_nic.h"
 #include "ctl/spec_overlay.h"
 #include "ctl/spec_priv.h"
 
@@ -94,7 +95,7 @@
 		 .metavar = "TENANT=VLAN",                                                         \
 		 .only = "kind=phys|memif|mem",                                                    \
 		 .help = "an uplink shared by tenants: the tag each wears on the wire"},           \
-		CTL_OVERLAY_OPTIONS,                                                               \
+		CTL_OVERLAY_OPTIONS, CTL_NIC_OPTIONS,                                              \
 	{                                                                                          \
 		.name = "address", .type = CTL_LIST, .form = CTL_FORM_CIDR, .metavar = "CIDR",     \
 		.only = "kind=host|tap|vtep",                                                      \
@@ -114,7 +115,7 @@ static const struct ctl_arg add_args[] = {
 	{.name = "kind",
 	 .type = CTL_CHOICE,
 	 .flags = CTL_REQUIRED | CTL_DEVICE,
-	 .choices = "phys|host|tap|vhost|memif|mem|vtep|vxlan|geneve|nvgre",
+	 .choices = "phys|host|tap|vhost|vmbus|memif|mem|vtep|vxlan|geneve|nvgre",
 	 .help = "what is behind it"},
 	PORT_OPTIONS,
 	{.name = "queues",
@@ -217,7 +218,7 @@ static const struct ctl_arg set_args[] = {
 	 .choices = "tenant|admin|mac|mtu|vlan-mode|vlan|secondary|native|allowed|tpid|mac-limit|"
 		    "of-port|flood|bpdu|"
 		    "tenant-vlan|address|gateway|neighbor|vtep|remote|key|udp-port|ttl|dscp|"
-		    "checksum|too-long",
+		    "checksum|too-long|link|speed|mac-change|rsc|monitor",
 	 .help = "options that go back to their defaults"},
 	{0},
 };
@@ -415,7 +416,8 @@ const struct ctl_spec ctl_spec_ports[] = {
 			       "through AF_XDP, "
 			       "else AF_PACKET); host an interface of the host itself; tap an "
 			       "interface in a "
-			       "network namespace; vhost a QEMU or DPDK VM; memif a process that "
+			       "network namespace; vhost a QEMU or DPDK VM; vmbus a guest with the "
+			       "network adapter of Hyper-V; memif a process that "
 			       "speaks memif; "
 			       "mem a test's.\n\n"
 			       "With '--confirm 60s' the change undoes itself unless 'vswitchctl "

@@ -16,6 +16,7 @@
 
 #include "dataplane/fdb.h"
 #include "vswitch/controllers.h"
+#include "vswitch/nic.h"
 #include "vswitch/queues.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/takeover.h"
@@ -259,6 +260,8 @@ static int replace_devices(struct plan *plan, struct err *err)
 	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
 		if (!plan->leaves[id] || plan->kept[id].port == NULL)
 			continue;
+		vs_nic_withdraw(&plan->kept[id],
+				vs_model_port(plan->after, vs->live[id].name) != NULL);
 		vs_device_close(vs, &plan->kept[id]);
 	}
 	for (unsigned i = 0; i < plan->after->n_ports; i++) {

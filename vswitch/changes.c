@@ -78,6 +78,36 @@ static int vlan_set(void *ctx, json_t *state, const json_t *params, json_t **ret
 	return 0;
 }
 
+/* A NIC is a port; what is said of it is said of the port, also what 'port set' leaves to those who
+ * make the port anew: a guest sees its NIC go and come back, as often as that. */
+static int nic_set(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+		   struct err *err)
+{
+	const char *name = param(params, "name"), *key;
+	json_t *body = conf_edit_get(state, "port", name), *value;
+	size_t i;
+
+	if (body == NULL)
+		return conf_refuse_missing(state, "port", name, "", err);
+	if (param(body, "kind") == NULL || strcmp(param(body, "kind"), "vmbus") != 0) {
+		err_set(err, -EINVAL, "not-a-nic", "port %s is of kind %s, not vmbus", name,
+			param(body, "kind"));
+		err_why(err, "only a port of kind vmbus is the NIC of a guest");
+		err_fix(err, "vswitchctl port set %s; vswitchctl nic list shows the NICs", name);
+		return -EINVAL;
+	}
+	json_object_foreach((json_t *)(uintptr_t)params, key, value) {
+		if (strcmp(key, "name") != 0 && strcmp(key, "default") != 0)
+			json_object_set(body, key, value);
+	}
+	json_array_foreach(json_object_get(params, "default"), i, value) {
+		json_object_del(body, strcmp(json_string_value(value), "mac-change") == 0
+					      ? "mac_change"
+					      : json_string_value(value));
+	}
+	return 0;
+}
+
 /* A kind without objects is not in a configuration. */
 static void drop_empty(json_t *state, const char *kind)
 {
@@ -245,6 +275,7 @@ const struct conf_binding vs_changes[] = {
 	{"controller", "add", NULL},
 	{"controller", "remove", NULL},
 	{"vlan", "set", vlan_set},
+	{"nic", "set", nic_set},
 	{"config", "set", NULL},
 	{NULL, NULL, NULL},
 };

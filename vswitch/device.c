@@ -8,10 +8,11 @@
  * 	host   a tap in the host with the port's addresses
  * 	tap    a tap in the network namespace of a machine, by name or process
  * 	vhost  a vhost-user socket
+ * 	vmbus  a guest with a synthetic network adapter (device_nic.c)
  * 	memif  a shared-memory interface to another process
  * 	mem    in memory, for tests
  */
-#include "vswitch/vs.h"
+#include "vswitch/device_priv.h"
 
 #include "dataplane/eth_devargs.h"
 #include "dataplane/netns.h"
@@ -28,13 +29,12 @@
 #include <unistd.h>
 
 /* What only says how frames are treated, or can be changed on an open device. */
-static const char *const soft_keys[] = {"tenant",   "admin",	 "mac_limit", "flood",
-					"bpdu",	    "vlan_mode", "vlan",      "secondary",
-					"native",   "allowed",	 "tpid",      "tenant_vlan",
-					"mtu",	    "mac",	 "address",   "switch",
-					"gateway",  "neighbor",	 "vtep",      "remote",
-					"key",	    "udp_port",	 "ttl",	      "dscp",
-					"checksum", "too_long",	 "confirm",   "of_port"};
+static const char *const soft_keys[] = {
+	"tenant",    "admin",  "mac_limit",  "flood",	 "bpdu",	"vlan_mode", "vlan",
+	"secondary", "native", "allowed",    "tpid",	 "tenant_vlan", "mtu",	     "mac",
+	"address",   "switch", "gateway",    "neighbor", "vtep",	"remote",    "key",
+	"udp_port",  "ttl",    "dscp",	     "checksum", "too_long",	"confirm",   "of_port",
+	"link",	     "speed",  "mac_change", "rsc",	 "monitor"};
 
 static const char *str(const json_t *body, const char *key)
 {
@@ -83,7 +83,7 @@ static bool is_dpdk_name(const char *device)
 	       sscanf(device, "%x:%x.%x%c", &bus, &slot, &function, &rest) == 3;
 }
 
-static void base_opts(const struct vs_port *p, struct dp_port_opts *o)
+void vs_device_opts(const struct vs_port *p, struct dp_port_opts *o)
 {
 	const char *mac = str(p->body, "mac");
 	const json_t *offloads = json_object_get(p->body, "offloads");
@@ -99,8 +99,8 @@ static void base_opts(const struct vs_port *p, struct dp_port_opts *o)
 	o->has_mac = mac != NULL && rte_ether_unformat_addr(mac, &o->mac) == 0;
 }
 
-static int opened(struct vs *vs, struct vs_live *live, const struct vs_port *p,
-		  struct dp_port *port)
+int vs_device_opened(struct vs *vs, struct vs_live *live, const struct vs_port *p,
+		     struct dp_port *port)
 {
 	json_t *old = live->body;
 
@@ -145,7 +145,7 @@ static int open_packet(struct vs *vs, const struct vs_port *p, const char *ifnam
 	struct dp_port *port;
 	int rc;
 
-	base_opts(p, &o);
+	vs_device_opts(p, &o);
 	o.kind = "packet";
 	o.ifname = ifname;
 	rc = dp_port_open(vs->dp, &o, &port, err);
@@ -153,7 +153,7 @@ static int open_packet(struct vs *vs, const struct vs_port *p, const char *ifnam
 		return rc;
 	if (note[0] != '\0' && port->note[0] == '\0')
 		snprintf(port->note, sizeof(port->note), "%s", note);
-	return opened(vs, live, p, port);
+	return vs_device_opened(vs, live, p, port);
 }
 
 static int open_af_xdp(struct vs *vs, const struct vs_port *p, const char *ifname,
@@ -163,11 +163,11 @@ static int open_af_xdp(struct vs *vs, const struct vs_port *p, const char *ifnam
 	struct dp_port *port;
 	int rc;
 
-	base_opts(p, &o);
+	vs_device_opts(p, &o);
 	o.kind = "xdp";
 	o.ifname = ifname;
 	rc = dp_port_open(vs->dp, &o, &port, err);
-	return rc != 0 ? rc : opened(vs, live, p, port);
+	return rc != 0 ? rc : vs_device_opened(vs, live, p, port);
 }
 
 /* A Linux interface: AF_XDP when it can, else a packet socket, with the reason. */
@@ -229,11 +229,11 @@ static int open_phys(struct vs *vs, const struct vs_port *p, struct vs_live *liv
 
 	if (is_interface(p))
 		return open_interface(vs, p, device, live, err);
-	base_opts(p, &o);
+	vs_device_opts(p, &o);
 	o.kind = "eth";
 	o.devargs = device;
 	rc = dp_port_open(vs->dp, &o, &port, err);
-	return rc != 0 ? rc : opened(vs, live, p, port);
+	return rc != 0 ? rc : vs_device_opened(vs, live, p, port);
 }
 
 /* The namespace a tap goes to: -1 for the host's own.  The caller closes it. */
@@ -279,7 +279,7 @@ static int addresses_add(const struct vs_port *p, int netns_fd, const char *ifna
 }
 
 /* A tap has no address of its own but the one it is given here. */
-static struct rte_ether_addr own_mac(const struct vs_port *p)
+struct rte_ether_addr vs_device_own_mac(const struct vs_port *p)
 {
 	struct rte_ether_addr mac;
 	char host[128];
@@ -292,13 +292,13 @@ static struct rte_ether_addr own_mac(const struct vs_port *p)
 static int open_tap_in(struct vs *vs, const struct vs_port *p, int netns_fd, struct vs_live *live,
 		       struct err *err)
 {
-	const struct rte_ether_addr own = own_mac(p);
+	const struct rte_ether_addr own = vs_device_own_mac(p);
 	const char *ifname = str(p->body, "ifname");
 	struct dp_port_opts o;
 	struct dp_port *port;
 	int rc;
 
-	base_opts(p, &o);
+	vs_device_opts(p, &o);
 	if (!o.has_mac)
 		o.mac = own;
 	o.has_mac = true;
@@ -314,7 +314,7 @@ static int open_tap_in(struct vs *vs, const struct vs_port *p, int netns_fd, str
 		return rc;
 	}
 	port->own_mac = own;
-	return opened(vs, live, p, port);
+	return vs_device_opened(vs, live, p, port);
 }
 
 static int host_check(const struct vs_port *p, bool reaches_host, struct err *err)
@@ -369,12 +369,12 @@ static int open_vhost(struct vs *vs, const struct vs_port *p, struct vs_live *li
 
 	if (rc != 0)
 		return rc;
-	base_opts(p, &o);
+	vs_device_opts(p, &o);
 	o.kind = "vhost";
 	o.socket = str(p->body, "socket");
 	o.server = is_server(p);
 	rc = dp_port_open(vs->dp, &o, &port, err);
-	return rc != 0 ? rc : opened(vs, live, p, port);
+	return rc != 0 ? rc : vs_device_opened(vs, live, p, port);
 }
 
 static int open_memif(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
@@ -386,7 +386,7 @@ static int open_memif(struct vs *vs, const struct vs_port *p, struct vs_live *li
 
 	if (rc != 0)
 		return rc;
-	base_opts(p, &o);
+	vs_device_opts(p, &o);
 	snprintf(args, sizeof(args), "id=%u",
 		 (unsigned)json_integer_value(json_object_get(p->body, "id")));
 	o.kind = "memif";
@@ -394,7 +394,7 @@ static int open_memif(struct vs *vs, const struct vs_port *p, struct vs_live *li
 	o.server = is_server(p);
 	o.devargs = args;
 	rc = dp_port_open(vs->dp, &o, &port, err);
-	return rc != 0 ? rc : opened(vs, live, p, port);
+	return rc != 0 ? rc : vs_device_opened(vs, live, p, port);
 }
 
 static int open_mem(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
@@ -403,10 +403,10 @@ static int open_mem(struct vs *vs, const struct vs_port *p, struct vs_live *live
 	struct dp_port *port;
 	int rc;
 
-	base_opts(p, &o);
+	vs_device_opts(p, &o);
 	o.kind = "mem";
 	rc = dp_port_open(vs->dp, &o, &port, err);
-	return rc != 0 ? rc : opened(vs, live, p, port);
+	return rc != 0 ? rc : vs_device_opened(vs, live, p, port);
 }
 
 /* Ports without a device: a VTEP has an address of its own, as a tap has. */
@@ -417,13 +417,13 @@ static int open_overlay(struct vs *vs, const struct vs_port *p, struct vs_live *
 	struct dp_port *port;
 	int rc;
 
-	base_opts(p, &o);
+	vs_device_opts(p, &o);
 	if (!o.has_mac)
-		o.mac = own_mac(p);
+		o.mac = vs_device_own_mac(p);
 	o.has_mac = true;
 	o.kind = p->kind == VS_VTEP ? "vtep" : "tunnel";
 	rc = dp_port_open(vs->dp, &o, &port, err);
-	return rc != 0 ? rc : opened(vs, live, p, port);
+	return rc != 0 ? rc : vs_device_opened(vs, live, p, port);
 }
 
 int vs_device_open(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
@@ -433,7 +433,7 @@ int vs_device_open(struct vs *vs, const struct vs_port *p, struct vs_live *live,
 		[VS_PHYS] = open_phys,	   [VS_HOST] = open_tap,      [VS_TAP] = open_tap,
 		[VS_VHOST] = open_vhost,   [VS_MEMIF] = open_memif,   [VS_MEM] = open_mem,
 		[VS_VTEP] = open_overlay,  [VS_VXLAN] = open_overlay, [VS_GENEVE] = open_overlay,
-		[VS_NVGRE] = open_overlay,
+		[VS_NVGRE] = open_overlay, [VS_VMBUS] = vs_nic_open,
 	};
 
 	live->reaches_host = p->kind == VS_HOST;
@@ -541,6 +541,13 @@ static int adjust_mtu(const struct vs_port *p, struct dp_port *port, struct err 
 	return port->ops->set_mtu(port, p->mtu, err);
 }
 
+static bool same_text(const json_t *a, const json_t *b, const char *key)
+{
+	const char *x = str(a, key), *y = str(b, key);
+
+	return x == NULL || y == NULL ? x == y : strcmp(x, y) == 0;
+}
+
 /* Without a configured address it gets back the one it came with, where that is known. */
 static int adjust_mac(const struct vs_port *p, struct vs_live *live, struct err *err)
 {
@@ -548,7 +555,10 @@ static int adjust_mac(const struct vs_port *p, struct vs_live *live, struct err 
 	struct dp_port *port = live->port;
 	struct rte_ether_addr addr;
 
-	if (str(live->body, "mac") == NULL)
+	/* A guest that gave its NIC another address keeps it until it is configured anew. */
+	if (p->kind == VS_VMBUS && same_text(live->body, p->body, "mac"))
+		return 0;
+	if (str(live->body, "mac") == NULL && p->kind != VS_VMBUS)
 		live->own_mac = port->mac;
 	if (mac == NULL || rte_ether_unformat_addr(mac, &addr) != 0)
 		addr = live->own_mac;
@@ -582,6 +592,8 @@ int vs_device_adjust(struct vs *vs, const struct vs_port *p, struct vs_live *liv
 			(void)port->ops->set_mac(port, &mac, &ignored);
 		return rc;
 	}
+	if (p->kind == VS_VMBUS)
+		vs_nic_adjust(p, port, old);
 	live->body = json_incref((json_t *)(uintptr_t)p->body);
 	json_decref(old);
 	return 0;

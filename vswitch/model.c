@@ -18,8 +18,8 @@
 #define MTU_MAX	      65521
 
 static const char *const type_names[] = {"external", "internal", "private"};
-static const char *const kind_names[] = {"phys", "host", "tap",	  "vhost",  "memif",
-					 "mem",	 "vtep", "vxlan", "geneve", "nvgre"};
+static const char *const kind_names[] = {"phys", "host",  "tap",    "vhost", "memif", "mem",
+					 "vtep", "vxlan", "geneve", "nvgre", "vmbus"};
 static const char *const mode_names[] = {"access",   "trunk",	  "tunnel",
 					 "isolated", "community", "promiscuous"};
 
@@ -404,8 +404,8 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 		return no_such(m, err, "port", name, "tenant", tenant);
 	if (kind < 0)
 		return err_set(err, -EINVAL, "bad-kind",
-			       "port %s: --kind must be phys, host, tap, vhost, memif, mem, vtep, "
-			       "vxlan, geneve or nvgre",
+			       "port %s: --kind must be phys, host, tap, vhost, vmbus, memif, mem, "
+			       "vtep, vxlan, geneve or nvgre",
 			       name);
 	p->kind = (enum vs_port_kind)kind;
 	p->place = place_of(p);

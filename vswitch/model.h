@@ -41,6 +41,7 @@ enum vs_port_kind {
 	VS_VXLAN,
 	VS_GENEVE,
 	VS_NVGRE,
+	VS_VMBUS,
 	VS_N_KINDS
 };
 

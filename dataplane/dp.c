@@ -5,6 +5,7 @@
 #include "dataplane/dp_priv.h"
 #include "dataplane/flow.h"
 #include "dataplane/meter.h"
+#include "dataplane/queue.h"
 
 #include "ctl/base/clock.h"
 #include "dataplane/fdb_priv.h"
@@ -122,6 +123,11 @@ int dp_create(const struct dp_opts *opts, struct dp **ret_dp, struct err *err)
 	    getrandom(dp->probe_key, sizeof(dp->probe_key), 0) != sizeof(dp->probe_key)) {
 		free(dp);
 		return err_set(err, -EIO, "random", "the kernel gives no random numbers");
+	}
+	if (dp_queue_init() != 0) {
+		free(dp);
+		return err_set(err, -EBUSY, "mbuf-flag",
+			       "bit %u of packet buffers' flags is somebody else's", DP_QUEUE_BIT);
 	}
 	rc = create(dp, opts);
 	if (rc != 0) {

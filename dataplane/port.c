@@ -73,7 +73,7 @@ static void port_free(struct dp_port *port)
 int dp_port_open(struct dp *dp, const struct dp_port_opts *opts, struct dp_port **ret_port,
 		 struct err *err)
 {
-	const struct dp_port_ops *ops = find_ops(opts->kind);
+	const struct dp_port_ops *ops = opts->ops != NULL ? opts->ops : find_ops(opts->kind);
 	struct dp_port *port;
 	int rc;
 

@@ -80,6 +80,7 @@ struct dp_rxq {
 	bool ready;	    /* the worker's: epoll said that 'wake_fd' is readable */
 	int wake_fd;	    /* readable when frames wait (level); -1: the queue must be polled */
 	uint32_t malformed; /* not yet in the ledger; dp_rx_malformed() */
+	uint32_t n_full;    /* the worker's: times in a row that it gave a whole burst */
 	/* Written by the owning worker, read by anyone relaxed. */
 	_Atomic uint64_t packets, bytes, polls, busy_cycles;
 } __attribute__((aligned(64)));
@@ -96,9 +97,10 @@ struct dp_txq {
 /* What an administrator asked of a port.  Strings are borrowed during the call only.  Absent: NULL,
  * 0, -1. */
 struct dp_port_opts {
-	const char *name;   /* the port's name, unique on the host */
-	const char *kind;   /* "tap" "packet" "xdp" "eth" "vhost" "memif" "mem": which ops */
-	const char *ifname; /* tap, packet, xdp: Linux interface */
+	const char *name; /* the port's name, unique on the host */
+	const char *kind; /* "tap" "packet" "xdp" "eth" "vhost" "memif" "mem": which ops */
+	const struct dp_port_ops *ops; /* of a driver above (vmq); NULL: find them by 'kind' */
+	const char *ifname;	       /* tap, packet, xdp: Linux interface */
 	const char
 		*devargs;   /* eth: DPDK device arguments, "0000:03:00.0"; memif: "id=7,secret=x" */
 	const char *socket; /* vhost, memif: path; memif also "@name" */

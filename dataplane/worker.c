@@ -43,6 +43,7 @@
 #define IDLE_SHARE	 50u
 #define EPOLL_EVENTS	 64
 #define LOOK_INTERVAL_US 20u
+#define BEHIND_BURSTS	 16u /* whole bursts in a row: its queue is not being emptied */
 
 /* The loop's own state, on its stack. */
 struct loop {
@@ -243,9 +244,14 @@ static uint16_t poll_queue(struct loop *l, struct dp_rxq *q)
 
 	if (unlikely(q->malformed != 0))
 		malformed_counted(w, q);
-	if (n == 0)
+	if (n == 0) {
+		q->n_full = 0;
 		return 0;
+	}
 	w->burst_tsc = start;
+	q->n_full = n == DP_BURST ? q->n_full + 1 : 0;
+	if (unlikely(q->n_full >= BEHIND_BURSTS))
+		dp_worker_behind(w, q->port->id, start);
 	queue_counted(q, pkts, n);
 	in = w->view->vports[q->port->id];
 	if (unlikely(in == NULL))

@@ -100,6 +100,31 @@ static inline uint64_t rd_be64(struct rd *rd)
 	return rd_be(rd, 8);
 }
 
+static inline uint64_t rd_le(struct rd *rd, size_t size)
+{
+	const uint8_t *bytes = rd_bytes(rd, size);
+	uint64_t value = 0;
+
+	for (size_t i = size; bytes != NULL && i > 0; i--)
+		value = value << 8 | bytes[i - 1];
+	return value;
+}
+
+static inline uint16_t rd_le16(struct rd *rd)
+{
+	return (uint16_t)rd_le(rd, 2);
+}
+
+static inline uint32_t rd_le32(struct rd *rd)
+{
+	return (uint32_t)rd_le(rd, 4);
+}
+
+static inline uint64_t rd_le64(struct rd *rd)
+{
+	return rd_le(rd, 8);
+}
+
 /* Owns 'bytes', which is NULL until the first byte.  Bad when 'limit' would be passed or memory
  * runs out; what was written before stays. */
 struct wr {
@@ -113,6 +138,13 @@ struct wr {
 static inline struct wr wr_init(size_t limit)
 {
 	return (struct wr){.limit = limit};
+}
+
+/* A writer over 'size' bytes of the caller's (not NULL), which it neither grows nor frees: no
+ * wr_fini(). */
+static inline struct wr wr_over(void *bytes, size_t size)
+{
+	return (struct wr){.bytes = bytes, .capacity = size, .limit = size};
 }
 
 void wr_fini(struct wr *wr);
@@ -162,6 +194,21 @@ static inline void wr_be32(struct wr *wr, uint32_t value)
 static inline void wr_be64(struct wr *wr, uint64_t value)
 {
 	wr_be(wr, value, 8);
+}
+
+static inline void wr_le16(struct wr *wr, uint16_t value)
+{
+	wr_be(wr, __builtin_bswap16(value), 2);
+}
+
+static inline void wr_le32(struct wr *wr, uint32_t value)
+{
+	wr_be(wr, __builtin_bswap32(value), 4);
+}
+
+static inline void wr_le64(struct wr *wr, uint64_t value)
+{
+	wr_be(wr, __builtin_bswap64(value), 8);
 }
 
 #endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A NIC on a guest's VMBus whose inside is in the switch: a device of vmbus/channel.h that passes
+ * its channels, GPADLs and memory on by the attach socket (attach.h), keeps all that it passed, and
+ * says it again when the switch comes back.  Of the process that runs the guest; no DPDK.
+ *
+ * Thread: the server's.  Its owner polls vmbus_remote_fd() and calls vmbus_remote_event().
+ */
+#ifndef VMBUS_REMOTE_H
+#define VMBUS_REMOTE_H
+
+#include "ctl/base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vmbus_remote;
+struct vmbus_server;
+
+/* A piece of guest memory, as the switch will map it. */
+struct vmbus_remote_memory {
+	uint64_t gpa, size;
+	int fd; /* borrowed for life; sealed against shrinking */
+	uint64_t offset;
+};
+
+struct vmbus_remote_opts {
+	const char *path; /* of the NIC's attach socket */
+	const struct vmbus_remote_memory *memory;
+	unsigned n_memory;
+	/* Something for people: connected, refused and why, lost.  May be NULL. */
+	void (*event)(void *ctx, const char *text);
+	void *ctx;
+};
+
+/* Connects, or goes on trying to: the device is offered when the switch has said what it is.  0 or
+ * negative errno. */
+int vmbus_remote_create(struct vmbus_server *server, const struct vmbus_remote_opts *opts,
+			struct vmbus_remote **ret_remote, struct err *err);
+/* Withdraws the device and closes.  Takes NULL. */
+void vmbus_remote_destroy(struct vmbus_remote *remote);
+/* Changes when it connects again: ask each time.  -1: none now. */
+int vmbus_remote_fd(const struct vmbus_remote *remote);
+/* Something to read, or time has passed; to be called at least ten times a second. */
+void vmbus_remote_event(struct vmbus_remote *remote);
+bool vmbus_remote_attached(const struct vmbus_remote *remote);
+
+#endif

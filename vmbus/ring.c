@@ -169,12 +169,12 @@ static uint32_t copy_in(const struct vmbus_ring *ring, uint32_t at, const void *
 	return vmbus_ring_advance(ring, at, (uint32_t)size);
 }
 
-void vmbus_out_put_wrapped(struct vmbus_out *out, const struct vmbus_desc *desc, const void *header,
+void vmbus_out_put_wrapped(struct vmbus_out *out, const uint64_t desc[2], const void *header,
 			   size_t header_size, const void *payload, size_t payload_size)
 {
 	const struct vmbus_ring *ring = &out->ring;
 	uint64_t zero = 0, trailer = (uint64_t)out->write << 32;
-	uint32_t at = copy_in(ring, out->write, desc, sizeof(*desc));
+	uint32_t at = copy_in(ring, out->write, desc, sizeof(struct vmbus_desc));
 
 	at = copy_in(ring, at, header, header_size);
 	at = copy_in(ring, at, payload, payload_size);

@@ -65,7 +65,7 @@ bool vmbus_in_break(struct vmbus_in *in, enum vmbus_ring_fault fault);
 bool vmbus_out_break(struct vmbus_out *out, enum vmbus_ring_fault fault);
 bool vmbus_in_room_wanted(struct vmbus_in *in, uint32_t begun, uint32_t pending);
 void vmbus_ring_copy_out(const struct vmbus_ring *ring, uint32_t at, void *to, uint32_t size);
-void vmbus_out_put_wrapped(struct vmbus_out *out, const struct vmbus_desc *desc, const void *header,
+void vmbus_out_put_wrapped(struct vmbus_out *out, const uint64_t desc[2], const void *header,
 			   size_t header_size, const void *payload, size_t payload_size);
 
 static inline uint32_t vmbus_in_begin(struct vmbus_in *in)
@@ -171,8 +171,7 @@ static inline int vmbus_out_put(struct vmbus_out *out, enum vmbus_packet_type ty
 				const void *payload, size_t payload_size)
 {
 	size_t start = sizeof(struct vmbus_desc) + header_size, len;
-	struct vmbus_desc desc;
-	uint64_t trailer;
+	uint64_t desc[2], trailer;
 	uint32_t total;
 	uint8_t *at;
 
@@ -185,12 +184,15 @@ static inline int vmbus_out_put(struct vmbus_out *out, enum vmbus_packet_type ty
 		return -EMSGSIZE;
 	if (__builtin_expect(total > out->room, 0))
 		return total > out->ring.size - 8 ? -EMSGSIZE : -EAGAIN;
-	desc = (struct vmbus_desc){(uint16_t)type, (uint16_t)(start / 8), (uint16_t)(len / 8),
-				   flags, transaction_id};
+	/* Words, not 'struct vmbus_desc': four small stores that are read back as one large one
+	 * wait for each other. */
+	desc[0] = (uint64_t)(uint16_t)type | (uint64_t)(start / 8) << 16 |
+		  (uint64_t)(len / 8) << 32 | (uint64_t)flags << 48;
+	desc[1] = transaction_id;
 	if (__builtin_expect(total <= out->ring.size - out->write, 1)) {
 		at = out->ring.data + out->write;
 		trailer = (uint64_t)out->write << 32;
-		memcpy(at, &desc, sizeof(desc));
+		memcpy(at, desc, sizeof(desc));
 		if (header_size != 0)
 			memcpy(at + sizeof(desc), header, header_size);
 		if ((payload_size & 7) != 0)
@@ -199,7 +201,7 @@ static inline int vmbus_out_put(struct vmbus_out *out, enum vmbus_packet_type ty
 			memcpy(at + start, payload, payload_size);
 		memcpy(at + len, &trailer, sizeof(trailer));
 	} else {
-		vmbus_out_put_wrapped(out, &desc, header, header_size, payload, payload_size);
+		vmbus_out_put_wrapped(out, desc, header, header_size, payload, payload_size);
 	}
 	out->write = vmbus_ring_advance(&out->ring, out->write, total);
 	out->room -= total;

@@ -61,7 +61,9 @@ static const char *reason(const json_t *said)
 {
 	const char *text = json_string_value(json_object_get(said, "reason"));
 
-	return text != NULL && !json_is_true(json_object_get(said, "attached")) ? text : "";
+	if (json_is_true(json_object_get(said, "attached")))
+		return "";
+	return text != NULL && text[0] != '\0' ? text : "nobody has attached to it yet";
 }
 
 static json_int_t count_faults(const json_t *faults)
@@ -183,6 +185,9 @@ static int nic_show(void *ctx, struct ctl_call *call, const json_t *params, json
 	if (json_is_true(json_object_get(json_object_get(json_object_get(nic, "guest"), "rss"),
 					 "enabled")))
 		json_object_set_new(row, "rss", rss_of(nic));
+	/* What nobody has negotiated is not worth a screen of zeros. */
+	if (json_string_length(json_object_get(row, "nvsp")) == 0)
+		json_object_del(nic, "guest");
 	json_object_set_new(row, "nic", nic);
 	json_object_set_new(row, "configured",
 			    json_deep_copy(conf_object(d->conf, "port", p->name)));

@@ -2,10 +2,13 @@
 #
 # vswitch under the switch benchmark: an adapter as its README describes.  Sourced by the benchmark, never run.
 # VSWITCHD names the daemon (default: build/vswitchd/... of this checkout).
-# Variants: 2w, a second worker, on the control core: the two ports' queues part (N workloads).
+# Variants: 2w, a second worker, on the control core: the two ports' queues part (N workloads); vmbus, the guest of
+# the V workloads has a synthetic NIC (tests/tools) instead of a virtio one.
 VSWITCH_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 VSWITCHD=${VSWITCHD:-$VSWITCH_ROOT/build/vswitch/vswitchd}
 VSWITCHCTL=${VSWITCHCTL:-$VSWITCH_ROOT/build/ctl/vswitchctl}
+
+VSWITCH_TOOLS=${VSWITCH_TOOLS:-$VSWITCH_ROOT/build/tests/tools}
 
 sut_supports() { case $POLICY in normal|vm|inport|l3|acl:*|exact|pipeline|ct|encap|decap) ;; *) return 1;; esac; }
 
@@ -17,7 +20,7 @@ vswitch_config() {
   echo "switch add br0 --type external"
   echo "port add br0 p0 --kind phys --driver dpdk --device $(port_devargs 0) --mtu 1500"
   if [ "$POLICY" = vm ]; then
-    echo "port add br0 vh0 --kind vhost --mode client --socket $RUN/vh0"
+    vswitch_guest_port
     # Where the far station lives: behind the guest, or, when the guest is the source, behind the wire.
     case $GUEST in
       tx) echo "mac add br0 02:52:54:00:00:01 --port p0";;
@@ -27,6 +30,28 @@ vswitch_config() {
     echo "port add br0 p1 --kind phys --driver dpdk --device $(port_devargs 1) --mtu 1500"
   fi
 }
+# A guest takes frames to its own address only, so its NIC has the far station's where that lives behind it.
+vswitch_guest_port() {
+  local mac=02:52:54:00:00:01; [ "$GUEST" = tx ] && mac=02:52:54:00:00:02
+  case $VARIANT in
+    *vmbus*) echo "port add br0 vh0 --kind vmbus --queues 1 --mac $mac";;
+    *) echo "port add br0 vh0 --kind vhost --mode client --socket $RUN/vh0";;
+  esac
+}
+# Takes the place of the harness's guest: its counters are where the harness looks for the other's.
+case $VARIANT in *vmbus*)
+start_guest() {
+  local tool=vmbus-echo size=60
+  case "$GUEST_IN" in *1518*) size=1514;; esac
+  case $GUEST in
+    rx) tool=vmbus-sink;;
+    tx) tool="vmbus-gen --size $size --flows 1000 --dst 02:52:54:00:00:01";;
+  esac
+  mkdir -p "$RUN/nic"
+  taskset -c "$CTL_CPU" "$VSWITCH_TOOLS"/$tool --huge --counters "$RUN/g.stats" "$RUN/nic/vh0.sock" >"$RUN/guest.log" 2>&1 </dev/null &
+  GUEST_PIDS=$!
+};;
+esac
 # br0: the inner side; ext0: the underlay, with the VTEP 172.31.1.1.  The far end does not answer ARP.
 vswitch_overlay() {
   local in out; [ "$POLICY" = encap ] && in=0 out=1 || in=1 out=0
@@ -67,6 +92,7 @@ vswitch_flows() {
 sut_info() {
   cat "$RUN/vswitch.log"
   "$VSWITCHCTL" --socket "$RUN/vswitch.sock" core list
+  case $VARIANT in *vmbus*) "$VSWITCHCTL" --socket "$RUN/vswitch.sock" nic show vh0; cat "$RUN/guest.log";; esac
   "$VSWITCHCTL" --socket "$RUN/vswitch.sock" flow stats
 }
 sut_stop() { stop_pids $SUT_PIDS; }

@@ -21,7 +21,7 @@ static void the_table_has_every_noun(void **state)
 					    "mac",	 "config", "capture", "stats",	    "drop",
 					    "events",	 "top",	   "doctor",  "flow",	    "group",
 					    "meter",	 "trace",  "why",     "controller", "vtep",
-					    "conntrack", "queue", "nic"};
+					    "conntrack", "queue",  "nic"};
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {

@@ -82,6 +82,8 @@ static void live_names(struct ctl_completer *c, const char *kind, const char *pr
 		put_listed(c, "switch", "list", "name", prefix);
 	else if (strcmp(kind, "port") == 0)
 		put_listed(c, "port", "list", "name", prefix);
+	else if (strcmp(kind, "nic") == 0)
+		put_listed(c, "nic", "list", "name", prefix);
 	else if (strcmp(kind, "tenant") == 0)
 		put_listed(c, "tenant", "list", "name", prefix);
 	else if (strcmp(kind, "core") == 0)

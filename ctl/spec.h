@@ -69,7 +69,7 @@ struct ctl_arg {
 	const char *metavar;  /* "SECONDS"; NULL: from the name */
 	const char *help;     /* half a sentence, no full stop */
 	const char *choices;  /* "external|internal|private"; of each item for CTL_LIST */
-	const char *complete; /* what live names complete it: "switch" "port" "tenant" "core"
+	const char *complete; /* what live names complete it: "switch" "port" "nic" "tenant" "core"
 				 "cpu" "capture" "revision" "netns" "interface" "file" */
 	int64_t min, max;     /* of a number; of the number of items of a CTL_LIST; 0, 0: none */
 	const char *def;      /* the default in words, for help; NULL: none */

@@ -8,7 +8,7 @@
 #define NIC_ARG                                                                                    \
 	{                                                                                          \
 		.name = "name", .type = CTL_NAME, .flags = CTL_POS | CTL_REQUIRED,                 \
-		.complete = "port", .help = "the NIC's port"                                       \
+		.complete = "nic", .help = "the NIC's port"                                        \
 	}
 
 static const struct ctl_arg set_args[] = {

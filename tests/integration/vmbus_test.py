@@ -319,11 +319,48 @@ def switch_dies(t):
     end(t, sw, a, b)
 
 
+def hostile(t):
+    """A guest that lies in all the ways we know, beside two that do not."""
+    if not HOSTILE:
+        t.note('no vmbus-hostile was given: no attacks')
+        return
+    sw, a, b = two(t, 'hostile')
+    sw.ctl('port add lan evil --kind vmbus --queues 4')
+    evil = sw.ctl('nic show evil')['nic']['socket']
+    t.check(a.ns.reaches('10.0.0.2', 10), 'hostile: a reaches b')
+    ping = a.ns.popen('ping -D -i 0.02 -w 300 10.0.0.2', stdout=-1, text=True)
+    stream = Stream(a.ns, '10.0.0.1', b.ns)
+    with open(t.file('hostile.log'), 'w+') as log:
+        attack = t.popen([HOSTILE, '--attack', 'all', '--messages', '20000', '--ms', '200', evil], stdout=log, stderr=log)
+        try:
+            code = attack.wait(200)
+        except vst.subprocess.TimeoutExpired:
+            code = 'hangs'
+        log.seek(0)
+        said = log.read()
+    t.check(code == 0, 'hostile: after each attack an honest guest is served at the same port', said[-3000:])
+    t.check(sw.proc.poll() is None and sw.answers(), 'hostile: the daemon lives', sw.log_text()[-2000:])
+    ping.send_signal(vst.signal.SIGINT)
+    out = ping.communicate(timeout=30)[0]
+    sent, got = map(int, re.search(r'(\d+) packets transmitted, (\d+) received', out).groups())
+    seen = [float(when) for when in re.findall(r'\[([\d.]+)\] \d+ bytes from', out)]
+    gap = max((y - x for x, y in zip(seen, seen[1:])), default=0)
+    t.note(f'hostile: {got} of {sent} pings between the others were answered, at most {gap * 1000:.0f} ms without')
+    t.check(sent - got <= 2, 'hostile: the others lost nothing', out[-400:])
+    stream.end()
+    t.check(stream.failed is None and stream.got > 1 << 20, 'hostile: nor did their connection break', stream.failed)
+    log_lines = len(sw.log_text().splitlines())
+    t.check(log_lines < 3000, 'hostile: the log is not flooded', log_lines)
+    t.note(f'hostile: counted at the port: {sw.ctl("nic show evil")["nic"]["faults"]}')
+    sw.ctl('port remove evil')
+    end(t, sw, a, b)
+
+
 def test(t):
     if TAP is None:
         raise vst.Skip('no vmbus-tap was given')
     only = sys.argv[5:]
-    for part in (sizes, offloads, vlans, tenants, changes, guest_dies, switch_dies):
+    for part in (sizes, offloads, vlans, tenants, changes, guest_dies, switch_dies, hostile):
         if not only or part.__name__ in only:
             part(t)
 

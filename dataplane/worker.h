@@ -39,6 +39,7 @@ struct dp_rxq_list {
 	uint64_t serial; /* tells lists apart: an address is used again */
 	uint16_t n;
 	bool polled; /* some queue has no wake_fd */
+	bool armed;  /* some queue wants to hear of sleep */
 	struct dp_rxq *q[];
 };
 

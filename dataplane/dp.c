@@ -9,6 +9,7 @@
 
 #include "ctl/base/clock.h"
 #include "dataplane/fdb_priv.h"
+#include "dataplane/frag.h"
 #include "dataplane/inject.h"
 #include "dataplane/punt_priv.h"
 
@@ -18,7 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_errno.h>
@@ -97,7 +100,8 @@ static int create(struct dp *dp, const struct dp_opts *opts)
 	atomic_store(&dp->max_sleep_us, opts->max_sleep_us);
 	atomic_store(&dp->view, empty);
 	dp->domain_totals = calloc(DP_MAX_DOMAINS, sizeof(*dp->domain_totals));
-	if (empty == NULL || dp->domain_totals == NULL || rcu_create(dp) != 0 ||
+	dp->watch_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (empty == NULL || dp->domain_totals == NULL || dp->watch_fd < 0 || rcu_create(dp) != 0 ||
 	    dp_punt_init(dp) != 0)
 		return -ENOMEM;
 	empty->destroy = view_free;
@@ -117,7 +121,10 @@ int dp_create(const struct dp_opts *opts, struct dp **ret_dp, struct err *err)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for the dataplane");
 	memset(dp, 0, sizeof(*dp));
 	dp->punt_fd = -1;
-	if (getrandom(dp->probe_key, sizeof(dp->probe_key), 0) != sizeof(dp->probe_key)) {
+	dp->watch_fd = -1;
+	dp_set_fragments(dp, DP_FRAG_LIMIT, DP_FRAG_TENANT_LIMIT, DP_FRAG_TIMEOUT_S);
+	if (getrandom(dp->frag_secret, sizeof(dp->frag_secret), 0) != sizeof(dp->frag_secret) ||
+	    getrandom(dp->probe_key, sizeof(dp->probe_key), 0) != sizeof(dp->probe_key)) {
 		free(dp);
 		return err_set(err, -EIO, "random", "the kernel gives no random numbers");
 	}
@@ -158,6 +165,8 @@ void dp_destroy(struct dp *dp)
 	dp_flow_fini(dp);
 	dp_punt_fini(dp);
 	dp_meters_fini(dp);
+	if (dp->watch_fd >= 0)
+		close(dp->watch_fd);
 	for (unsigned i = 0; i < dp->n_pools; i++)
 		rte_mempool_free(dp->pools[i].pool);
 	free(dp->rcu);
@@ -262,6 +271,18 @@ unsigned dp_n_workers(const struct dp *dp)
 void dp_set_max_sleep(struct dp *dp, uint32_t us)
 {
 	atomic_store(&dp->max_sleep_us, us);
+}
+
+void dp_set_fragments(struct dp *dp, uint32_t limit, uint32_t tenant_limit, uint32_t timeout_s)
+{
+	atomic_store(&dp->frag_limit, limit);
+	atomic_store(&dp->frag_tenant_limit, tenant_limit);
+	atomic_store(&dp->frag_ticks, timeout_s * (1000 / DP_FRAG_TICK_MS));
+}
+
+uint32_t dp_port_next_serial(struct dp *dp)
+{
+	return ++dp->last_port_serial;
 }
 
 void dp_set_rebalance(struct dp *dp, bool on)

@@ -210,9 +210,10 @@ void netvsp_send_vf(struct netvsp *n)
 
 void netvsp_set_vf(struct netvsp *n, bool present, uint32_t serial)
 {
+	bool same = present == n->vf_present && serial == n->vf_serial;
 	struct netvsp_state next = n->state;
 
-	if (present == n->vf_present && serial == n->vf_serial)
+	if (same && (present || !next.vf_active)) /* it may be active since before a restart */
 		return;
 	n->vf_present = present;
 	n->vf_serial = serial;

@@ -97,7 +97,8 @@ struct netvsp_ops {
 	 * before; but what takes away (revoke, halt, reset, a lesser configuration) happens all the
 	 * same. */
 	int (*changed)(void *ctx, const struct netvsp_state *state);
-	/* Offers 'n' subchannels to the guest: after the answer that grants them.  */
+	/* There shall be 'n' subchannels in all, offered already or not: after the answer that
+	 * grants them. */
 	void (*offer_subchannels)(void *ctx, unsigned n);
 	/* The guest asks for another address; 0 or negative. */
 	int (*set_mac)(void *ctx, const uint8_t mac[6]);

@@ -227,6 +227,8 @@ bool vsp_start(struct vsp *v, uint32_t version)
 			      .ndis_config = {1514, NVSP_CAP_8021Q | NVSP_CAP_SRIOV}};
 	if (version >= NVSP_V6_1)
 		m.ndis_config.capabilities |= NVSP_CAP_RSC;
+	if (v->capabilities != 0)
+		m.ndis_config.capabilities = v->capabilities;
 	if (version >= NVSP_V2 && !vsp_tell(v, &m))
 		return false;
 	m = (struct nvsp_msg){.type = NVSP_SEND_NDIS_VER,

@@ -65,7 +65,7 @@ static int on_changed(void *ctx, const struct netvsp_state *state)
 {
 	struct vsp *v = ctx;
 
-	if (netvsp_state_check(state) < 0)
+	if (netvsp_state_check(state) < 0 || state != netvsp_state(v->n))
 		abort();
 	v->now++;
 	v->n_changed++;

@@ -150,12 +150,12 @@ static void reset_finish(struct vmbus_server *s)
 	offers_forget(s);
 	s->after = AFTER_NOTHING;
 	s->reset_done = NULL;
+	if (done != NULL)
+		done(s->reset_ctx);
 	if (after == AFTER_CONTACT)
 		contact_answer(s);
 	else if (after == AFTER_UNLOAD)
 		out_add(s, (struct out){.type = VMBUS_MSG_UNLOAD_RESPONSE});
-	if (done != NULL)
-		done(s->reset_ctx);
 }
 
 /* ---- In and out ---- */

@@ -8,11 +8,13 @@
  *
  * Its event descriptors live from OPENING to CLOSED.
  */
-#include "vmbus/server_priv.h"
+#include "vmbus/channel.h"
 
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "vmbus/server_priv.h"
 
 static void answer_open(struct channel *c, uint32_t status)
 {

@@ -8,12 +8,13 @@
  * Every HEADER gets one GPADL_CREATED and every TEARDOWN one GPADL_TORNDOWN, for guests wait for
  * them without a limit.
  */
-#include "vmbus/server_priv.h"
+#include "vmbus/gpadl.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "hv/gpa.h"
+#include "vmbus/server_priv.h"
 
 #define WORD sizeof(uint64_t)
 

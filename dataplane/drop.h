@@ -39,6 +39,7 @@
 	X(RESUME_LIMIT, "resume-limit", "its rules look it up again (ct) too often")            \
 	X(RESUME_FULL, "resume-full", "no room to keep what its rules wanted with it (ct)")     \
 	X(CONTROLLER_LIMIT, "controller-limit", "its port sends controllers more than it may")     \
+	X(CONTROLLER_METER, "controller-meter", "its switch's meter 'controller' is over its rate") \
 	X(CONTROLLER_FULL, "controller-full", "too many frames wait for the controllers")       \
 	X(TUNNEL_MALFORMED, "tunnel-malformed", "the headers around it are cut off or wrong")  \
 	X(TUNNEL_CHECKSUM, "tunnel-checksum", "the outer UDP checksum is wrong, or missing") \

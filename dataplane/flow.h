@@ -92,6 +92,7 @@ struct dp_flow_log {
 struct dp_pipeline {
 	uint16_t index;
 	_Atomic bool tells_ttl; /* controllers want frames whose TTL ends */
+	_Atomic uint32_t punt_meter;
 	uint64_t id;
 	dp_translate_fn translate;
 	void *arg;

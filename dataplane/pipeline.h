@@ -40,6 +40,10 @@ uint64_t dp_pipeline_id(const struct dp_pipeline *pipeline);
  * do not. */
 void dp_pipeline_tell_ttl(struct dp_pipeline *pipeline, bool tell);
 
+/* Frames for controllers go by this meter (meter.h); DP_NO_METER, as at first: by none. */
+#define DP_NO_METER UINT32_MAX
+void dp_pipeline_meter_punts(struct dp_pipeline *pipeline, uint32_t meter);
+
 /* The version that changes made now will be seen from. */
 uint64_t dp_pipeline_next(const struct dp_pipeline *pipeline);
 /* A rule of 'table' with this match comes or goes. */

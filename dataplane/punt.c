@@ -12,6 +12,7 @@
 #include "dataplane/punt_priv.h"
 
 #include "dataplane/flow.h"
+#include "dataplane/meter_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -44,6 +45,22 @@ static bool within_limit(struct dp_worker *w, uint16_t port)
 	} while (!atomic_compare_exchange_weak_explicit(rest_at, &old, next, memory_order_relaxed,
 							memory_order_relaxed));
 	return true;
+}
+
+/* The switch's meter for what goes to controllers. */
+static bool within_meter(struct dp_worker *w, const struct dp_pipeline *pl, uint32_t size)
+{
+	struct dp_meter *meter =
+		dp_meter_at(w->dp, atomic_load_explicit(&pl->punt_meter, memory_order_relaxed));
+	int over;
+
+	if (meter == NULL)
+		return true;
+	dp_flow_count(w->flow, meter->spec.counter, 1, size);
+	over = dp_meter_run(meter, w->index, w->burst_tsc, size);
+	if (over >= 0)
+		dp_flow_count(w->flow, meter->spec.bands[over].counter, 1, size);
+	return over < 0;
 }
 
 static void ring(struct dp *dp)
@@ -105,6 +122,8 @@ enum dp_drop dp_punt_put(struct dp_worker *w, const struct dp_vport *in,
 	queue = &w->flow->punts->records;
 	if (!within_limit(w, in->id))
 		return DP_DROP_CONTROLLER_LIMIT;
+	if (!within_meter(w, in->pipeline, size))
+		return DP_DROP_CONTROLLER_METER;
 	r = dp_records_reserve(queue, (uint32_t)sizeof(*r) + tag_size + size);
 	if (r == NULL)
 		return DP_DROP_CONTROLLER_FULL;

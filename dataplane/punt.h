@@ -4,12 +4,14 @@
  * packet buffer into a queue of its own (records.h) and goes on; the control thread takes them from
  * there when it has time.
  *
- * 	worker: CONTROLLER step ─► limit of the ingress port ─► queue ─► doorbell, if asked for
+ * 	worker: CONTROLLER step ─► limit of the ingress port ─► meter of the switch, if it has one
+ * 		─► queue ─► doorbell, if asked for
  * 	control thread: dp_punt_fd() readable ─► dp_punt_poll() ─► fn()
  *
  * What is not taken is counted as a drop of the ingress port: 'controller-limit' when the port is
- * over its share, 'controller-full' when the queue is.  So neither one port nor all of them can
- * make the control thread do more than it asks for, and a worker never waits for it.
+ * over its share, 'controller-meter' when the switch is, 'controller-full' when the queue is.  So
+ * neither one port nor all of them can make the control thread do more than it asks for, and a
+ * worker never waits for it.
  */
 #ifndef DATAPLANE_PUNT_H
 #define DATAPLANE_PUNT_H

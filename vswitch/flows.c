@@ -672,6 +672,14 @@ static void list_to_gone(struct vs_flows *flows, struct vs_rule *rule)
 	flows->gone = rule;
 }
 
+/* Packets for controllers go by the meter of that name, if there is one. */
+static void meter_punts(struct vs_flows *flows)
+{
+	const struct vs_meter *meter = vs_meters_find(flows->meters, OF_METER_CONTROLLER);
+
+	dp_pipeline_meter_punts(flows->pipeline, meter != NULL ? meter->index : DP_NO_METER);
+}
+
 void vs_flows_commit(struct vs_flows *flows)
 {
 	const struct dp_key any = {0};
@@ -692,6 +700,7 @@ void vs_flows_commit(struct vs_flows *flows)
 	flows->came = flows->left = NULL;
 	/* Before rules that use them are seen. */
 	vs_meters_commit(flows->meters);
+	meter_punts(flows);
 	if (vs_groups_commit(flows->groups))
 		dp_pipeline_log(flows->pipeline, VS_FLOW_GROUPS, &any, &any);
 	dp_pipeline_publish(flows->pipeline);

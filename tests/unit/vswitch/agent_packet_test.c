@@ -21,6 +21,7 @@
 #include "dataplane/dp.h"
 #include "dataplane/port_mem.h"
 #include "tests/support/packet.h"
+#include "vswitch/meters.h"
 #include "vswitch/of/packet.h"
 #include "vswitch/of/text.h"
 #include "vswitch/packet_buffer.h"
@@ -256,6 +257,68 @@ static void a_table_miss_says_so(void **state)
 	assert_int_equal(in.reason, OFPR_NO_MATCH);
 }
 
+static enum of_error try_meter(uint16_t command, const char *text)
+{
+	struct of_text_error err = {0};
+	struct of_meter_mod mod;
+
+	if (of_text_meter_parse(text, 1, command, &mod, &err) != 0)
+		fail_msg("%s: %u: %s", text, err.column, err.what);
+	of_meter_mod_encode(&msg, XID, &mod);
+	of_meter_fini(&mod.meter);
+	return of_rig_try(&rig, &msg);
+}
+
+/* So many of ten frames, all of which have their fate when this returns. */
+static unsigned heard_of_ten(uint64_t *ret_dropped)
+{
+	const struct dp_count *c = dp_port_count(rig.dp, port_of(1)->id);
+	struct of_packet_in in;
+	uint64_t before;
+	unsigned n = 0;
+
+	dp_count_refresh(rig.dp);
+	before = c->drops_rx[DP_DROP_CONTROLLER_METER];
+	for (unsigned i = 0; i < 10; i++)
+		receive(1);
+	do {
+		for (; hears(&in, 20); n++)
+			;
+		dp_count_refresh(rig.dp);
+		*ret_dropped = c->drops_rx[DP_DROP_CONTROLLER_METER] - before;
+	} while (n + *ret_dropped < 10);
+	return n;
+}
+
+static void a_meter_holds_for_all_that_goes_to_controllers(void **state)
+{
+	static const char text[] =
+		"meter=controller,pktps,burst,bands=type=drop,rate=1,burst_size=";
+	struct of_band_counter band;
+	struct dp_flow_counts counts;
+	char three[100], four[100];
+	struct vs_meter *meter;
+	uint64_t dropped;
+
+	snprintf(three, sizeof(three), "%s3", text);
+	snprintf(four, sizeof(four), "%s4", text);
+	must_flow("table=0,priority=9,actions=controller:65535");
+	assert_int_equal(try_meter(OFPMC_ADD, three), OF_OK);
+	assert_in_range(heard_of_ten(&dropped), 3, 5);
+	meter = vs_meters_find(vs_flows_meters(rig.flows), OF_METER_CONTROLLER);
+	assert_non_null(meter);
+	(void)vs_meter_counts(rig.flows, meter, &counts, &band);
+	assert_int_equal(counts.packets, 10);
+	assert_int_equal(band.n_packets, dropped);
+	assert_int_equal(try_meter(OFPMC_MODIFY, four), OF_OK);
+	assert_in_range(heard_of_ten(&dropped), 4, 6);
+	/* All meters are all but this one. */
+	assert_int_equal(try_meter(OFPMC_DELETE, "meter=all"), OF_OK);
+	assert_in_range(heard_of_ten(&dropped), 0, 3);
+	assert_int_equal(try_meter(OFPMC_DELETE, "meter=controller"), OF_OK);
+	assert_int_equal(heard_of_ten(&dropped), 10);
+}
+
 static void max_len_cuts_what_is_buffered(void **state)
 {
 	struct of_packet_in in;
@@ -448,6 +511,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_packet_in_says_which_rule_sent_it),
 		TEST(a_table_miss_says_so),
+		TEST(a_meter_holds_for_all_that_goes_to_controllers),
 		TEST(max_len_cuts_what_is_buffered),
 		TEST(what_a_pop_made_too_short_is_padded),
 		TEST(an_invalid_ttl_is_told_to_who_wants_it),

@@ -39,6 +39,13 @@ static const struct ctl_arg add_args[] = {
 	 .max = 3600000,
 	 .help = "ask a silent controller after so long; after three times that it is lost",
 	 .def = "5s"},
+	{.name = "aux",
+	 .type = CTL_UINT,
+	 .min = 0,
+	 .max = 8,
+	 .metavar = "N",
+	 .help = "auxiliary connections to a target that the switch connects to, for packets",
+	 .def = "0"},
 	{.name = "insecure",
 	 .type = CTL_FLAG,
 	 .help = "let others than this host connect without TLS"},
@@ -72,6 +79,7 @@ static const struct ctl_col list_cols[] = {
 	{"target", "TARGET", CTL_LEFT, CTL_AS_IS, true},
 	{"peer", "PEER", CTL_LEFT, CTL_AS_IS, true},
 	{"state", "STATE", CTL_LEFT, CTL_AS_IS, false},
+	{"aux", "AUX", CTL_RIGHT, CTL_AS_IS, true},
 	{"role", "ROLE", CTL_LEFT, CTL_AS_IS, false},
 	{"since", "SINCE", CTL_RIGHT, CTL_AS_AGE, false},
 	{"rx_messages", "IN", CTL_RIGHT, CTL_AS_COUNT, false},
@@ -126,7 +134,8 @@ const struct ctl_spec ctl_spec_controllers[] = {
 		.cols = list_cols,
 		.rows = "controllers",
 		.flags = CTL_DEFAULT | CTL_WATCH,
-		.answer = "{\"controllers\": [{\"switch\", \"target\", \"peer\", \"state\": "
+		.answer = "{\"controllers\": [{\"switch\", \"target\", \"peer\", \"aux\": id of an "
+			  "auxiliary connection or null, \"state\": "
 			  "connected, hello, connecting, waiting or listening, \"role\": equal, "
 			  "master or slave, \"since\": s, \"rx_messages\", \"tx_messages\", "
 			  "\"dropped\", \"error\"}]}",

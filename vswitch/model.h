@@ -24,6 +24,7 @@
 #define VS_MAX_SWITCHES	   256
 #define VS_MAX_TENANTS	   4096
 #define VS_MAX_CONTROLLERS 1024
+#define VS_MAX_AUX	   8
 #define VS_MAX_QUEUES	   16384
 /* Ports have OpenFlow numbers from 1 to this: those above are OpenFlow's own in 16 bits. */
 #define VS_MAX_OF_PORT 65279
@@ -71,6 +72,7 @@ struct vs_controller {
 	const char *target;	     /* vs_target_parse() takes it */
 	const char *ca, *cert, *key; /* paths; NULL: no TLS */
 	unsigned probe_ms;	     /* 0: the default */
+	unsigned n_aux;		     /* auxiliary connections */
 };
 
 /* One tenant of an uplink that several share. */

@@ -60,7 +60,7 @@ static int setup(void **state)
 	msg = wr_init(LIMIT);
 	base = event_base_new();
 	assert_int_equal(vs_punts_create(rig.vs, base, vs_switch_agent, &punts), 0);
-	vs_async_default(false, &rig.ch.async);
+	vs_wishes_default(false, &rig.ch);
 	rig.agent->channels = &rig.ch;
 	rig.agent->n_channels = 1;
 	vs_agent_wishes_changed(rig.agent);
@@ -388,6 +388,111 @@ static void an_invalid_ttl_is_told_to_who_wants_it(void **state)
 	nothing_comes_out();
 }
 
+static void each_connection_gets_as_much_of_it_as_it_said(void **state)
+{
+	struct vs_channel all = {.agent = rig.agent, .role = OFPCR_ROLE_EQUAL, .up = true},
+			  some = {.agent = rig.agent, .role = OFPCR_ROLE_EQUAL, .up = true};
+	struct of_config config = {.miss_send_len = 77};
+	struct of_packet_in in;
+
+	of_config_encode(&msg, OFPT_SET_CONFIG, XID, &config);
+	assert_int_equal(of_rig_try(&rig, &msg), OF_OK);
+	vs_wishes_default(false, &all);
+	vs_wishes_default(false, &some);
+	all.miss_send_len = OF_MAX_LEN_ALL;
+	rig.ch.next = &all;
+	all.next = &some;
+	make_frame(1);
+	must_flow("table=0,priority=5,ip,actions=dec_ttl,output:2");
+	receive(1);
+	must_hear(&in);
+	assert_int_equal(in.data_size, 77);
+	assert_int_not_equal(in.buffer_id, OF_NO_BUFFER);
+	must_hear(&in);
+	assert_int_equal(in.data_size, frame.size);
+	assert_int_equal(in.buffer_id, OF_NO_BUFFER);
+	must_hear(&in);
+	assert_int_equal(in.data_size, 128);
+	assert_int_not_equal(in.buffer_id, OF_NO_BUFFER);
+	/* When all want all of it there is nothing to keep. */
+	rig.ch.miss_send_len = some.miss_send_len = OF_MAX_LEN_ALL;
+	receive(1);
+	for (unsigned i = 0; i < 3; i++) {
+		must_hear(&in);
+		assert_int_equal(in.data_size, frame.size);
+		assert_int_equal(in.buffer_id, OF_NO_BUFFER);
+	}
+	rig.ch.next = NULL;
+}
+
+static void ports_of(uint16_t from)
+{
+	pkt_init(&frame);
+	pkt_eth(&frame, "02:00:00:00:00:02", "02:00:00:00:00:01");
+	pkt_ipv4(&frame, "10.0.0.1", "10.0.0.2");
+	pkt_udp(&frame, from, 2000);
+	pkt_fill(&frame, 158, 1);
+	pkt_finish(&frame, 0);
+}
+
+/* 6.3.5: packets by auxiliary connections, all else by the main one, whose role and wishes hold. */
+static void packets_are_spread_over_auxiliary_connections(void **state)
+{
+	struct vs_channel aux[3] = {0};
+	struct of_packet_in in;
+	unsigned n[3] = {0};
+	struct vs_channel *asks = &aux[2];
+	struct of_header header;
+	struct of_features features;
+	struct rd body;
+
+	for (unsigned i = 0; i < 3; i++) {
+		aux[i] = (struct vs_channel){.agent = rig.agent,
+					     .main = &rig.ch,
+					     .aux_id = (uint8_t)(i + 1),
+					     .up = true,
+					     .next = rig.ch.aux};
+		rig.ch.aux = &aux[i];
+	}
+	must_flow("table=0,priority=5,actions=controller:65535");
+	for (uint16_t i = 0; i < 30; i++) {
+		const struct vs_channel *by;
+
+		ports_of((uint16_t)(1000 + i));
+		receive(1);
+		must_hear(&in);
+		by = rig.by;
+		assert_in_range(by - aux, 0, 2);
+		n[by - aux]++;
+		receive(2);
+		must_hear(&in);
+		assert_ptr_equal(rig.by, by);
+	}
+	assert_true(n[0] > 2 && n[1] > 2 && n[2] > 2);
+	/* An answer goes the way of its question. */
+	of_msg_encode(&msg, OFPT_FEATURES_REQUEST, XID);
+	assert_int_equal(of_header_decode(msg.bytes, msg.size, &header), OF_OK);
+	wr_cut(&rig.sent, 0);
+	rig.at = 0;
+	vs_agent_message(rig.agent, asks, &header, msg.bytes);
+	wr_cut(&msg, 0);
+	assert_ptr_equal(rig.by, asks);
+	assert_true(of_rig_next(&rig, &header, &body));
+	assert_int_equal(of_features_decode(&body, &features), OF_OK);
+	assert_int_equal(features.auxiliary_id, 3);
+	/* What one asks for holds for all. */
+	of_role_encode(&msg, OFPT_ROLE_REQUEST, XID, &(struct of_role){.role = OFPCR_ROLE_SLAVE});
+	assert_int_equal(of_header_decode(msg.bytes, msg.size, &header), OF_OK);
+	vs_agent_message(rig.agent, asks, &header, msg.bytes);
+	wr_cut(&msg, 0);
+	assert_int_equal(rig.ch.role, OFPCR_ROLE_SLAVE);
+	wr_cut(&rig.sent, 0);
+	rig.at = 0;
+	receive(1);
+	assert_false(hears(&in, 100));
+	rig.ch.aux = NULL;
+}
+
 static void a_slave_hears_of_no_packets(void **state)
 {
 	struct of_packet_in in;
@@ -515,6 +620,8 @@ int main(void)
 		TEST(max_len_cuts_what_is_buffered),
 		TEST(what_a_pop_made_too_short_is_padded),
 		TEST(an_invalid_ttl_is_told_to_who_wants_it),
+		TEST(each_connection_gets_as_much_of_it_as_it_said),
+		TEST(packets_are_spread_over_auxiliary_connections),
 		TEST(a_slave_hears_of_no_packets),
 		TEST(a_packet_out_goes_where_it_says),
 		TEST(a_packet_out_may_go_through_the_tables),

@@ -451,6 +451,8 @@ static void controllers_are_where_they_may_be(void **state)
 	refused(CONTROLLER("tcp:name"), -EINVAL, "bad-target");
 	refused(CONTROLLER("tls:10.0.0.1", ",'ca':'/a','cert':'/b'"), -EINVAL, "tls-files");
 	refused(CONTROLLER("tcp:10.0.0.1", ",'ca':'/a'"), -EINVAL, "tls-files");
+	refused(CONTROLLER("ptcp:6653", ",'aux':1"), -EINVAL, "bad-aux");
+	refused(CONTROLLER("tcp:10.0.0.1", ",'aux':9"), -EINVAL, "bad-aux");
 	refused(STATE("'controller':{'c':{'switch':'none','target':'ptcp:1'}}"), -ENOENT,
 		"not-found");
 	refused(STATE("'controller':{'c':{'switch':'int'}}"), -EINVAL, "bad-target");

@@ -41,6 +41,7 @@
 	X(CONTROLLER_LIMIT, "controller-limit", "its port sends controllers more than it may")     \
 	X(CONTROLLER_METER, "controller-meter", "its switch's meter 'controller' is over its rate") \
 	X(CONTROLLER_FULL, "controller-full", "too many frames wait for the controllers")       \
+	X(FLOW_LIMIT, "flow-limit", "its port brings more new flows than a busy worker looks up")  \
 	X(TUNNEL_MALFORMED, "tunnel-malformed", "the headers around it are cut off or wrong")  \
 	X(TUNNEL_CHECKSUM, "tunnel-checksum", "the outer UDP checksum is wrong, or missing") \
 	X(TUNNEL_FRAGMENT, "tunnel-fragment", "a fragment of a tunnel packet") \
@@ -56,6 +57,7 @@
 	X(FRAGMENT, "fragment", "a controller asked that fragments be dropped")                 \
 	X(NO_RECV, "no-recv", "a controller told the ingress port not to receive")              \
 	X(NO_FWD, "no-fwd", "a controller told the egress port not to send")                    \
+	X(NIC_FILTER, "nic-filter", "the guest's network adapter does not ask for such frames")    \
 	X(PORT_REMOVED, "port-removed", "the port was removed while the frame was queued")
 
 enum dp_drop {

@@ -45,7 +45,8 @@ int dp_punt_fd(const struct dp *dp);
 /* Gives up to 'max' frames to 'fn', a few of each worker in turn; returns how many.  The descriptor
  * stays readable when there are more. */
 unsigned dp_punt_poll(struct dp *dp, unsigned max, dp_punt_fn fn, void *arg);
-/* Frames a second that each port may send to controllers, instead of DP_PUNT_RATE. */
+/* Frames a second that each port may send to controllers, instead of DP_PUNT_RATE, where its switch
+ * has no limit of its own (dp_pipeline_limit_punts()). */
 void dp_punt_set_rate(struct dp *dp, uint32_t pps);
 
 #endif

@@ -739,6 +739,11 @@ void vs_flows_abort(struct vs_flows *flows)
 	vs_meters_abort(flows->meters);
 }
 
+void vs_flows_limit_punts(struct vs_flows *flows, uint32_t pps)
+{
+	dp_pipeline_limit_punts(flows->dp, flows->pipeline, pps);
+}
+
 void vs_flows_tell_ttl(struct vs_flows *flows, bool tell)
 {
 	dp_pipeline_tell_ttl(flows->pipeline, tell);

@@ -61,8 +61,10 @@ struct vs_switch {
 	uint32_t mac_age_s; /* 0: the default */
 	uint32_t mac_limit;
 	bool loop_guard;
-	bool secure;	      /* without controllers it goes on by the rules that it has */
-	uint64_t datapath_id; /* 0: one of its own */
+	bool secure;		   /* without controllers it goes on by the rules that it has */
+	uint64_t datapath_id;	   /* 0: one of its own */
+	uint32_t controller_limit; /* packets a second to controllers from each port; 0: the default
+				    */
 };
 
 /* Where a controller of a switch is (target.h). */

@@ -672,6 +672,22 @@ static void port_tells_controllers_no_more_than_it_may(void **state)
 	dp_punt_set_rate(dp, DP_PUNT_RATE);
 }
 
+static void a_switch_has_a_limit_of_its_own_for_controllers(void **state)
+{
+	uint64_t before = drops(DP_DROP_CONTROLLER_LIMIT);
+	unsigned n;
+
+	change(1, TELL, 0);
+	dp_pipeline_limit_punts(dp, pipeline, 1);
+	send(1, 1, 40);
+	n = dp_punt_poll(dp, 100, on_punt, NULL);
+	assert_in_range(n, 8, 12); /* a second or more may have gone by */
+	assert_int_equal(drops(DP_DROP_CONTROLLER_LIMIT) - before, 40 - n);
+	dp_pipeline_limit_punts(dp, pipeline, 0);
+	send(1, 1, 40);
+	assert_int_equal(dp_punt_poll(dp, 100, on_punt, NULL), 40);
+}
+
 /* However many a port may send: what nobody takes is bounded. */
 static void controllers_that_do_not_listen_cost_no_more_than_a_queue(void **state)
 {
@@ -917,6 +933,7 @@ int main(void)
 		TEST(worker_that_goes_leaves_its_counts),
 		TEST(controllers_get_a_copy_and_know_whose),
 		TEST(port_tells_controllers_no_more_than_it_may),
+		TEST(a_switch_has_a_limit_of_its_own_for_controllers),
 		TEST(controllers_that_do_not_listen_cost_no_more_than_a_queue),
 		TEST(unknown_flows_give_way_where_another_port_is_behind),
 		TEST(injected_frame_goes_as_if_it_had_come_by_a_port),

@@ -319,6 +319,28 @@ static void a_meter_holds_for_all_that_goes_to_controllers(void **state)
 	assert_int_equal(heard_of_ten(&dropped), 10);
 }
 
+/* 'switch set --controller-limit' reaches the ports of a switch that has rules. */
+static void the_configured_limit_holds(void **state)
+{
+	const struct dp_count *c = dp_port_count(rig.dp, port_of(1)->id);
+	json_t *config = of_rig_state(), *sw = json_object_get(config, "switch");
+	struct of_packet_in in;
+	unsigned n = 0;
+
+	json_object_set_new(json_object_get(sw, "s"), "controller_limit", json_integer(1));
+	assert_int_equal(vs_apply(rig.vs, NULL, config, false, NULL), 0);
+	json_decref(config);
+	must_flow("table=0,priority=9,actions=controller:65535");
+	for (unsigned i = 0; i < 30; i++)
+		receive(1);
+	do {
+		for (; hears(&in, 20); n++)
+			;
+		dp_count_refresh(rig.dp);
+	} while (n + c->drops_rx[DP_DROP_CONTROLLER_LIMIT] < 30);
+	assert_in_range(n, 8, 12);
+}
+
 static void max_len_cuts_what_is_buffered(void **state)
 {
 	struct of_packet_in in;
@@ -617,6 +639,7 @@ int main(void)
 		TEST(a_packet_in_says_which_rule_sent_it),
 		TEST(a_table_miss_says_so),
 		TEST(a_meter_holds_for_all_that_goes_to_controllers),
+		TEST(the_configured_limit_holds),
 		TEST(max_len_cuts_what_is_buffered),
 		TEST(what_a_pop_made_too_short_is_padded),
 		TEST(an_invalid_ttl_is_told_to_who_wants_it),

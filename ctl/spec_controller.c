@@ -4,35 +4,22 @@
  */
 #include "ctl/spec_priv.h"
 
+#define FILE_ARG(arg, text)                                                                        \
+	{                                                                                          \
+		.name = (arg), .type = CTL_STR, .form = CTL_FORM_PATH, .metavar = "FILE",          \
+		.complete = "file", .help = (text)                                                 \
+	}
+
 static const struct ctl_arg add_args[] = {
-	{.name = "switch",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS | CTL_REQUIRED,
-	 .complete = "switch",
-	 .help = "the switch"},
+	CTL_THE_SWITCH("switch"),
 	{.name = "target",
 	 .type = CTL_STR,
 	 .flags = CTL_POS | CTL_REQUIRED,
 	 .help = "tcp:HOST:PORT, tls:HOST:PORT, unix:PATH; to listen: ptcp:PORT[:ADDRESS], "
 		 "ptls:PORT[:ADDRESS], punix:PATH"},
-	{.name = "ca",
-	 .type = CTL_STR,
-	 .form = CTL_FORM_PATH,
-	 .metavar = "FILE",
-	 .complete = "file",
-	 .help = "TLS: who signed the controllers' certificates"},
-	{.name = "cert",
-	 .type = CTL_STR,
-	 .form = CTL_FORM_PATH,
-	 .metavar = "FILE",
-	 .complete = "file",
-	 .help = "TLS: the switch's certificate"},
-	{.name = "key",
-	 .type = CTL_STR,
-	 .form = CTL_FORM_PATH,
-	 .metavar = "FILE",
-	 .complete = "file",
-	 .help = "TLS: its key"},
+	FILE_ARG("ca", "TLS: who signed the controllers' certificates"),
+	FILE_ARG("cert", "TLS: the switch's certificate"),
+	FILE_ARG("key", "TLS: its key"),
 	{.name = "probe",
 	 .type = CTL_DURATION,
 	 .min = 1000,
@@ -53,11 +40,7 @@ static const struct ctl_arg add_args[] = {
 };
 
 static const struct ctl_arg remove_args[] = {
-	{.name = "switch",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS | CTL_REQUIRED,
-	 .complete = "switch",
-	 .help = "the switch"},
+	CTL_THE_SWITCH("switch"),
 	{.name = "target",
 	 .type = CTL_STR,
 	 .flags = CTL_POS | CTL_REQUIRED,
@@ -66,11 +49,7 @@ static const struct ctl_arg remove_args[] = {
 };
 
 static const struct ctl_arg list_args[] = {
-	{.name = "switch",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS,
-	 .complete = "switch",
-	 .help = "one switch; all without it"},
+	CTL_ONE_SWITCH("switch"),
 	{0},
 };
 

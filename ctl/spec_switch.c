@@ -56,11 +56,7 @@ static const struct ctl_arg add_args[] = {
 };
 
 static const struct ctl_arg set_args[] = {
-	{.name = "name",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS | CTL_REQUIRED,
-	 .complete = "switch",
-	 .help = "the switch"},
+	CTL_THE_SWITCH("name"),
 	SWITCH_OPTIONS,
 	{.name = "default",
 	 .type = CTL_LIST,
@@ -71,11 +67,7 @@ static const struct ctl_arg set_args[] = {
 };
 
 static const struct ctl_arg remove_args[] = {
-	{.name = "name",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS | CTL_REQUIRED,
-	 .complete = "switch",
-	 .help = "the switch"},
+	CTL_THE_SWITCH("name"),
 	{.name = "with-ports",
 	 .type = CTL_FLAG,
 	 .help = "remove its ports too; without it a switch with ports stays"},
@@ -85,11 +77,7 @@ static const struct ctl_arg remove_args[] = {
 static const struct ctl_arg no_args[] = {{0}};
 
 static const struct ctl_arg show_args[] = {
-	{.name = "name",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS | CTL_REQUIRED,
-	 .complete = "switch",
-	 .help = "the switch"},
+	CTL_THE_SWITCH("name"),
 	{.name = "pipeline",
 	 .type = CTL_FLAG,
 	 .help = "also the steps a frame takes, in their order"},
@@ -97,11 +85,7 @@ static const struct ctl_arg show_args[] = {
 };
 
 static const struct ctl_arg verify_args[] = {
-	{.name = "name",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS,
-	 .complete = "switch",
-	 .help = "one switch; all without it"},
+	CTL_ONE_SWITCH("name"),
 	{0},
 };
 

@@ -22,6 +22,7 @@
 #define DP_FLOW_COUNTERS_A_CHUNK 4096u
 #define DP_FLOW_MAX_CHUNKS	 512u /* two million rules */
 #define DP_FLOW_LOG_SIZE	 1024u
+#define DP_FLOW_SEEN		 16384u
 
 /* One worker's share of a rule's counters. */
 struct dp_flow_counter {
@@ -77,6 +78,8 @@ struct dp_flow {
 	struct dp_punt_queue *punts;
 	uint64_t next_upkeep; /* clock */
 	uint32_t tick;
+	uint32_t n_unseen;
+	uint16_t seen_keys[DP_FLOW_SEEN]; /* of packets that would have been found sooner (mf.h) */
 	struct dp_flow_counter *_Atomic counters[DP_FLOW_MAX_CHUNKS]; /* control thread fills in */
 	uint64_t seen[DP_MAX_PIPELINES];			      /* version */
 	struct dp_flow_tokens tokens[DP_MAX_PORTS];		      /* entries a port may make */
@@ -110,6 +113,10 @@ struct dp_flow_log {
 struct dp_pipeline {
 	uint16_t index;
 	_Atomic bool tells_ttl; /* controllers want frames whose TTL ends */
+	_Atomic uint32_t punt_meter;
+	_Atomic uint32_t punt_burst; /* of each port; with the next */
+	_Atomic uint64_t
+		punt_interval; /* cycles from one of a port to the next; 0: the dataplane's */
 	uint64_t id;
 	dp_translate_fn translate;
 	void *arg;

@@ -166,7 +166,7 @@ static int start(struct ctl_server *server, struct err *err)
 	if (rc != 0)
 		return rc;
 	server->accept =
-		event_new(server->base, server->listen_fd, EV_READ | EV_PERSIST, on_accept, server);
+		event_new(server->base, server->socket.fd, EV_READ | EV_PERSIST, on_accept, server);
 	server->accept_again = evtimer_new(server->base, on_accept_again, server);
 	if (server->accept == NULL || server->accept_again == NULL ||
 	    event_add(server->accept, NULL) != 0)
@@ -185,7 +185,7 @@ int ctl_server_create(struct event_base *base, const struct ctl_server_opts *opt
 	server->base = base;
 	server->opts = *opts;
 	set_defaults(&server->opts);
-	server->lock_fd = server->listen_fd = -1;
+	server->lock_fd = server->socket.fd = -1;
 	TAILQ_INIT(&server->conns);
 	server->path = strdup(opts->path);
 	rc = server->path != NULL

@@ -14,12 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-
-#define BACKLOG 128
 
 /* For how long the lock of another is waited for. */
 #define LOCK_STEP_MS  20
@@ -45,7 +43,7 @@ static int already_running(struct err *err, const char *path, long pid)
 /* The directory is made when only it is missing: /run is empty after a boot. */
 static int make_directory(const char *path, struct err *err)
 {
-	char copy[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1];
+	char copy[sizeof(((struct unix_socket *)NULL)->path)];
 	char *dir;
 
 	snprintf(copy, sizeof(copy), "%s", path);
@@ -98,7 +96,7 @@ static int lock_patiently(int fd)
 
 static int take_lock(struct ctl_server *server, struct err *err)
 {
-	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 8], text[32];
+	char path[sizeof(server->socket.path) + 8], text[32];
 	int n, rc = 0;
 
 	snprintf(path, sizeof(path), "%s.lock", server->path);
@@ -119,97 +117,31 @@ static int take_lock(struct ctl_server *server, struct err *err)
 	return rc;
 }
 
-/* One without our lock may answer there: of another kind, or one whose lock was deleted. */
-static bool answers(const struct sockaddr_un *addr)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool refused;
-
-	if (fd < 0)
-		return true;
-	refused = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) != 0 &&
-		  (errno == ECONNREFUSED || errno == ENOENT);
-	close(fd);
-	return !refused;
-}
-
-/* Only with the lock. */
-static int remove_stale(const struct sockaddr_un *addr, struct err *err)
-{
-	struct stat st;
-
-	if (lstat(addr->sun_path, &st) != 0)
-		return errno == ENOENT ? 0 : failed(err, "look at", addr->sun_path);
-	if (!S_ISSOCK(st.st_mode)) {
-		err_set(err, -EEXIST, "not-a-socket", "%s exists and is not a socket",
-			addr->sun_path);
-		err_why(err, "it may be somebody's file, so it is not replaced");
-		err_fix(err, "remove it, or choose another socket");
-		return -EEXIST;
-	}
-	if (answers(addr))
-		return already_running(err, addr->sun_path, 0);
-	if (unlink(addr->sun_path) != 0)
-		return failed(err, "remove stale", addr->sun_path);
-	return 0;
-}
-
-/* Nobody can connect before listen(), so the steps between leave no gap; the mode before bind()
- * keeps the file closed from its first moment, without a change of the whole process's umask. */
-static int bind_and_listen(struct ctl_server *server, const struct sockaddr_un *addr,
-			   struct err *err)
-{
-	struct stat st;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return failed(err, "make the socket of", server->path);
-	server->listen_fd = fd;
-	if (fchmod(fd, 0600) != 0 || bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) != 0)
-		return failed(err, "bind", server->path);
-	if (lstat(server->path, &st) != 0)
-		return failed(err, "look at", server->path);
-	server->dev = st.st_dev;
-	server->ino = st.st_ino;
-	if (server->has_group && lchown(server->path, (uid_t)-1, server->gid) != 0)
-		return failed(err, "change the group of", server->path);
-	if (chmod(server->path, server->has_group ? 0660 : 0600) != 0)
-		return failed(err, "change the mode of", server->path);
-	if (listen(fd, BACKLOG) != 0)
-		return failed(err, "listen on", server->path);
-	return 0;
-}
-
 int ctl_path_listen(struct ctl_server *server, struct err *err)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	size_t n = strlen(server->path);
+	size_t n = strlen(server->path), max = sizeof(server->socket.path) - 1;
+	gid_t group = server->has_group ? server->gid : UNIX_NO_GROUP;
 	int rc;
 
-	if (n == 0 || n >= sizeof(addr.sun_path))
+	if (n == 0 || n > max)
 		return err_set(err, -ENAMETOOLONG, "bad-path",
 			       "socket path '%.64s%s': must be 1 to %zu bytes", server->path,
-			       n > 64 ? ".." : "", sizeof(addr.sun_path) - 1);
-	memcpy(addr.sun_path, server->path, n);
+			       n > 64 ? ".." : "", max);
 	rc = make_directory(server->path, err);
 	if (rc == 0)
 		rc = take_lock(server, err);
-	if (rc == 0)
-		rc = remove_stale(&addr, err);
-	if (rc == 0)
-		rc = bind_and_listen(server, &addr, err);
-	return rc;
+	if (rc != 0)
+		return rc;
+	rc = unix_socket_listen(server->path, SOCK_STREAM, group, &server->socket, err);
+	/* One without our lock: of another kind, or one whose lock was deleted. */
+	return rc == -EADDRINUSE ? already_running(err, server->path, 0) : rc;
 }
 
 void ctl_path_close(struct ctl_server *server)
 {
-	struct stat st;
-
-	if (server->ino != 0 && lstat(server->path, &st) == 0 && st.st_dev == server->dev &&
-	    st.st_ino == server->ino)
-		unlink(server->path);
-	if (server->listen_fd >= 0)
-		close(server->listen_fd);
+	unix_socket_remove(&server->socket);
+	if (server->socket.fd >= 0)
+		close(server->socket.fd);
 	if (server->lock_fd >= 0)
 		close(server->lock_fd);
 }

@@ -16,6 +16,7 @@
 #ifndef CTL_SERVER_PRIV_H
 #define CTL_SERVER_PRIV_H
 
+#include "ctl/base/unix_socket.h"
 #include "ctl/jsonrpc.h"
 #include "ctl/server.h"
 
@@ -59,9 +60,8 @@ struct ctl_server {
 	struct event_base *base;
 	struct ctl_server_opts opts; /* Without 0s.  'path' is ours, 'group' is not kept. */
 	char *path;
-	int lock_fd, listen_fd;
-	dev_t dev; /* Of the socket we made, to remove no other. */
-	ino_t ino;
+	int lock_fd;
+	struct unix_socket socket;
 	gid_t gid;
 	bool has_group;
 	struct event *accept, *accept_again;

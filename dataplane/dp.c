@@ -5,6 +5,7 @@
 #include "dataplane/dp_priv.h"
 #include "dataplane/flow.h"
 #include "dataplane/meter.h"
+#include "dataplane/queue.h"
 
 #include "ctl/base/clock.h"
 #include "dataplane/fdb_priv.h"
@@ -17,7 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_errno.h>
@@ -96,7 +99,8 @@ static int create(struct dp *dp, const struct dp_opts *opts)
 	atomic_store(&dp->max_sleep_us, opts->max_sleep_us);
 	atomic_store(&dp->view, empty);
 	dp->domain_totals = calloc(DP_MAX_DOMAINS, sizeof(*dp->domain_totals));
-	if (empty == NULL || dp->domain_totals == NULL || rcu_create(dp) != 0 ||
+	dp->watch_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (empty == NULL || dp->domain_totals == NULL || dp->watch_fd < 0 || rcu_create(dp) != 0 ||
 	    dp_punt_init(dp) != 0)
 		return -ENOMEM;
 	empty->destroy = view_free;
@@ -116,9 +120,15 @@ int dp_create(const struct dp_opts *opts, struct dp **ret_dp, struct err *err)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for the dataplane");
 	memset(dp, 0, sizeof(*dp));
 	dp->punt_fd = -1;
+	dp->watch_fd = -1;
 	if (getrandom(dp->probe_key, sizeof(dp->probe_key), 0) != sizeof(dp->probe_key)) {
 		free(dp);
 		return err_set(err, -EIO, "random", "the kernel gives no random numbers");
+	}
+	if (dp_queue_init() != 0) {
+		free(dp);
+		return err_set(err, -EBUSY, "mbuf-flag",
+			       "bit %u of packet buffers' flags is somebody else's", DP_QUEUE_BIT);
 	}
 	rc = create(dp, opts);
 	if (rc != 0) {
@@ -152,6 +162,8 @@ void dp_destroy(struct dp *dp)
 	dp_flow_fini(dp);
 	dp_punt_fini(dp);
 	dp_meters_fini(dp);
+	if (dp->watch_fd >= 0)
+		close(dp->watch_fd);
 	for (unsigned i = 0; i < dp->n_pools; i++)
 		rte_mempool_free(dp->pools[i].pool);
 	free(dp->rcu);

@@ -69,6 +69,10 @@ struct dp {
 	struct dp_flow_counter *trace_counters;
 	struct dp_flow_counter **counters_gone; /* [chunk]: of workers that were removed */
 
+	int watch_fd; /* epoll (watch.c) */
+	bool watching;
+	struct dp_watch *watches_gone;
+
 	/* Frames for controllers (punt.c). */
 	int punt_fd;
 	_Atomic bool punt_bell;		/* the control thread wants to be told of the next one */

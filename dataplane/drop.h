@@ -28,6 +28,7 @@
 	X(TX_FULL, "tx-full", "egress queue is full")                                           \
 	X(TX_TOO_BIG, "tx-too-big", "longer than the egress port's MTU")                        \
 	X(TX_OFFLOAD, "tx-offload", "a checksum or segmentation request that cannot be met")    \
+	X(QUEUE_LIMIT, "queue-limit", "its queue on the egress port is over its max-rate")      \
 	X(HANDOFF_FULL, "handoff-full", "the ring to the worker that owns the queue is full")   \
 	X(RX_MALFORMED, "rx-malformed", "the receive descriptor or offload header is malformed") \
 	X(NO_ACTION, "no-action", "no rule matches it, or the one that does has no output")   \
@@ -39,6 +40,7 @@
 	X(RESUME_FULL, "resume-full", "no room to keep what its rules wanted with it (ct)")     \
 	X(CONTROLLER_LIMIT, "controller-limit", "its port sends controllers more than it may")     \
 	X(CONTROLLER_FULL, "controller-full", "too many frames wait for the controllers")       \
+	X(FLOW_LIMIT, "flow-limit", "its port brings more new flows than a busy worker looks up")  \
 	X(TUNNEL_MALFORMED, "tunnel-malformed", "the headers around it are cut off or wrong")  \
 	X(TUNNEL_CHECKSUM, "tunnel-checksum", "the outer UDP checksum is wrong, or missing") \
 	X(TUNNEL_FRAGMENT, "tunnel-fragment", "a fragment of a tunnel packet") \

@@ -6,6 +6,7 @@
  * or a counted drop.  Workers.
  */
 #include "dataplane/exec_priv.h"
+#include "dataplane/queue.h"
 #include "dataplane/rewrite.h"
 
 #include <string.h>
@@ -246,6 +247,11 @@ static void on_table(struct dp_walk *k, const struct dp_step *s, bool last)
 		dp_flow_submit(k->run, &f);
 }
 
+static void on_queue(struct dp_walk *k, const struct dp_step *s, bool last)
+{
+	dp_queue_mark(k->f.m, s->arg);
+}
+
 static void on_drop(struct dp_walk *k, const struct dp_step *s, bool last)
 {
 	dp_walk_drop(k, (enum dp_drop)s->arg);
@@ -261,6 +267,7 @@ static void (*const on[DP_N_STEPS])(struct dp_walk *k, const struct dp_step *s, 
 	[DP_STEP_DROP] = on_drop,
 	[DP_STEP_CLONE] = on_clone,
 	[DP_STEP_METER] = dp_walk_meter,
+	[DP_STEP_QUEUE] = on_queue,
 	[DP_STEP_CONTROLLER] = dp_walk_controller,
 	[DP_STEP_TABLE] = on_table,
 	[DP_STEP_CT] = dp_walk_ct,

@@ -533,9 +533,29 @@ static void other_lane(struct dp_run *run, const struct lane *l)
 		run_alone(run, l->program, (unsigned)__builtin_ctz(todo));
 }
 
-static inline void run_lane(struct dp_run *run, struct lane *l)
+/* Where the last lane of unchanged frames went: where rules are fine, lanes are short, and the next
+ * one mostly goes there too. */
+struct last_lead {
+	struct dp_txbuf *to;
+	uint64_t carried;
+	uint16_t port;
+};
+
+static inline struct dp_txbuf *lane_lead_as(struct dp_run *run, struct lane *l,
+					    struct last_lead *last)
 {
-	struct dp_txbuf *to = lane_lead(run, l);
+	if (l->program->out == last->port && l->carried == last->carried) {
+		l->port = last->port;
+		return last->to;
+	}
+	if (l->program->out != DP_NO_PORT)
+		*last = (struct last_lead){lane_lead(run, l), l->carried, l->program->out};
+	return l->program->out != DP_NO_PORT ? last->to : lane_lead(run, l);
+}
+
+static inline void run_lane(struct dp_run *run, struct lane *l, struct last_lead *last)
+{
+	struct dp_txbuf *to = lane_lead_as(run, l, last);
 	uint64_t bytes = 0;
 
 	for (uint16_t i = l->from; i < l->end; i++)
@@ -551,12 +571,26 @@ static inline void run_lane(struct dp_run *run, struct lane *l)
 	}
 }
 
-static void run_all(struct dp_run *run, const struct dp_pipeline *pl)
+/* Where rules are fine each packet has another program, which counts somewhere else. */
+static void prefetch_counters(struct dp_flow *flow)
 {
-	const struct dp_flow *flow = run->w->flow;
 	const struct dp_mf_burst *b = &flow->burst;
+
+	for (uint16_t i = 0; i < b->n; i++)
+		if (b->hit[i] != NULL)
+			rte_prefetch0_write(counter_of(flow, b->hit[i]->program->rules[0]));
+}
+
+/* Returns those that nothing is known of. */
+static uint32_t run_known(struct dp_run *run)
+{
+	struct dp_flow *flow = run->w->flow;
+	const struct dp_mf_burst *b = &flow->burst;
+	struct last_lead last = {.port = DP_NO_PORT};
 	uint32_t misses = 0;
 
+	if (b->n != 0 && b->hit[0] != b->hit[b->n - 1])
+		prefetch_counters(flow);
 	for (uint16_t i = 0; i < b->n;) {
 		struct lane lane = {.from = i, .carried = flow->carried[i]};
 
@@ -570,22 +604,67 @@ static void run_all(struct dp_run *run, const struct dp_pipeline *pl)
 			(b->hit[i] != NULL && b->hit[i]->program == lane.program)))
 			;
 		lane.end = i;
-		run_lane(run, &lane);
+		run_lane(run, &lane, &last);
 	}
-	/* Misses last, for they change the cache that 'hit' points into. */
+	return misses;
+}
+
+/* ---- Unknown packets ---- */
+
+static void refuse(struct dp_run *run, uint32_t refused)
+{
+	for (; refused != 0; refused &= refused - 1)
+		dp_drop(run->w, run->in->id, run->w->flow->burst.pkts[__builtin_ctz(refused)],
+			DP_DROP_FLOW_LIMIT);
+}
+
+/* Those of 'left' that the usual groups do not know are searched for in the others. */
+static uint64_t search_rest(struct dp_run *run, uint16_t sw, uint32_t left)
+{
+	struct dp_flow *flow = run->w->flow;
+	struct dp_mf_burst *b = &flow->burst;
+	uint64_t start;
+
+	if (run->w->trace == NULL)
+		b->refused = left & ~dp_police(run->w, run->in->id, b->n, left);
+	start = rte_rdtsc();
+	dp_mf_lookup_rest(flow->mf, sw, b, left);
+	return rte_rdtsc() - start;
+}
+
+/* Composes programs for those that nobody knows. */
+static uint64_t translate_all(struct dp_run *run, const struct dp_pipeline *pl, uint32_t misses)
+{
+	uint64_t start = rte_rdtsc();
+
 	for (; misses != 0; misses &= misses - 1)
 		miss(run, pl, (unsigned)__builtin_ctz(misses));
+	return rte_rdtsc() - start;
 }
 
 static void decide(struct dp_run *run, const struct dp_pipeline *pl)
 {
 	struct dp_flow *flow = run->w->flow;
 	struct dp_mf_burst *b = &flow->burst;
+	const uint16_t sw = switch_of(b, pl);
+	uint32_t left = dp_mf_lookup_usual(flow->mf, sw, b), misses, refused;
+	uint64_t spent = 0;
 
-	dp_mf_lookup(flow->mf, switch_of(b, pl), b);
+	if (unlikely(left != 0))
+		spent = search_rest(run, sw, left);
 	for (uint32_t deep = b->deep; unlikely(deep != 0); deep &= deep - 1)
 		enter_exact(run->w, (unsigned)__builtin_ctz(deep));
-	run_all(run, pl);
+	refused = b->refused;
+	misses = run_known(run) & ~refused;
+	if (likely(left == 0))
+		return;
+	refuse(run, refused);
+	left &= ~refused;
+	/* Last, for they change the cache that 'hit' points into. */
+	if (misses != 0)
+		spent += translate_all(run, pl, misses);
+	if (left != 0)
+		dp_police_spent(&flow->police, spent, (unsigned)__builtin_popcount(left));
 }
 
 /* ---- Once more ---- */

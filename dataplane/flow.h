@@ -12,6 +12,7 @@
 #include "dataplane/edge.h"
 #include "dataplane/mf.h"
 #include "dataplane/pipeline.h"
+#include "dataplane/police.h"
 #include "dataplane/programs.h"
 #include "dataplane/resume.h"
 
@@ -65,6 +66,7 @@ struct dp_flow {
 	struct dp_flow_counter *_Atomic counters[DP_FLOW_MAX_CHUNKS]; /* control thread fills in */
 	uint64_t seen[DP_MAX_PIPELINES];			      /* version */
 	struct dp_flow_tokens tokens[DP_MAX_PORTS];		      /* entries a port may make */
+	struct dp_police police;				      /* what they may look up */
 	struct dp_build build;
 	struct dp_mf_burst burst;
 	struct dp_key long_keys[DP_BURST];

@@ -17,6 +17,7 @@
 #define SWEEP_ENTRIES 64
 #define SCAN_ALWAYS   64    /* entries of a group that are looked through for any change */
 #define SCAN_LIMIT    32768 /* and for one that a sieve lets through */
+#define USUAL_PART    64    /* a group is in use when it has one in so many of the hits */
 #define BEYOND	      (DP_KEY_WORDS - DP_KEY_SHORT)
 
 /* ---- Memory (control thread) ---- */
@@ -163,6 +164,7 @@ static struct dp_mf_group *group_make(struct dp_mf *mf, uint16_t sw, const struc
 	struct dp_mf_switch *s = &mf->switches[sw];
 	struct dp_mf_group *g;
 	uint32_t index = 1;
+	uint16_t at;
 
 	while (index < DP_MF_MAX_GROUPS && mf->group_of[index] != NULL)
 		index++;
@@ -190,14 +192,12 @@ static struct dp_mf_group *group_make(struct dp_mf *mf, uint16_t sw, const struc
 	g->sw = sw;
 	g->index = index;
 	mf->group_of[index] = g;
-	/* The exact group comes first, another one last. */
-	if (g->exact && s->n != 0) {
-		memmove(&s->groups[1], &s->groups[0], s->n * sizeof(s->groups[0]));
-		s->groups[0] = g;
-		s->n++;
-	} else {
-		s->groups[s->n++] = g;
-	}
+	/* The exact group comes first, another one last of those in use. */
+	at = g->exact ? 0 : s->n_usual;
+	memmove(&s->groups[at + 1], &s->groups[at], (size_t)(s->n - at) * sizeof(s->groups[0]));
+	s->groups[at] = g;
+	s->n++;
+	s->n_usual++;
 	return g;
 }
 
@@ -210,8 +210,23 @@ static void group_free(struct dp_mf *mf, struct dp_mf_group *g)
 		i++;
 	memmove(&s->groups[i], &s->groups[i + 1], (size_t)(s->n - i - 1) * sizeof(s->groups[0]));
 	s->n--;
+	if (i < s->n_usual)
+		s->n_usual--;
 	mf->group_of[g->index] = NULL;
 	dp_mf_sieves_drop(mf, g);
+}
+
+/* How many of the groups, which are in order, many packets want. */
+static uint16_t count_usual(const struct dp_mf_switch *s)
+{
+	uint64_t hits = 0;
+	uint16_t n = 0;
+
+	for (uint16_t i = 0; i < s->n; i++)
+		hits += s->groups[i]->hits;
+	while (n < s->n && (s->groups[n]->exact || s->groups[n]->hits >= hits / USUAL_PART))
+		n++;
+	return n;
 }
 
 /* Most hits first, after the exact group. */
@@ -227,6 +242,7 @@ static void order_groups(struct dp_mf_switch *s)
 			s->groups[k] = s->groups[k - 1];
 		s->groups[k] = g;
 	}
+	s->n_usual = count_usual(s);
 	for (uint16_t i = 0; i < s->n; i++)
 		s->groups[i]->hits /= 2;
 }

@@ -88,8 +88,10 @@ struct dp_mf_sieve {
 	uint64_t asked; /* when it was last asked, by a count of questions */
 };
 
+/* Groups that many packets found something in lately come first: a packet that none of these
+ * 'n_usual' knows is of an unusual flow.  New ones are of them until they are ordered. */
 struct dp_mf_switch {
-	uint16_t n;
+	uint16_t n, n_usual;
 	struct dp_mf_group *groups[DP_MF_MAX_GROUPS];
 };
 
@@ -140,8 +142,9 @@ struct dp_mf_burst {
 	uint32_t plain;			   /* bit i: a plain frame (key.h) */
 	uint16_t n, in_port;
 	bool resumed_tunnel; /* the same of frames that are looked up again */
-	bool tunnel;   /* they came by a tunnel port: tunnel.h knows what the key says of that */
-	uint32_t deep; /* bit i: found only after DP_MF_DEEP groups */
+	bool tunnel;	  /* they came by a tunnel port: tunnel.h knows what the key says of that */
+	uint32_t deep;	  /* bit i: found only after DP_MF_DEEP groups */
+	uint32_t refused; /* bit i: nothing known, and it is not to be looked up (police.h) */
 	/* NULL, or the packets' contexts: entries of others do not answer for them. */
 	const uint16_t *context;
 	void *owner;
@@ -165,6 +168,10 @@ const struct dp_mf_entry *dp_mf_peek(const struct dp_mf *mf, uint16_t sw, const 
 
 /* Fills b->hit. */
 void dp_mf_lookup(struct dp_mf *mf, uint16_t sw, struct dp_mf_burst *b);
+/* The same in two parts: the usual groups, returning those that they do not know (bit i), and the
+ * others, for those of 'left' that are not refused. */
+uint32_t dp_mf_lookup_usual(struct dp_mf *mf, uint16_t sw, struct dp_mf_burst *b);
+void dp_mf_lookup_rest(struct dp_mf *mf, uint16_t sw, struct dp_mf_burst *b, uint32_t left);
 
 /* Whose an entry is that is made, and how many its owner may have at once.  Kept beside the
  * entries, so that a hit does not pay. */

@@ -170,16 +170,14 @@ static uint32_t search(struct dp_mf *mf, struct dp_mf_group *g, struct dp_mf_bur
 	return still;
 }
 
-void dp_mf_lookup(struct dp_mf *mf, uint16_t sw, struct dp_mf_burst *b)
+/* Searches groups 'from' to 'end' for 'left'; returns what they do not know. */
+static uint32_t search_groups(struct dp_mf *mf, const struct dp_mf_switch *s, struct dp_mf_burst *b,
+			      uint16_t from, uint16_t end, uint32_t left)
 {
-	const struct dp_mf_switch *s = &mf->switches[sw];
-	uint32_t left = b->n == 32 ? UINT32_MAX : (1u << b->n) - 1;
-	uint64_t probes = 0, misses;
+	uint64_t probes = 0;
+	uint32_t all = left;
 
-	for (unsigned i = 0; i < b->n; i++)
-		b->hit[i] = NULL;
-	b->deep = 0;
-	for (uint16_t k = 0; k < s->n && left != 0; k++) {
+	for (uint16_t k = from; k < end && left != 0; k++) {
 		uint32_t before = left;
 
 		probes += (unsigned)__builtin_popcount(left);
@@ -187,13 +185,31 @@ void dp_mf_lookup(struct dp_mf *mf, uint16_t sw, struct dp_mf_burst *b)
 		if (k >= DP_MF_DEEP)
 			b->deep |= before & ~left;
 	}
-	for (uint32_t deep = b->deep; deep != 0; deep &= deep - 1)
-		if (b->hit[__builtin_ctz(deep)] == NULL)
-			b->deep &= ~(1u << __builtin_ctz(deep));
-	misses = 0;
-	for (unsigned i = 0; i < b->n; i++)
-		misses += b->hit[i] == NULL;
 	DP_MF_COUNT(mf, probes, probes);
-	DP_MF_COUNT(mf, misses, misses);
-	DP_MF_COUNT(mf, hits, b->n - misses);
+	DP_MF_COUNT(mf, hits, (unsigned)__builtin_popcount(all & ~left));
+	return left;
+}
+
+uint32_t dp_mf_lookup_usual(struct dp_mf *mf, uint16_t sw, struct dp_mf_burst *b)
+{
+	const struct dp_mf_switch *s = &mf->switches[sw];
+	uint32_t left = b->n == 32 ? UINT32_MAX : (1u << b->n) - 1;
+
+	for (unsigned i = 0; i < b->n; i++)
+		b->hit[i] = NULL;
+	b->deep = b->refused = 0;
+	return search_groups(mf, s, b, 0, s->n_usual, left);
+}
+
+void dp_mf_lookup_rest(struct dp_mf *mf, uint16_t sw, struct dp_mf_burst *b, uint32_t left)
+{
+	const struct dp_mf_switch *s = &mf->switches[sw];
+
+	left = search_groups(mf, s, b, s->n_usual, s->n, left & ~b->refused) | b->refused;
+	DP_MF_COUNT(mf, misses, (unsigned)__builtin_popcount(left));
+}
+
+void dp_mf_lookup(struct dp_mf *mf, uint16_t sw, struct dp_mf_burst *b)
+{
+	dp_mf_lookup_rest(mf, sw, b, dp_mf_lookup_usual(mf, sw, b));
 }

@@ -67,6 +67,7 @@ static struct dp_rxq_list *make_list(const struct dp *dp, const struct dp_worker
 			continue;
 		list->q[list->n++] = dp->placed[i].q;
 		list->polled |= dp->placed[i].q->wake_fd < 0;
+		list->armed |= dp->placed[i].q->arm != NULL;
 	}
 	return list;
 }

@@ -60,6 +60,11 @@ typedef uint16_t (*dp_rx_fn)(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t 
  * time per queue. */
 typedef uint16_t (*dp_tx_fn)(struct dp_txq *q, struct rte_mbuf **pkts, uint16_t n);
 
+/* The worker that polls the queue is about to sleep.  Makes 'wake_fd' tell of the next frame, and
+ * returns how long the worker may sleep at most on this queue's account, in microseconds: 0 when
+ * frames wait, UINT32_MAX when the descriptor tells of all.  The next rx takes it back. */
+typedef uint32_t (*dp_arm_fn)(struct dp_rxq *q);
+
 /* Bits of tx_caps: what may reach the driver's tx unfinished. */
 #define DP_TX_CSUM_TCP	(1u << 0) /* with RTE_MBUF_F_TX_TCP_CKSUM */
 #define DP_TX_CSUM_UDP	(1u << 1)
@@ -76,10 +81,13 @@ struct dp_rxq {
 	struct dp_port *port;
 	void *priv; /* the driver's */
 	struct rte_mempool *pool;
-	uint16_t index;	    /* queue number on the port */
-	bool ready;	    /* the worker's: epoll said that 'wake_fd' is readable */
+	uint16_t index; /* queue number on the port */
+	bool ready;	/* the worker's: epoll said that 'wake_fd' is readable */
+	/* Not NULL: the queue is polled while its worker is awake, and 'wake_fd' is for sleep. */
+	dp_arm_fn arm;
 	int wake_fd;	    /* readable when frames wait (level); -1: the queue must be polled */
 	uint32_t malformed; /* not yet in the ledger; dp_rx_malformed() */
+	uint32_t n_full;    /* the worker's: times in a row that it gave a whole burst */
 	/* Written by the owning worker, read by anyone relaxed. */
 	_Atomic uint64_t packets, bytes, polls, busy_cycles;
 } __attribute__((aligned(64)));

@@ -15,6 +15,7 @@
 #include "dataplane/fdb_priv.h"
 #include "dataplane/flow.h"
 #include "dataplane/mf.h"
+#include "dataplane/queue.h"
 #include "dataplane/trace_priv.h"
 
 #define CACHE_ENTRIES 1024u
@@ -54,6 +55,7 @@ static struct dp_trace_event *event(struct dp_trace *t, enum dp_trace_what what)
 	*e = (struct dp_trace_event){.what = what,
 				     .reason = DP_N_DROPS,
 				     .port = DP_NO_PORT,
+				     .queue = DP_QUEUE_NONE,
 				     .at = UINT32_MAX};
 	return e;
 }
@@ -113,6 +115,15 @@ uint16_t dp_trace_decided(struct dp_worker *w, const struct dp_vport *in,
 	return id;
 }
 
+static void keep_queue(const struct ghost_port *p, struct dp_trace_event *e,
+		       const struct rte_mbuf *m)
+{
+	if ((m->ol_flags & DP_QUEUE_MARK) == 0)
+		return;
+	e->queue = m->hash.sched.queue_id;
+	e->has_queue = dp_queue_find(p->vport.queues, e->queue) != NULL;
+}
+
 static void keep_bytes(struct dp_trace *t, struct dp_trace_event *e, const struct rte_mbuf *m)
 {
 	uint32_t size = rte_pktmbuf_pkt_len(m);
@@ -150,6 +161,7 @@ static uint16_t keep(struct dp_txq *txq, struct rte_mbuf **pkts, uint16_t n)
 
 		if (e != NULL) {
 			e->port = p->port.id;
+			keep_queue(p, e, pkts[i]);
 			keep_bytes(p->trace, e, pkts[i]);
 		}
 	}

@@ -44,6 +44,8 @@ struct dp_trace_event {
 	enum dp_drop reason;
 	uint16_t port; /* DP_NO_PORT: none */
 	uint16_t vlan; /* FOUND, FLOODED: what carries it */
+	bool has_queue;
+	uint32_t queue; /* SENT: that rules chose; DP_QUEUE_NONE: none.  The port 'has_queue' */
 	uint32_t size;
 	uint32_t at; /* its bytes in dp_trace.bytes; UINT32_MAX: not kept */
 };

@@ -7,6 +7,7 @@
 #include "dataplane/csum.h"
 #include "dataplane/dp_priv.h"
 #include "dataplane/gso.h"
+#include "dataplane/queue.h"
 #include "dataplane/trace_priv.h"
 
 #include <rte_ring.h>
@@ -240,10 +241,13 @@ static void send_burst(struct dp_worker *w, struct dp_txq *txq, uint16_t id, str
 		segs |= pkts[i]->nb_segs - 1u;
 		bytes += pkts[i]->pkt_len;
 	}
-	if (unlikely((flags & REQUESTS) != 0 || over >> 31 != 0 || segs != 0))
+	if (unlikely((flags & (REQUESTS | DP_QUEUE_MARK)) != 0 || over >> 31 != 0 || segs != 0)) {
+		if ((flags & DP_QUEUE_MARK) != 0)
+			n = dp_queue_pass(w, w->view->vports[id], pkts, n);
 		send_mixed(w, txq, pkts, n);
-	else
+	} else {
 		send_counted(w, txq, id, pkts, n, bytes);
+	}
 }
 
 /* Gives a burst to the worker that owns a transmit queue of the port. */

@@ -58,6 +58,7 @@ struct dp_wire_map {
 
 struct dp_vtep;
 struct dp_overlay;
+struct dp_port_queues;
 
 struct dp_vport {
 	struct dp_port *port; /* NULL: configured, but its device is away */
@@ -77,6 +78,7 @@ struct dp_vport {
 	const struct dp_overlay *tunnel;    /* the same */
 	uint64_t vlan_in[DP_VLAN_WORDS];
 	uint64_t vlan_out[DP_VLAN_WORDS];
+	const struct dp_port_queues *queues; /* queue.h; NULL: none */
 } __attribute__((aligned(64)));
 
 /* A tenant on a switch: one broadcast world. */

@@ -42,6 +42,7 @@
 #define IDLE_SHARE	 50u
 #define EPOLL_EVENTS	 64
 #define LOOK_INTERVAL_US 20u
+#define BEHIND_BURSTS	 16u /* whole bursts in a row: its queue is not being emptied */
 
 /* The loop's own state, on its stack. */
 struct loop {
@@ -155,6 +156,20 @@ static void idling_costs(struct loop *l)
 	l->cpu_ns = now;
 }
 
+/* Prepares queues that are polled only while their worker is awake.  Returns how long it may sleep
+ * on their account: 0, frames wait. */
+static uint64_t arm_queues(struct loop *l, uint64_t ns)
+{
+	for (uint16_t i = 0; i < l->list->n && ns != 0; i++) {
+		struct dp_rxq *q = l->list->q[i];
+		uint32_t us = q->arm != NULL ? q->arm(q) : UINT32_MAX;
+
+		if (us != UINT32_MAX && (uint64_t)us * 1000 < ns)
+			ns = (uint64_t)us * 1000;
+	}
+	return ns;
+}
+
 /* Nothing to do: sleeps if it has been so for a while.  Holds nothing of the dataplane's meanwhile.
  */
 static void rest(struct loop *l, uint64_t idle_cycles)
@@ -170,6 +185,8 @@ static void rest(struct loop *l, uint64_t idle_cycles)
 	}
 	idling_costs(l);
 	ns = choose_sleep_ns(l);
+	if (l->list->armed)
+		ns = arm_queues(l, ns);
 	if (ns == 0)
 		return;
 	rte_rcu_qsbr_thread_offline(w->rcu, w->index);
@@ -242,9 +259,14 @@ static uint16_t poll_queue(struct loop *l, struct dp_rxq *q)
 
 	if (unlikely(q->malformed != 0))
 		malformed_counted(w, q);
-	if (n == 0)
+	if (n == 0) {
+		q->n_full = 0;
 		return 0;
+	}
 	w->burst_tsc = start;
+	q->n_full = n == DP_BURST ? q->n_full + 1 : 0;
+	if (unlikely(q->n_full >= BEHIND_BURSTS))
+		dp_worker_behind(w, q->port->id, start);
 	queue_counted(q, pkts, n);
 	in = w->view->vports[q->port->id];
 	if (unlikely(in == NULL))
@@ -267,10 +289,10 @@ static uint32_t poll_all(struct loop *l)
 		struct dp_rxq *q = l->list->q[i];
 		uint16_t n;
 
-		if (q->wake_fd >= 0 && !q->ready)
+		if (q->wake_fd >= 0 && !q->ready && q->arm == NULL)
 			continue;
 		n = poll_queue(l, q);
-		if (n == 0 && q->wake_fd >= 0)
+		if (n == 0 && q->wake_fd >= 0 && q->arm == NULL)
 			q->ready = false;
 		total += n;
 	}

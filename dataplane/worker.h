@@ -39,6 +39,7 @@ struct dp_rxq_list {
 	uint64_t serial; /* tells lists apart: an address is used again */
 	uint16_t n;
 	bool polled; /* some queue has no wake_fd */
+	bool armed;  /* some queue wants to hear of sleep */
 	struct dp_rxq *q[];
 };
 
@@ -58,6 +59,13 @@ struct dp_count_set {
 	uint64_t handed, taken;		 /* frames put into and taken from inboxes */
 };
 
+/* A port whose queue stays full: who takes the worker's time takes it from that port (police.h). */
+struct dp_behind {
+	uint64_t at; /* clock; 0: never */
+	uint16_t port;
+};
+#define DP_N_BEHIND 2
+
 struct dp_worker {
 	/* Read on every burst. */
 	struct dp *dp;
@@ -70,8 +78,9 @@ struct dp_worker {
 	_Atomic uint16_t
 		rank; /* which transmit queue is mine; changed only while all workers are paused */
 	unsigned cpu;
-	uint64_t burst_tsc;   /* clock of this burst */
-	struct dp_flow *flow; /* NULL until a switch has rules */
+	uint64_t burst_tsc;		      /* clock of this burst */
+	struct dp_behind behind[DP_N_BEHIND]; /* the latest first */
+	struct dp_flow *flow;		      /* NULL until a switch has rules */
 	/* Not NULL: no worker, but a frame being traced (trace.h).  Nothing outside this structure
 	 * may change then: no learning, no tokens taken, nothing sent or told. */
 	struct dp_trace *trace;
@@ -112,6 +121,13 @@ struct dp_worker {
 void *dp_worker_main(void *arg);
 /* Wakes a worker that sleeps.  Any thread. */
 void dp_worker_kick(struct dp_worker *w);
+
+static inline void dp_worker_behind(struct dp_worker *w, uint16_t port, uint64_t now)
+{
+	if (w->behind[0].port != port)
+		w->behind[1] = w->behind[0];
+	w->behind[0] = (struct dp_behind){now, port};
+}
 
 /* l2.c: carries a burst that came in by 'in'.  Takes the frames. */
 void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,

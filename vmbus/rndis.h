@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * RNDIS as NDIS guests speak it over NVSP.  Codec: bytes only, both ends.  Offsets within messages
- * count from byte 8.  Source: [MS-RNDIS] 2.2, Linux drivers/net/hyperv/rndis_filter.c.
+ * RNDIS as NDIS guests speak it over NVSP.  Codec: bytes only, both ends; that of data packets is
+ * in rndis_packet.h, inline for the packet path.  Offsets within messages count from byte 8.
+ * Source: [MS-RNDIS] 2.2, Linux drivers/net/hyperv/rndis_filter.c.
  */
 #ifndef VMBUS_RNDIS_H
 #define VMBUS_RNDIS_H
@@ -49,6 +50,9 @@ enum rndis_ppi_type {
 	RNDIS_PPI_HASH = 8,
 	RNDIS_PPI_HASH_INFO = 9,
 };
+/* Set in the type of what NDIS itself does not know. */
+#define RNDIS_PPI_INTERNAL  0x80000000u
+#define RNDIS_PPI_PACKET_ID (RNDIS_PPI_INTERNAL | 1u)
 
 /* RNDIS_PPI_CSUM from the guest. */
 #define RNDIS_CSUM_TX_IP4	(1u << 0)
@@ -71,25 +75,23 @@ enum rndis_ppi_type {
 #define RNDIS_LSO_V2	    (1u << 30)
 #define RNDIS_LSO_IP6	    (1u << 31)
 
+/* RNDIS_PPI_PACKET_ID, host to guest: a large TCP frame in pieces, each a data packet in a range of
+ * its own, all ranges of one ring packet.  The first piece has what is said about the frame. */
+#define RNDIS_ID_PIECE 0x1u
+#define RNDIS_ID_FIRST 0x2u
+#define RNDIS_ID_LAST  0x4u
+
 /* A data packet: where the frame is, and what is said about it. */
 struct rndis_packet {
 	uint32_t msg_size;
 	uint32_t frame_offset; /* from the start of the message */
 	uint32_t frame_size;
-	bool has_csum, has_lso, has_vlan, has_hash;
-	uint32_t csum, lso, hash;
+	bool has_csum, has_lso, has_vlan, has_hash, has_id;
+	uint8_t id_flags; /* RNDIS_ID_* */
+	uint16_t id;
 	uint16_t vlan_tci; /* as in an 802.1Q tag */
+	uint32_t csum, lso, hash;
 };
-
-/* Reads the header of a data packet from our copy of its first 'copied' bytes; 'left' are the bytes
- * of the whole message stream from here on.  0; -EBADMSG: lengths or offsets that do not fit, PPIs
- * that are not within the copy; -EOPNOTSUPP: another message than RNDIS_PACKET.  PPI types that we
- * do not know are skipped. */
-int rndis_packet_read(const void *copy, size_t copied, size_t left,
-		      struct rndis_packet *ret_packet);
-/* Writes header and PPIs for a frame of packet->frame_size bytes that follows at once; 'to' has
- * RNDIS_PACKET_MAX_HEADER bytes.  Returns their size, and sets msg_size and frame_offset. */
-size_t rndis_packet_write(void *to, struct rndis_packet *packet);
 
 /* Any control message; 'data' is borrowed from the bytes read, or given to write. */
 struct rndis_msg {
@@ -105,8 +107,12 @@ struct rndis_msg {
 	uint32_t data_size;
 };
 
+/* Bytes behind the message are not looked at.  0; -EBADMSG: lengths or offsets that do not fit;
+ * -EOPNOTSUPP: a data packet, or a type that we do not know. */
 int rndis_read(const void *bytes, size_t size, struct rndis_msg *ret_msg);
 /* Returns the size of the message, or 0 if 'max' bytes do not hold it. */
 size_t rndis_write(const struct rndis_msg *msg, void *to, size_t max);
+
+#include "vmbus/rndis_packet.h"
 
 #endif

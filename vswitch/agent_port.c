@@ -363,33 +363,3 @@ void vs_agent_look_at_ports(struct vs_agent *agent)
 	while (next_port(agent, &at, &port))
 		look_at(agent, &port);
 }
-
-/* ---- Queues: ports have none ---- */
-
-enum of_error vs_agent_queue_config(const struct vs_request *req, struct rd *rd, struct wr *wr)
-{
-	enum of_error error;
-	struct port port;
-	uint32_t no;
-
-	error = of_port_request_decode(rd, &no);
-	if (error != OF_OK)
-		return error;
-	if (no != OFPP_ANY && !find_port(req->agent, no, &port))
-		return OFPQOFC_BAD_PORT;
-	of_queue_config_encode(wr, req->header.xid, no, NULL, 0);
-	return OF_OK;
-}
-
-enum of_error vs_mp_queue(const struct vs_request *req, struct rd *rd, struct of_mp_reply *reply)
-{
-	struct of_queue_request want;
-	enum of_error error = of_queue_request_decode(rd, &want);
-	struct port port;
-
-	if (error != OF_OK)
-		return error;
-	if (want.port != OFPP_ANY && !find_port(req->agent, want.port, &port))
-		return OFPQOFC_BAD_PORT;
-	return want.queue == OF_QUEUE_ALL ? OF_OK : OFPQOFC_BAD_QUEUE;
-}

@@ -16,6 +16,7 @@
 
 #include "dataplane/fdb.h"
 #include "vswitch/controllers.h"
+#include "vswitch/queues.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/takeover.h"
 #include "vswitch/vtep.h"
@@ -360,6 +361,7 @@ static void undo(struct plan *plan)
 	(void)publish(vs, plan->before, &ignored);
 	(void)vs_takeovers_engage(vs, plan->before, &ignored);
 	vs_domains_drop(vs, plan->before);
+	vs_queues_drop(vs, plan->before);
 }
 
 static bool has_core(const struct vs_model *m, unsigned cpu)
@@ -410,6 +412,7 @@ static void settle(struct plan *plan)
 	}
 	vs_macs_forget_moved(vs, plan->before, plan->after);
 	vs_domains_drop(vs, plan->after);
+	vs_queues_drop(vs, plan->after);
 	cores_stop(vs, plan->before, plan->after);
 	dp_set_max_sleep(vs->dp, plan->after->max_sleep_us);
 	dp_set_rebalance(vs->dp, plan->after->rebalance);
@@ -615,5 +618,6 @@ void vs_destroy(struct vs *vs)
 	vs_takeovers_destroy(vs->takeovers);
 	vs_model_destroy(vs->model);
 	free(vs->port_ids);
+	free(vs->queues);
 	free(vs);
 }

@@ -115,6 +115,24 @@ static unsigned count_where(json_t *state, const char *kind, const char *key, co
 	return n;
 }
 
+/* What belongs to a port goes with it. */
+static void port_gone(json_t *state, const char *name)
+{
+	remove_where(state, "mac", "port", name);
+	remove_where(state, "queue", "port", name);
+}
+
+static void ports_gone(json_t *state, const char *sw)
+{
+	json_t *ports = json_object_get(state, "port"), *body;
+	const char *name;
+
+	json_object_foreach(ports, name, body) {
+		if (strcmp(param(body, "switch"), sw) == 0)
+			port_gone(state, name);
+	}
+}
+
 static int switch_remove(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
 			 struct err *err)
 {
@@ -132,6 +150,7 @@ static int switch_remove(void *ctx, json_t *state, const json_t *params, json_t 
 	}
 	remove_where(state, "controller", "switch", name);
 	remove_where(state, "mac", "switch", name);
+	ports_gone(state, name);
 	remove_where(state, "port", "switch", name);
 	return conf_edit_remove(state, "switch", name, err);
 }
@@ -143,7 +162,7 @@ static int port_remove(void *ctx, json_t *state, const json_t *params, json_t **
 	int rc = conf_edit_remove(state, "port", name, err);
 
 	if (rc == 0)
-		remove_where(state, "mac", "port", name);
+		port_gone(state, name);
 	return rc;
 }
 
@@ -220,6 +239,9 @@ const struct conf_binding vs_changes[] = {
 	{"core", "remove", NULL},
 	{"mac", "add", NULL},
 	{"mac", "remove", mac_remove},
+	{"queue", "add", NULL},
+	{"queue", "set", NULL},
+	{"queue", "remove", NULL},
 	{"controller", "add", NULL},
 	{"controller", "remove", NULL},
 	{"vlan", "set", vlan_set},

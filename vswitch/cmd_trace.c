@@ -10,6 +10,7 @@
 #include "vswitch/trace.h"
 
 #include "ctl/base/wire.h"
+#include "dataplane/queue.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -184,6 +185,14 @@ static unsigned n_sent(const struct vs_trace *t)
 	return n;
 }
 
+/* " by its queue 3"; of what the queue's rate would do nothing is said. */
+static void put_queue(FILE *f, const struct dp_trace_event *e)
+{
+	if (e->queue == DP_QUEUE_NONE)
+		return;
+	fprintf(f, e->has_queue ? " by its queue %u" : " (it has no queue %u)", e->queue);
+}
+
 static void put_sent(FILE *f, const struct asked *a, const struct vs_trace *t)
 {
 	unsigned n = 0;
@@ -193,9 +202,11 @@ static void put_sent(FILE *f, const struct asked *a, const struct vs_trace *t)
 
 		if (e->what != DP_TRACE_SENT)
 			continue;
-		if (n++ < NAMES_SHOWN)
+		if (n++ < NAMES_SHOWN) {
 			fprintf(f, "%s%s", n == 1 ? "sent to " : ", ",
 				name_of_id((void *)(uintptr_t)a, e->port));
+			put_queue(f, e);
+		}
 	}
 	if (n > NAMES_SHOWN)
 		fprintf(f, " and %u more", n - NAMES_SHOWN);
@@ -399,7 +410,9 @@ static void put_event(FILE *f, const struct asked *a, const struct vs_trace *t,
 {
 	switch (e->what) {
 	case DP_TRACE_SENT:
-		fprintf(f, "out       %s: ", name_of_id((void *)(uintptr_t)a, e->port));
+		fprintf(f, "out       %s", name_of_id((void *)(uintptr_t)a, e->port));
+		put_queue(f, e);
+		fputs(": ", f);
 		if (e->at != UINT32_MAX)
 			vs_trace_put_frame(f, t->dp.bytes + e->at, e->size);
 		else
@@ -497,6 +510,8 @@ static json_t *event_json(const struct asked *a, const struct vs_trace *t,
 		json_object_set_new(row, "vlan", json_integer(e->vlan));
 	if (e->what == DP_TRACE_SENT)
 		json_object_set_new(row, "size", json_integer(e->size));
+	if (e->queue != DP_QUEUE_NONE && e->has_queue)
+		json_object_set_new(row, "queue", json_integer(e->queue));
 	if (e->at != UINT32_MAX)
 		json_object_set_new(row, "bytes", hex_of(t->dp.bytes + e->at, e->size));
 	return row;

@@ -9,7 +9,7 @@
 #include "vswitch/agent.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/tls.h"
-#include "vswitch/unix_socket.h"
+#include "ctl/base/unix_socket.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -222,7 +222,7 @@ static int live_create(struct vs_controllers *c, const struct vs_target *target,
 		.tls = tls,
 		.opened = opened,
 		.ctx = live,
-		.group = c->vs->opts.has_group ? c->vs->opts.group : VS_NO_GROUP,
+		.group = c->vs->opts.has_group ? c->vs->opts.group : UNIX_NO_GROUP,
 	};
 	int rc = live != NULL ? vs_remote_create(&opts, patient, &live->remote, err)
 			      : err_set(err, -ENOMEM, "no-memory", "no memory for a controller");

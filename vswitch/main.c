@@ -10,6 +10,7 @@
 #include "ctl/server.h"
 #include "ctl/store.h"
 #include "dataplane/dp.h"
+#include "dataplane/watch.h"
 #include "filters/capture.h"
 #include "vswitch/captures.h"
 #include "vswitch/changes.h"
@@ -45,7 +46,7 @@
 struct main_state {
 	struct vs_options opt;
 	struct event_base *base;
-	struct event *tick, *sigterm, *sigint;
+	struct event *tick, *watch, *sigterm, *sigint;
 	struct dp *dp;
 	struct store *store;
 	struct vs_metrics *metrics;
@@ -373,7 +374,7 @@ static int conf_start_module(struct main_state *s, struct err *err)
 	static const struct ctl_binding *const tables[] = {
 		vs_cmd_switches, vs_cmd_ports, vs_cmd_tenants,	  vs_cmd_stats,	 vs_cmd_capture,
 		vs_cmd_doctor,	 vs_cmd_flows, vs_cmd_flow_reads, vs_cmd_groups, vs_cmd_controllers,
-		vs_cmd_traces,	 vs_cmd_vteps, vs_cmd_conntracks};
+		vs_cmd_traces,	 vs_cmd_vteps, vs_cmd_conntracks, vs_cmd_queues};
 	int rc = conf_create(s->base, s->store, &ops, s->d.vs, &s->d.conf, err);
 
 	if (rc != 0)
@@ -405,6 +406,13 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 	vs_events_tick(s->d.events);
 }
 
+static void watched(evutil_socket_t fd, short what, void *arg)
+{
+	struct main_state *s = arg;
+
+	dp_watch_run(s->dp);
+}
+
 static void quit(evutil_socket_t fd, short what, void *arg)
 {
 	struct main_state *s = arg;
@@ -432,11 +440,13 @@ static int loop_start(struct main_state *s, struct err *err)
 	if (vs_link_monitor_create(s->base, -1, link_changed, s, &s->links, err) != 0)
 		log_warn("%s", err->what);
 	s->tick = event_new(s->base, -1, EV_PERSIST, tick, s);
+	s->watch = event_new(s->base, dp_watch_fd(s->dp), EV_READ | EV_PERSIST, watched, s);
 	s->sigterm = evsignal_new(s->base, SIGTERM, quit, s);
 	s->sigint = evsignal_new(s->base, SIGINT, quit, s);
-	if (s->tick == NULL || s->sigterm == NULL || s->sigint == NULL)
+	if (s->tick == NULL || s->watch == NULL || s->sigterm == NULL || s->sigint == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for the event loop");
 	event_add(s->tick, &every);
+	event_add(s->watch, NULL);
 	event_add(s->sigterm, NULL);
 	event_add(s->sigint, NULL);
 	return 0;
@@ -446,6 +456,7 @@ static void loop_stop(struct main_state *s)
 {
 	vs_link_monitor_destroy(s->links);
 	event_free(s->tick);
+	event_free(s->watch);
 	event_free(s->sigterm);
 	event_free(s->sigint);
 }

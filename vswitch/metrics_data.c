@@ -9,6 +9,7 @@
 #include "dataplane/fdb.h"
 #include "vswitch/cmd.h"
 #include "vswitch/openmetrics.h"
+#include "vswitch/queues.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -160,6 +161,22 @@ static void queues(const struct vs_daemon *d, struct vs_metric_sink *sink)
 	free(info);
 }
 
+static void port_queue(const struct vs_queue_live *q, struct vs_metric_sink *sink)
+{
+	struct dp_queue_counts counts;
+	char id[16];
+
+	snprintf(id, sizeof(id), "%u", q->id);
+	dp_queue_read(q->queue, &counts);
+	vs_metric_counter(sink, "vswitch_port_queue_packets",
+			  "Frames that a port's queue let through.",
+			  VS_LABELS({"port", q->port}, {"queue", id}), counts.packets);
+	vs_metric_counter(sink, "vswitch_port_queue_bytes", "Their bytes.",
+			  VS_LABELS({"port", q->port}, {"queue", id}), counts.bytes);
+	vs_metric_counter(sink, "vswitch_port_queue_drops", "Frames over a queue's rate.",
+			  VS_LABELS({"port", q->port}, {"queue", id}), counts.drops);
+}
+
 void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
 {
 	const struct vs_daemon *d = ctx;
@@ -183,4 +200,6 @@ void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
 	tenants(d, sink);
 	workers(d, sink);
 	queues(d, sink);
+	for (unsigned i = 0; i < d->vs->n_queues; i++)
+		port_queue(&d->vs->queues[i], sink);
 }

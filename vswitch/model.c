@@ -499,9 +499,10 @@ static int allocate(struct vs_model *m)
 	m->controllers = calloc(n_of(m->state, "controller"), sizeof(*m->controllers));
 	/* A VTEP's address is one. */
 	m->macs = calloc(n_of(m->state, "mac") + n_of(m->state, "port"), sizeof(*m->macs));
+	m->queues = calloc(n_of(m->state, "queue"), sizeof(*m->queues));
 	m->cores = calloc(n_of(m->state, "core"), sizeof(*m->cores));
 	return m->switches != NULL && m->tenants != NULL && m->ports != NULL && m->macs != NULL &&
-			       m->controllers != NULL && m->cores != NULL
+			       m->controllers != NULL && m->queues != NULL && m->cores != NULL
 		       ? 0
 		       : -ENOMEM;
 }
@@ -520,6 +521,8 @@ static int read_all(struct vs_model *m, struct err *err)
 		rc = read_kind(m, "port", DP_MAX_PORTS, port_read, err);
 	if (rc == 0)
 		rc = read_kind(m, "mac", 65536, static_mac_read, err);
+	if (rc == 0)
+		rc = read_kind(m, "queue", VS_MAX_QUEUES, vs_model_queue_read, err);
 	if (rc == 0)
 		rc = read_kind(m, "controller", VS_MAX_CONTROLLERS, vs_model_controller_read, err);
 	m->mac_age_s = (uint32_t)(vs_body_number(settings, "mac_age", 0) / 1000);
@@ -560,6 +563,8 @@ int vs_model_create(json_t *state, struct vs_model **ret_model, struct err *err)
 		rc = vs_model_macs_check(m, err);
 	if (rc == 0)
 		rc = vs_model_controllers_check(m, err);
+	if (rc == 0)
+		rc = vs_model_queues_check(m, err);
 	if (rc != 0) {
 		vs_model_destroy(m);
 		return rc;
@@ -581,6 +586,7 @@ void vs_model_destroy(struct vs_model *m)
 	free(m->ports);
 	free(m->macs);
 	free(m->controllers);
+	free(m->queues);
 	free(m->cores);
 	json_decref(m->state);
 	free(m);

@@ -12,6 +12,7 @@
 
 #include "ctl/base/err.h"
 #include "dataplane/neigh.h"
+#include "dataplane/queue.h"
 #include "dataplane/tunnel.h"
 #include "dataplane/view.h"
 
@@ -23,6 +24,7 @@
 #define VS_MAX_SWITCHES	   256
 #define VS_MAX_TENANTS	   4096
 #define VS_MAX_CONTROLLERS 1024
+#define VS_MAX_QUEUES	   16384
 /* Ports have OpenFlow numbers from 1 to this: those above are OpenFlow's own in 16 bits. */
 #define VS_MAX_OF_PORT 65279
 
@@ -127,6 +129,13 @@ struct vs_static_mac {
 	uint16_t vlan;
 };
 
+/* What rules choose with set_queue. */
+struct vs_queue {
+	const char *name; /* of the object: "web1 3" */
+	const struct vs_port *port;
+	struct dp_queue_spec spec;
+};
+
 struct vs_model {
 	json_t *state;
 	struct vs_switch *switches;
@@ -134,8 +143,9 @@ struct vs_model {
 	struct vs_port *ports;
 	struct vs_static_mac *macs;
 	struct vs_controller *controllers;
+	struct vs_queue *queues; /* by port, in the order of 'ports', and number */
 	unsigned *cores;
-	unsigned n_switches, n_tenants, n_ports, n_macs, n_controllers, n_cores;
+	unsigned n_switches, n_tenants, n_ports, n_macs, n_controllers, n_queues, n_cores;
 	uint32_t mac_age_s; /* 0: default */
 	uint32_t max_sleep_us;
 	bool rebalance;

@@ -17,6 +17,9 @@ const char *vs_model_place_key(enum vs_port_kind kind, bool *ret_named);
 /* model_controller.c: one object, whose switch is read. */
 int vs_model_controller_read(struct vs_model *m, const char *name, const json_t *body,
 			     struct err *err);
+/* model_queue.c: the same, of a port that is read; and what all of them ask of each other. */
+int vs_model_queue_read(struct vs_model *m, const char *name, const json_t *body, struct err *err);
+int vs_model_queues_check(struct vs_model *m, struct err *err);
 /* "00000000deadbeef", with or without "0x": not 0. */
 int vs_datapath_id_parse(const char *text, uint64_t *ret_id);
 

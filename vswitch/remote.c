@@ -5,7 +5,7 @@
 #include "vswitch/remote.h"
 
 #include "vswitch/tls.h"
-#include "vswitch/unix_socket.h"
+#include "ctl/base/unix_socket.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -32,7 +32,7 @@ struct vs_remote {
 	enum vs_remote_state state;
 	struct bufferevent *bev; /* while it connects */
 	struct evconnlistener *listener;
-	struct vs_unix_socket unix_socket;
+	struct unix_socket socket_file;
 	struct event *timer;
 	unsigned pause_ms;
 	unsigned n_channels;
@@ -259,17 +259,18 @@ static int try_listen(struct vs_remote *r, struct err *err)
 	int fd = -1, rc;
 
 	if (r->opts.target.local)
-		rc = vs_unix_listen(un->sun_path, r->opts.group, &r->unix_socket, err);
+		rc = unix_socket_listen(un->sun_path, SOCK_STREAM, r->opts.group, &r->socket_file,
+					err);
 	else
 		rc = listen_tcp(r, &fd, err);
 	if (rc != 0)
 		return rc;
 	if (r->opts.target.local)
-		fd = r->unix_socket.fd;
+		fd = r->socket_file.fd;
 	r->listener = evconnlistener_new(r->opts.base, on_accept, r,
 					 LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
 	if (r->listener == NULL) {
-		vs_unix_remove(&r->unix_socket);
+		unix_socket_remove(&r->socket_file);
 		close(fd);
 		return err_set(err, -ENOMEM, "no-memory", "no memory to listen");
 	}
@@ -344,7 +345,7 @@ void vs_remote_destroy(struct vs_remote *r)
 	if (r->bev != NULL)
 		bufferevent_free(r->bev);
 	if (r->listener != NULL) {
-		vs_unix_remove(&r->unix_socket);
+		unix_socket_remove(&r->socket_file);
 		evconnlistener_free(r->listener);
 	}
 	if (r->timer != NULL)

@@ -238,6 +238,9 @@ static void put_step(FILE *f, const struct dp_step *s, const struct vs_trace_nam
 		fputs("output:", f);
 		put_id(f, s->arg, n);
 		break;
+	case DP_STEP_QUEUE:
+		fprintf(f, "set_queue:%u", s->arg);
+		break;
 	case DP_STEP_DROP:
 		fprintf(f, "drop(%s)", dp_drop_slug((enum dp_drop)s->arg));
 		break;

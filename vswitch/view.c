@@ -8,6 +8,7 @@
 
 #include "dataplane/flood.h"
 #include "vswitch/of/port.h"
+#include "vswitch/queues.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/vtep.h"
 
@@ -24,6 +25,7 @@ static void free_view(struct dp_view *view)
 			continue;
 		free((void *)(uintptr_t)view->vports[i]->wire);
 		vs_overlay_release(view->vports[i]);
+		vs_queues_release(view->vports[i]);
 		free(view->vports[i]);
 	}
 	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++) {
@@ -289,7 +291,8 @@ struct dp_view *vs_view_compile(struct vs *vs, const struct vs_model *model)
 		if (id >= view->n_domains)
 			view->n_domains = (uint16_t)(id + 1);
 	}
-	if (vs_overlays_compile(vs, model, view) != 0)
+	if (vs_overlays_compile(vs, model, view) != 0 ||
+	    vs_queues_compile(vs, model, ids, view) != 0)
 		goto fail;
 	free(ids);
 	return view;

@@ -93,6 +93,8 @@ struct vs {
 	uint16_t *port_ids; /* of the model's ports, by index */
 	struct vs_switch_rules ruled[VS_MAX_RULED];
 	struct vs_controllers *controllers[VS_MAX_SWITCHES]; /* controllers.h */
+	struct vs_queue_live *queues;			     /* queues.h */
+	unsigned n_queues;
 	uint64_t view_version;
 	unsigned ticks;
 };

@@ -113,7 +113,9 @@ void vs_xlate_action(struct xlate *x, const struct of_action *a)
 	case OF_ACT_GROUP:
 		vs_xlate_group(x, a->group);
 		break;
-	case OF_ACT_SET_QUEUE: /* ports have one queue */
+	case OF_ACT_SET_QUEUE: /* whichever port it leaves by; it may have no such queue */
+		vs_xlate_step(x, DP_STEP_QUEUE, a->queue, 0);
+		break;
 	default:
 		break; /* vs_xlate_check() let no other in. */
 	}

@@ -140,6 +140,13 @@ static inline struct wr wr_init(size_t limit)
 	return (struct wr){.limit = limit};
 }
 
+/* A writer over 'size' bytes of the caller's (not NULL), which it neither grows nor frees: no
+ * wr_fini(). */
+static inline struct wr wr_over(void *bytes, size_t size)
+{
+	return (struct wr){.bytes = bytes, .capacity = size, .limit = size};
+}
+
 void wr_fini(struct wr *wr);
 
 static inline bool wr_ok(const struct wr *wr)

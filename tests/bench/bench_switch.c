@@ -5,10 +5,13 @@
 #include "tests/bench/bench_switch.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_byteorder.h>
 #include <rte_eal.h>
@@ -20,19 +23,19 @@ static uint16_t sink(struct dp_txq *q, struct rte_mbuf **pkts, uint16_t n)
 
 static void view_destroy(struct dp_view *view)
 {
-	free(view->vports[0]);
-	free(view->vports[1]);
+	for (unsigned i = 0; i < BENCH_PORTS; i++)
+		free(view->vports[i]);
 	free(view->domains[0]);
 	free(view);
 }
 
 static int publish(struct bench_switch *sw, struct err *err)
 {
-	static const uint16_t ids[] = {0, 1};
+	static const uint16_t ids[] = {0, 1, 2};
 	struct dp_view *view = calloc(1, sizeof(*view));
 
-	*view = (struct dp_view){.n_vports = 2, .n_domains = 1, .destroy = view_destroy};
-	for (unsigned i = 0; i < 2; i++) {
+	*view = (struct dp_view){.n_vports = BENCH_PORTS, .n_domains = 1, .destroy = view_destroy};
+	for (unsigned i = 0; i < BENCH_PORTS; i++) {
 		struct dp_vport *v = aligned_alloc(64, sizeof(*v));
 
 		*v = (struct dp_vport){.port = sw->port[i],
@@ -49,7 +52,7 @@ static int publish(struct bench_switch *sw, struct err *err)
 		view->vports[i] = v;
 	}
 	view->domains[0] = calloc(1, sizeof(*view->domains[0]));
-	*view->domains[0] = (struct dp_domain){.n_ports = 2, .ports = ids};
+	*view->domains[0] = (struct dp_domain){.n_ports = BENCH_PORTS, .ports = ids};
 	return dp_view_publish(sw->dp, view, err);
 }
 
@@ -69,10 +72,11 @@ static int eal(const char *name, struct err *err)
 
 static int ports(struct bench_switch *sw, struct err *err)
 {
+	static const char *const names[BENCH_PORTS] = {"a", "b", "c"};
 	int rc = 0;
 
-	for (unsigned i = 0; rc == 0 && i < 2; i++) {
-		const struct dp_port_opts po = {.name = i == 0 ? "a" : "b",
+	for (unsigned i = 0; rc == 0 && i < BENCH_PORTS; i++) {
+		const struct dp_port_opts po = {.name = names[i],
 						.kind = "mem",
 						.netns_fd = -1,
 						.n_queues = 1};
@@ -84,11 +88,9 @@ static int ports(struct bench_switch *sw, struct err *err)
 	return rc;
 }
 
-int bench_switch_start(struct bench_switch *sw, const char *name, dp_translate_fn translate,
-		       struct err *err)
+int bench_switch_open(struct bench_switch *sw, const char *name, struct err *err)
 {
 	const struct dp_opts opts = {.n_mbufs = 20000, .fdb_size = 1024};
-	uint32_t counter;
 	int rc = eal(name, err);
 
 	if (rc == 0)
@@ -97,19 +99,44 @@ int bench_switch_start(struct bench_switch *sw, const char *name, dp_translate_f
 		rc = dp_worker_add(sw->dp, (unsigned)sched_getcpu(), err);
 	if (rc == 0)
 		rc = ports(sw, err);
-	if (rc == 0)
-		rc = dp_pipeline_create(sw->dp, translate, NULL, &sw->pipeline);
-	if (rc == 0)
-		rc = dp_flow_counter_alloc(sw->dp, &counter);
-	if (rc == 0)
-		rc = publish(sw, err);
+	return rc;
+}
+
+static void sleep_for_ever(int sig)
+{
+	for (;;)
+		pause();
+}
+
+int bench_switch_run(struct bench_switch *sw, struct dp_pipeline *pipeline, struct err *err)
+{
+	int rc;
+
+	sw->pipeline = pipeline;
+	rc = publish(sw, err);
 	if (rc != 0)
 		return rc;
 	dp_synchronize(sw->dp);
 	dp_pause(sw->dp);
 	sw->worker = sw->dp->workers[0];
+	/* It would stand still by running round and round, beside what is measured. */
+	signal(SIGUSR1, sleep_for_ever);
+	pthread_kill(sw->worker->thread, SIGUSR1);
 	sw->worker->view = atomic_load(&sw->dp->view);
 	return 0;
+}
+
+int bench_switch_start(struct bench_switch *sw, const char *name, dp_translate_fn translate,
+		       struct err *err)
+{
+	uint32_t counter;
+	int rc = bench_switch_open(sw, name, err);
+
+	if (rc == 0)
+		rc = dp_pipeline_create(sw->dp, translate, NULL, &sw->pipeline);
+	if (rc == 0)
+		rc = dp_flow_counter_alloc(sw->dp, &counter);
+	return rc == 0 ? bench_switch_run(sw, sw->pipeline, err) : rc;
 }
 
 static int by_value(const void *a, const void *b)

@@ -146,6 +146,34 @@ def advice(t, sw, a):
     sw.ctl('flow replace lan -', stdin='priority=0,actions=NORMAL\n')
 
 
+def queues(t, sw, a):
+    code, out, err = sw.tool('queue add b 1 --max-rate 1k --min-rate 2k')
+    t.check(code != 0 and '--min-rate' in err, 'a queue that would have more than it may is refused', err)
+    code, out, err = sw.tool('queue add nosuch 1')
+    t.check(code != 0 and 'nosuch' in err, 'so is one of no port', err)
+    sw.ctl('queue add b 1 --max-rate 1M')
+    sw.ctl('queue add b 2 --max-rate 8k --min-rate 4k')
+    sw.ctl('queue set b 1 --max-rate 2M')
+    text = sw.tool('config show')[1]
+    t.check('queue add b 1 --max-rate 2M\n' in text and 'queue add b 2 --max-rate 8k --min-rate 4k\n' in text,
+            'queues are in the configuration', text)
+    t.check(sw.tool('config diff -', stdin=text)[1].strip() == '' and sw.tool('config check -', stdin=text)[0] == 0,
+            'which loads as it is shown')
+    sw.ctl('flow replace lan -', stdin='priority=40000,in_port=a,icmp,actions=set_queue:2,output:b\nactions=NORMAL\n')
+    a.run('ping -q -f -s 1400 -c 200 -W 1 10.0.0.2', ok=None)
+    row = sw.ctl('queue stats b 2')['queues'][0]
+    t.check(row['drops'] > 100 and row['packets'] > 10 and row['bytes'] == row['packets'] * 1442,
+            'what is over the rate is dropped', row)
+    t.check(sw.ctl('drop list b')['drops'][0]['reason'] == 'queue-limit', 'by a reason of its own', sw.ctl('drop list b'))
+    why = sw.tool('why a icmp,nw_src=10.0.0.1,nw_dst=10.0.0.2')[1]
+    t.check('sent to b by its queue 2' in why, 'why names the queue', why)
+    t.check([r['id'] for r in sw.ctl('queue list b')['queues']] == [1, 2], 'the list has both')
+    sw.ctl('queue remove b 2')
+    t.check(a.ping('10.0.0.2', count=3), 'without the queue nothing limits them')
+    sw.ctl('queue remove b 1')
+    sw.ctl('flow replace lan -', stdin='actions=NORMAL\n')
+
+
 def test(t):
     sw = t.daemon()
     sw.ctl('switch add lan --type private')
@@ -162,6 +190,7 @@ def test(t):
     files(t, sw, a)
     counters(t, sw, a)
     tables(t, sw, a)
+    queues(t, sw, a)
     changes_under_traffic(t, sw, a)
     advice(t, sw, a)
     tenants(t, sw)

@@ -27,7 +27,7 @@ void __wrap_vs_channel_send(struct vs_channel *ch, const void *msgs, size_t size
 		wr_bytes(&open_rig->sent, msgs, size);
 }
 
-static json_t *state_json(void)
+json_t *of_rig_state(void)
 {
 	json_t *state = json_pack("{s{s{ss ss}} s{}}", "switch", "s", "name", "s", "type",
 				  "private", "port");
@@ -61,7 +61,7 @@ void of_rig_open(struct of_rig *rig, bool worker)
 {
 	struct vs_opts opts = {0};
 	struct err err = {0};
-	json_t *state = state_json();
+	json_t *state = of_rig_state();
 
 	memset(rig, 0, sizeof(*rig));
 	rig->dp = opts.dp = test_dp_create(4096);

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "ctl/base/wire.h"
 #include "vswitch/agent.h"
 #include "vswitch/channel.h"
@@ -28,6 +30,8 @@ struct of_rig {
 	size_t at;	/* how much of it of_rig_next() has read */
 };
 
+/* The configuration of such a switch, to be applied with changes; new reference. */
+json_t *of_rig_state(void);
 /* There is one at a time.  'worker': with a worker on this processor. */
 void of_rig_open(struct of_rig *rig, bool worker);
 void of_rig_close(struct of_rig *rig);

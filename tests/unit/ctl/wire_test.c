@@ -52,6 +52,19 @@ static void a_part_cannot_be_read_past_its_end(void **state)
 	assert_false(rd_ok(&rd));
 }
 
+static void a_writer_over_foreign_bytes_stays_within(void **state)
+{
+	uint8_t to[6] = {9, 9, 9, 9, 9, 9};
+	struct wr wr = wr_over(to, 5);
+
+	wr_le32(&wr, 0x04030201);
+	assert_true(wr_ok(&wr));
+	wr_le16(&wr, 0x0605);
+	assert_false(wr_ok(&wr));
+	assert_ptr_equal(wr.bytes, to);
+	assert_memory_equal(to, "\1\2\3\4\11\11", 6);
+}
+
 static void a_writer_grows_and_pads(void **state)
 {
 	struct wr wr = wr_init(100000);
@@ -110,6 +123,7 @@ int main(void)
 		cmocka_unit_test(a_reader_reads_big_endian_in_order),
 		cmocka_unit_test(a_short_read_yields_zero_and_all_after_it_do),
 		cmocka_unit_test(a_part_cannot_be_read_past_its_end),
+		cmocka_unit_test(a_writer_over_foreign_bytes_stays_within),
 		cmocka_unit_test(a_writer_grows_and_pads),
 		cmocka_unit_test(a_writer_stays_within_its_limit_and_is_bad_after),
 		cmocka_unit_test(nothing_is_no_failure),

@@ -657,6 +657,58 @@ static void controllers_that_do_not_listen_cost_no_more_than_a_queue(void **stat
 	dp_punt_set_rate(dp, DP_PUNT_RATE);
 }
 
+/* A burst of frames that nobody knows, in the place of the worker, which stands still. */
+static void burst_of_unknown(uint16_t from, unsigned first, uint16_t n)
+{
+	struct dp_worker *w = dp->workers[0];
+	struct rte_mbuf *m[DP_BURST];
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint8_t d[SIZE] = {2,
+				   0,
+				   0,
+				   0,
+				   (uint8_t)((first + i) >> 8),
+				   (uint8_t)(first + i),
+				   2,
+				   0,
+				   0,
+				   1,
+				   0,
+				   (uint8_t)from,
+				   0x88,
+				   0xb5};
+
+		m[i] = rte_pktmbuf_alloc(dp_pool(dp, 0, false));
+		put_frame(m[i], d);
+	}
+	n_received += n;
+	dp_pause(dp);
+	w->view = atomic_load(&dp->view);
+	w->burst_tsc = rte_rdtsc();
+	w->flow->police.ports[from] = (struct dp_police_port){.at = w->burst_tsc, .n = 2};
+	dp_flow_burst(w, w->view->vports[from], m, n);
+	dp_resume(dp);
+	settle();
+}
+
+static void unknown_flows_give_way_where_another_port_is_behind(void **state)
+{
+	uint64_t before = drops(DP_DROP_FLOW_LIMIT);
+	struct dp_worker *w = dp->workers[0];
+
+	for (unsigned i = 100; i < 130; i++)
+		change(i, SEND, 2);
+	burst_of_unknown(0, 100, 10);
+	assert_int_equal(drops(DP_DROP_FLOW_LIMIT) - before, 0);
+	assert_int_equal(collect(2), 10);
+	dp_worker_behind(w, 1, rte_rdtsc());
+	burst_of_unknown(0, 105, 10); /* five of them are known by now */
+	assert_int_equal(drops(DP_DROP_FLOW_LIMIT) - before, 3);
+	assert_int_equal(collect(2), 7);
+	memset(w->behind, 0, sizeof(w->behind));
+}
+
 static void inject(uint16_t from, enum dp_step_op op, uint32_t arg)
 {
 	static const uint8_t d[SIZE] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 0x88, 0xb5};
@@ -829,6 +881,7 @@ int main(void)
 		TEST(controllers_get_a_copy_and_know_whose),
 		TEST(port_tells_controllers_no_more_than_it_may),
 		TEST(controllers_that_do_not_listen_cost_no_more_than_a_queue),
+		TEST(unknown_flows_give_way_where_another_port_is_behind),
 		TEST(injected_frame_goes_as_if_it_had_come_by_a_port),
 		TEST(switch_speaks_to_every_tenant),
 		TEST(bridge_local_frames_reach_rules_and_are_not_bridged),

@@ -218,6 +218,53 @@ static bool knows(uint32_t number)
 	return b.hit[0] != NULL;
 }
 
+/* One packet of each number, in both halves of the search; bit i: the usual groups do not know the
+ * i-th. */
+static uint32_t unusual(const uint32_t *numbers, uint16_t n, uint32_t refused)
+{
+	struct dp_mf_burst b = {.n = n, .long_key = long_keys, .make_long = make_long};
+	uint32_t left;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct dp_key key = numbered(numbers[i]);
+
+		memcpy(b.key[i], key.w, sizeof(b.key[i]));
+	}
+	left = dp_mf_lookup_usual(mf, 3, &b);
+	b.refused = refused;
+	dp_mf_lookup_rest(mf, 3, &b, left);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(b.hit[i] == NULL, refused >> i & 1);
+	return left;
+}
+
+static void group_that_few_want_is_searched_only_for_those_left(void **unused)
+{
+	static const uint32_t numbers[] = {0x1111, 0x2200, 0x1111};
+	struct dp_key all = {0}, high = {0}, key;
+
+	dp_key_cover(&all, DP_FIELD_IP4_SRC);
+	dp_key_set(&high, DP_FIELD_IP4_SRC, 0xff00);
+	key = numbered(0x1111);
+	enter(&key, &all, &nothing.program);
+	key = numbered(0x2200);
+	enter(&key, &high, &nothing.program);
+	/* Nothing is known of new groups. */
+	assert_int_equal(unusual(numbers, 3, 0), 0);
+	for (unsigned i = 0; i < 200; i++)
+		assert_true(knows(0x1111));
+	dp_mf_upkeep(mf, 1, 100);
+	assert_int_equal(unusual(numbers, 3, 0), 2);
+	assert_int_equal(unusual(numbers, 3, 2), 2);
+	for (unsigned i = 0; i < 200; i++)
+		assert_true(knows(0x22ff));
+	dp_mf_upkeep(mf, 2, 100);
+	assert_int_equal(unusual(numbers, 3, 0), 0);
+	dp_mf_flush(mf, 3);
+	assert_int_equal(mf->switches[3].n, 0);
+	assert_int_equal(mf->switches[3].n_usual, 0);
+}
+
 static void cache_grows_and_forgets_nothing(void **unused)
 {
 	struct dp_key mask = {0};
@@ -438,6 +485,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(cache_agrees_with_the_rules_while_they_change),
+		TEST(group_that_few_want_is_searched_only_for_those_left),
 		TEST(cache_grows_and_forgets_nothing),
 		TEST(full_cache_refuses_and_stays_whole),
 		TEST(stale_entry_does_not_hide_one_of_another_mask),

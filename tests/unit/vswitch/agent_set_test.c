@@ -297,7 +297,7 @@ static void what_tables_do_not_is_refused(void **state)
 
 /* ---- Queues ---- */
 
-static void ports_have_no_queues(void **state)
+static void ports_have_the_queues_that_were_added_and_no_others(void **state)
 {
 	struct of_mp mp = {.type = OFPMP_QUEUE};
 	struct of_queue_request want = {OFPP_ANY, OF_QUEUE_ALL};
@@ -443,7 +443,7 @@ int main(void)
 		TEST(table_features_say_what_works),
 		TEST(what_tables_do_may_be_asked_of_them),
 		TEST(what_tables_do_not_is_refused),
-		TEST(ports_have_no_queues),
+		TEST(ports_have_the_queues_that_were_added_and_no_others),
 		TEST(a_new_master_deposes_the_old),
 		TEST(generations_wrap),
 		TEST(wishes_for_unasked_messages_are_kept),

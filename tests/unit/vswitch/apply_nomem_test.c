@@ -3,6 +3,7 @@
  * A change of the configuration when the n-th allocation fails, for every n: it is refused in
  * words, and the switch runs what it ran before.  What cannot be refused any more is done.
  */
+#include "vswitch/queues.h"
 #include "vswitch/vs.h"
 
 #include <errno.h>
@@ -60,12 +61,14 @@ static struct dp *dp;
 static struct vs *vs;
 
 /* One port stays, one changes its device, one leaves, one comes; a tenant gets another flooding
- * limit, an uplink is shared, a private VLAN has its map. */
+ * limit, an uplink is shared, a private VLAN has its map, a queue changes, one goes, one comes. */
 static const char before[] = "{'switch':{'s':{'type':'external'}},'tenant':{'t':{'id':1,'flood_"
 			     "rate':2000000},'u':{'id':2}},'port':{"
 			     "'stays':{'switch':'s','kind':'mem','tenant':'t','vlan':5},"
 			     "'changes':{'switch':'s','kind':'mem'},"
-			     "'leaves':{'switch':'s','kind':'mem'}}}";
+			     "'leaves':{'switch':'s','kind':'mem'}},'queue':{"
+			     "'stays 1':{'port':'stays','id':1,'max_rate':2000},"
+			     "'stays 2':{'port':'stays','id':2}}}";
 static const char after[] =
 	"{'switch':{'s':{'type':'external'}},'tenant':{'t':{'id':1,'flood_rate':1000000},"
 	"'u':{'id':2}},'port':{"
@@ -73,7 +76,9 @@ static const char after[] =
 	"'changes':{'switch':'s','kind':'mem','queues':2},"
 	"'comes':{'switch':'s','kind':'mem','tenant':'u','vlan_mode':'isolated','vlan':1,"
 	"'secondary':'2'}},"
-	"'mac':{'m':{'switch':'s','port':'comes','mac':'02:00:00:00:00:01'}}}";
+	"'mac':{'m':{'switch':'s','port':'comes','mac':'02:00:00:00:00:01'}},"
+	"'queue':{'stays 1':{'port':'stays','id':1,'max_rate':1000},"
+	"'comes 3':{'port':'comes','id':3,'max_rate':1000}}}";
 
 static int apply(const char *text, struct err *err)
 {
@@ -127,8 +132,20 @@ static bool flood_limit_is(uint64_t rate_bps)
 	       dp_view(dp)->domains[vport("stays")->domain]->flood_limit == d->flood;
 }
 
+/* The queue of 'stays' that changes is the one that is kept, with this rate, and it has 'n'. */
+static bool queues_are(uint16_t n, uint64_t max_bps)
+{
+	const struct dp_port_queues *queues = vport("stays")->queues;
+	const struct vs_queue_live *live = vs_queue_find(vs, "stays", 1);
+
+	return queues->n == n && live != NULL && live->queue == dp_queue_find(queues, 1) &&
+	       dp_queue_spec(live->queue)->max_bps == max_bps;
+}
+
 static void runs_before(void)
 {
+	assert_true(queues_are(2, 2000));
+	assert_null(vs_queue_find(vs, "comes", 3));
 	assert_true(flood_limit_is(2000000));
 	assert_true(runs("stays") && runs("changes") && runs("leaves"));
 	assert_int_equal(n_vports(), 3);
@@ -141,6 +158,9 @@ static void runs_before(void)
 
 static void runs_after(void)
 {
+	assert_true(queues_are(1, 1000));
+	assert_non_null(vport("comes")->queues);
+	assert_null(vs_queue_find(vs, "stays", 2));
 	assert_true(flood_limit_is(1000000));
 	assert_true(runs("stays") && runs("changes") && runs("comes"));
 	assert_int_equal(n_vports(), 3);
@@ -195,7 +215,7 @@ static void switch_that_has_no_memory_is_not_made(void **state)
 		assert_int_equal(err.code, -ENOMEM);
 	}
 	fail_at = -1;
-	assert_int_equal(n, 8);
+	assert_int_equal(n, 9);
 	vs_destroy(second);
 }
 

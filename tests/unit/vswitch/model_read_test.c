@@ -409,6 +409,31 @@ static void more_than_the_limit_is_refused_and_the_limit_is_taken(void **state)
 	STATE("'controller':{'int " target "':{'switch':'int','target':'" target "'" __VA_ARGS__   \
 	      "}}")
 
+#define QUEUES(...) STATE("'port':{'p':{'switch':'int','kind':'mem'}},'queue':{" __VA_ARGS__ "}")
+
+static void queues_are_sorted_and_have_rates_that_can_be(void **state)
+{
+	struct vs_model *m =
+		must(QUEUES("'p 9':{'port':'p','id':9,'max_rate':2000},"
+			    "'p 0':{'port':'p','id':0,'min_rate':1000,'max_rate':1000}"));
+
+	assert_int_equal(m->n_queues, 2);
+	assert_int_equal(m->queues[0].spec.id, 0);
+	assert_int_equal(m->queues[0].spec.min_bps, 1000);
+	assert_int_equal(m->queues[1].spec.id, 9);
+	assert_int_equal(m->queues[1].spec.max_bps, 2000);
+	assert_ptr_equal(m->queues[1].port, &m->ports[0]);
+	vs_model_destroy(m);
+	refused(QUEUES("'x 1':{'port':'x','id':1}"), -ENOENT, "not-found");
+	refused(QUEUES("'p 1':{'port':'p','id':1,'max_rate':999}"), -EINVAL, "bad-rate");
+	refused(QUEUES("'p 1':{'port':'p','id':1,'max_rate':10000000000001}"), -EINVAL, "bad-rate");
+	refused(QUEUES("'p 1':{'port':'p','id':1,'max_rate':1000,'min_rate':1001}"), -EINVAL,
+		"bad-rate");
+	refused(STATE("'port':{'v':{'switch':'ext','kind':'vtep','address':['10.0.0.1/24']}},"
+		      "'queue':{'v 1':{'port':'v','id':1}}"),
+		-EINVAL, "no-queues");
+}
+
 static void controllers_are_where_they_may_be(void **state)
 {
 	struct vs_model *m = must(CONTROLLER("tcp:10.0.0.1:6653", ",'probe':2000"));
@@ -474,7 +499,7 @@ static void model_that_has_no_memory_is_refused_whole(void **state)
 		assert_int_equal(s->refcount, 1);
 	}
 	fail_at = -1;
-	assert_int_equal(n, 8); /* the model, its six tables, the tenants of the port */
+	assert_int_equal(n, 9); /* the model, its seven tables, the tenants of the port */
 	vs_model_destroy(m);
 	json_decref(s);
 }
@@ -501,6 +526,7 @@ int main(void)
 		cmocka_unit_test(devices_that_only_look_alike_are_two),
 		cmocka_unit_test(metrics_are_served_on_loopback_only),
 		cmocka_unit_test(more_than_the_limit_is_refused_and_the_limit_is_taken),
+		cmocka_unit_test(queues_are_sorted_and_have_rates_that_can_be),
 		cmocka_unit_test(controllers_are_where_they_may_be),
 		cmocka_unit_test(datapath_ids_are_hexadecimal_and_not_0),
 		cmocka_unit_test(model_that_has_no_memory_is_refused_whole),

@@ -8,7 +8,7 @@
 
 #include "ctl/base/clock.h"
 #include "vswitch/tls.h"
-#include "vswitch/unix_socket.h"
+#include "ctl/base/unix_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -74,7 +74,7 @@ static int begin(struct fixture *f, struct end *end, const char *target, struct 
 				      .tls = tls,
 				      .opened = opened,
 				      .ctx = end,
-				      .group = VS_NO_GROUP,
+				      .group = UNIX_NO_GROUP,
 				      .retry_ms = 20};
 
 	assert_int_equal(vs_target_parse(target, &opts.target, err), 0);

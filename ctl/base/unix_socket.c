@@ -2,7 +2,7 @@
  *
  * See unix_socket.h.
  */
-#include "vswitch/unix_socket.h"
+#include "ctl/base/unix_socket.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 64
+#define BACKLOG 128
 
 static int failed(struct err *err, const char *what, const char *path)
 {
@@ -25,7 +25,7 @@ static int failed(struct err *err, const char *what, const char *path)
 /* A directory that others may write to is safe only when it keeps them from each other's files. */
 static int check_directory(const char *path, struct err *err)
 {
-	char copy[sizeof(((struct vs_unix_socket *)NULL)->path)];
+	char copy[sizeof(((struct unix_socket *)NULL)->path)];
 	struct stat st;
 	char *dir;
 
@@ -43,9 +43,9 @@ static int check_directory(const char *path, struct err *err)
 	return -EPERM;
 }
 
-static int is_in_use(const struct sockaddr_un *addr)
+static int is_in_use(const struct sockaddr_un *addr, int type)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int rc;
 
 	if (fd < 0)
@@ -58,7 +58,7 @@ static int is_in_use(const struct sockaddr_un *addr)
 	return rc;
 }
 
-static int remove_stale(const struct sockaddr_un *addr, struct err *err)
+static int remove_stale(const struct sockaddr_un *addr, int type, struct err *err)
 {
 	const char *path = addr->sun_path;
 	struct stat st;
@@ -71,7 +71,7 @@ static int remove_stale(const struct sockaddr_un *addr, struct err *err)
 		err_fix(err, "remove it, or choose another path");
 		return -EEXIST;
 	}
-	if (is_in_use(addr)) {
+	if (is_in_use(addr, type)) {
 		err_set(err, -EADDRINUSE, "socket-busy", "another process listens on %s", path);
 		err_fix(err, "stop it, or choose another path");
 		return -EADDRINUSE;
@@ -80,12 +80,12 @@ static int remove_stale(const struct sockaddr_un *addr, struct err *err)
 }
 
 /* Nobody can connect before listen(), so the steps between leave no gap. */
-static int bind_and_listen(const struct sockaddr_un *addr, gid_t group, struct vs_unix_socket *s,
-			   struct err *err)
+static int bind_and_listen(const struct sockaddr_un *addr, int type, gid_t group,
+			   struct unix_socket *s, struct err *err)
 {
 	struct stat st;
 
-	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	s->fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->fd < 0)
 		return failed(err, "make the socket of", s->path);
 	if (fchmod(s->fd, 0600) != 0 ||
@@ -94,18 +94,18 @@ static int bind_and_listen(const struct sockaddr_un *addr, gid_t group, struct v
 		return failed(err, "bind", s->path);
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
-	if (group != VS_NO_GROUP && lchown(s->path, (uid_t)-1, group) != 0)
+	if (group != UNIX_NO_GROUP && lchown(s->path, (uid_t)-1, group) != 0)
 		return failed(err, "change the group of", s->path);
-	if (chmod(s->path, group != VS_NO_GROUP ? 0660 : 0600) != 0)
+	if (chmod(s->path, group != UNIX_NO_GROUP ? 0660 : 0600) != 0)
 		return failed(err, "change the mode of", s->path);
 	return listen(s->fd, BACKLOG) == 0 ? 0 : failed(err, "listen on", s->path);
 }
 
-int vs_unix_listen(const char *path, gid_t group, struct vs_unix_socket *ret_socket,
-		   struct err *err)
+int unix_socket_listen(const char *path, int type, gid_t group, struct unix_socket *ret_socket,
+		       struct err *err)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct vs_unix_socket s = {.fd = -1};
+	struct unix_socket s = {.fd = -1};
 	int rc;
 
 	if (strlen(path) >= sizeof(addr.sun_path))
@@ -115,20 +115,20 @@ int vs_unix_listen(const char *path, gid_t group, struct vs_unix_socket *ret_soc
 	memcpy(s.path, addr.sun_path, sizeof(s.path));
 	rc = check_directory(path, err);
 	if (rc == 0)
-		rc = remove_stale(&addr, err);
+		rc = remove_stale(&addr, type, err);
 	if (rc == 0)
-		rc = bind_and_listen(&addr, group, &s, err);
+		rc = bind_and_listen(&addr, type, group, &s, err);
 	if (rc == 0) {
 		*ret_socket = s;
 		return 0;
 	}
-	vs_unix_remove(&s);
+	unix_socket_remove(&s);
 	if (s.fd >= 0)
 		close(s.fd);
 	return rc;
 }
 
-void vs_unix_remove(const struct vs_unix_socket *s)
+void unix_socket_remove(const struct unix_socket *s)
 {
 	struct stat st;
 

@@ -8,8 +8,8 @@
 
 #include <rte_memcpy.h>
 
-int dp_frame_append(struct rte_mbuf *m, struct rte_mbuf **last, const uint8_t *from,
-		       uint32_t size, struct rte_mempool *pool)
+int dp_frame_append(struct rte_mbuf *m, struct rte_mbuf **last, const uint8_t *from, uint32_t size,
+		    struct rte_mempool *pool)
 {
 	while (size > 0) {
 		uint16_t room = rte_pktmbuf_tailroom(*last);

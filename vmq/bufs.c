@@ -192,11 +192,12 @@ uint16_t vmq_bufs_lend(struct vmq_bufs *bufs, struct vmq_queue *q, uint32_t n)
 	for (uint32_t i = 0; i < n; i++) {
 		uint16_t section = *(top - i), next = i + 1 < n ? *(top - i - 1) : VMQ_NO_SECTION;
 
-		bufs->sections[section] = (struct vmq_section){
-			.next = next, .queue = (uint8_t)q->index, .head = i == 0};
-		vmq_journal_note(
-			bufs->journal, section,
-			vmq_record(i == 0 ? VMQ_RECORD_LENT : VMQ_RECORD_REST, q->index, next, batch));
+		bufs->sections[section] = (struct vmq_section){.next = next,
+							       .queue = (uint8_t)q->index,
+							       .head = i == 0};
+		vmq_journal_note(bufs->journal, section,
+				 vmq_record(i == 0 ? VMQ_RECORD_LENT : VMQ_RECORD_REST, q->index,
+					    next, batch));
 	}
 	q->cached_n -= n;
 	return *top;

@@ -7,8 +7,8 @@
  * Free sections are taken where they were put last, so that a busy queue writes to the same few
  * over and over while they are in caches: each queue has a stack of its own (vmq_queue.cached,
  * guarded by the queue's lock), and 'free' is what they share, moved in lots under 'lock'.  The
- * last VMQ_BUFS_KEPT (of few, a quarter) are for control messages only: a guest that holds back all others can still be
- * answered.
+ * last VMQ_BUFS_KEPT (of few, a quarter) are for control messages only: a guest that holds back all
+ * others can still be answered.
  *
  * Who lent what is known here and written down in the journal (journal.h); what is believed is what
  * is here.  Lock order: a queue's lock, then 'lock'.
@@ -27,7 +27,7 @@
 #define VMQ_CACHE	 512 /* free sections that a queue keeps, at most */
 /* Room of its stack: those, and what one packet brings back. */
 #define VMQ_CACHE_ROOM (VMQ_CACHE + 64)
-#define VMQ_BUFS_KEPT	 16
+#define VMQ_BUFS_KEPT  16
 
 struct vmq_journal;
 struct vmq_queue;

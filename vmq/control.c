@@ -44,8 +44,8 @@ bool vmq_control_token(struct vmq_control *control)
 	uint64_t grown = (now - control->tokens_tsc) / RTE_MAX(each, UINT64_C(1));
 
 	if (grown > 0) {
-		control->tokens = (uint32_t)RTE_MIN(control->tokens + grown,
-						    (uint64_t)VMQ_CONTROL_BURST);
+		control->tokens =
+			(uint32_t)RTE_MIN(control->tokens + grown, (uint64_t)VMQ_CONTROL_BURST);
 		control->tokens_tsc += grown * each;
 	}
 	if (control->tokens == 0)
@@ -69,9 +69,8 @@ void vmq_control_done(struct vmq_control *control, struct vmq_queue *q)
 {
 	if (vmq_control_step(control) != VMQ_CONTROL_WAITING)
 		return;
-	control->answers = q->mail != NULL
-				   ? atomic_load_explicit(&q->mail->tail, memory_order_relaxed)
-				   : 0;
+	control->answers =
+		q->mail != NULL ? atomic_load_explicit(&q->mail->tail, memory_order_relaxed) : 0;
 	atomic_store_explicit(&control->step, VMQ_CONTROL_DONE, memory_order_release);
 	vmq_mail_kick(q);
 }
@@ -172,8 +171,8 @@ static int put_rndis(struct vmq_queue *q, const struct vmq_rules *rules,
 	range.offset = section * rules->recv_section;
 	vmbus_pages_write(rules->recv, range.offset, letter->bytes, letter->size);
 	size = vmbus_transfer_write(header, rules->recv_id, &range, 1);
-	if (vmbus_out_put(&q->out, VMBUS_PKT_TRANSFER_PAGES, VMBUS_PKT_COMPLETION_REQUESTED, section,
-			  header, size, &rndis, sizeof(rndis)) != 0)
+	if (vmbus_out_put(&q->out, VMBUS_PKT_TRANSFER_PAGES, VMBUS_PKT_COMPLETION_REQUESTED,
+			  section, header, size, &rndis, sizeof(rndis)) != 0)
 		return -EAGAIN;
 	vmq_bufs_lend(rules->bufs, q, 1);
 	return 0;

@@ -39,7 +39,7 @@ struct vmq_letter {
 };
 
 struct vmq_mail {
-	_Atomic uint32_t tail;				     /* control thread: posted */
+	_Atomic uint32_t tail;				    /* control thread: posted */
 	_Atomic uint32_t head __attribute__((aligned(64))); /* worker: delivered */
 	struct vmq_letter letters[VMQ_MAIL_SLOTS];
 };

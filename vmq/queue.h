@@ -101,6 +101,7 @@ struct vmq_queue {
 	uint16_t index; /* of the channel */
 	uint8_t monitor_id;
 	bool asleep;		     /* vmq_queue_sleep() said so: kick_fd is to be read */
+	bool control_next;	     /* the next packet is, or was, a control message (control.h) */
 	bool blocked;		     /* no room for completions: waits for the guest to make some */
 	struct vmq_mail *mail;	     /* from the control thread, to the ring */
 	struct vmq_control *control; /* to the control thread: what is not a frame */

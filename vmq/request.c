@@ -4,8 +4,8 @@
  * how RNDIS says the same.
  *
  * 	checksum PPI   which transport, and where it starts (TCP; Windows does not say for UDP)
- * 	LSO PPI        segment size, where TCP starts; IPv4 length and checksum are zero in the frame,
- * 	               and TCP's field holds the pseudo-header's sum without a length
+ * 	LSO PPI        segment size, where TCP starts; IPv4 length and checksum are zero in the
+ * frame, and TCP's field holds the pseudo-header's sum without a length
  */
 #include "vmq/request.h"
 
@@ -53,8 +53,8 @@ static uint32_t find_l3(const struct rte_mbuf *m, uint16_t *ret_type)
 	if (m->data_len < ETH_SIZE)
 		return 0;
 	*ret_type = load16(frame + 12);
-	for (unsigned i = 0; i < MAX_TAGS && (*ret_type == RTE_BE16(0x8100) ||
-					      *ret_type == RTE_BE16(0x88a8));
+	for (unsigned i = 0;
+	     i < MAX_TAGS && (*ret_type == RTE_BE16(0x8100) || *ret_type == RTE_BE16(0x88a8));
 	     i++, at += 4) {
 		if (at + 4 > m->data_len)
 			return 0;

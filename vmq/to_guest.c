@@ -21,15 +21,15 @@
 #include "vmq/queue_priv.h"
 #include "vmq/rss.h"
 
-#define AHEAD	   3u
-#define ETH_SIZE   14u
-#define TAG_SIZE   4u
-#define MAC_SIZE   6u
-#define PROTO_TCP  6
-#define PROTO_UDP  17
-#define SEGMENT	   (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG)
-#define REQUESTS   (RTE_MBUF_F_TX_L4_MASK | SEGMENT)
-#define NO_QUEUE   UINT16_MAX
+#define AHEAD	  3u
+#define ETH_SIZE  14u
+#define TAG_SIZE  4u
+#define MAC_SIZE  6u
+#define PROTO_TCP 6
+#define PROTO_UDP 17
+#define SEGMENT	  (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG)
+#define REQUESTS  (RTE_MBUF_F_TX_L4_MASK | SEGMENT)
+#define NO_QUEUE  UINT16_MAX
 
 /* The frames of a call that go to one queue. */
 struct group {
@@ -138,7 +138,8 @@ static __attribute__((noinline)) uint32_t write_long(const struct vmq_rules *rul
 		skip = 2 * MAC_SIZE + TAG_SIZE;
 	}
 	for (; m != NULL; m = m->next, skip = 0)
-		cursor_write(&c, rte_pktmbuf_mtod_offset(m, const void *, skip), m->data_len - skip);
+		cursor_write(&c, rte_pktmbuf_mtod_offset(m, const void *, skip),
+			     m->data_len - skip);
 	return p.msg_size;
 }
 
@@ -410,8 +411,7 @@ static void send_some(struct vmq_path *path, const struct vmq_rules *rules, stru
 uint16_t vmq_path_to_guest(struct vmq_path *path, struct rte_mbuf **pkts, uint16_t n,
 			   uint8_t *ret_refused)
 {
-	const struct vmq_rules *rules =
-		atomic_load_explicit(&path->rules, memory_order_acquire);
+	const struct vmq_rules *rules = atomic_load_explicit(&path->rules, memory_order_acquire);
 	struct refused r = {.pkts = pkts};
 
 	if (unlikely(rules == NULL || rules->recv == NULL || rules->bufs == NULL)) {
@@ -420,8 +420,8 @@ uint16_t vmq_path_to_guest(struct vmq_path *path, struct rte_mbuf **pkts, uint16
 	}
 	/* Refused ones gather at the start, where others were taken before. */
 	for (uint16_t i = 0; i < n; i += VMQ_MAX_RANGES)
-		send_some(path, rules, pkts + i, RTE_MIN((uint32_t)(n - i), (uint32_t)VMQ_MAX_RANGES),
-			  &r);
+		send_some(path, rules, pkts + i,
+			  RTE_MIN((uint32_t)(n - i), (uint32_t)VMQ_MAX_RANGES), &r);
 	if (unlikely(r.n > 0)) {
 		*ret_refused = r.reason;
 		memmove(pkts + (n - r.n), pkts, r.n * sizeof(*pkts));

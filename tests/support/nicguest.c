@@ -180,9 +180,11 @@ int nicguest_resume(struct nicguest *g)
 	int rc;
 
 	nicguest_drop_switch(g);
-	must(vmq_journal_open(vmq_journal_fd(g->journal), &next, NULL) == 0);
-	vmq_journal_destroy(g->journal);
-	g->journal = next;
+	if (!g->keep_journal) {
+		must(vmq_journal_open(vmq_journal_fd(g->journal), &next, NULL) == 0);
+		vmq_journal_destroy(g->journal);
+		g->journal = next;
+	}
 	must(vmq_bufs_create(g->opts.n_recv, g->opts.n_queues, g->journal, &g->bufs) == 0);
 	vmq_bufs_resume(g->bufs);
 	control_make(g);

@@ -330,7 +330,9 @@ static void take_transfer(struct nicguest *g, uint16_t queue, const struct vmbus
 	must(p->desc.transaction_id < g->opts.n_recv);
 	for (int i = 0; i < n; i++)
 		take_range(g, queue, p->desc.transaction_id, &ranges[i], rndis.channel_type == 1);
-	if (!g->keep)
+	if (g->keep)
+		g->kept[g->n_kept++ % NICGUEST_MAX_EVENTS] = p->desc.transaction_id;
+	else
 		nicguest_complete(g, queue, p->desc.transaction_id);
 }
 

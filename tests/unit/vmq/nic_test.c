@@ -61,7 +61,8 @@ static int setup(void **state)
 	memory_fd = memfd_create("guest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	assert_int_equal(ftruncate(memory_fd, PAGES * GPA_PAGE_SIZE), 0);
 	assert_int_equal(fcntl(memory_fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
-	memory = mmap(NULL, PAGES * GPA_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
+	memory =
+		mmap(NULL, PAGES * GPA_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
 	fd = -1;
 	return open_port("web1");
 }

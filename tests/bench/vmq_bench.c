@@ -69,7 +69,8 @@ static void guest_puts(struct nicguest *g, uint32_t size, uint16_t flags)
 		struct rndis_packet p = {.frame_size = size, .has_hash = true};
 		struct nvsp_rndis rndis = {NVSP_RNDIS, 0, i, 0};
 		size_t here;
-		uint8_t *va = vmbus_pages_at(g->send, (uint64_t)i * g->opts.send_section, 6144, &here);
+		uint8_t *va =
+			vmbus_pages_at(g->send, (uint64_t)i * g->opts.send_section, 6144, &here);
 
 		va += rndis_packet_write(va, &p);
 		memset(va, 2, 64);
@@ -149,7 +150,8 @@ static void nic_to_guest(struct nicguest *g, uint32_t size, bool back)
 
 static void nic(uint32_t size)
 {
-	struct nicguest *g = nicguest_create(&(struct nicguest_opts){.ring_pages = 129, .n_recv = 4096});
+	struct nicguest *g =
+		nicguest_create(&(struct nicguest_opts){.ring_pages = 129, .n_recv = 4096});
 
 	atomic_store(&g->channels[0].to.hdr->mask, 1); /* it polls, as the other one does */
 	nic_from_guest(g, size, VMBUS_PKT_COMPLETION_REQUESTED, "nic    from guest");

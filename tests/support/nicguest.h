@@ -66,7 +66,7 @@ struct nicguest {
 	int control_fd;
 	bool keep;	   /* poll() does not complete */
 	bool keep_journal; /* nicguest_resume() goes on with the mapping that there is */
-	unsigned n_kept; /* packets not completed */
+	unsigned n_kept;   /* packets not completed */
 	uint64_t kept[NICGUEST_MAX_EVENTS];
 	unsigned n_events;
 	struct nicguest_event *events;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The switch is killed at every single store that it makes to memory which outlives it, and the next
- * one goes on: each packet of the guest is completed exactly once, each control message answered
- * exactly once, no frame comes twice, and no section is lost.
+ * The switch is killed at every single store that it makes to memory which outlives it, and the
+ * next one goes on: each packet of the guest is completed exactly once, each control message
+ * answered exactly once, no frame comes twice, and no section is lost.
  *
  * 	parent   guest; forks ──► child: the switch, which dies before its n-th store
  * 	         the switch again, out of the journal ◄──┘
@@ -35,8 +35,8 @@
 #define TRAP_FLAG 0x100
 #define N_SENT	  12u  /* frames of the guest */
 #define N_MOST	  256u /* with those that it sends when the switch is dead */
-#define N_LENT	  3u  /* packets to the guest that it completes meanwhile */
-#define N_IN	  10u /* frames to the guest while the child runs */
+#define N_LENT	  3u   /* packets to the guest that it completes meanwhile */
+#define N_IN	  10u  /* frames to the guest while the child runs */
 
 static struct rte_mempool *pool;
 static uint8_t first_frame = 100;
@@ -208,7 +208,8 @@ static void put_control(struct nicguest *g)
 /* Packets to complete, sections to take back, a control message in the middle. */
 static struct nicguest *prepare(void)
 {
-	struct nicguest *g = nicguest_create(&(struct nicguest_opts){.n_recv = 64, .ring_pages = 2});
+	struct nicguest *g =
+		nicguest_create(&(struct nicguest_opts){.n_recv = 64, .ring_pages = 2});
 	uint8_t frame[60] = {0};
 
 	g->keep = true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * What guests ask to be done to their frames.  Frames are made as a Linux stack leaves them
- * (PKT_PARTIAL), spoiled as its netvsc driver does, and must come out as Linux would have sent them;
- * what they ask for is then done in software, and a receiver must find nothing wrong.
+ * (PKT_PARTIAL), spoiled as its netvsc driver does, and must come out as Linux would have sent
+ * them; what they ask for is then done in software, and a receiver must find nothing wrong.
  */
 #include "vmq/request.h"
 

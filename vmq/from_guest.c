@@ -68,9 +68,7 @@ static inline bool take(struct vmq_queue *q, const struct vmq_rules *rules, stru
 		vmq_queue_break(q, VMQ_FAULT_PACKET);
 		return false;
 	}
-	memset(&t->rndis, 0, sizeof(t->rndis));
-	vmbus_in_copy(&q->in, &t->packet, t->packet.header_size, &t->rndis,
-		      RTE_MIN(t->packet.payload_size, (uint32_t)sizeof(t->rndis)));
+	vmq_nvsp_copy(&q->in, &t->packet, &t->rndis);
 	if (unlikely(!vmq_is_data(&t->rndis, t->packet.payload_size)) && q->control != NULL) {
 		q->control_next = true;
 		return false;

@@ -180,9 +180,11 @@ int nicguest_resume(struct nicguest *g)
 	int rc;
 
 	nicguest_drop_switch(g);
-	must(vmq_journal_open(vmq_journal_fd(g->journal), &next, NULL) == 0);
-	vmq_journal_destroy(g->journal);
-	g->journal = next;
+	if (!g->keep_journal) {
+		must(vmq_journal_open(vmq_journal_fd(g->journal), &next, NULL) == 0);
+		vmq_journal_destroy(g->journal);
+		g->journal = next;
+	}
 	must(vmq_bufs_create(g->opts.n_recv, g->opts.n_queues, g->journal, &g->bufs) == 0);
 	vmq_bufs_resume(g->bufs);
 	control_make(g);
@@ -328,7 +330,9 @@ static void take_transfer(struct nicguest *g, uint16_t queue, const struct vmbus
 	must(p->desc.transaction_id < g->opts.n_recv);
 	for (int i = 0; i < n; i++)
 		take_range(g, queue, p->desc.transaction_id, &ranges[i], rndis.channel_type == 1);
-	if (!g->keep)
+	if (g->keep)
+		g->kept[g->n_kept++ % NICGUEST_MAX_EVENTS] = p->desc.transaction_id;
+	else
 		nicguest_complete(g, queue, p->desc.transaction_id);
 }
 

@@ -64,7 +64,10 @@ struct nicguest {
 	struct vmq_control *control; /* of channel 0 */
 	struct vmq_mail *mail;
 	int control_fd;
-	bool keep; /* poll() does not complete */
+	bool keep;	   /* poll() does not complete */
+	bool keep_journal; /* nicguest_resume() goes on with the mapping that there is */
+	unsigned n_kept;   /* packets not completed */
+	uint64_t kept[NICGUEST_MAX_EVENTS];
 	unsigned n_events;
 	struct nicguest_event *events;
 };

@@ -29,6 +29,7 @@ struct nicguest_opts {
 	uint32_t ring_pages;	       /* of each direction, with its header; 0: 17 */
 	uint32_t n_recv, recv_section; /* 0: 256, 1728 */
 	uint32_t n_send, send_section; /* 0: 64, 6144 */
+	uint32_t n_events;	       /* 0: NICGUEST_MAX_EVENTS */
 	bool scattered;		       /* no two pages of the buffers lie together */
 };
 

@@ -175,6 +175,22 @@ void nicguest_drop_switch(struct nicguest *g)
 	g->mail = NULL;
 }
 
+void nicguest_open_anew(struct nicguest *g)
+{
+	nicguest_drop_switch(g);
+	vmq_journal_clear(g->journal);
+	must(vmq_bufs_create(g->opts.n_recv, g->opts.n_queues, g->journal, &g->bufs) == 0);
+	control_make(g);
+	g->rules.bufs = g->bufs;
+	for (uint16_t i = 0; i < g->opts.n_queues; i++) {
+		struct nicguest_channel *c = &g->channels[i];
+
+		vmbus_out_init(&c->out, &c->from);
+		vmbus_in_init(&c->in, &c->to);
+		must(queue_open(g, i, false) == 0);
+	}
+}
+
 int nicguest_resume(struct nicguest *g)
 {
 	struct vmq_journal *next;

@@ -79,6 +79,8 @@ void nicguest_destroy(struct nicguest *g);
 /* The switch is gone, and another takes over: all that is the switch's is made anew, out of the
  * journal and the guest's memory.  Returns what opening the first queue says. */
 int nicguest_resume(struct nicguest *g);
+/* The guest closes all channels and opens them again, with the rings as their memory says. */
+void nicguest_open_anew(struct nicguest *g);
 /* Everything of the switch's end goes, as when it dies; the journal stays. */
 void nicguest_drop_switch(struct nicguest *g);
 

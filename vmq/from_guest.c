@@ -165,6 +165,11 @@ static __attribute__((noinline)) void wake(struct vmq_queue *q)
 
 	q->asleep = false;
 	vmbus_in_mask(&q->in, true);
+	if (q->blocked) {
+		rte_spinlock_lock(&q->lock);
+		vmbus_out_wait(&q->out, 0);
+		rte_spinlock_unlock(&q->lock);
+	}
 	if (eventfd_read(q->kick_fd, &count) == 0)
 		vmq_count(&q->stats.kicks, 1);
 }

@@ -9,6 +9,7 @@
  *
  * 	from guest           packets off the ring, frames into mbufs, completions onto the ring
  * 	  no completions     the same, of a guest that asks for none
+ * 	  checksum asked for the same, of TCP, as Linux guests send it
  * 	to guest             frames into sections, one packet onto the ring
  * 	  sections back      the guest's completion of a burst
  */
@@ -60,20 +61,32 @@ static void must(bool ok, const char *what)
 
 /* ---- The synthetic NIC ---- */
 
-static void guest_puts(struct nicguest *g, uint32_t size, uint16_t flags)
+/* An IPv4 TCP segment's headers. */
+static const uint8_t tcp_headers[54] = {2,  0,	  0, 0, 0,  2, 2, 0, 0,	   0,  0, 1,  8,
+					0,  0x45, 0, 0, 46, 0, 0, 0, 0,	   64, 6, 0,  0,
+					10, 0,	  0, 1, 10, 0, 0, 2, 0x30, 0,  0, 80, [46] = 0x50};
+
+static void guest_puts(struct nicguest *g, uint32_t size, uint16_t flags, bool checksum)
 {
 	struct nicguest_channel *c = &g->channels[0];
 
 	vmbus_out_begin(&c->out);
 	for (uint32_t i = 0; i < BURST; i++) {
-		struct rndis_packet p = {.frame_size = size, .has_hash = true};
+		struct rndis_packet p = {
+			.frame_size = size,
+			.has_hash = true,
+			.has_csum = checksum,
+			.csum = RNDIS_CSUM_TX_IP4 | RNDIS_CSUM_TX_TCP | 34u << 16,
+		};
+		uint8_t *va;
 		struct nvsp_rndis rndis = {NVSP_RNDIS, 0, i, 0};
 		size_t here;
-		uint8_t *va =
-			vmbus_pages_at(g->send, (uint64_t)i * g->opts.send_section, 6144, &here);
 
+		va = vmbus_pages_at(g->send, (uint64_t)i * g->opts.send_section, 6144, &here);
 		va += rndis_packet_write(va, &p);
-		memset(va, 2, 64);
+		memcpy(va, tcp_headers, sizeof(tcp_headers));
+		va[17] = (uint8_t)(size - 14);
+		va[16] = (uint8_t)((size - 14) >> 8);
 		rndis.section_size = p.msg_size;
 		must(vmbus_out_put(&c->out, VMBUS_PKT_INBAND, flags, i, NULL, 0, &rndis,
 				   sizeof(rndis)) == 0,
@@ -99,14 +112,15 @@ static void guest_takes(struct nicguest *g)
 	vmbus_out_end(&c->out);
 }
 
-static void nic_from_guest(struct nicguest *g, uint32_t size, uint16_t flags, const char *what)
+static void nic_from_guest(struct nicguest *g, uint32_t size, uint16_t flags, bool checksum,
+			   const char *what)
 {
 	for (unsigned k = 0; k < N_WARM + N_BURSTS; k++) {
 		struct rte_mbuf *pkts[BURST];
 		uint16_t bad = 0, n;
 		uint64_t at;
 
-		guest_puts(g, size, flags);
+		guest_puts(g, size, flags, checksum);
 		rte_mb();
 		at = rte_rdtsc();
 		n = vmq_queue_from_guest(g->channels[0].queue, pool, pkts, BURST, &bad);
@@ -154,8 +168,10 @@ static void nic(uint32_t size)
 		nicguest_create(&(struct nicguest_opts){.ring_pages = 129, .n_recv = 4096});
 
 	atomic_store(&g->channels[0].to.hdr->mask, 1); /* it polls, as the other one does */
-	nic_from_guest(g, size, VMBUS_PKT_COMPLETION_REQUESTED, "nic    from guest");
-	nic_from_guest(g, size, 0, "nic      no completions");
+	nic_from_guest(g, size, VMBUS_PKT_COMPLETION_REQUESTED, false, "nic    from guest");
+	nic_from_guest(g, size, VMBUS_PKT_COMPLETION_REQUESTED, true,
+		       "nic      checksum asked for");
+	nic_from_guest(g, size, 0, false, "nic      no completions");
 	nic_to_guest(g, size, false);
 	nic_to_guest(g, size, true);
 	nicguest_destroy(g);

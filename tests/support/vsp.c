@@ -147,25 +147,29 @@ void vsp_clear(struct vsp *v)
 	v->n_completed = v->n_rndis = v->n_nvsp = 0;
 }
 
-bool vsp_call(struct vsp *v, const struct nvsp_msg *msg, struct nvsp_msg *ret_msg)
+/* Sends a message, and returns its number. */
+static uint64_t send(struct vsp *v, const struct nvsp_msg *msg, bool wanted)
 {
 	uint8_t bytes[NVSP_MSG_MAX];
 	size_t size = nvsp_write(msg, true, 0, bytes);
-	uint64_t id = v->next_id++;
+	uint64_t id = v->one_id ? v->next_id : v->next_id++;
 
 	v->n_completed = 0;
-	netvsp_message(v->n, id, true, bytes, size);
+	netvsp_message(v->n, id, wanted, bytes, v->msg_size != 0 ? v->msg_size : size);
+	return id;
+}
+
+bool vsp_call(struct vsp *v, const struct nvsp_msg *msg, struct nvsp_msg *ret_msg)
+{
+	uint64_t id = send(v, msg, true);
+
 	return v->n_completed == 1 && v->completed[0].id == id &&
 	       nvsp_read(v->completed[0].bytes, v->completed[0].size, false, ret_msg) == 0;
 }
 
 bool vsp_tell(struct vsp *v, const struct nvsp_msg *msg)
 {
-	uint8_t bytes[NVSP_MSG_MAX];
-	size_t size = nvsp_write(msg, true, 0, bytes);
-
-	v->n_completed = 0;
-	netvsp_message(v->n, v->next_id++, false, bytes, size);
+	send(v, msg, false);
 	return v->n_completed == 0;
 }
 

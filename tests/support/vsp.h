@@ -34,6 +34,10 @@ struct vsp {
 	/* Since they were last taken; of more than VSP_MAX_SENT the first are kept. */
 	unsigned n_completed, n_rndis, n_nvsp;
 	struct vsp_sent completed[VSP_MAX_SENT], rndis[VSP_MAX_SENT], nvsp[VSP_MAX_SENT];
+	/* How the guest sends: bytes of its NVSP messages (0: as they are written), whether all its
+	 * packets have the same number, the next number. */
+	size_t msg_size;
+	bool one_id;
 	uint64_t next_id;
 	uint32_t next_request;
 };

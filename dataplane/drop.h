@@ -56,6 +56,7 @@
 	X(FRAGMENT, "fragment", "a controller asked that fragments be dropped")                 \
 	X(NO_RECV, "no-recv", "a controller told the ingress port not to receive")              \
 	X(NO_FWD, "no-fwd", "a controller told the egress port not to send")                    \
+	X(NIC_FILTER, "nic-filter", "the guest's network adapter does not ask for such frames")    \
 	X(PORT_REMOVED, "port-removed", "the port was removed while the frame was queued")
 
 enum dp_drop {

@@ -24,11 +24,12 @@ struct vmbus_monitor {
 /* Takes the bits that the guest has set since the last call: bit m of ret[m / 32].  True when there
  * are any. */
 bool vmbus_monitor_take(const struct vmbus_monitor *monitor, uint32_t ret[VMBUS_N_MONITORS / 32]);
-/* Takes the bit of one monitor, for who polls its channel anyway. */
+/* Takes the bit of one monitor, for who polls its channel anyway.  False for VMBUS_NO_MONITOR. */
 bool vmbus_monitor_take_one(const struct vmbus_monitor *monitor, uint8_t id);
 /* The latency that the guest asked for, in microseconds; 0: none. */
 uint32_t vmbus_monitor_latency_us(const struct vmbus_monitor *monitor, uint8_t id);
-/* Guest's half: sets the bit.  True when the guest need not signal otherwise. */
-void vmbus_monitor_set(const struct vmbus_monitor *monitor, uint8_t id);
+/* Guest's half: sets the bit.  True: the guest need not signal otherwise; false: there is no such
+ * monitor. */
+bool vmbus_monitor_set(const struct vmbus_monitor *monitor, uint8_t id);
 
 #endif

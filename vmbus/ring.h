@@ -15,9 +15,16 @@
  * 	producer   vmbus_out_begin(), vmbus_out_put() ..., vmbus_out_end() -> signal?
  *
  * Nothing is seen by the peer before '_end', and '_end' says whether the peer wants to be
- * signalled: at most once a batch, never while it works, and never too late ([wakeups] below).
- * After its last
- * '_end' a consumer that goes to sleep calls vmbus_in_sleep(), which says whether it may.
+ * signalled: at most once a batch, never while it works, and never too late.  After its last '_end'
+ * a consumer that goes to sleep calls vmbus_in_sleep(), which says whether it may.
+ *
+ * Why no wake-up is lost: each side publishes, then looks at what the other publishes, with a full
+ * barrier between the two.  A producer shows its packets and then looks at the mask and the read
+ * index; a consumer clears the mask and then looks at the write index.  One of them sees the other.
+ * The same holds of room: a producer says how much it waits for and then looks at the read index, a
+ * consumer gives room and then looks at what is waited for.
+ *
+ * What runs for each packet is inline (ring_inline.h); here is what it promises.
  *
  * Thread: one at a time for each of 'in' and 'out'; they need not be the same.
  *
@@ -98,7 +105,7 @@ int vmbus_rings_find(const struct gpa_map *map, const struct vmbus_gpadl *gpadl,
 struct vmbus_in {
 	struct vmbus_ring ring;
 	uint32_t read;	/* next byte to take; published by vmbus_in_end() */
-	uint32_t begun; /* what was published at vmbus_in_begin() */
+	uint32_t begun; /* what is published */
 	uint32_t write; /* the peer's index as of vmbus_in_begin() */
 	uint8_t fault;	/* enum vmbus_ring_fault */
 };
@@ -111,21 +118,22 @@ struct vmbus_packet {
 	uint32_t payload_size; /* bytes, a multiple of 8 */
 };
 
-/* Takes the ring up where the header says. */
+/* Takes the ring up where the header says; a header that lies breaks it at once. */
 void vmbus_in_init(struct vmbus_in *in, const struct vmbus_ring *ring);
 /* Looks for packets.  Bytes there; 0 when there are none or the ring is broken. */
-uint32_t vmbus_in_begin(struct vmbus_in *in);
+static inline uint32_t vmbus_in_begin(struct vmbus_in *in);
 /* The next packet of the batch; false at its end, or when the ring turns out to be broken. */
-bool vmbus_in_next(struct vmbus_in *in, struct vmbus_packet *ret_packet);
-/* Copies 'size' bytes at 'offset' from the packet's start; false when it does not hold them. */
-bool vmbus_in_copy(const struct vmbus_in *in, const struct vmbus_packet *packet, uint32_t offset,
-		   void *to, uint32_t size);
+static inline bool vmbus_in_next(struct vmbus_in *in, struct vmbus_packet *ret_packet);
+/* Copies 'size' bytes at 'offset' from the packet's start (its descriptor counts); false when it
+ * does not hold them.  What is copied was read once: the peer cannot change it any more. */
+static inline bool vmbus_in_copy(const struct vmbus_in *in, const struct vmbus_packet *packet,
+				 uint32_t offset, void *to, uint32_t size);
 /* Puts the last packet back: vmbus_in_next() gives it again, in this batch or the next. */
-void vmbus_in_back(struct vmbus_in *in, const struct vmbus_packet *packet);
+static inline void vmbus_in_back(struct vmbus_in *in, const struct vmbus_packet *packet);
 /* Gives the peer the room of all packets taken.  True: it waits for that; signal it. */
-bool vmbus_in_end(struct vmbus_in *in);
+static inline bool vmbus_in_end(struct vmbus_in *in);
 /* Asks the peer (not) to signal new packets. */
-void vmbus_in_mask(struct vmbus_in *in, bool masked);
+static inline void vmbus_in_mask(struct vmbus_in *in, bool masked);
 /* Unmasks and looks once more.  True: nothing came meanwhile, a signal will tell; false: go on (it
  * is masked again). */
 bool vmbus_in_sleep(struct vmbus_in *in);
@@ -133,24 +141,26 @@ bool vmbus_in_sleep(struct vmbus_in *in);
 struct vmbus_out {
 	struct vmbus_ring ring;
 	uint32_t write; /* next byte to fill; published by vmbus_out_end() */
-	uint32_t begun;
-	uint32_t room; /* bytes that may be filled, as of vmbus_out_begin() */
+	uint32_t begun; /* what is published */
+	uint32_t room;	/* bytes that may be filled, as of vmbus_out_begin() */
 	uint8_t fault;
 };
 
+/* Takes the ring up where the header says, and says that 'pending' will be meant. */
 void vmbus_out_init(struct vmbus_out *out, const struct vmbus_ring *ring);
 /* Looks how much room there is.  Bytes; 0 when the ring is full or broken. */
-uint32_t vmbus_out_begin(struct vmbus_out *out);
+static inline uint32_t vmbus_out_begin(struct vmbus_out *out);
 /* Adds a packet of two pieces: what follows the descriptor ('header', a multiple of 8 bytes, may be
  * empty) and the payload (padded to 8 here).  0, -EAGAIN: no room, nothing was added; -EMSGSIZE:
  * longer than a packet or the ring can be. */
-int vmbus_out_put(struct vmbus_out *out, enum vmbus_packet_type type, uint16_t flags,
-		  uint64_t transaction_id, const void *header, size_t header_size,
-		  const void *payload, size_t payload_size);
+static inline int vmbus_out_put(struct vmbus_out *out, enum vmbus_packet_type type, uint16_t flags,
+				uint64_t transaction_id, const void *header, size_t header_size,
+				const void *payload, size_t payload_size);
 /* Shows the peer all packets added.  True: signal it. */
-bool vmbus_out_end(struct vmbus_out *out);
-/* Waits for 'size' bytes of room: the peer will signal when there are.  False: there are already.
- * 0 ends waiting. */
+static inline bool vmbus_out_end(struct vmbus_out *out);
+/* Waits for 'size' bytes of room, as vmbus_packet_size() counts them: the peer will signal when
+ * there are, by the same event as for packets.  False: there are already, or never will be.  0 ends
+ * waiting.  Between batches. */
 bool vmbus_out_wait(struct vmbus_out *out, uint32_t size);
 
 /* Bytes on the ring of a packet with so many bytes behind its descriptor. */
@@ -159,5 +169,7 @@ static inline uint32_t vmbus_packet_size(size_t header_size, size_t payload_size
 	return (uint32_t)(sizeof(struct vmbus_desc) + header_size + ((payload_size + 7) & ~7ul) +
 			  VMBUS_TRAILER_SIZE);
 }
+
+#include "vmbus/ring_inline.h"
 
 #endif

@@ -14,7 +14,7 @@
 #include "vmbus/packet.h"
 #include "vmbus/pages.h"
 
-#define CONTROL	  1
+#define CONTROL 1
 
 /* The ring to the guest. */
 
@@ -45,8 +45,9 @@ static bool put_transfer(struct fake_vsp *vsp, struct fake_channel *c, bool cont
 	const uint32_t section = netvsp_state(vsp->netvsp)->recv_section_size;
 	struct vmbus_range ranges[FAKE_MAX_RANGES];
 	uint8_t header[VMBUS_TRANSFER_HEADER_SIZE + 8 * FAKE_MAX_RANGES];
-	struct nvsp_rndis rndis = {
-		.type = NVSP_RNDIS, .channel_type = control, .section = NVSP_NO_SECTION};
+	struct nvsp_rndis rndis = {.type = NVSP_RNDIS,
+				   .channel_type = control,
+				   .section = NVSP_NO_SECTION};
 	uint16_t first;
 
 	if (n == 0 || n > FAKE_MAX_RANGES || n > vsp->n_free || vsp->recv == NULL)
@@ -73,8 +74,8 @@ static bool put_transfer(struct fake_vsp *vsp, struct fake_channel *c, bool cont
 bool fake_vsp_send(struct fake_vsp *vsp, unsigned channel, unsigned n, const uint8_t *const *frames,
 		   const struct rndis_packet *packets)
 {
-	uint8_t *msgs[FAKE_MAX_RANGES];
-	uint32_t sizes[FAKE_MAX_RANGES];
+	uint8_t *msgs[FAKE_MAX_RANGES] = {0};
+	uint32_t sizes[FAKE_MAX_RANGES] = {0};
 	bool sent;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -257,9 +258,8 @@ static int gather(struct fake_vsp *vsp, struct fake_channel *c, const struct vmb
 		    rndis->section_size > state->send_section_size)
 			return -EBADMSG;
 		size = rndis->section_size;
-		vmbus_pages_read(vsp->send,
-				 (uint64_t)rndis->section * state->send_section_size, vsp->stream,
-				 size);
+		vmbus_pages_read(vsp->send, (uint64_t)rndis->section * state->send_section_size,
+				 vsp->stream, size);
 	}
 	if (packet->desc.type != VMBUS_PKT_GPA_DIRECT)
 		return (int)size;
@@ -348,7 +348,7 @@ static void take(struct fake_vsp *vsp, unsigned i, const struct vmbus_packet *pa
 	struct fake_channel *c = &vsp->channels[i];
 	uint8_t payload[NVSP_MSG_MAX] = {0};
 	uint32_t size = packet->payload_size < sizeof(payload) ? packet->payload_size
-							      : (uint32_t)sizeof(payload);
+							       : (uint32_t)sizeof(payload);
 	struct nvsp_rndis rndis;
 
 	if (packet->desc.type == VMBUS_PKT_COMPLETION) {

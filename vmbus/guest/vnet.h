@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Between the words of Linux about a frame that is not finished (struct virtio_net_hdr of a tap
- * device) and those of the NIC (RNDIS): checksums that somebody else fills in, and TCP super-frames.
+ * device) and those of the NIC (RNDIS): checksums that somebody else fills in, and TCP
+ * super-frames.
  *
  * 	tap ─► NIC   NEEDS_CSUM           checksum PPI; what that cannot say is computed here
  * 	             GSO_TCPV4, TCPV6     LSO PPI, headers as Linux's netvsc leaves them
  * 	             802.1Q tag           VLAN PPI, tag taken out
- * 	NIC ─► tap   checksum good        NEEDS_CSUM over a pseudo-header sum, which a kernel takes for
- * 	                                  good, and completes if the frame goes further
- * 	             longer than the MTU  GSO, with segments that fit the MTU
+ * 	NIC ─► tap   checksum good        NEEDS_CSUM over a pseudo-header sum, which a kernel takes
+ * for good, and completes if the frame goes further longer than the MTU  GSO, with segments that
+ * fit the MTU
  *
  * Both believe only what the frame's own headers confirm.  Source: VIRTIO 1.2, 5.1.6; netvsp of
  * Linux drivers/net/hyperv.  No state; any thread.

@@ -3,17 +3,20 @@
  * See flow.h.  Workers.
  */
 #include "dataplane/flow.h"
+#include "dataplane/hash.h"
 #include "dataplane/tunnel.h"
+#include "dataplane/frag_priv.h"
 #include "dataplane/head.h"
 
 #include <rte_cycles.h>
 
 /* Entries a port may make: at once, and a second. */
-#define TOKENS_MOST  32768u
-#define TOKENS_A_MS  200u
-#define IDLE_TICKS   100u /* ten seconds */
-#define UPKEEP_EVERY 16	  /* microseconds */
-#define AHEAD	     6	  /* packets */
+#define TOKENS_MOST    32768u
+#define TOKENS_A_MS    200u
+#define IDLE_TICKS     100u /* ten seconds */
+#define UPKEEP_EVERY   16   /* microseconds */
+#define AHEAD	       6    /* packets */
+#define UNSEEN_ENTERED 256u
 
 /* ---- Versions ---- */
 
@@ -228,6 +231,13 @@ static inline void running(struct dp_run *run, unsigned i)
 	run->resumed = b->context == NULL ? NULL : &flow->resumed[i];
 }
 
+/* A fragment that is looked up for the first time: connections may be asked about it. */
+static inline bool is_fragment(const struct dp_mf_burst *b, unsigned i)
+{
+	return (b->plain >> i & 1) == 0 && b->context == NULL &&
+	       b->long_key[i].b[dp_fields[DP_FIELD_IP_FRAG].offset] != 0;
+}
+
 static void run_build(struct dp_run *run, const struct dp_edge_frame *f)
 {
 	struct dp_flow *flow = run->w->flow;
@@ -339,7 +349,22 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 		dp_flow_program_put(flow, program);
 	}
 	running(run, i);
+	if (unlikely(is_fragment(burst, i)) && dp_flow_hold(run, &f, b->steps, b->size))
+		return;
 	run_build(run, &f);
+}
+
+/* Was a packet with this short key here before, and not many others since?  What comes once, as
+ * those of a scan do, needs no entry of its own.  Where so many flows last that none would be met
+ * again, now and then one gets its entry without. */
+static bool comes_again(struct dp_flow *flow, const uint64_t *key)
+{
+	uint32_t hash = (uint32_t)dp_nh_finish(dp_nh(key, DP_KEY_SHORT, flow->mf->pool[0].secret));
+	uint16_t *seen = &flow->seen_keys[hash % DP_FLOW_SEEN], tag = (uint16_t)(hash >> 16);
+	bool again = *seen == tag;
+
+	*seen = tag;
+	return again || ++flow->n_unseen % UNSEEN_ENTERED == 0;
 }
 
 /* The same program under the packet's whole short key: one place to look at next time. */
@@ -352,7 +377,7 @@ static void enter_exact(struct dp_worker *w, unsigned i)
 	const uint16_t domain = frame_of(flow, i).domain;
 	struct dp_key key, mask;
 
-	if (g->n_beyond != 0 || !may_enter(w, b->pkts[i]->port))
+	if (g->n_beyond != 0 || !comes_again(flow, b->key[i]) || !may_enter(w, b->pkts[i]->port))
 		return;
 	memset(&key, 0, sizeof(key));
 	memset(&mask, 0, sizeof(mask));
@@ -439,6 +464,12 @@ struct lane {
 	uint16_t port; /* with 'to' */
 };
 
+/* Bit i: packet i of the burst. */
+static inline uint32_t bits_of(const struct lane *l)
+{
+	return (uint32_t)((UINT64_C(1) << l->end) - (UINT64_C(1) << l->from));
+}
+
 /* Where they may go without a change of their tag, carried so; NULL: see to each. */
 static inline struct dp_txbuf *lead(struct dp_run *run, uint16_t port, uint64_t carried)
 {
@@ -484,6 +515,13 @@ static void run_alone(struct dp_run *run, const struct dp_program *program, unsi
 	struct dp_worker *w = run->w;
 
 	running(run, i);
+	if (unlikely(is_fragment(&w->flow->burst, i)) &&
+	    dp_flow_hold(run, &f, program->steps, program->size)) {
+		/* It comes again. */
+		credit(w->flow, dp_program_rules(program), program->n_rules, (uint64_t)-1,
+		       -(uint64_t)w->flow->sizes[i]);
+		return;
+	}
 	if (program->out != DP_NO_PORT)
 		dp_edge_forward(w, run->in, w->view->vports[program->out], &f, run->count);
 	else
@@ -525,7 +563,7 @@ static void head_lane(struct dp_run *run, const struct lane *l, struct dp_txbuf 
 /* Those that no output takes as they are. */
 static void other_lane(struct dp_run *run, const struct lane *l)
 {
-	uint32_t todo = (uint32_t)((UINT64_C(1) << l->end) - (UINT64_C(1) << l->from));
+	uint32_t todo = bits_of(l);
 
 	if (l->program->tracks != 0)
 		todo = dp_flow_track(run, l->program, l->from, l->end);
@@ -533,35 +571,44 @@ static void other_lane(struct dp_run *run, const struct lane *l)
 		run_alone(run, l->program, (unsigned)__builtin_ctz(todo));
 }
 
-/* Where the last lane of unchanged frames went: where rules are fine, lanes are short, and the next
- * one mostly goes there too. */
-struct last_lead {
-	struct dp_txbuf *to;
+/* What lanes of one burst have in common.  Where rules are fine, lanes are short, and the next one
+ * mostly goes where the last one went, or nowhere. */
+struct lanes {
+	struct dp_txbuf *to; /* of unchanged frames, so carried, for 'port' */
 	uint64_t carried;
 	uint16_t port;
+	uint32_t dropped; /* bit i: its rules say no more than that */
 };
 
-static inline struct dp_txbuf *lane_lead_as(struct dp_run *run, struct lane *l,
-					    struct last_lead *last)
+static inline struct dp_txbuf *lane_to(struct dp_run *run, struct lane *l, struct lanes *all)
 {
-	if (l->program->out == last->port && l->carried == last->carried) {
-		l->port = last->port;
-		return last->to;
+	const uint16_t out = l->program->out;
+
+	if (out == DP_NO_PORT)
+		return lane_lead(run, l);
+	if (out != all->port || l->carried != all->carried) {
+		all->to = lane_lead(run, l);
+		all->carried = l->carried;
+		all->port = out;
 	}
-	if (l->program->out != DP_NO_PORT)
-		*last = (struct last_lead){lane_lead(run, l), l->carried, l->program->out};
-	return l->program->out != DP_NO_PORT ? last->to : lane_lead(run, l);
+	l->port = out;
+	return all->to;
 }
 
-static inline void run_lane(struct dp_run *run, struct lane *l, struct last_lead *last)
+static inline void run_lane(struct dp_run *run, struct lane *l, struct lanes *all)
 {
-	struct dp_txbuf *to = lane_lead_as(run, l, last);
+	struct dp_txbuf *to;
 	uint64_t bytes = 0;
 
 	for (uint16_t i = l->from; i < l->end; i++)
 		bytes += run->w->flow->sizes[i];
 	credit(run->w->flow, dp_program_rules(l->program), l->program->n_rules,
 	       (uint64_t)(l->end - l->from), bytes);
+	if (l->program->size == 0) {
+		all->dropped |= bits_of(l);
+		return;
+	}
+	to = lane_to(run, l, all);
 	if (to == NULL) {
 		other_lane(run, l);
 	} else if (l->program->head != NULL) {
@@ -569,6 +616,16 @@ static inline void run_lane(struct dp_run *run, struct lane *l, struct last_lead
 	} else {
 		send_lane(run, l, to);
 	}
+}
+
+static void drop_bits(struct dp_run *run, uint32_t bits, enum dp_drop reason)
+{
+	struct rte_mbuf *pkts[DP_BURST];
+	uint16_t n = 0;
+
+	for (; bits != 0; bits &= bits - 1)
+		pkts[n++] = run->w->flow->burst.pkts[__builtin_ctz(bits)];
+	dp_drop_all(run->w, run->in->id, pkts, n, reason);
 }
 
 /* Where rules are fine each packet has another program, which counts somewhere else. */
@@ -586,7 +643,7 @@ static uint32_t run_known(struct dp_run *run)
 {
 	struct dp_flow *flow = run->w->flow;
 	const struct dp_mf_burst *b = &flow->burst;
-	struct last_lead last = {.port = DP_NO_PORT};
+	struct lanes lanes = {.port = DP_NO_PORT};
 	uint32_t misses = 0;
 
 	if (b->n != 0 && b->hit[0] != b->hit[b->n - 1])
@@ -604,19 +661,14 @@ static uint32_t run_known(struct dp_run *run)
 			(b->hit[i] != NULL && b->hit[i]->program == lane.program)))
 			;
 		lane.end = i;
-		run_lane(run, &lane, &last);
+		run_lane(run, &lane, &lanes);
 	}
+	if (lanes.dropped != 0)
+		drop_bits(run, lanes.dropped, DP_DROP_NO_ACTION);
 	return misses;
 }
 
 /* ---- Unknown packets ---- */
-
-static void refuse(struct dp_run *run, uint32_t refused)
-{
-	for (; refused != 0; refused &= refused - 1)
-		dp_drop(run->w, run->in->id, run->w->flow->burst.pkts[__builtin_ctz(refused)],
-			DP_DROP_FLOW_LIMIT);
-}
 
 /* Those of 'left' that the usual groups do not know are searched for in the others. */
 static uint64_t search_rest(struct dp_run *run, uint16_t sw, uint32_t left)
@@ -658,7 +710,8 @@ static void decide(struct dp_run *run, const struct dp_pipeline *pl)
 	misses = run_known(run) & ~refused;
 	if (likely(left == 0))
 		return;
-	refuse(run, refused);
+	if (refused != 0)
+		drop_bits(run, refused, DP_DROP_FLOW_LIMIT);
 	left &= ~refused;
 	/* Last, for they change the cache that 'hit' points into. */
 	if (misses != 0)
@@ -743,6 +796,44 @@ void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *f)
 	run_resumed(run, run->in->pipeline);
 }
 
+/* What was prepared, to its end. */
+static void carry(struct dp_worker *w, const struct dp_vport *in)
+{
+	const struct dp_pipeline *pl = in->pipeline;
+	struct dp_edge_frame normal[DP_BURST];
+	struct dp_run run = {.w = w, .in = in, .count = w->count->ports[in->id], .normal = normal};
+
+	run_burst(&run, pl);
+	if (unlikely(w->flow->n_queued != 0))
+		run_resumed(&run, pl);
+	if (run.n_normal != 0)
+		dp_l2_forward(w, in, normal, run.n_normal);
+}
+
+void dp_flow_carry(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
+		   const uint64_t *carried, uint16_t n)
+{
+	struct dp_flow *flow = w->flow;
+	struct dp_mf_burst *b = &flow->burst;
+
+	dp_flow_upkeep(w, w->burst_tsc);
+	dp_flow_follow(flow, in->pipeline);
+	b->long_key = flow->long_keys;
+	b->has_long = b->plain = 0;
+	b->context = NULL;
+	b->make_long = make_long;
+	b->in_port = in->of_port;
+	b->tunnel = in->tunnel != NULL;
+	b->n = n;
+	for (uint16_t i = 0; i < n; i++) {
+		flow->carried[i] = carried[i];
+		flow->sizes[i] = pkts[i]->pkt_len;
+		b->pkts[i] = pkts[i];
+		make_key(b, i);
+	}
+	carry(w, in);
+}
+
 void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 		   uint16_t n)
 {
@@ -751,8 +842,6 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 	const struct dp_pipeline *pl = in->pipeline;
 	struct dp_flow *flow = w->flow;
 	struct dp_mf_burst *b = &flow->burst;
-	struct dp_edge_frame normal[DP_BURST];
-	struct dp_run run = {.w = w, .in = in, .count = w->count->ports[in->id], .normal = normal};
 
 	/* Before anything is marked as used: the last burst may be long ago. */
 	dp_flow_upkeep(w, w->burst_tsc);
@@ -763,11 +852,9 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 		return;
 	b->long_key = flow->long_keys;
 	prepare(w, in, pkts, n);
-	run_burst(&run, pl);
-	if (unlikely(flow->n_queued != 0))
-		run_resumed(&run, pl);
-	if (run.n_normal != 0)
-		dp_l2_forward(w, in, normal, run.n_normal);
+	carry(w, in);
+	if (unlikely(w->frags != NULL && dp_frags_has_whole(w->frags)))
+		dp_flow_settle(w);
 	dp_tx_flush_all(w);
 }
 

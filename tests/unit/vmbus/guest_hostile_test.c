@@ -73,7 +73,7 @@ static void no_attack_keeps_the_next_guest_from_being_served(void **state)
 		.ctx = &target,
 		.messages = 20000,
 		.ms = 50,
-		.answer_ms = 200,
+		.answer_ms = 50,
 	};
 	const struct hostile_attack *attack;
 	const char *only = getenv("ATTACK");

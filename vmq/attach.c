@@ -197,7 +197,7 @@ static int on_message(struct vmq_nic *nic, const struct vmbus_attach_msg *msg, c
 	return -EBADMSG;
 }
 
-static void on_readable(void *arg)
+void nic_attach_read(void *arg)
 {
 	struct vmq_nic *nic = arg;
 
@@ -232,7 +232,7 @@ static void on_connect(void *arg)
 		return;
 	/* A worker that was killed may be followed before its end was read. */
 	if (nic->at.fd >= 0)
-		on_readable(nic);
+		nic_attach_read(nic);
 	if (nic->at.fd >= 0) {
 		char text[VMBUS_ATTACH_TEXT_SIZE];
 
@@ -243,7 +243,7 @@ static void on_connect(void *arg)
 	}
 	nic->at = (struct nic_attachment){.fd = fd};
 	LIST_INIT(&nic->at.gpadls);
-	nic->at.watch = dp_watch_add(nic->port->dp, fd, on_readable, nic);
+	nic->at.watch = dp_watch_add(nic->port->dp, fd, nic_attach_read, nic);
 	if (nic->at.watch == NULL)
 		nic_detach(nic, "no memory for a connection");
 }

@@ -109,6 +109,9 @@ struct vmq_nic {
 
 int nic_attach_listen(struct vmq_nic *nic, const char *path, gid_t group, struct err *err);
 void nic_attach_close(struct vmq_nic *nic);
+/* Deals with what the worker has said, some messages of it.  The NIC may have nobody attached, and
+ * no channel, afterwards. */
+void nic_attach_read(void *nic);
 /* Ends the connection; the reason is for people. */
 __attribute__((format(printf, 2, 3))) void nic_detach(struct vmq_nic *nic, const char *fmt, ...);
 /* To the worker.  Ends the connection when that cannot be said. */

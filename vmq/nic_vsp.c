@@ -325,13 +325,18 @@ void nic_on_control(void *arg)
 
 	(void)eventfd_read(nic->control_fd, &rung);
 	for (unsigned i = 0; nic->control != NULL; i++) {
-		item = vmq_control_next(nic->control);
-		if (item == NULL)
+		if (vmq_control_next(nic->control) == NULL)
 			break;
 		if (i == MESSAGES_A_TURN) {
 			(void)eventfd_write(nic->control_fd, 1);
 			break;
 		}
+		/* A guest that was told that its GPADL is made may speak of it by the ring before
+		 * we have heard of it by the socket; it was sent before, so it is there. */
+		nic_attach_read(nic);
+		item = nic->control != NULL ? vmq_control_next(nic->control) : NULL;
+		if (item == NULL)
+			break;
 		deal_with(nic, item);
 		vmq_control_done(nic->control, nic->at.channels[0].queue);
 	}

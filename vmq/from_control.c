@@ -72,8 +72,7 @@ static bool control_hand(struct vmq_queue *q, const struct vmq_rules *rules)
 	memset(&t, 0, sizeof(t));
 	ok = vmbus_in_next(&q->in, &t.packet);
 	if (ok) {
-		vmbus_in_copy(&q->in, &t.packet, t.packet.header_size, &t.rndis,
-			      RTE_MIN(t.packet.payload_size, (uint32_t)sizeof(t.rndis)));
+		vmq_nvsp_copy(&q->in, &t.packet, &t.rndis);
 		vmbus_in_back(&q->in, &t.packet);
 		vmq_count(&q->stats.control, 1);
 		ok = control_copy(q, rules, &t);

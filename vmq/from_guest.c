@@ -68,9 +68,7 @@ static inline bool take(struct vmq_queue *q, const struct vmq_rules *rules, stru
 		vmq_queue_break(q, VMQ_FAULT_PACKET);
 		return false;
 	}
-	memset(&t->rndis, 0, sizeof(t->rndis));
-	vmbus_in_copy(&q->in, &t->packet, t->packet.header_size, &t->rndis,
-		      RTE_MIN(t->packet.payload_size, (uint32_t)sizeof(t->rndis)));
+	vmq_nvsp_copy(&q->in, &t->packet, &t->rndis);
 	if (unlikely(!vmq_is_data(&t->rndis, t->packet.payload_size)) && q->control != NULL) {
 		q->control_next = true;
 		return false;
@@ -167,6 +165,11 @@ static __attribute__((noinline)) void wake(struct vmq_queue *q)
 
 	q->asleep = false;
 	vmbus_in_mask(&q->in, true);
+	if (q->blocked) {
+		rte_spinlock_lock(&q->lock);
+		vmbus_out_wait(&q->out, 0);
+		rte_spinlock_unlock(&q->lock);
+	}
 	if (eventfd_read(q->kick_fd, &count) == 0)
 		vmq_count(&q->stats.kicks, 1);
 }

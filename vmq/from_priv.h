@@ -73,6 +73,18 @@ void vmq_bytes_copy(const struct vmq_bytes *b, uint32_t at, void *to, uint32_t s
 /* from_control.c: a control message was next on the ring.  True: it is off the ring. */
 bool vmq_control_turn(struct vmq_queue *q, const struct vmq_rules *rules);
 
+/* The NVSP message of a packet that may be shorter than one. */
+static inline void vmq_nvsp_copy(const struct vmbus_in *in, const struct vmbus_packet *p,
+				 struct nvsp_rndis *ret)
+{
+	if (__builtin_expect(p->payload_size >= sizeof(*ret), 1)) {
+		vmbus_in_copy(in, p, p->header_size, ret, sizeof(*ret));
+		return;
+	}
+	*ret = (struct nvsp_rndis){0};
+	vmbus_in_copy(in, p, p->header_size, ret, p->payload_size);
+}
+
 static inline bool vmq_is_data(const struct nvsp_rndis *r, uint32_t size)
 {
 	return r->type == NVSP_RNDIS && r->channel_type == 0 && size >= sizeof(*r);
@@ -80,10 +92,8 @@ static inline bool vmq_is_data(const struct nvsp_rndis *r, uint32_t size)
 
 static inline int vmq_put_completion(struct vmq_queue *q, uint64_t transaction_id, uint32_t status)
 {
-	struct nvsp_rndis_complete msg = {NVSP_RNDIS_COMPLETE, status};
-
-	return vmbus_out_put(&q->out, VMBUS_PKT_COMPLETION, 0, transaction_id, NULL, 0, &msg,
-			     sizeof(msg));
+	return vmbus_out_put_word(&q->out, VMBUS_PKT_COMPLETION, 0, transaction_id,
+				  NVSP_RNDIS_COMPLETE | (uint64_t)status << 32);
 }
 
 #endif

@@ -187,16 +187,33 @@ int nic_rules_make(struct vmq_nic *nic, const struct netvsp_state *state, bool r
 	return 0;
 }
 
-void nic_link_settle(struct vmq_nic *nic)
+/* What may reach the guest unfinished.  Super-frames only to one that asks for large receive. */
+static uint32_t caps_of(const struct vmq_rules *rules, const struct netvsp_state *state)
 {
-	const struct netvsp_state *state = netvsp_state(nic->vsp);
+	uint32_t caps = DP_TX_CHAIN;
+
+	if (rules == NULL || !rules->checksum_partial)
+		return caps;
+	caps |= DP_TX_CSUM_TCP | DP_TX_CSUM_UDP;
+	if (state->lro4)
+		caps |= DP_TX_TSO4;
+	if (state->lro6)
+		caps |= DP_TX_TSO6;
+	return caps;
+}
+
+static void link_settle(struct vmq_nic *nic, const struct netvsp_state *state)
+{
 	bool up = nic->at.channels[0].queue != NULL && state->rndis_up && nic->conf.link_up;
 
 	/* Before the link is up, so that no frame comes that cannot be sent. */
-	nic->port->tx_caps = DP_TX_CHAIN;
-	if (nic->rules != NULL && nic->rules->checksum_partial)
-		nic->port->tx_caps |= DP_TX_CSUM_TCP | DP_TX_CSUM_UDP;
+	nic->port->tx_caps = caps_of(nic->rules, state);
 	atomic_store(&nic->port->link_up, up);
+}
+
+void nic_link_settle(struct vmq_nic *nic)
+{
+	link_settle(nic, netvsp_state(nic->vsp));
 }
 
 /* ---- netvsp_ops ---- */
@@ -255,8 +272,9 @@ static int vsp_changed(void *ctx, const struct netvsp_state *state)
 	struct vmq_nic *nic = ctx;
 	int rc = nic->at.fd >= 0 ? nic_rules_make(nic, state, false) : 0;
 
+	/* It is not netvsp_state() yet. */
 	if (rc == 0)
-		nic_link_settle(nic);
+		link_settle(nic, state);
 	return rc;
 }
 

@@ -6,36 +6,27 @@
  * The sections were the guest's a moment ago, so their lines are at its core: they are asked for
  * ahead, for writing.
  */
-#include <string.h>
-
-#include <rte_byteorder.h>
 #include <rte_common.h>
 #include <rte_mbuf.h>
-#include <rte_memcpy.h>
 
 #include "dataplane/drop.h"
 #include "vmbus/nvsp.h"
-#include "vmbus/packet.h"
-#include "vmbus/rndis.h"
 #include "vmq/bufs.h"
 #include "vmq/queue_priv.h"
-#include "vmq/rss.h"
+#include "vmq/to_priv.h"
 
-#define AHEAD	  3u
-#define ETH_SIZE  14u
-#define TAG_SIZE  4u
-#define MAC_SIZE  6u
-#define PROTO_TCP 6
-#define PROTO_UDP 17
-#define SEGMENT	  (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG)
-#define REQUESTS  (RTE_MBUF_F_TX_L4_MASK | SEGMENT)
-#define NO_QUEUE  UINT16_MAX
+#define AHEAD	 3u
+#define NO_QUEUE UINT16_MAX
 
 /* The frames of a call that go to one queue. */
 struct group {
 	uint16_t n;
+	uint16_t next; /* the first that was not looked at */
+	uint16_t sent; /* so many, from the first on; then those that cannot be sent */
+	uint8_t refused;
+	uint64_t bytes;
 	struct rte_mbuf *pkts[VMQ_MAX_RANGES];
-	struct vmq_flow flows[VMQ_MAX_RANGES]; /* not filled in when nobody wants to know */
+	struct vmq_flow flows[VMQ_MAX_RANGES];
 };
 
 /* ---- Which frames, and by which queue ---- */
@@ -49,155 +40,37 @@ static inline bool wanted(const struct vmq_rules *rules, const struct rte_mbuf *
 		return true;
 	if (likely((dst[0] & 1) == 0))
 		return (filter & NETVSP_FILTER_DIRECTED) != 0 &&
-		       memcmp(dst, &rules->mac, MAC_SIZE) == 0;
+		       memcmp(dst, &rules->mac, VMQ_MAC_SIZE) == 0;
 	if (rte_is_broadcast_ether_addr((const struct rte_ether_addr *)(const void *)dst))
 		return (filter & NETVSP_FILTER_BROADCAST) != 0;
 	/* Guests give no list of groups (Linux) or expect more than it anyway. */
 	return (filter & (NETVSP_FILTER_MULTICAST | NETVSP_FILTER_ALL_MULTICAST)) != 0;
 }
 
-/* ---- What a frame wears ---- */
+/* ---- One packet ---- */
 
-/* The checksum PPI for a frame, or 0: nothing to say. */
-static uint32_t checksum_info(const struct rte_mbuf *m, const struct vmq_flow *flow)
-{
-	uint64_t l4 = m->ol_flags & RTE_MBUF_F_TX_L4_MASK;
-
-	if (l4 == RTE_MBUF_F_TX_TCP_CKSUM)
-		return RNDIS_CSUM_RX_TCP_OK | RNDIS_CSUM_RX_IP_OK | RNDIS_CSUM_RX_PARTIAL;
-	if (l4 == RTE_MBUF_F_TX_UDP_CKSUM)
-		return RNDIS_CSUM_RX_UDP_OK | RNDIS_CSUM_RX_IP_OK | RNDIS_CSUM_RX_PARTIAL;
-	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) != RTE_MBUF_F_RX_L4_CKSUM_GOOD)
-		return 0;
-	if (flow->proto == PROTO_TCP)
-		return RNDIS_CSUM_RX_TCP_OK | RNDIS_CSUM_RX_IP_OK;
-	return flow->proto == PROTO_UDP ? RNDIS_CSUM_RX_UDP_OK | RNDIS_CSUM_RX_IP_OK : 0;
-}
-
-static inline bool has_tag(const struct rte_mbuf *m)
-{
-	uint16_t type;
-
-	memcpy(&type, rte_pktmbuf_mtod_offset(m, const uint8_t *, 2 * MAC_SIZE), sizeof(type));
-	return type == RTE_BE16(0x8100) && m->data_len >= ETH_SIZE + TAG_SIZE;
-}
-
-/* Nothing but the header goes before the frame. */
-static inline bool is_plain(const struct rte_mbuf *m, const struct vmq_flow *flow)
-{
-	return (m->ol_flags & (REQUESTS | RTE_MBUF_F_RX_L4_CKSUM_MASK)) == 0 && flow->type == 0 &&
-	       m->nb_segs == 1 && !has_tag(m);
-}
-
-static inline void header_describe(const struct rte_mbuf *m, const struct vmq_flow *flow,
-				   struct rndis_packet *p)
-{
-	memset(p, 0, sizeof(*p));
-	p->frame_size = m->pkt_len;
-	p->csum = checksum_info(m, flow);
-	p->has_csum = p->csum != 0;
-	p->has_hash = flow->type != 0;
-	p->hash = flow->hash;
-	if (has_tag(m)) {
-		const uint8_t *tag = rte_pktmbuf_mtod_offset(m, const uint8_t *, ETH_SIZE);
-
-		p->has_vlan = true;
-		p->vlan_tci = (uint16_t)(tag[0] << 8 | tag[1]);
-		p->frame_size -= TAG_SIZE;
-	}
-}
-
-/* ---- Writing ---- */
-
-/* Where the next byte of a section goes. */
-struct cursor {
-	const struct vmbus_pages *pages;
-	uint64_t at;
-};
-
-static inline void cursor_write(struct cursor *c, const void *from, uint32_t size)
-{
-	vmbus_pages_write(c->pages, c->at, from, size);
-	c->at += size;
-}
-
-/* Any frame, any memory. */
-static __attribute__((noinline)) uint32_t write_long(const struct vmq_rules *rules, uint64_t at,
-						     const struct rte_mbuf *m,
-						     const struct vmq_flow *flow)
-{
-	struct cursor c = {.pages = rules->recv, .at = at};
-	uint8_t header[RNDIS_PACKET_MAX_HEADER];
-	struct rndis_packet p;
-	uint32_t skip = 0;
-
-	header_describe(m, flow, &p);
-	cursor_write(&c, header, (uint32_t)rndis_packet_write(header, &p));
-	if (p.has_vlan) {
-		cursor_write(&c, rte_pktmbuf_mtod(m, const void *), 2 * MAC_SIZE);
-		skip = 2 * MAC_SIZE + TAG_SIZE;
-	}
-	for (; m != NULL; m = m->next, skip = 0)
-		cursor_write(&c, rte_pktmbuf_mtod_offset(m, const void *, skip),
-			     m->data_len - skip);
-	return p.msg_size;
-}
-
-/* Header and frame in one piece of memory, one behind the other. */
-static inline uint32_t write_plain(uint8_t *va, const struct rte_mbuf *m)
-{
-	struct rndis_packet p = {.frame_size = m->data_len};
-	size_t size = rndis_packet_write(va, &p);
-
-	rte_memcpy(va + size, rte_pktmbuf_mtod(m, const void *), m->data_len);
-	return (uint32_t)size + m->data_len;
-}
-
-/* DP_N_DROPS: the frame can be sent. */
-static inline uint8_t why_not(const struct vmq_rules *rules, const struct rte_mbuf *m)
+/* Sections that a frame takes; 0: it cannot be sent, *ret_why says why. */
+static inline uint32_t sections_of(const struct vmq_rules *rules, const struct rte_mbuf *m,
+				   uint8_t *ret_why)
 {
 	const uint32_t header = RNDIS_PACKET_HEADER_SIZE + 3 * RNDIS_PPI_SIZE;
 	uint64_t l4 = m->ol_flags & RTE_MBUF_F_TX_L4_MASK;
+	uint32_t n = 1;
 
-	if (unlikely(m->pkt_len + header > rules->recv_section))
-		return DP_DROP_TX_TOO_BIG;
-	if (unlikely((m->ol_flags & REQUESTS) != 0) &&
-	    (!rules->checksum_partial || (m->ol_flags & SEGMENT) != 0 ||
-	     (l4 != RTE_MBUF_F_TX_TCP_CKSUM && l4 != RTE_MBUF_F_TX_UDP_CKSUM)))
-		return DP_DROP_TX_OFFLOAD;
-	return DP_N_DROPS;
-}
+	if (unlikely((m->ol_flags & VMQ_REQUESTS) != 0)) {
+		bool super = (m->ol_flags & VMQ_SEGMENT) != 0;
 
-static inline uint64_t section_offset(const struct vmq_rules *rules, const struct vmq_queue *q,
-				      uint32_t i)
-{
-	return (uint64_t)q->cached[q->cached_n - 1 - i] * rules->recv_section;
-}
-
-static inline void section_ask(const struct vmq_rules *rules, const struct vmq_queue *q, uint32_t i)
-{
-	size_t here;
-	const uint8_t *va = vmbus_pages_at(rules->recv, section_offset(rules, q, i),
-					   rules->recv_section, &here);
-
-	__builtin_prefetch(va, 1);
-	__builtin_prefetch(va + 64, 1);
-}
-
-/* The frame into the i-th section from the top. */
-static inline struct vmbus_range write_frame(const struct vmq_rules *rules,
-					     const struct vmq_queue *q, uint32_t i,
-					     const struct rte_mbuf *m, const struct vmq_flow *flow)
-{
-	uint64_t at = section_offset(rules, q, i);
-	struct vmbus_range range = {.offset = (uint32_t)at};
-	uint8_t *va = vmq_pages_together(rules->recv, at, rules->recv_section);
-
-	if (likely(va != NULL && is_plain(m, flow)))
-		range.size = write_plain(va, m);
-	else
-		range.size = write_long(rules, at, m, flow);
-	return range;
+		*ret_why = DP_DROP_TX_OFFLOAD;
+		if (super ? !rules->lro || (m->ol_flags & RTE_MBUF_F_TX_UDP_SEG) != 0
+			  : !rules->checksum_partial || (l4 != RTE_MBUF_F_TX_TCP_CKSUM &&
+							 l4 != RTE_MBUF_F_TX_UDP_CKSUM))
+			return 0;
+		n = super ? vmq_pieces_of(rules, m) : 1;
+	}
+	*ret_why = DP_DROP_TX_TOO_BIG;
+	if (unlikely(n > VMQ_MAX_RANGES || (n == 1 && m->pkt_len + header > rules->recv_section)))
+		return 0;
+	return n;
 }
 
 /* How many frames one packet can bring now. */
@@ -227,70 +100,114 @@ static bool put_packet(struct vmq_queue *q, const struct vmq_rules *rules,
 	return true;
 }
 
-/* Sends a group, with the lock held.  Frames that cannot be sent are moved behind the others.
- * Returns how many were sent; *ret_signal: the guest wants to hear of it. */
-static uint32_t send_locked(struct vmq_queue *q, const struct vmq_rules *rules, struct group *g,
-			    uint8_t *ret_refused, bool *ret_signal)
+/* The frame into the i-th section from the top, or the i-th and following. */
+static inline uint32_t write_frame(const struct vmq_rules *rules, const struct vmq_queue *q,
+				   uint32_t i, const struct rte_mbuf *m,
+				   const struct vmq_flow *flow, struct vmbus_range *ranges)
 {
-	struct vmbus_range ranges[VMQ_MAX_RANGES];
-	uint32_t room, most, sent = 0;
-	uint64_t bytes = 0;
+	uint64_t at = vmq_section_offset(rules, q, i);
+	uint8_t *va = vmq_pages_together(rules->recv, at, rules->recv_section);
 
-	vmbus_out_begin(&q->out);
-	room = RTE_MIN(ranges_that_fit(q), (uint32_t)g->n);
-	most = vmq_bufs_need(rules->bufs, q, room, false);
-	for (uint32_t i = 0; i < RTE_MIN(most, AHEAD); i++)
-		section_ask(rules, q, i);
-	for (uint32_t i = 0; i < g->n && sent < most; i++) {
-		struct rte_mbuf *m = g->pkts[i];
-		uint8_t reason = why_not(rules, m);
-
-		if (unlikely(reason != DP_N_DROPS)) {
-			*ret_refused = reason;
-			continue;
-		}
-		if (sent + AHEAD < most)
-			section_ask(rules, q, sent + AHEAD);
-		ranges[sent] = write_frame(rules, q, sent, m, &g->flows[i]);
-		bytes += m->pkt_len;
-		/* Those passed over come behind. */
-		g->pkts[i] = g->pkts[sent];
-		g->pkts[sent++] = m;
-	}
-	if (sent == 0 || !put_packet(q, rules, ranges, sent))
-		sent = 0;
-	if (sent > 0) {
-		*ret_signal = vmq_queue_commit(q, q->in_read);
-		vmq_count(&q->stats.to_packets, sent);
-		vmq_count(&q->stats.to_bytes, bytes);
-		vmq_count(&q->stats.to_ring_packets, 1);
-		if (*ret_signal)
-			vmq_count(&q->stats.signals, 1);
-	}
-	if (unlikely(room < g->n))
-		vmq_count(&q->stats.ring_full, g->n - room);
-	if (unlikely(most < room))
-		vmq_count(&q->stats.no_section, room - most);
-	return sent;
+	if (unlikely((m->ol_flags & VMQ_SEGMENT) != 0))
+		return vmq_write_pieces(rules, q, i, m, flow, ranges);
+	ranges->offset = (uint32_t)at;
+	if (likely(va != NULL && vmq_is_plain(m, flow)))
+		ranges->size = vmq_write_plain(va, m);
+	else
+		ranges->size = vmq_write_long(rules, at, m, flow);
+	return 1;
 }
 
-static uint32_t send_group(struct vmq_queue *q, const struct vmq_rules *rules, struct group *g,
-			   uint8_t *ret_refused)
+/* Sections that the rest of a group would like to have for one packet. */
+static inline uint32_t sections_wanted(const struct vmq_rules *rules, const struct group *g)
+{
+	uint32_t n = 0;
+	uint8_t why;
+
+	if (likely(!rules->lro))
+		return (uint32_t)(g->n - g->next);
+	for (uint16_t i = g->next; i < g->n && n < VMQ_MAX_RANGES; i++)
+		n += sections_of(rules, g->pkts[i], &why);
+	return n;
+}
+
+static void count_lack(struct vmq_queue *q, struct group *g, _Atomic uint64_t *counter)
+{
+	g->refused = DP_DROP_TX_FULL;
+	vmq_count(counter, (uint64_t)(g->n - g->next));
+}
+
+/* Puts one packet with the next frames of a group onto the ring.  False: there is no room, or
+ * nothing is left that can be sent. */
+static inline bool send_packet(struct vmq_queue *q, const struct vmq_rules *rules, struct group *g)
+{
+	uint32_t room = ranges_that_fit(q), most, used = 0;
+	struct vmbus_range ranges[VMQ_MAX_RANGES];
+
+	most = vmq_bufs_need(rules->bufs, q, RTE_MIN(room, sections_wanted(rules, g)), false);
+	for (uint32_t i = 0; i < RTE_MIN(most, AHEAD); i++)
+		vmq_section_ask(rules, q, i);
+	while (g->next < g->n) {
+		struct rte_mbuf *m = g->pkts[g->next];
+		uint8_t why;
+		uint32_t n = sections_of(rules, m, &why);
+
+		if (used + n > most)
+			break;
+		if (unlikely(n == 0)) {
+			g->refused = why;
+			g->next++;
+			continue;
+		}
+		if (used + AHEAD < most)
+			vmq_section_ask(rules, q, used + AHEAD);
+		used += write_frame(rules, q, used, m, &g->flows[g->next], ranges + used);
+		g->bytes += m->pkt_len;
+		/* Those passed over come behind. */
+		g->pkts[g->next++] = g->pkts[g->sent];
+		g->pkts[g->sent++] = m;
+	}
+	if (used > 0)
+		return put_packet(q, rules, ranges, used);
+	if (g->next < g->n)
+		count_lack(q, g, room == 0 ? &q->stats.ring_full : &q->stats.no_section);
+	return false;
+}
+
+/* Sends a group, with the lock held.  True: the guest wants to hear of it. */
+static bool send_locked(struct vmq_queue *q, const struct vmq_rules *rules, struct group *g)
+{
+	uint64_t packets = 0;
+	bool signal;
+
+	vmbus_out_begin(&q->out);
+	do
+		packets += send_packet(q, rules, g);
+	while (g->next < g->n && packets > 0 && g->refused != DP_DROP_TX_FULL);
+	if (packets == 0)
+		return false;
+	signal = vmq_queue_commit(q, q->in_read);
+	vmq_count(&q->stats.to_packets, g->sent);
+	vmq_count(&q->stats.to_bytes, g->bytes);
+	vmq_count(&q->stats.to_ring_packets, packets);
+	if (signal)
+		vmq_count(&q->stats.signals, 1);
+	return signal;
+}
+
+static void send_group(struct vmq_queue *q, const struct vmq_rules *rules, struct group *g)
 {
 	bool signal = false;
-	uint32_t sent = 0;
 
-	*ret_refused = DP_DROP_TX_FULL;
 	rte_spinlock_lock(&q->lock);
 	if (likely(vmq_queue_works(q)))
-		sent = send_locked(q, rules, g, ret_refused, &signal);
+		signal = send_locked(q, rules, g);
 	else
-		*ret_refused = DP_DROP_TX_DOWN;
+		g->refused = DP_DROP_TX_DOWN;
 	rte_spinlock_unlock(&q->lock);
 	if (signal)
 		vmq_queue_signal(q);
-	rte_pktmbuf_free_bulk(g->pkts, sent);
-	return sent;
+	rte_pktmbuf_free_bulk(g->pkts, g->sent);
 }
 
 /* ---- A call ---- */
@@ -326,12 +243,14 @@ static void flush(struct vmq_path *path, const struct vmq_rules *rules, uint16_t
 		  struct group *g, struct refused *r)
 {
 	struct vmq_queue *q = find_queue(path, index);
-	uint8_t reason = DP_DROP_TX_DOWN;
-	uint32_t sent = 0;
 
+	g->next = 0;
+	g->sent = 0;
+	g->bytes = 0;
+	g->refused = DP_DROP_TX_DOWN;
 	if (likely(q != NULL))
-		sent = send_group(q, rules, g, &reason);
-	refuse(r, g->pkts + sent, g->n - sent, reason);
+		send_group(q, rules, g);
+	refuse(r, g->pkts + g->sent, (uint32_t)(g->n - g->sent), g->refused);
 }
 
 /* One by one to the group of its queue; frames of a queue keep their order. */

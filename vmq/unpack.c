@@ -15,7 +15,6 @@
 #include "vmq/from_priv.h"
 #include "vmq/request.h"
 
-#define PEEK	  128u /* bytes that hold most headers; more are copied only if need be */
 #define ETH_SIZE  14u
 #define TAG_SIZE  4u
 #define MAX_FRAME (65535u + ETH_SIZE + 2 * TAG_SIZE)
@@ -102,23 +101,54 @@ static inline int make_frame(struct vmq_maker *k, const struct vmq_bytes *b, uin
 	return 0;
 }
 
-/* The header of the message at 'at'. */
-static inline int header_read(const struct vmq_bytes *b, uint32_t at, struct rndis_packet *ret)
+/* Eight bytes of the guest's memory, read once. */
+static inline uint64_t word_at(const uint8_t *va)
+{
+	typedef uint64_t __attribute__((aligned(1), may_alias)) word;
+
+	return *(const volatile word *)(const void *)va;
+}
+
+/* The header that guests write: information right behind it, in pieces of 16 bytes.  Word by word,
+ * for a copy would have to be waited for.  False: it is another one, or wrong. */
+static inline bool header_quick(const uint8_t *va, uint32_t left, struct rndis_packet *p)
+{
+	uint64_t sizes = word_at(va), frame = word_at(va + 8), info = word_at(va + 24);
+	uint32_t msg_size = (uint32_t)(sizes >> 32), offset = (uint32_t)frame, ppis;
+	const uint32_t header = RNDIS_PACKET_HEADER_SIZE - RNDIS_OFFSET_BASE;
+
+	ppis = (uint32_t)word_at(va + 32);
+	if ((uint32_t)sizes != RNDIS_PACKET || msg_size > left ||
+	    msg_size < RNDIS_PACKET_HEADER_SIZE + ppis ||
+	    (ppis != 0 && (uint32_t)(info >> 32) != header) || ppis > 8 * RNDIS_PPI_SIZE ||
+	    offset < header + ppis || offset > msg_size - RNDIS_OFFSET_BASE ||
+	    (uint32_t)(frame >> 32) > msg_size - RNDIS_OFFSET_BASE - offset)
+		return false;
+	memset(p, 0, sizeof(*p));
+	p->msg_size = msg_size;
+	p->frame_offset = offset + RNDIS_OFFSET_BASE;
+	p->frame_size = (uint32_t)(frame >> 32);
+	for (va += RNDIS_PACKET_HEADER_SIZE; ppis >= RNDIS_PPI_SIZE;
+	     va += RNDIS_PPI_SIZE, ppis -= RNDIS_PPI_SIZE) {
+		uint64_t kind = word_at(va), value = word_at(va + 8);
+
+		if ((uint32_t)kind != RNDIS_PPI_SIZE ||
+		    (uint32_t)value != sizeof(struct rndis_ppi_wire))
+			return false;
+		/* Most carry a hash, which we do not use. */
+		if ((uint32_t)(kind >> 32) != RNDIS_PPI_HASH)
+			rndis_ppi_take((uint32_t)(kind >> 32), (uint32_t)(value >> 32), p);
+	}
+	return ppis == 0;
+}
+
+/* Any header, of the message at 'at'. */
+static __attribute__((noinline)) int header_read(const struct vmq_bytes *b, uint32_t at,
+						 struct rndis_packet *ret)
 {
 	uint8_t copy[RNDIS_PACKET_MAX_HEADER];
-	uint32_t left = b->size - at, n = RTE_MIN(left, PEEK);
-	int rc;
+	uint32_t left = b->size - at, n = RTE_MIN(left, RNDIS_PACKET_MAX_HEADER);
 
-	if (likely(b->n == 1 && n == PEEK)) {
-		memcpy(copy, b->piece[0].va + at, PEEK);
-		rte_compiler_barrier();
-	} else {
-		vmq_bytes_copy(b, at, copy, n);
-	}
-	rc = rndis_packet_read(copy, n, left, ret);
-	if (likely(rc == 0) || left <= PEEK)
-		return rc;
-	n = RTE_MIN(left, RNDIS_PACKET_MAX_HEADER);
 	vmq_bytes_copy(b, at, copy, n);
 	return rndis_packet_read(copy, n, left, ret);
 }
@@ -136,7 +166,8 @@ static inline int unpack(struct vmq_maker *k, const struct vmq_bytes *b)
 		struct rndis_packet p;
 
 		/* What is behind the last message is padding. */
-		rc = header_read(b, at, &p);
+		if (unlikely(b->n != 1 || !header_quick(b->piece[0].va + at, b->size - at, &p)))
+			rc = header_read(b, at, &p);
 		if (rc == -EOPNOTSUPP && n > 0)
 			return 0;
 		if (rc == 0 && n == VMQ_MAX_MESSAGES)

@@ -112,6 +112,7 @@ static void control_make(struct nicguest *g)
 static void defaults(struct nicguest_opts *o)
 {
 	o->n_queues = o->n_queues != 0 ? o->n_queues : 1;
+	o->n_events = o->n_events != 0 ? o->n_events : NICGUEST_MAX_EVENTS;
 	o->ring_pages = o->ring_pages != 0 ? o->ring_pages : 17;
 	o->n_recv = o->n_recv != 0 ? o->n_recv : 256;
 	o->recv_section = o->recv_section != 0 ? o->recv_section : 1728;
@@ -147,7 +148,7 @@ struct nicguest *nicguest_create(const struct nicguest_opts *opts)
 		g->opts = *opts;
 	defaults(&g->opts);
 	memory_make(g);
-	g->events = calloc(NICGUEST_MAX_EVENTS, sizeof(*g->events));
+	g->events = calloc(g->opts.n_events, sizeof(*g->events));
 	g->control_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	must(g->events != NULL && vmq_journal_create(&g->journal, NULL) == 0);
 	must(vmq_bufs_create(g->opts.n_recv, g->opts.n_queues, g->journal, &g->bufs) == 0);
@@ -172,6 +173,22 @@ void nicguest_drop_switch(struct nicguest *g)
 	g->bufs = NULL;
 	g->control = NULL;
 	g->mail = NULL;
+}
+
+void nicguest_open_anew(struct nicguest *g)
+{
+	nicguest_drop_switch(g);
+	vmq_journal_clear(g->journal);
+	must(vmq_bufs_create(g->opts.n_recv, g->opts.n_queues, g->journal, &g->bufs) == 0);
+	control_make(g);
+	g->rules.bufs = g->bufs;
+	for (uint16_t i = 0; i < g->opts.n_queues; i++) {
+		struct nicguest_channel *c = &g->channels[i];
+
+		vmbus_out_init(&c->out, &c->from);
+		vmbus_in_init(&c->in, &c->to);
+		must(queue_open(g, i, false) == 0);
+	}
 }
 
 int nicguest_resume(struct nicguest *g)
@@ -285,7 +302,7 @@ static struct nicguest_event *event(struct nicguest *g, uint16_t queue, uint64_t
 {
 	struct nicguest_event *e = &g->events[g->n_events];
 
-	must(g->n_events < NICGUEST_MAX_EVENTS);
+	must(g->n_events < g->opts.n_events);
 	g->n_events++;
 	e->queue = queue;
 	e->transaction_id = transaction_id;

@@ -29,6 +29,7 @@ struct nicguest_opts {
 	uint32_t ring_pages;	       /* of each direction, with its header; 0: 17 */
 	uint32_t n_recv, recv_section; /* 0: 256, 1728 */
 	uint32_t n_send, send_section; /* 0: 64, 6144 */
+	uint32_t n_events;	       /* 0: NICGUEST_MAX_EVENTS */
 	bool scattered;		       /* no two pages of the buffers lie together */
 };
 
@@ -78,6 +79,8 @@ void nicguest_destroy(struct nicguest *g);
 /* The switch is gone, and another takes over: all that is the switch's is made anew, out of the
  * journal and the guest's memory.  Returns what opening the first queue says. */
 int nicguest_resume(struct nicguest *g);
+/* The guest closes all channels and opens them again, with the rings as their memory says. */
+void nicguest_open_anew(struct nicguest *g);
 /* Everything of the switch's end goes, as when it dies; the journal stays. */
 void nicguest_drop_switch(struct nicguest *g);
 

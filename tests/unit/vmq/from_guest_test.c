@@ -456,6 +456,7 @@ static void packets_wait_for_room_to_complete_them(void **state)
 	while (got < sent) {
 		nicguest_poll(f.g, 0);
 		got += receive(&f, 0);
+		assert_int_equal(atomic_load(&f.g->channels[0].to.hdr->pending), 0);
 	}
 	nicguest_poll(f.g, 0);
 	assert_int_equal(f.g->n_events, sent);

@@ -367,6 +367,111 @@ static void a_checksum_known_to_be_good_is_told(void **state)
 	teardown(&f);
 }
 
+/* ---- Super-frames ---- */
+
+/* What a guest makes of the pieces of one packet (Linux rndis_filter_receive_data()). */
+static uint32_t join(const struct fixture *f, unsigned first, unsigned n, uint8_t *frame)
+{
+	uint32_t size = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct nicguest_event *e = &f->g->events[first + i];
+		uint8_t flags = RNDIS_ID_PIECE | (i == 0 ? RNDIS_ID_FIRST : 0) |
+				(i == n - 1 ? RNDIS_ID_LAST : 0);
+
+		assert_true(e->packet.has_id);
+		assert_int_equal(e->packet.id_flags, flags);
+		assert_int_equal(e->packet.has_csum, i == 0);
+		assert_int_equal(e->transaction_id, f->g->events[first].transaction_id);
+		memcpy(frame + size, e->bytes, e->size);
+		size += e->size;
+	}
+	return size;
+}
+
+static void a_super_frame_comes_in_pieces_of_one_packet(void **state)
+{
+	struct nicguest_opts opts = {.scattered = *state != NULL};
+	static uint8_t frame[65535], joined[70000];
+	static const uint32_t sizes[] = {1600, 1620, 1621, 1700, 9000, 65000, 65535};
+	struct fixture f;
+
+	setup(&f, &opts);
+	f.g->rules.lro = true;
+	f.g->rules.checksum_partial = true;
+	for (unsigned i = 0; i < sizeof(frame); i++)
+		frame[i] = (uint8_t)(i * 11 ^ i >> 8);
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		uint32_t cut = 700;
+		struct rte_mbuf *m[3] = {make(60, 1), mbufs_make(pool, frame, sizes[i], &cut, 1),
+					 make(60, 2)};
+
+		m[1]->ol_flags = RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_TCP_SEG;
+		m[1]->tso_segsz = 1448;
+		assert_int_equal(send(&f, m, 3), 3);
+		assert_int_equal(nicguest_poll(f.g, 0), 1);
+		check_event(&f.g->events[0], 60, 1);
+		check_event(&f.g->events[f.g->n_events - 1], 60, 2);
+		assert_int_equal(join(&f, 1, f.g->n_events - 2, joined), sizes[i]);
+		assert_memory_equal(joined, frame, sizes[i]);
+		nicguest_clear(f.g);
+		worker(&f, 0);
+		assert_int_equal(free_sections(&f), 256);
+	}
+	teardown(&f);
+}
+
+/* Each takes 39 sections of 64 that a packet can lend. */
+static void many_super_frames_take_a_packet_each(void **state)
+{
+	static uint8_t frame[65000], joined[70000];
+	struct nicguest_opts opts = {.n_recv = 256};
+	struct rte_mbuf *m[8];
+	struct fixture f;
+	uint16_t n;
+
+	setup(&f, &opts);
+	f.g->rules.lro = true;
+	f.g->rules.checksum_partial = true;
+	for (unsigned i = 0; i < 8; i++) {
+		m[i] = mbufs_make(pool, frame, sizeof(frame), NULL, 0);
+		m[i]->ol_flags = RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_TCP_SEG;
+		m[i]->tso_segsz = 1448;
+	}
+	n = send(&f, m, 8);
+	assert_int_equal(n, (256 - VMQ_BUFS_KEPT) / 39);
+	assert_int_equal(f.refused, DP_DROP_TX_FULL);
+	rte_pktmbuf_free_bulk(m + n, 8u - n);
+	assert_int_equal(nicguest_poll(f.g, 0), n);
+	assert_int_equal(f.g->n_events, 39 * n);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(join(&f, 39 * i, 39, joined), sizeof(frame));
+	teardown(&f);
+}
+
+static void a_tag_of_a_super_frame_is_told_with_the_first_piece(void **state)
+{
+	static uint8_t frame[5000], joined[5000];
+	struct rte_mbuf *m;
+	struct fixture f;
+
+	setup(&f, NULL);
+	f.g->rules.lro = true;
+	for (unsigned i = 0; i < sizeof(frame); i++)
+		frame[i] = (uint8_t)(i * 3);
+	memcpy(frame + 12, (uint8_t[]){0x81, 0, 0, 5}, 4);
+	m = mbufs_make(pool, frame, sizeof(frame), NULL, 0);
+	m->ol_flags = RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM;
+	m->tso_segsz = 1448;
+	assert_int_equal(send(&f, &m, 1), 1);
+	nicguest_poll(f.g, 0);
+	assert_int_equal(f.g->events[0].packet.vlan_tci, 5);
+	assert_int_equal(join(&f, 0, f.g->n_events, joined), sizeof(frame) - 4);
+	assert_memory_equal(joined, frame, 12);
+	assert_memory_equal(joined + 12, frame + 16, sizeof(frame) - 16);
+	teardown(&f);
+}
+
 /* ---- Queues ---- */
 
 static const uint8_t ms_key[NETVSP_KEY_SIZE] = {0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2,
@@ -513,6 +618,11 @@ int main(void)
 		cmocka_unit_test(a_tag_becomes_information),
 		cmocka_unit_test(an_open_checksum_is_said_to_be_partial),
 		cmocka_unit_test(a_checksum_known_to_be_good_is_told),
+		cmocka_unit_test(a_super_frame_comes_in_pieces_of_one_packet),
+		{"a_super_frame_comes_in_pieces_over_pages",
+		 a_super_frame_comes_in_pieces_of_one_packet, NULL, NULL, scattered},
+		cmocka_unit_test(many_super_frames_take_a_packet_each),
+		cmocka_unit_test(a_tag_of_a_super_frame_is_told_with_the_first_piece),
 		cmocka_unit_test(the_hash_is_the_one_of_the_specification),
 		cmocka_unit_test(frames_go_to_the_queue_of_their_hash_in_order),
 		cmocka_unit_test(what_a_closed_channel_had_is_free_again),

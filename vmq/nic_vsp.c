@@ -272,7 +272,6 @@ static int vsp_changed(void *ctx, const struct netvsp_state *state)
 	struct vmq_nic *nic = ctx;
 	int rc = nic->at.fd >= 0 ? nic_rules_make(nic, state, false) : 0;
 
-	/* It is not netvsp_state() yet. */
 	if (rc == 0)
 		link_settle(nic, state);
 	return rc;

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * See frame.h.
+ * Bytes of somebody else's memory into a frame, as drivers of shared rings do it.  Workers.
  */
-#include "dataplane/frame.h"
+#ifndef DATAPLANE_MBUF_APPEND_H
+#define DATAPLANE_MBUF_APPEND_H
 
 #include <errno.h>
+#include <stdint.h>
 
+#include <rte_mbuf.h>
 #include <rte_memcpy.h>
 
-int dp_frame_append(struct rte_mbuf *m, struct rte_mbuf **last, const uint8_t *from, uint32_t size,
-		    struct rte_mempool *pool)
+/* Appends 'size' bytes to the frame 'm', whose last segment is '*last'; takes further segments from
+ * 'pool'.  0, or -ENOMEM: some of them are in. */
+static inline int dp_mbuf_append(struct rte_mbuf *m, struct rte_mbuf **last, const uint8_t *from,
+				 uint32_t size, struct rte_mempool *pool)
 {
 	while (size > 0) {
 		uint16_t room = rte_pktmbuf_tailroom(*last);
@@ -33,3 +38,5 @@ int dp_frame_append(struct rte_mbuf *m, struct rte_mbuf **last, const uint8_t *f
 	}
 	return 0;
 }
+
+#endif

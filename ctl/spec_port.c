@@ -314,6 +314,7 @@ static const struct ctl_col show_cols[] = {
 	{"copies", "copies made", CTL_LEFT, CTL_AS_COUNT, false},
 	{"forwarded", "forwarded", CTL_LEFT, CTL_AS_COUNT, false},
 	{"punted", "to controllers", CTL_LEFT, CTL_AS_COUNT, false},
+	{"held", "fragments held", CTL_LEFT, CTL_AS_COUNT, false},
 	{"drops_rx", "dropped on the way in", CTL_LEFT, CTL_AS_COUNT, false},
 	{"offered", "offered to it", CTL_LEFT, CTL_AS_COUNT, false},
 	{"segments", "made by segmentation", CTL_LEFT, CTL_AS_COUNT, false},
@@ -507,8 +508,8 @@ const struct ctl_spec ctl_spec_ports[] = {
 		.description =
 			"Both halves of a port balance at every read: RX + COPIES = FORWARDED + "
 			"DROPS IN, "
-			"and OFFERED + SEGMENTS = TX + DROPS OUT. 'drop list' says why frames were "
-			"dropped.",
+			"and OFFERED + SEGMENTS = TX + DROPS OUT; HELD are fragments that wait for "
+			"the rest of their packet. 'drop list' says why frames were dropped.",
 		.examples = (const char *const[]){"vswitchctl port stats",
 						  "vswitchctl port stats web1 -w", NULL},
 		.args = stats_args,
@@ -518,7 +519,8 @@ const struct ctl_spec ctl_spec_ports[] = {
 		.flags = CTL_WATCH,
 		.answer = "{\"ports\": [{\"name\", \"rx_packets\", \"rx_bytes\", \"copies\", "
 			  "\"forwarded\", "
-			  "\"flooded\", \"punted\", \"drops_rx\", \"offered\", \"segments\", "
+			  "\"flooded\", \"punted\", \"held\", \"drops_rx\", \"offered\", "
+			  "\"segments\", "
 			  "\"tx_packets\", "
 			  "\"tx_bytes\", "
 			  "\"drops_tx\"}], \"queues\": [{\"port\", \"queue\", \"cpu\", \"load\": "

@@ -51,6 +51,7 @@ static const struct ctl_col stats_cols[] = {
 	{"forwarded", "forwarded", CTL_RIGHT, CTL_AS_COUNT, false},
 	{"flooded", "of that flooded", CTL_RIGHT, CTL_AS_COUNT, false},
 	{"punted", "to controllers", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"held", "fragments held", CTL_RIGHT, CTL_AS_COUNT, false},
 	{"segments", "made by segmentation", CTL_RIGHT, CTL_AS_COUNT, false},
 	{"tx_packets", "sent", CTL_RIGHT, CTL_AS_COUNT, false},
 	{"tx_bytes", "sent bytes", CTL_RIGHT, CTL_AS_BYTES, false},
@@ -140,7 +141,7 @@ const struct ctl_spec ctl_spec_views[] = {
 			  "\"in_flight\", \"balanced\": true, \"text\": \"in = out + drops\" in "
 			  "numbers}, "
 			  "\"rx_packets\", \"rx_bytes\", \"copies\", \"forwarded\", \"flooded\", "
-			  "\"punted\", "
+			  "\"punted\", \"held\", "
 			  "\"segments\", "
 			  "\"tx_packets\", \"tx_bytes\", \"drops_by_reason\": {reason: n}, "
 			  "\"n_switches\", "

@@ -143,6 +143,7 @@ struct dp_ct_mark {
 	uint8_t state; /* DP_CT_* */
 	bool unread;   /* mark and label are not filled in: dp_ct_read() */
 	uint32_t mark;
+	uint16_t ports[2]; /* of a fragment: what it was translated to, as in memory; 0: nothing */
 	uint64_t label[2]; /* bytes as in the key */
 };
 
@@ -196,6 +197,16 @@ void dp_ct_tick(struct dp_ct *ct, uint32_t now);
 /* Fills in 'ret'; the frame's first 'size' bytes lie at 'frame', 'h' is what dp_parse() says. */
 void dp_ct_packet(const uint8_t *frame, uint32_t size, const struct dp_headers *h,
 		  struct dp_ct_packet *ret);
+/* The same for the first fragment of a packet that is whole, whose transport header and payload
+ * have 'l4_size' bytes. */
+void dp_ct_packet_first(const uint8_t *frame, uint32_t size, const struct dp_headers *h,
+			uint32_t l4_size, struct dp_ct_packet *ret);
+/* The same for another of it, which has addresses only. */
+void dp_ct_packet_later(const uint8_t *frame, const struct dp_headers *h,
+			const struct dp_ct_packet *whole, const uint16_t ports[2],
+			struct dp_ct_packet *ret);
+/* Its ports as in memory, the sender's first; of ICMP queries as the key has them. */
+void dp_ct_packet_ports(const struct dp_ct_packet *packet, uint16_t ret_ports[2]);
 /* The same for a frame that has a short key (key.h). */
 void dp_ct_packet_plain(const uint64_t key[4], const uint8_t *frame, struct dp_ct_packet *ret);
 
@@ -221,6 +232,9 @@ int dp_ct_commit(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain,
  * side knows.  0 or a negative errno as dp_rw_set_field(). */
 int dp_ct_translate(const struct dp_ct *ct, struct rte_mbuf *m, struct dp_headers *h,
 		    struct dp_ct_mark *mark);
+/* The ports that it gives such a packet. */
+void dp_ct_translated_ports(const struct dp_ct *ct, const struct dp_ct_mark *mark,
+			    uint16_t ret_ports[2]);
 bool dp_ct_is_translated(const struct dp_ct *ct, const struct dp_ct_mark *mark);
 
 /* A thread begins and ends to use 'local', which is the caller's memory.  Control thread; the owner

@@ -236,6 +236,14 @@ int dp_ct_nat_bind(struct dp_ct *ct, struct dp_ct_local *local, uint32_t main,
 
 /* ---- Translation of frames ---- */
 
+void dp_ct_packet_ports(const struct dp_ct_packet *p, uint16_t ret_ports[2])
+{
+	struct tuple t;
+
+	tuple_of(p->key, p->swapped, &t);
+	memcpy(ret_ports, t.port, sizeof(t.port));
+}
+
 static void main_and_alias(const struct dp_ct *ct, uint32_t i, struct tuple *ret_main,
 			   struct tuple *ret_alias)
 {
@@ -285,6 +293,8 @@ static int set_ports(struct rte_mbuf *m, struct dp_headers *h, const struct tupl
 	uint8_t *l4 = rte_pktmbuf_mtod_offset(m, uint8_t *, h->l2_size + h->l3_size);
 	int rc = 0;
 
+	if (h->frag == DP_FRAG_LATER)
+		return 0;
 	if (is_icmp(t)) {
 		/* The identifier is who asked's. */
 		bool asks = h->icmp_type == (t->v6 ? 128 : 8) || h->icmp_type == 13 ||
@@ -347,12 +357,16 @@ static int translate_error(struct rte_mbuf *m, struct dp_headers *h, const struc
 	struct dp_ct_quote q;
 	int rc;
 
+	from_end = memcmp(frame + h->ip_src, now->ip[1], v6 ? 16 : 4) == 0;
+	if (h->frag == DP_FRAG_LATER) {
+		rc = set_ip(m, h, 1, to->ip[0]);
+		return rc == 0 && from_end ? set_ip(m, h, 0, to->ip[1]) : rc;
+	}
 	if (end > m->data_len)
 		end = m->data_len;
 	/* What is open is computed over what will be there. */
 	if (end < at + 8 || !dp_ct_quoted(icmp + 8, end - at - 8, v6, &q))
 		return -EBADMSG;
-	from_end = memcmp(frame + h->ip_src, now->ip[1], v6 ? 16 : 4) == 0;
 	icmp_bytes(icmp, 8u + q.src, to->ip[0], v6 ? 16 : 4);
 	icmp_bytes(icmp, 8u + q.dst, to->ip[1], v6 ? 16 : 4);
 	quoted_ports(icmp, 8u + q.l4, to);
@@ -360,6 +374,24 @@ static int translate_error(struct rte_mbuf *m, struct dp_headers *h, const struc
 		quoted_ip_csum(icmp, 8);
 	rc = set_ip(m, h, 1, to->ip[0]);
 	return rc == 0 && from_end ? set_ip(m, h, 0, to->ip[1]) : rc;
+}
+
+/* What a packet of this connection looks like on the other side. */
+static void other_side(const struct tuple *main, const struct tuple *alias, bool reply,
+		       struct tuple *to)
+{
+	*to = reply ? *main : *alias;
+	turn(to);
+}
+
+void dp_ct_translated_ports(const struct dp_ct *ct, const struct dp_ct_mark *mark,
+			    uint16_t ret_ports[2])
+{
+	struct tuple main, alias, to;
+
+	main_and_alias(ct, mark->conn, &main, &alias);
+	other_side(&main, &alias, (mark->state & DP_CT_REPLY) != 0, &to);
+	memcpy(ret_ports, to.port, sizeof(to.port));
 }
 
 int dp_ct_translate(const struct dp_ct *ct, struct rte_mbuf *m, struct dp_headers *h,
@@ -381,8 +413,7 @@ int dp_ct_translate(const struct dp_ct *ct, struct rte_mbuf *m, struct dp_header
 		turn(&now);
 		rc = translate_error(m, h, &now, reply ? &main : &alias);
 	} else {
-		to = reply ? main : alias;
-		turn(&to);
+		other_side(&main, &alias, reply, &to);
 		rc = set_ip(m, h, 0, to.ip[0]);
 		if (rc == 0)
 			rc = set_ip(m, h, 1, to.ip[1]);

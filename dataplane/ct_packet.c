@@ -255,15 +255,14 @@ static void from_icmp(const uint8_t *frame, uint32_t size, const struct dp_heade
 	p->kind = reply ? DP_CT_K_ICMP_REPLY : DP_CT_K_ICMP_QUERY;
 }
 
-void dp_ct_packet(const uint8_t *frame, uint32_t size, const struct dp_headers *h,
-		  struct dp_ct_packet *p)
+/* 'l4_size': bytes of transport header and payload. */
+static void describe(const uint8_t *frame, uint32_t size, const struct dp_headers *h,
+		     uint32_t l4_size, struct dp_ct_packet *p)
 {
 	uint32_t l4 = (uint32_t)h->l2_size + h->l3_size;
 	struct ends e = {.proto = h->ip_proto, .v6 = h->ip_version == 6};
 
-	memset(p, 0, sizeof(*p));
-	p->kind = DP_CT_K_INVALID;
-	if (h->ip_src == 0 || h->ip_version == 0 || h->frag != 0 ||
+	if (h->ip_src == 0 || h->ip_version == 0 || l4_size < h->l4_size ||
 	    (h->bad != DP_BAD_NONE && h->bad != DP_BAD_TUNNEL))
 		return;
 	e.src = frame + h->ip_src;
@@ -278,9 +277,49 @@ void dp_ct_packet(const uint8_t *frame, uint32_t size, const struct dp_headers *
 	}
 	key_of(&e, p);
 	if (h->l4 == DP_L4_TCP)
-		from_tcp(frame + l4, h->l4_size, h->ip_size - h->l3_size, p);
+		from_tcp(frame + l4, h->l4_size, l4_size, p);
 	else
 		p->kind = h->l4 == DP_L4_UDP ? DP_CT_K_UDP : DP_CT_K_OTHER;
+}
+
+void dp_ct_packet(const uint8_t *frame, uint32_t size, const struct dp_headers *h,
+		  struct dp_ct_packet *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->kind = DP_CT_K_INVALID;
+	if (h->frag == 0)
+		describe(frame, size, h, h->ip_size - h->l3_size, p);
+}
+
+void dp_ct_packet_first(const uint8_t *frame, uint32_t size, const struct dp_headers *h,
+			uint32_t l4_size, struct dp_ct_packet *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->kind = DP_CT_K_INVALID;
+	if (h->frag == DP_FRAG_FIRST)
+		describe(frame, size, h, l4_size, p);
+}
+
+void dp_ct_packet_later(const uint8_t *frame, const struct dp_headers *h,
+			const struct dp_ct_packet *whole, const uint16_t ports[2],
+			struct dp_ct_packet *p)
+{
+	struct ends e = {.sport = ports[0],
+			 .dport = ports[1],
+			 .proto = DP_CT_PROTO(whole->key),
+			 .v6 = whole->v6};
+
+	*p = *whole;
+	if (h->ip_src == 0 || (h->ip_version == 6) != whole->v6) {
+		p->kind = DP_CT_K_INVALID;
+		return;
+	}
+	/* What an error is about stays. */
+	if (p->kind == DP_CT_K_INVALID || p->kind == DP_CT_K_ERROR)
+		return;
+	e.src = frame + h->ip_src;
+	e.dst = frame + h->ip_dst;
+	key_of(&e, p);
 }
 
 void dp_ct_packet_plain(const uint64_t key[4], const uint8_t *frame, struct dp_ct_packet *p)

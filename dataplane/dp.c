@@ -9,6 +9,7 @@
 
 #include "ctl/base/clock.h"
 #include "dataplane/fdb_priv.h"
+#include "dataplane/frag.h"
 #include "dataplane/inject.h"
 #include "dataplane/punt_priv.h"
 
@@ -121,7 +122,9 @@ int dp_create(const struct dp_opts *opts, struct dp **ret_dp, struct err *err)
 	memset(dp, 0, sizeof(*dp));
 	dp->punt_fd = -1;
 	dp->watch_fd = -1;
-	if (getrandom(dp->probe_key, sizeof(dp->probe_key), 0) != sizeof(dp->probe_key)) {
+	dp_set_fragments(dp, DP_FRAG_LIMIT, DP_FRAG_TENANT_LIMIT, DP_FRAG_TIMEOUT_S);
+	if (getrandom(dp->frag_secret, sizeof(dp->frag_secret), 0) != sizeof(dp->frag_secret) ||
+	    getrandom(dp->probe_key, sizeof(dp->probe_key), 0) != sizeof(dp->probe_key)) {
 		free(dp);
 		return err_set(err, -EIO, "random", "the kernel gives no random numbers");
 	}
@@ -268,6 +271,18 @@ unsigned dp_n_workers(const struct dp *dp)
 void dp_set_max_sleep(struct dp *dp, uint32_t us)
 {
 	atomic_store(&dp->max_sleep_us, us);
+}
+
+void dp_set_fragments(struct dp *dp, uint32_t limit, uint32_t tenant_limit, uint32_t timeout_s)
+{
+	atomic_store(&dp->frag_limit, limit);
+	atomic_store(&dp->frag_tenant_limit, tenant_limit);
+	atomic_store(&dp->frag_ticks, timeout_s * (1000 / DP_FRAG_TICK_MS));
+}
+
+uint32_t dp_port_next_serial(struct dp *dp)
+{
+	return ++dp->last_port_serial;
 }
 
 void dp_set_rebalance(struct dp *dp, bool on)

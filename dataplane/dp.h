@@ -79,6 +79,9 @@ int dp_worker_add(struct dp *dp, unsigned cpu, struct err *err);
 int dp_worker_remove(struct dp *dp, unsigned cpu, struct err *err);
 unsigned dp_n_workers(const struct dp *dp);
 void dp_set_max_sleep(struct dp *dp, uint32_t us);
+/* Fragments that wait for their packets (frag.h): buffers in all and of a tenant on a switch, and
+ * seconds.  Each worker has its part of them, which is that of one packet at least. */
+void dp_set_fragments(struct dp *dp, uint32_t limit, uint32_t tenant_limit, uint32_t timeout_s);
 void dp_set_rebalance(struct dp *dp, bool on);
 
 /* Publishes 'view' (takes it), moves queues of ports that came to workers and of ports that left

@@ -37,7 +37,10 @@ struct dp {
 	struct rte_rcu_qsbr *rcu;
 	uint64_t tsc_hz;
 	_Atomic(struct dp_meters *) meters; /* with the first; meter.c */
-	uint8_t probe_key[16 + 5];	    /* random; the last five are the probes' address */
+	/* Fragments that may wait (frag.h), in all and of a tenant, and how long. */
+	_Atomic uint32_t frag_limit, frag_tenant_limit, frag_ticks;
+	uint64_t frag_secret[5];
+	uint8_t probe_key[16 + 5]; /* random; the last five are the probes' address */
 	_Atomic uint32_t probe_age;
 	_Atomic uint32_t probe_from[DP_MAX_PORTS]; /* by whom what came in was sent, + 1; 0: none */
 
@@ -49,6 +52,7 @@ struct dp {
 	unsigned n_pools;
 	struct dp_placed *placed;
 	unsigned n_placed, max_placed;
+	uint32_t last_port_serial;
 	uint64_t list_serial; /* of the last dp_rxq_list made */
 	bool rebalance;
 	uint64_t last_balance_ns, last_age_ns;
@@ -90,6 +94,9 @@ void dp_resume(struct dp *dp);
 
 /* inject.c */
 void dp_inject_worker_gone(struct dp_worker *w);
+
+/* dp.c */
+uint32_t dp_port_next_serial(struct dp *dp);
 
 /* count.c */
 int dp_count_alloc_port(struct dp *dp, uint16_t port_id);

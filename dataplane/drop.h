@@ -36,6 +36,10 @@
 	X(METER, "meter", "its rules use a meter, and it is over the rate")                     \
 	X(PROGRAM_TOO_LONG, "program-too-long", "its rules do more than a program holds")   \
 	X(CT_NAT, "ct-nat", "no address or port left to translate its connection to")          \
+	X(FRAG_BAD, "frag-bad", "a fragment without content, or beyond the end of any packet") \
+	X(FRAG_OVERLAP, "frag-overlap", "overlaps another fragment, or was one of such a packet") \
+	X(FRAG_LIMIT, "frag-limit", "too many fragments wait for their packets") \
+	X(FRAG_TIMEOUT, "frag-timeout", "a fragment whose packet did not become whole in time") \
 	X(RESUME_LIMIT, "resume-limit", "its rules look it up again (ct) too often")            \
 	X(RESUME_FULL, "resume-full", "no room to keep what its rules wanted with it (ct)")     \
 	X(CONTROLLER_LIMIT, "controller-limit", "its port sends controllers more than it may")     \

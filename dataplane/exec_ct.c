@@ -22,7 +22,27 @@ static struct dp_ct_mark *known(struct dp_walk *k)
 	return &k->ct;
 }
 
-static void describe(struct dp_walk *k, struct dp_ct_packet *p)
+static void describe_fragment(struct dp_walk *k, const struct dp_ct_mark *mark,
+			      struct dp_ct_packet *p)
+{
+	const struct dp_whole *whole = k->run->w->flow->whole;
+	const struct rte_mbuf *m = k->f.m;
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	bool translated = (mark->ports[0] | mark->ports[1]) != 0;
+
+	if (whole != NULL && k->h.frag == DP_FRAG_LATER)
+		dp_ct_packet_later(frame, &k->h, &whole->packet,
+				   translated ? mark->ports : whole->ports, p);
+	else if (whole != NULL)
+		dp_ct_packet_first(frame, m->data_len, &k->h, whole->l4_size, p);
+	/* A trace does not wait for the others. */
+	else if (k->run->w->trace != NULL)
+		dp_ct_packet_first(frame, m->data_len, &k->h, k->h.ip_size - k->h.l3_size, p);
+	else
+		dp_ct_packet(frame, m->data_len, &k->h, p);
+}
+
+static void describe(struct dp_walk *k, const struct dp_ct_mark *mark, struct dp_ct_packet *p)
 {
 	const struct rte_mbuf *m = k->f.m;
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
@@ -35,7 +55,52 @@ static void describe(struct dp_walk *k, struct dp_ct_packet *p)
 		dp_parse_mbuf(m, &k->h);
 		k->parsed = true;
 	}
-	dp_ct_packet(frame, m->data_len, &k->h, p);
+	if (unlikely(k->h.frag != 0))
+		describe_fragment(k, mark, p);
+	else
+		dp_ct_packet(frame, m->data_len, &k->h, p);
+}
+
+/* ---- Fragments of a whole packet ---- */
+
+static struct dp_whole_seen *find_seen(struct dp_whole *whole, uint16_t zone,
+				       const struct dp_ct_packet *p)
+{
+	for (unsigned i = 0; i < whole->n_seen; i++)
+		if (whole->seen[i].mark.zone == zone &&
+		    memcmp(whole->seen[i].key, p->key, sizeof(p->key)) == 0)
+			return &whole->seen[i];
+	return NULL;
+}
+
+/* As dp_ct_track(), but that the packet was seen already when another of its fragments was.
+ * Returns where that is noted; NULL: nowhere. */
+static struct dp_whole_seen *track_fragment(struct dp_walk *k, struct dp_ct *ct, uint16_t zone,
+					    struct dp_ct_packet *p, struct dp_ct_mark *mark)
+{
+	struct dp_flow *flow = k->run->w->flow;
+	struct dp_whole *whole = flow->whole;
+	struct dp_whole_seen *seen = find_seen(whole, zone, p);
+	struct dp_ct_mark was = *mark;
+
+	if ((mark->state & DP_CT_TRACKED) != 0 && mark->zone == zone) {
+		/* Another was committed meanwhile. */
+		if (mark->conn == 0 && seen != NULL)
+			mark->conn = seen->mark.conn;
+		return seen;
+	}
+	if (seen == NULL && whole->n_seen < DP_WHOLE_SEEN) {
+		seen = &whole->seen[whole->n_seen++];
+		memcpy(seen->key, p->key, sizeof(seen->key));
+		dp_ct_track(ct, &flow->ct, k->f.domain, zone, p, flow->tick, mark);
+		seen->mark = *mark;
+	} else if (seen == NULL) {
+		dp_ct_track(ct, &flow->ct, k->f.domain, zone, p, flow->tick, mark);
+	} else {
+		*mark = seen->mark;
+	}
+	memcpy(mark->ports, was.ports, sizeof(mark->ports));
+	return seen;
 }
 
 /* As its connection says; once in a zone. */
@@ -48,6 +113,8 @@ static void translate(struct dp_walk *k, const struct dp_ct *ct, struct dp_ct_ma
 		return;
 	k->changed = true;
 	rc = dp_ct_translate(ct, k->f.m, &k->h, mark);
+	if (unlikely(k->run->w->flow->whole != NULL) && (mark->state & DP_CT_REL) == 0)
+		dp_ct_translated_ports(ct, mark, mark->ports);
 	/* Half translated, or with the addresses of the wrong side, it must not go on. */
 	if (rc != 0)
 		dp_walk_drop(k, rc == -ENOMEM ? DP_DROP_NO_MBUF : DP_DROP_CT_NAT);
@@ -75,21 +142,29 @@ void dp_walk_ct(struct dp_walk *k, const struct dp_step *s, bool last)
 	struct dp_flow *flow = k->run->w->flow;
 	struct dp_ct *ct = atomic_load_explicit(&k->run->w->dp->ct, memory_order_acquire);
 	struct dp_ct_mark *mark = known(k);
+	struct dp_whole_seen *seen = NULL;
 	struct dp_ct_packet p;
 
 	if (unlikely(ct == NULL)) {
 		*mark = (struct dp_ct_mark){.zone = c->zone, .state = DP_CT_TRACKED | DP_CT_INV};
 		return;
 	}
-	describe(k, &p);
+	describe(k, mark, &p);
 	if (unlikely(k->run->w->trace != NULL)) {
 		dp_ct_peek(ct, k->f.domain, c->zone, &p, mark);
 		return;
 	}
-	dp_ct_track(ct, &flow->ct, k->f.domain, c->zone, &p, flow->tick, mark);
+	if (unlikely(flow->whole != NULL))
+		seen = track_fragment(k, ct, c->zone, &p, mark);
+	else
+		dp_ct_track(ct, &flow->ct, k->f.domain, c->zone, &p, flow->tick, mark);
 	if ((c->flags & DP_STEP_CT_COMMIT) != 0 && commit(k, ct, c, &p, mark) != 0) {
 		dp_walk_drop(k, DP_DROP_CT_NAT);
 		return;
+	}
+	if (unlikely(seen != NULL)) {
+		seen->mark.conn = mark->conn;
+		seen->mark.state = mark->state & (uint8_t) ~(DP_CT_SNAT | DP_CT_DNAT);
 	}
 	if ((c->flags & DP_STEP_CT_NAT) != 0)
 		translate(k, ct, mark);
@@ -97,7 +172,13 @@ void dp_walk_ct(struct dp_walk *k, const struct dp_step *s, bool last)
 
 void dp_walk_ct_clear(struct dp_walk *k, const struct dp_step *s, bool last)
 {
+	uint16_t ports[2] = {0, 0};
+
+	/* What a fragment's packet is called now stays. */
+	if (unlikely(k->run->w->flow->whole != NULL))
+		memcpy(ports, known(k)->ports, sizeof(ports));
 	memset(&k->ct, 0, sizeof(k->ct));
+	memcpy(k->ct.ports, ports, sizeof(ports));
 	k->ct_known = true;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "dataplane/flow.h"
 #include "dataplane/tunnel.h"
+#include "dataplane/frag_priv.h"
 #include "dataplane/head.h"
 
 #include <rte_cycles.h>
@@ -228,6 +229,13 @@ static inline void running(struct dp_run *run, unsigned i)
 	run->resumed = b->context == NULL ? NULL : &flow->resumed[i];
 }
 
+/* A fragment that is looked up for the first time: connections may be asked about it. */
+static inline bool is_fragment(const struct dp_mf_burst *b, unsigned i)
+{
+	return (b->plain >> i & 1) == 0 && b->context == NULL &&
+	       b->long_key[i].b[dp_fields[DP_FIELD_IP_FRAG].offset] != 0;
+}
+
 static void run_build(struct dp_run *run, const struct dp_edge_frame *f)
 {
 	struct dp_flow *flow = run->w->flow;
@@ -339,6 +347,8 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 		dp_flow_program_put(flow, program);
 	}
 	running(run, i);
+	if (unlikely(is_fragment(burst, i)) && dp_flow_hold(run, &f, b->steps, b->size))
+		return;
 	run_build(run, &f);
 }
 
@@ -484,6 +494,13 @@ static void run_alone(struct dp_run *run, const struct dp_program *program, unsi
 	struct dp_worker *w = run->w;
 
 	running(run, i);
+	if (unlikely(is_fragment(&w->flow->burst, i)) &&
+	    dp_flow_hold(run, &f, program->steps, program->size)) {
+		/* It comes again. */
+		credit(w->flow, dp_program_rules(program), program->n_rules, (uint64_t)-1,
+		       -(uint64_t)w->flow->sizes[i]);
+		return;
+	}
 	if (program->out != DP_NO_PORT)
 		dp_edge_forward(w, run->in, w->view->vports[program->out], &f, run->count);
 	else
@@ -743,6 +760,44 @@ void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *f)
 	run_resumed(run, run->in->pipeline);
 }
 
+/* What was prepared, to its end. */
+static void carry(struct dp_worker *w, const struct dp_vport *in)
+{
+	const struct dp_pipeline *pl = in->pipeline;
+	struct dp_edge_frame normal[DP_BURST];
+	struct dp_run run = {.w = w, .in = in, .count = w->count->ports[in->id], .normal = normal};
+
+	run_burst(&run, pl);
+	if (unlikely(w->flow->n_queued != 0))
+		run_resumed(&run, pl);
+	if (run.n_normal != 0)
+		dp_l2_forward(w, in, normal, run.n_normal);
+}
+
+void dp_flow_carry(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
+		   const uint64_t *carried, uint16_t n)
+{
+	struct dp_flow *flow = w->flow;
+	struct dp_mf_burst *b = &flow->burst;
+
+	dp_flow_upkeep(w, w->burst_tsc);
+	dp_flow_follow(flow, in->pipeline);
+	b->long_key = flow->long_keys;
+	b->has_long = b->plain = 0;
+	b->context = NULL;
+	b->make_long = make_long;
+	b->in_port = in->of_port;
+	b->tunnel = in->tunnel != NULL;
+	b->n = n;
+	for (uint16_t i = 0; i < n; i++) {
+		flow->carried[i] = carried[i];
+		flow->sizes[i] = pkts[i]->pkt_len;
+		b->pkts[i] = pkts[i];
+		make_key(b, i);
+	}
+	carry(w, in);
+}
+
 void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 		   uint16_t n)
 {
@@ -751,8 +806,6 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 	const struct dp_pipeline *pl = in->pipeline;
 	struct dp_flow *flow = w->flow;
 	struct dp_mf_burst *b = &flow->burst;
-	struct dp_edge_frame normal[DP_BURST];
-	struct dp_run run = {.w = w, .in = in, .count = w->count->ports[in->id], .normal = normal};
 
 	/* Before anything is marked as used: the last burst may be long ago. */
 	dp_flow_upkeep(w, w->burst_tsc);
@@ -763,11 +816,9 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 		return;
 	b->long_key = flow->long_keys;
 	prepare(w, in, pkts, n);
-	run_burst(&run, pl);
-	if (unlikely(flow->n_queued != 0))
-		run_resumed(&run, pl);
-	if (run.n_normal != 0)
-		dp_l2_forward(w, in, normal, run.n_normal);
+	carry(w, in);
+	if (unlikely(w->frags != NULL && dp_frags_has_whole(w->frags)))
+		dp_flow_settle(w);
 	dp_tx_flush_all(w);
 }
 

@@ -56,6 +56,20 @@ struct dp_waiting {
 	bool plain;
 };
 
+/* A packet whose fragments are on their way: what it is, and what tracking it said, so that it is
+ * tracked once in each zone. */
+#define DP_WHOLE_SEEN 8u
+struct dp_whole {
+	struct dp_ct_packet packet;
+	uint32_t l4_size;  /* its transport header and payload */
+	uint16_t ports[2]; /* as it came; as in memory */
+	unsigned n_seen;
+	struct dp_whole_seen {
+		uint64_t key[DP_CT_KEY_WORDS]; /* without its place */
+		struct dp_ct_mark mark;	       /* before it was translated */
+	} seen[DP_WHOLE_SEEN];
+};
+
 struct dp_flow {
 	struct dp_mf *mf;
 	struct dp_programs *programs;
@@ -81,7 +95,9 @@ struct dp_flow {
 	/* Others that wait for it, oldest at 'queue_at'. */
 	struct dp_waiting queue[DP_RESUME_QUEUE];
 	uint16_t queue_at, n_queued;
-	struct dp_ct_local ct; /* when there is a tracker */
+	struct dp_whole *whole; /* of which all frames of the burst are fragments; NULL: they are
+				   frames as they come */
+	struct dp_ct_local ct;	/* when there is a tracker */
 };
 
 enum dp_flow_log_kind { DP_FLOW_LOG_RULE, DP_FLOW_LOG_ALL };
@@ -105,6 +121,11 @@ struct dp_pipeline {
 /* Carries a burst that came in by 'in', whose switch has a pipeline.  Takes the frames. */
 void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 		   uint16_t n);
+
+/* The same with frames that were counted, admitted and classified before, when they were held; the
+ * caller sends what was gathered. */
+void dp_flow_carry(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
+		   const uint64_t *carried, uint16_t n);
 
 /* Counts by a counter that is no rule's. */
 void dp_flow_count(struct dp_flow *flow, uint32_t counter, uint64_t packets, uint64_t bytes);

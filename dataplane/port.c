@@ -3,6 +3,7 @@
  * Opening and closing ports: what all kinds have in common.  See port.h.
  */
 #include "dataplane/port.h"
+#include "dataplane/dp_priv.h"
 #include "dataplane/tunnel.h"
 
 #include <errno.h>
@@ -92,6 +93,7 @@ int dp_port_open(struct dp *dp, const struct dp_port_opts *opts, struct dp_port 
 	port->ops = ops;
 	port->tx = ops->tx;
 	port->dp = dp;
+	port->serial = dp_port_next_serial(dp);
 	port->id = DP_NO_PORT;
 	port->mtu = opts->mtu != 0 ? opts->mtu : ETHERNET_MTU;
 	snprintf(port->name, sizeof(port->name), "%s", opts->name);

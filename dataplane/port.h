@@ -170,6 +170,7 @@ struct dp_port {
 	_Atomic(struct dp_capture_point *)
 		capture; /* NULL when nobody captures; dp_port_set_capture() */
 	bool link_told;	 /* the tick: the state of the last event */
+	uint32_t serial; /* no other port of this dataplane has or had it */
 	char name[DP_PORT_NAME_SIZE];
 	char driver[32]; /* "net_af_xdp", "tap", for people */
 	char note[160];	 /* why it is not what was asked for ("AF_PACKET: the driver has no XDP");

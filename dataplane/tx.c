@@ -6,6 +6,7 @@
  */
 #include "dataplane/csum.h"
 #include "dataplane/dp_priv.h"
+#include "dataplane/frag_priv.h"
 #include "dataplane/gso.h"
 #include "dataplane/queue.h"
 #include "dataplane/trace_priv.h"
@@ -322,8 +323,13 @@ unsigned dp_handoff_drain(struct dp_worker *w)
 
 	for (unsigned i = 0; i < n; i++) {
 		uint16_t id = pkts[i]->vlan_tci_outer;
-		const struct dp_vport *vp = w->view->vports[id];
+		const struct dp_vport *vp;
 
+		if (unlikely((id & DP_INBOX_COMES_IN) != 0)) {
+			dp_flow_take_over(w, (uint16_t)(id - DP_INBOX_COMES_IN), pkts[i]);
+			continue;
+		}
+		vp = w->view->vports[id];
 		w->count->taken++;
 		if (vp != NULL) {
 			dp_tx(w, vp, pkts[i]);

@@ -33,6 +33,7 @@
 
 #include "dataplane/dp_priv.h"
 #include "dataplane/flow.h"
+#include "dataplane/frag_priv.h"
 #include "dataplane/inject.h"
 
 #define IDLE_US		 100u
@@ -327,6 +328,8 @@ static void run(struct dp_worker *w)
 			     atomic_load_explicit(&w->inject_done, memory_order_relaxed)))
 			n += dp_inject_drain(w);
 		l.now = rte_rdtsc();
+		if (unlikely(!dp_frags_idle(w->frags)))
+			dp_frag_upkeep(w, l.now);
 		atomic_store_explicit(&w->loops, w->loops + 1, memory_order_relaxed);
 		if (n == 0) {
 			rest(&l, idle_cycles);
@@ -397,6 +400,7 @@ static int spawn(struct dp_worker *w, struct err *err)
 
 static void worker_free(struct dp *dp, struct dp_worker *w)
 {
+	dp_frags_destroy(w->frags);
 	dp_count_free_worker(dp, w);
 	dp_flow_counters_gone(dp, w->flow);
 	dp_flow_ct_gone(dp, w->flow);
@@ -427,6 +431,8 @@ static int worker_prepare(struct dp *dp, struct dp_worker *w)
 	w->inbox = rte_ring_create(name, DP_INBOX_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	if (empty == NULL || w->spare == NULL || w->epoll_fd < 0 || w->kick_fd < 0 ||
 	    w->inbox == NULL || dp_count_alloc_worker(dp, w) != 0)
+		return -ENOMEM;
+	if (dp_frag_worker_create(dp, w) != 0)
 		return -ENOMEM;
 	if (dp->n_pipelines != 0 && dp_flow_create(dp, &w->flow) != 0)
 		return -ENOMEM;
@@ -465,10 +471,19 @@ void dp_worker_stop(struct dp_worker *w)
 	atomic_store(&w->stop, true);
 	dp_worker_kick(w);
 	pthread_join(w->thread, NULL);
+	/* It may have slept since this changed. */
+	w->view = atomic_load(&dp->view);
 	/* Its last frames: what others handed over before they learned that it is gone. */
 	while (rte_ring_sc_dequeue(w->inbox, (void **)&m) == 0) {
 		uint16_t id = m->vlan_tci_outer;
 
+		if ((id & DP_INBOX_COMES_IN) != 0) {
+			id = (uint16_t)(id - DP_INBOX_COMES_IN);
+			w->count->ports[id]->held_rx--;
+			w->count->ports[id]->drops_rx[DP_DROP_PORT_REMOVED]++;
+			rte_pktmbuf_free(m);
+			continue;
+		}
 		w->count->taken++;
 		if (w->count->ports[id] != NULL) {
 			w->count->ports[id]->offered++;

@@ -29,6 +29,7 @@
 #define DP_INBOX_SIZE  4096
 
 struct dp_flow;
+struct dp_frags;
 struct dp_records;
 struct dp_trace;
 struct rte_ring;
@@ -84,6 +85,8 @@ struct dp_worker {
 	/* Not NULL: no worker, but a frame being traced (trace.h).  Nothing outside this structure
 	 * may change then: no learning, no tokens taken, nothing sent or told. */
 	struct dp_trace *trace;
+	struct dp_frags *frags;		  /* fragments that wait; NULL: traces */
+	const struct dp_view *frags_view; /* of which their ports are */
 	uint16_t n_touched;
 	uint16_t touched[2 *
 			 DP_MAX_PORTS]; /* ports with frames gathered; once more through a tunnel */

@@ -115,7 +115,7 @@ struct vmbus_attach_msg {
 			uint32_t status; /* OPENED: 0 or errno, positive */
 		} channel;		 /* OPENED, CLOSE, CLOSED, RETARGETED */
 		struct {
-			uint32_t n;
+			uint32_t n; /* there shall be so many in all, offered already or not */
 		} subchannels;
 		struct {
 			bool again;

@@ -112,12 +112,13 @@ json_t *vs_count_json(const struct dp_count *c)
 {
 	uint64_t rx = vs_drops_rx(c), tx = vs_drops_tx(c);
 
-	return json_pack("{sI sI sI sI sI sI sI sI sI sI sI sI sI sI}", "rx_packets",
+	return json_pack("{sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI}", "rx_packets",
 			 (json_int_t)c->rx_packets, "rx_bytes", (json_int_t)c->rx_bytes,
 			 "rx_multicast", (json_int_t)c->rx_multicast, "copies",
 			 (json_int_t)c->copies, "forwarded", (json_int_t)c->forwarded, "flooded",
-			 (json_int_t)c->flooded, "punted", (json_int_t)c->punted, "offered",
-			 (json_int_t)c->offered, "segments", (json_int_t)c->segments, "tx_packets",
+			 (json_int_t)c->flooded, "punted", (json_int_t)c->punted, "held",
+			 (json_int_t)(c->held_rx + c->held_tx), "offered", (json_int_t)c->offered,
+			 "segments", (json_int_t)c->segments, "tx_packets",
 			 (json_int_t)c->tx_packets, "tx_bytes", (json_int_t)c->tx_bytes, "drops_rx",
 			 (json_int_t)rx, "drops_tx", (json_int_t)tx, "drops",
 			 (json_int_t)(rx + tx));

@@ -26,12 +26,14 @@ static json_t *ledger_json(struct vs_daemon *d)
 {
 	const struct dp_count *t = dp_total_count(d->vs->dp);
 	uint64_t rx_drops = vs_drops_rx(t), tx_drops = vs_drops_tx(t);
-	int64_t in_flight = dp_in_flight(d->vs->dp);
+	int64_t handed = dp_in_flight(d->vs->dp);
+	int64_t in_flight = handed + (int64_t)(t->held_rx + t->held_tx);
 	uint64_t in = t->rx_packets + t->copies + t->segments;
 	uint64_t out = t->tx_packets + t->punted, drops = rx_drops + tx_drops;
-	bool balanced = t->rx_packets + t->copies == t->forwarded + t->punted + rx_drops &&
-			t->offered + t->segments == t->tx_packets + tx_drops &&
-			(int64_t)t->forwarded == (int64_t)t->offered + in_flight;
+	bool balanced =
+		t->rx_packets + t->copies == t->forwarded + t->punted + rx_drops + t->held_rx &&
+		t->offered + t->segments == t->tx_packets + tx_drops + t->held_tx &&
+		(int64_t)t->forwarded == (int64_t)t->offered + handed;
 	char text[160];
 
 	snprintf(text, sizeof(text),

@@ -65,12 +65,12 @@ raise SystemExit(got != data)
 '''], ok=None).returncode == 0
 
 
-def udp(ns, address, port):
+def udp(ns, address, port, size=5):
     return ns.run(['python3', '-c', f'''
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(1)
-s.sendto(b'hello', ('{address}', {port}))
-raise SystemExit(s.recv(100) != b'hello')
+s.sendto(bytes({size}), ('{address}', {port}))
+raise SystemExit(s.recv(65536) != bytes({size}))
 '''], ok=None).returncode == 0
 
 
@@ -96,10 +96,16 @@ def firewall(t, sw, a, b):
     t.check(not connects(b, '10.0.0.1', 80), 'none from outside')
     t.check(udp(a, '10.0.0.2', 53), 'a datagram from inside is answered')
     t.check(not udp(b, '10.0.0.1', 53), 'one from outside is not')
+    t.check(all(a.ping('10.0.0.2', size=size) for size in (1473, 4000, 60000)), 'pings in fragments from inside')
+    t.check(not b.ping('10.0.0.1', count=1, size=4000), 'not from outside')
+    t.check(all(udp(a, '10.0.0.2', 53, 9000) for _ in range(20)), 'datagrams in fragments from inside, and back',
+            sw.ctl('conntrack stats'))
+    t.check(not udp(b, '10.0.0.1', 53, 9000), 'not from outside')
     refused = a.run(['python3', '-c', REFUSED], ok=None)
     t.check(refused.returncode == 0, 'an error about a datagram finds its way back')
     t.check(connects(a, 'fd00::2', 81, 100000), 'IPv6 from inside')
     t.check(not connects(b, 'fd00::1', 81), 'not from outside')
+    t.check(a.ping('fd00::2', size=4000) and not b.ping('fd00::1', count=1, size=4000), 'IPv6 in fragments')
 
 
 def peer(ns, address, port, source=None):
@@ -151,6 +157,9 @@ table=2,priority=7,ct_state=+trk+rel,actions=NORMAL
     t.check((peer(a, '10.0.0.200', 8080) or '').startswith('10.0.0.1:'), 'and in to the server behind the address')
     t.check(connects(a, '10.0.0.2', 80, 1000000), 'a megabyte through the translation')
     t.check(a.ping('10.0.0.2', count=5), 'pings are translated by their identifier')
+    t.check(a.ping('10.0.0.2', count=5, size=5000), 'in fragments as well')
+    t.check(all(udp(a, '10.0.0.2', 53, 9000) for _ in range(9)), 'datagrams in fragments through the translation',
+            sw.ctl('conntrack stats'))
     refused = a.run(['python3', '-c', REFUSED], ok=None)
     t.check(refused.returncode == 0, 'an error about a translated datagram arrives as about the original', refused.stdout)
     t.check(not b.ping('10.0.0.1', count=1), 'what was not opened is not let in')

@@ -8,6 +8,8 @@
  *
  * Its event descriptors live from OPENING to CLOSED.
  */
+#include "vmbus/channel.h"
+
 #include "vmbus/server_priv.h"
 
 #include <errno.h>

@@ -8,6 +8,8 @@
  * Every HEADER gets one GPADL_CREATED and every TEARDOWN one GPADL_TORNDOWN, for guests wait for
  * them without a limit.
  */
+#include "vmbus/gpadl.h"
+
 #include "vmbus/server_priv.h"
 
 #include <errno.h>

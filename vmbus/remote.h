@@ -37,7 +37,9 @@ struct vmbus_remote_opts {
  * negative errno. */
 int vmbus_remote_create(struct vmbus_server *server, const struct vmbus_remote_opts *opts,
 			struct vmbus_remote **ret_remote, struct err *err);
-/* Withdraws the device and closes.  Takes NULL. */
+/* Withdraws the device and closes; the guest may hold the device until the server ends, which needs
+ * nothing of ours.  Waits up to 0.2 s for a switch that touches guest memory to stop.  Takes NULL.
+ */
 void vmbus_remote_destroy(struct vmbus_remote *remote);
 /* Changes when it connects again: ask each time.  -1: none now. */
 int vmbus_remote_fd(const struct vmbus_remote *remote);

@@ -150,12 +150,12 @@ static void reset_finish(struct vmbus_server *s)
 	offers_forget(s);
 	s->after = AFTER_NOTHING;
 	s->reset_done = NULL;
+	if (done != NULL)
+		done(s->reset_ctx);
 	if (after == AFTER_CONTACT)
 		contact_answer(s);
 	else if (after == AFTER_UNLOAD)
 		out_add(s, (struct out){.type = VMBUS_MSG_UNLOAD_RESPONSE});
-	if (done != NULL)
-		done(s->reset_ctx);
 }
 
 /* ---- In and out ---- */
@@ -315,6 +315,10 @@ void vmbus_server_info(const struct vmbus_server *server, struct vmbus_server_in
 		.messages_out = server->messages_out,
 	};
 
+	if (server->monitor.parent_to_child != NULL)
+		info.parent_to_child = server->contact.parent_to_child;
+	if (server->monitor.child_to_parent != NULL)
+		info.child_to_parent = server->contact.child_to_parent;
 	memcpy(info.faults, server->faults, sizeof(info.faults));
 	*ret_info = info;
 }

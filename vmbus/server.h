@@ -81,6 +81,7 @@ struct vmbus_server_info {
 	bool offers_sent;
 	uint32_t n_channels, n_open, n_gpadls, n_gpadl_pages, n_queued;
 	uint64_t messages_in, messages_out;
+	uint64_t parent_to_child, child_to_parent; /* addresses of monitor pages; 0: none */
 	uint64_t faults[VMBUS_N_FAULTS];
 };
 

@@ -23,6 +23,24 @@ static void require_that(bool holds, const char *what, int line)
 
 /* ---- The host ---- */
 
+static bool posted_grow(struct bus_rig *rig)
+{
+	unsigned max = rig->max_posted == 0 ? 64 : 2 * rig->max_posted;
+	struct bus_posted *posted;
+
+	if (max > BUS_RIG_N_POSTED)
+		return false;
+	posted = malloc(max * sizeof(*posted));
+	require(posted != NULL);
+	for (unsigned i = 0; i < rig->n_posted; i++)
+		posted[i] = rig->posted[(rig->first + i) % rig->max_posted];
+	free(rig->posted);
+	rig->posted = posted;
+	rig->first = 0;
+	rig->max_posted = max;
+	return true;
+}
+
 static int rig_post(void *ctx, uint32_t vp, const void *msg, size_t size)
 {
 	struct bus_rig *rig = ctx;
@@ -34,9 +52,9 @@ static int rig_post(void *ctx, uint32_t vp, const void *msg, size_t size)
 		return -EINVAL;
 	require(size <= VMBUS_MSG_MAX);
 	rig->slot_taken = rig->one_at_a_time;
-	if (rig->n_posted == BUS_RIG_N_POSTED)
+	if (rig->n_posted == rig->max_posted && !posted_grow(rig))
 		return 0;
-	p = &rig->posted[(rig->first + rig->n_posted++) % BUS_RIG_N_POSTED];
+	p = &rig->posted[(rig->first + rig->n_posted++) % rig->max_posted];
 	*p = (struct bus_posted){.vp = vp, .size = size};
 	memcpy(&p->msg, msg, size);
 	return 0;
@@ -120,7 +138,11 @@ static void ask(struct bus_rig_device *d, enum bus_rig_ask what, void *thing)
 		answer(d, what, thing);
 		return;
 	}
-	require(d->n_pending < BUS_RIG_N_PENDING);
+	if (d->n_pending == d->max_pending) {
+		d->max_pending = d->max_pending == 0 ? 16 : 2 * d->max_pending;
+		d->pending = realloc(d->pending, d->max_pending * sizeof(*d->pending));
+		require(d->pending != NULL);
+	}
 	d->pending[d->n_pending].what = what;
 	d->pending[d->n_pending++].thing = thing;
 }
@@ -246,27 +268,39 @@ int bus_rig_offer(struct bus_rig_device *d, const char *name, bool monitored)
 
 /* ---- Life ---- */
 
-static void memory_add(struct bus_rig *rig, uint64_t pfn, uint64_t n, int fd, uint64_t offset)
+static void memory_add(struct gpa_map *map, uint64_t pfn, uint64_t n, int fd, uint64_t offset)
 {
 	struct err err = {0};
 
-	require(gpa_map_add(&rig->memory, pfn * GPA_PAGE_SIZE, n * GPA_PAGE_SIZE, fd,
-			    offset * GPA_PAGE_SIZE, &err) == 0);
+	require(gpa_map_add(map, pfn * GPA_PAGE_SIZE, n * GPA_PAGE_SIZE, fd, offset * GPA_PAGE_SIZE,
+			    &err) == 0);
+}
+
+/* Of all rigs, and never freed: fuzzers make many. */
+static const struct gpa_map *the_memory(void)
+{
+	static struct gpa_map map;
+	int fd;
+
+	if (map.n > 0)
+		return &map;
+	fd = memfd_create("bus_rig", MFD_CLOEXEC);
+	require(fd >= 0);
+	require(ftruncate(fd, (BUS_RIG_LOW_PAGES + BUS_RIG_HIGH_PAGES) * GPA_PAGE_SIZE) == 0);
+	memory_add(&map, 0, BUS_RIG_LOW_PAGES, fd, 0);
+	memory_add(&map, BUS_RIG_HIGH_PFN, BUS_RIG_HIGH_PAGES, fd, BUS_RIG_LOW_PAGES);
+	close(fd);
+	return &map;
 }
 
 struct bus_rig *bus_rig_create(const struct vmbus_server_opts *opts)
 {
 	struct vmbus_server_opts own = opts != NULL ? *opts : (struct vmbus_server_opts){0};
 	struct bus_rig *rig = calloc(1, sizeof(*rig));
-	int fd = memfd_create("bus_rig", MFD_CLOEXEC);
 
-	require(rig != NULL && fd >= 0);
-	rig->posted = calloc(BUS_RIG_N_POSTED, sizeof(*rig->posted));
-	require(rig->posted != NULL);
-	require(ftruncate(fd, (BUS_RIG_LOW_PAGES + BUS_RIG_HIGH_PAGES) * GPA_PAGE_SIZE) == 0);
-	memory_add(rig, 0, BUS_RIG_LOW_PAGES, fd, 0);
-	memory_add(rig, BUS_RIG_HIGH_PFN, BUS_RIG_HIGH_PAGES, fd, BUS_RIG_LOW_PAGES);
-	close(fd);
+	require(rig != NULL);
+	require(posted_grow(rig)); /* not later: tests make allocations fail */
+	rig->memory = *the_memory();
 	for (size_t i = 0; i < sizeof(rig->listen) / sizeof(rig->listen[0]); i++)
 		rig->listen[i] = -1;
 	for (size_t i = 0; i <= VMBUS_MAX_RELID; i++)
@@ -305,9 +339,9 @@ void bus_rig_destroy(struct bus_rig *rig)
 	for (d = rig->devices; d != NULL; d = next) {
 		next = d->next;
 		require(d->device == NULL);
+		free(d->pending);
 		free(d);
 	}
-	gpa_map_fini(&rig->memory);
 	free(rig->posted);
 	free(rig);
 }
@@ -333,7 +367,7 @@ const struct bus_posted *bus_rig_read(struct bus_rig *rig)
 	if (rig->n_posted == 0)
 		return NULL;
 	taken = rig->posted[rig->first];
-	rig->first = (rig->first + 1) % BUS_RIG_N_POSTED;
+	rig->first = (rig->first + 1) % rig->max_posted;
 	rig->n_posted--;
 	if (rig->one_at_a_time) {
 		rig->slot_taken = false;

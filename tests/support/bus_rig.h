@@ -37,8 +37,9 @@ struct bus_rig {
 	bool slot_taken;    /* post() says so */
 	bool one_at_a_time; /* post() takes the slot; bus_rig_read() frees it */
 	bool fail_listen, fail_route;
-	struct bus_posted *posted; /* a ring; the last ones are lost when it is full */
-	unsigned first, n_posted;
+	struct bus_posted
+		*posted; /* a ring that grows to BUS_RIG_N_POSTED, then the last are lost */
+	unsigned first, n_posted, max_posted;
 	unsigned n_events;
 	char event[160]; /* the last */
 	struct {
@@ -49,7 +50,10 @@ struct bus_rig {
 	struct bus_rig_device *devices;
 };
 
-#define BUS_RIG_N_PENDING 8192u
+struct bus_rig_pending {
+	enum bus_rig_ask { BUS_RIG_OPEN, BUS_RIG_CLOSE, BUS_RIG_TEARDOWN } what;
+	void *thing;
+};
 
 struct bus_rig_device {
 	struct bus_rig *rig;
@@ -59,11 +63,8 @@ struct bus_rig_device {
 	uint32_t open_status;	     /* how it answers to open */
 	unsigned n_opened, n_closed, n_created, n_released, n_retargeted, n_subchannels_gone;
 	unsigned n_gpadls; /* in its hands */
-	struct {
-		enum bus_rig_ask { BUS_RIG_OPEN, BUS_RIG_CLOSE, BUS_RIG_TEARDOWN } what;
-		void *thing;
-	} pending[BUS_RIG_N_PENDING];
-	unsigned n_pending;
+	struct bus_rig_pending *pending;
+	unsigned n_pending, max_pending;
 };
 
 /* 'opts' may be NULL. Aborts when it cannot. */

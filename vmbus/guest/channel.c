@@ -138,7 +138,7 @@ static void take_rings(struct guest_channel *channel)
 	if (guest_gpadl_teardown(channel, channel->ring_gpadl) == 0)
 		guest_buffer_free(channel->bus->memory, &channel->ring);
 	else
-		channel->ring = (struct guest_buffer){0};
+		guest_buffer_forget(&channel->ring);
 }
 
 int guest_channel_open(struct guest_channel *channel, const struct guest_channel_opts *opts)

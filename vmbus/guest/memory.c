@@ -224,12 +224,17 @@ int guest_buffer_alloc(struct guest_memory *memory, uint32_t n_pages, bool scatt
 	return 0;
 }
 
-void guest_buffer_free(struct guest_memory *memory, struct guest_buffer *buffer)
+void guest_buffer_forget(struct guest_buffer *buffer)
 {
 	if (buffer->scattered && buffer->va != NULL)
 		munmap(buffer->va, (size_t)buffer->n_pages << GPA_PAGE_SHIFT);
-	for (uint32_t i = 0; buffer->pfns != NULL && i < buffer->n_pages; i++)
-		memory->used[page_of(memory, buffer->pfns[i])] = 0;
 	free(buffer->pfns);
 	*buffer = (struct guest_buffer){0};
+}
+
+void guest_buffer_free(struct guest_memory *memory, struct guest_buffer *buffer)
+{
+	for (uint32_t i = 0; buffer->pfns != NULL && i < buffer->n_pages; i++)
+		memory->used[page_of(memory, buffer->pfns[i])] = 0;
+	guest_buffer_forget(buffer);
 }

@@ -52,6 +52,8 @@ int guest_buffer_alloc(struct guest_memory *memory, uint32_t n_pages, bool scatt
 		       struct guest_buffer *ret_buffer);
 /* Takes one that is all zero. */
 void guest_buffer_free(struct guest_memory *memory, struct guest_buffer *buffer);
+/* Frees what is ours and leaves the pages taken: the host may still write them. */
+void guest_buffer_forget(struct guest_buffer *buffer);
 
 /* The guest address of a byte of a buffer that is not scattered, or of one page of it. */
 static inline uint64_t guest_buffer_gpa(const struct guest_buffer *buffer, uint64_t offset)

@@ -448,8 +448,8 @@ void guest_net_destroy(struct guest_net *net)
 	for (unsigned i = 0; i < net->n_channels; i++)
 		queue_destroy(memory, net->queues[i]);
 	guest_buffer_free(memory, &net->control);
-	free(net->recv.pfns); /* of pages that the host did not give back */
-	free(net->send.pfns);
+	guest_buffer_forget(&net->recv); /* what the host did not give back */
+	guest_buffer_forget(&net->send);
 	free(net);
 }
 

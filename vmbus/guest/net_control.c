@@ -103,10 +103,16 @@ static bool answered(const struct guest_answer *answer)
 	return answer->completed && (!answer->wants_rndis || answer->rndis_done);
 }
 
+static uint64_t deadline(const struct guest_net *net)
+{
+	unsigned limit = net->conf.timeout_ms != 0 ? net->conf.timeout_ms : TIMEOUT_MS;
+
+	return clock_mono_ns() + limit * 1000000ull;
+}
+
 static int wait_answer(struct guest_net *net)
 {
-	const unsigned limit = net->conf.timeout_ms != 0 ? net->conf.timeout_ms : TIMEOUT_MS;
-	const uint64_t end = clock_mono_ns() + limit * 1000000ull;
+	const uint64_t end = deadline(net);
 	struct guest_queue *q = net->queues[0];
 	int rc = 0;
 
@@ -133,7 +139,7 @@ static int put(struct guest_net *net, enum vmbus_packet_type type, bool wants, c
 	       size_t header_size, const void *payload, size_t size)
 {
 	struct guest_channel *channel = net->queues[0]->channel;
-	const uint64_t end = clock_mono_ns() + TIMEOUT_MS * 1000000ull;
+	const uint64_t end = deadline(net);
 	int rc;
 
 	for (;;) {
@@ -160,8 +166,7 @@ int guest_net_ask(struct guest_net *net, const struct nvsp_msg *msg, bool wants)
 	rc = put(net, VMBUS_PKT_INBAND, wants, NULL, 0, bytes, size);
 	if (rc != 0 || !wants)
 		return rc;
-	rc = wait_answer(net);
-	return rc;
+	return wait_answer(net);
 }
 
 static bool has_answer(uint32_t type)

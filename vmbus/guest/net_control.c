@@ -20,6 +20,10 @@ void guest_net_completed(struct guest_net *net, const void *payload, uint32_t si
 {
 	struct guest_answer *answer = &net->answer;
 
+	if (answer->unasked) { /* of a packet that nobody waits for: it came first */
+		answer->unasked = false;
+		return;
+	}
 	if (!answer->sent || answer->completed) {
 		net->queues[0]->stats.bad_completions++;
 		return;
@@ -29,7 +33,33 @@ void guest_net_completed(struct guest_net *net, const void *payload, uint32_t si
 	answer->completed = true;
 }
 
-/* Hosts may ask whether we live. */
+static uint8_t *control_at(const struct guest_net *net)
+{
+	return net->control.va + (net->conf.head_offset & (GPA_PAGE_SIZE - 1));
+}
+
+/* Adds the packet of an RNDIS message of 'size' bytes that lies in the pages for that. */
+static int put_rndis(struct guest_net *net, uint32_t size)
+{
+	const uint32_t offset = net->conf.head_offset & (GPA_PAGE_SIZE - 1);
+	uint8_t header[VMBUS_GPA_HEADER_SIZE + 8 + 8 * CONTROL_PAGES];
+	struct nvsp_rndis rndis = {
+		.type = NVSP_RNDIS,
+		.channel_type = CHANNEL_CONTROL,
+		.section = NVSP_NO_SECTION,
+	};
+	uint8_t payload[NVSP_MSG_MAX] = {0};
+	unsigned n = (offset + size + GPA_PAGE_SIZE - 1) >> GPA_PAGE_SHIFT;
+
+	memcpy(payload, &rndis, sizeof(rndis));
+	return vmbus_out_put(&net->queues[0]->channel->out, VMBUS_PKT_GPA_DIRECT,
+			     VMBUS_PKT_COMPLETION_REQUESTED, net->profile->control_id, header,
+			     vmbus_gpa_write(header, size, offset, net->control.pfns, n), payload,
+			     net->profile->nvsp_size);
+}
+
+/* Hosts may ask whether we live.  Once, without waiting: this runs where frames are received, and a
+ * host asks again. */
 static void keep_alive(struct guest_net *net, const struct rndis_msg *msg)
 {
 	struct rndis_msg reply = {
@@ -37,9 +67,13 @@ static void keep_alive(struct guest_net *net, const struct rndis_msg *msg)
 		.request_id = msg->request_id,
 		.status = RNDIS_STATUS_SUCCESS,
 	};
+	size_t size;
 
-	if (!net->answer.sent) /* the buffer of control messages is free */
-		(void)guest_net_rndis(net, &reply);
+	if (net->answer.sent || net->answer.unasked) /* the buffer is in use */
+		return;
+	size = rndis_write(&reply, control_at(net), RNDIS_CONTROL_MAX);
+	guest_channel_fill(net->queues[0]->channel);
+	net->answer.unasked = put_rndis(net, (uint32_t)size) == 0;
 }
 
 static void set_link(struct guest_net *net, bool up)
@@ -134,36 +168,37 @@ static int wait_answer(struct guest_net *net)
 	return rc;
 }
 
-/* Puts a packet on the first ring, which may be full for a while. */
-static int put(struct guest_net *net, enum vmbus_packet_type type, bool wants, const void *header,
-	       size_t header_size, const void *payload, size_t size)
+/* Shows the host what was put on the first ring.  If 'rc' says that there was no room: true, to try
+ * again, until 'end'. */
+static bool try_again(struct guest_net *net, int rc, uint64_t end)
 {
 	struct guest_channel *channel = net->queues[0]->channel;
-	const uint64_t end = deadline(net);
-	int rc;
 
-	for (;;) {
-		guest_channel_fill(channel);
-		rc = vmbus_out_put(&channel->out, type, wants ? VMBUS_PKT_COMPLETION_REQUESTED : 0,
-				   net->profile->control_id, header, header_size, payload, size);
-		guest_channel_flush(channel);
-		if (rc != -EAGAIN || clock_mono_ns() >= end)
-			return rc;
-		guest_net_poll(net);
-		guest_bus_pump(net->bus, channel->call_fd, PUMP_MS);
-	}
+	guest_channel_flush(channel);
+	if (rc != -EAGAIN || clock_mono_ns() >= end)
+		return false;
+	guest_net_poll(net);
+	guest_bus_pump(net->bus, channel->call_fd, PUMP_MS);
+	return true;
 }
 
 int guest_net_ask(struct guest_net *net, const struct nvsp_msg *msg, bool wants)
 {
+	struct guest_channel *channel = net->queues[0]->channel;
+	const uint64_t end = deadline(net);
 	uint8_t bytes[NVSP_MSG_MAX] = {0};
 	size_t size = nvsp_write(msg, true, net->info.nvsp_version, bytes);
 	int rc;
 
 	if (size < net->profile->nvsp_size)
 		size = net->profile->nvsp_size;
-	net->answer = (struct guest_answer){.sent = wants};
-	rc = put(net, VMBUS_PKT_INBAND, wants, NULL, 0, bytes, size);
+	net->answer = (struct guest_answer){.sent = wants, .unasked = net->answer.unasked};
+	do {
+		guest_channel_fill(channel);
+		rc = vmbus_out_put(&channel->out, VMBUS_PKT_INBAND,
+				   wants ? VMBUS_PKT_COMPLETION_REQUESTED : 0,
+				   net->profile->control_id, NULL, 0, bytes, size);
+	} while (try_again(net, rc, end));
 	if (rc != 0 || !wants)
 		return rc;
 	return wait_answer(net);
@@ -171,46 +206,30 @@ int guest_net_ask(struct guest_net *net, const struct nvsp_msg *msg, bool wants)
 
 static bool has_answer(uint32_t type)
 {
-	return type != RNDIS_HALT && (type & RNDIS_COMPLETION) == 0;
-}
-
-/* The message lies in pages of ours, from head_offset on. */
-static int put_rndis(struct guest_net *net, uint32_t size)
-{
-	const uint32_t offset = net->conf.head_offset & (GPA_PAGE_SIZE - 1);
-	uint8_t header[VMBUS_GPA_HEADER_SIZE + 8 + 8 * CONTROL_PAGES];
-	struct nvsp_rndis rndis = {
-		.type = NVSP_RNDIS,
-		.channel_type = CHANNEL_CONTROL,
-		.section = NVSP_NO_SECTION,
-	};
-	uint8_t payload[NVSP_MSG_MAX] = {0};
-	unsigned n = (offset + size + GPA_PAGE_SIZE - 1) >> GPA_PAGE_SHIFT;
-
-	memcpy(payload, &rndis, sizeof(rndis));
-	return put(net, VMBUS_PKT_GPA_DIRECT, true, header,
-		   vmbus_gpa_write(header, size, offset, net->control.pfns, n), payload,
-		   net->profile->nvsp_size);
+	return type != RNDIS_HALT;
 }
 
 int guest_net_rndis(struct guest_net *net, struct rndis_msg *msg)
 {
-	const uint32_t offset = net->conf.head_offset & (GPA_PAGE_SIZE - 1);
+	const uint64_t end = deadline(net);
 	struct nvsp_rndis_complete complete = {0};
 	size_t size;
 	int rc;
 
-	if ((msg->type & RNDIS_COMPLETION) == 0)
-		msg->request_id = ++net->next_request;
-	size = rndis_write(msg, net->control.va + offset, RNDIS_CONTROL_MAX);
+	msg->request_id = ++net->next_request;
+	size = rndis_write(msg, control_at(net), RNDIS_CONTROL_MAX);
 	if (size == 0)
 		return -EMSGSIZE;
 	net->answer = (struct guest_answer){
 		.sent = true,
+		.unasked = net->answer.unasked,
 		.wants_rndis = has_answer(msg->type),
 		.request_id = msg->request_id,
 	};
-	rc = put_rndis(net, (uint32_t)size);
+	do {
+		guest_channel_fill(net->queues[0]->channel);
+		rc = put_rndis(net, (uint32_t)size);
+	} while (try_again(net, rc, end));
 	if (rc == 0)
 		rc = wait_answer(net);
 	if (rc != 0)

@@ -69,6 +69,7 @@ struct guest_queue {
 struct guest_answer {
 	bool sent;	/* waiting for the completion of ours */
 	bool completed; /* it came */
+	bool unasked;	/* a completion will come that nobody waits for */
 	bool wants_rndis;
 	bool rndis_done; /* and RNDIS's answer */
 	uint32_t request_id;

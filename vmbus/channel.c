@@ -10,11 +10,11 @@
  */
 #include "vmbus/channel.h"
 
-#include "vmbus/server_priv.h"
-
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "vmbus/server_priv.h"
 
 static void answer_open(struct channel *c, uint32_t status)
 {

@@ -10,12 +10,11 @@
  */
 #include "vmbus/gpadl.h"
 
-#include "vmbus/server_priv.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
 #include "hv/gpa.h"
+#include "vmbus/server_priv.h"
 
 #define WORD sizeof(uint64_t)
 

@@ -12,7 +12,7 @@
 #define SLUG	   "hostile"
 #define WAIT_MS	   3000
 #define HONEST_MS  10000
-#define ANSWER_MS  2000
+#define ANSWER_MS  1000
 #define RING_PAGES 16
 #define BUFFER	   (1u << 20)
 

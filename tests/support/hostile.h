@@ -27,7 +27,7 @@ struct hostile_env {
 	void *ctx;
 	unsigned messages;  /* of the flood; 0: a million */
 	unsigned ms;	    /* how long attacks by time last; 0: 500 */
-	unsigned answer_ms; /* how long to wait for an answer; 0: 2000 */
+	unsigned answer_ms; /* how long to wait for an answer; 0: 1000 */
 	uint64_t seed;
 };
 

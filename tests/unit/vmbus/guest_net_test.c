@@ -508,6 +508,83 @@ static void a_channel_moves_to_another_processor(void **state)
 	guest_rig_stop(&rig);
 }
 
+static uint32_t next_random(uint32_t *seed)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return *seed >> 8;
+}
+
+/* One operation by chance; false: the NIC has to be set up anew. */
+static bool operate(struct guest_rig *rig, uint32_t r)
+{
+	struct guest_queue *q = guest_net_queue(rig->net, r / 16 % 4);
+	const uint8_t mac[6] = {2, (uint8_t)r, 3, 4, 5, 6};
+	struct guest_frame got[2 * GUEST_RX_BURST];
+	uint8_t bytes[2000] = {0}, value[64];
+	struct guest_frame f = {.data = bytes, .size = 60 + r % 1900};
+	uint32_t size, status;
+
+	switch (r % 14) {
+	case 0:
+		return guest_net_set_filter(rig->net, r % 64) == 0;
+	case 1:
+		return guest_net_set_rss(rig->net, r % 3 != 0, NETVSP_HASH_IP4, NULL, NULL) == 0;
+	case 2:
+		return guest_net_set_mac(rig->net, mac) == 0;
+	case 3:
+		return guest_net_query(rig->net, r, NULL, 0, value, sizeof(value), &size,
+				       &status) == 0;
+	case 4:
+		return guest_net_set_offloads(rig->net, r % 2 == 0, r % 3 == 0) == 0;
+	case 5:
+		return guest_net_switch_path(rig->net, r % 2 == 0) == 0;
+	case 6:
+		return guest_channel_modify(guest_net_channel(rig->net, 0), r % 8) == 0;
+	case 7:
+		return guest_net_reset(rig->net) == 0;
+	case 8: /* what comes of it is another NIC's matter */
+		(void)guest_net_halt(rig->net);
+		return false;
+	case 9:
+		(void)guest_net_revoke(rig->net, r % 2 == 0, r % 3 != 0);
+		return false;
+	case 10:
+		return false;
+	default:
+		while (q != NULL && r % 5 != 0 && guest_queue_send(q, &f, 1) == 1)
+			r /= 2;
+		if (q != NULL)
+			guest_queue_flush(q);
+		guest_rig_work(rig);
+		if (q != NULL && guest_queue_receive(q, got, 2 * GUEST_RX_BURST) > 0)
+			guest_queue_done(q);
+		fake_vsp_forget(rig->vsp);
+		return true;
+	}
+}
+
+static void operations_by_chance_all_come_to_an_end(void **state)
+{
+	struct guest_net_conf conf = small(guest_profiles[0]);
+	uint32_t seed = 20261123;
+	struct guest_rig rig;
+	struct err err;
+
+	guest_rig_init(&rig);
+	guest_rig_start(&rig, &conf);
+	for (unsigned i = 0; i < 1500; i++) {
+		if (operate(&rig, next_random(&seed)))
+			continue;
+		guest_net_destroy(rig.net);
+		rig.net = NULL;
+		conf.profile = guest_profiles[next_random(&seed) % 5];
+		if (guest_net_create(guest_local_nic(rig.local, 1000), &conf, &rig.net, &err) != 0)
+			fail_msg("operation %u: %s", i, err.what);
+	}
+	receive_batch(&rig, 0, 5, 200);
+	guest_rig_stop(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -526,6 +603,7 @@ int main(void)
 		cmocka_unit_test(a_host_that_falls_silent_costs_time_and_nothing_else),
 		cmocka_unit_test(a_nic_taken_away_ends_and_comes_again),
 		cmocka_unit_test(a_channel_moves_to_another_processor),
+		cmocka_unit_test(operations_by_chance_all_come_to_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

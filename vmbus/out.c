@@ -107,18 +107,17 @@ static bool out_post(struct vmbus_server *s, const struct out *out)
 	bool *sent = out->type == VMBUS_MSG_RESCIND && s->relids[out->relid] != NULL
 			     ? &s->relids[out->relid]->rescind_sent
 			     : NULL;
+	int rc;
 
 	if (size == 0)
 		return true;
 	if (sent != NULL)
 		*sent = true;
-	if (s->ops->post(s->ctx, s->message_vp, &msg, size) == -EAGAIN) {
-		if (sent != NULL)
-			*sent = false;
-		return false;
-	}
-	s->messages_out++;
-	return true;
+	rc = s->ops->post(s->ctx, s->message_vp, &msg, size);
+	if (rc == -EAGAIN && sent != NULL)
+		*sent = false;
+	s->messages_out += rc == 0;
+	return rc != -EAGAIN;
 }
 
 void out_flush(struct vmbus_server *s)

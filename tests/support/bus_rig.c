@@ -51,6 +51,10 @@ static int rig_post(void *ctx, uint32_t vp, const void *msg, size_t size)
 	if (vp >= BUS_RIG_N_VPS)
 		return -EINVAL;
 	require(size <= VMBUS_MSG_MAX);
+	if (rig->guest != NULL) {
+		rig->guest(rig, msg);
+		return 0;
+	}
 	rig->slot_taken = rig->one_at_a_time;
 	if (rig->n_posted == rig->max_posted && !posted_grow(rig))
 		return 0;

@@ -37,6 +37,8 @@ struct bus_rig {
 	bool slot_taken;    /* post() says so */
 	bool one_at_a_time; /* post() takes the slot; bus_rig_read() frees it */
 	bool fail_listen, fail_route;
+	/* The guest, called from within post() instead of 'posted'; NULL: none. */
+	void (*guest)(struct bus_rig *rig, const union vmbus_msg *msg);
 	struct bus_posted
 		*posted; /* a ring that grows to BUS_RIG_N_POSTED, then the last are lost */
 	unsigned first, n_posted, max_posted;

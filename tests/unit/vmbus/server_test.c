@@ -86,10 +86,80 @@ static void every_version_has_a_whole_conversation(void **state)
 	}
 }
 
+/* ---- A guest in the same process, which answers from within post() ---- */
+
+static struct {
+	unsigned n_offers, n_opened, n_torndown, n_released;
+	bool leave; /* closes what it opened */
+} eager;
+
+static void eager_guest(struct bus_rig *rig, const union vmbus_msg *msg)
+{
+	uint32_t relid = msg->relid.relid;
+
+	switch (msg->header.type) {
+	case VMBUS_MSG_VERSION_RESPONSE:
+		bus_rig_simple(rig, VMBUS_MSG_REQUEST_OFFERS);
+		break;
+	case VMBUS_MSG_OFFER:
+		eager.n_offers++;
+		bus_rig_gpadl(rig, msg->offer.relid, msg->offer.relid, 0, 8);
+		break;
+	case VMBUS_MSG_GPADL_CREATED:
+		assert_int_equal(msg->result.status, 0);
+		bus_rig_open(rig, relid, relid, 4, 0);
+		break;
+	case VMBUS_MSG_OPEN_RESULT:
+		assert_int_equal(msg->result.status, 0);
+		eager.n_opened++;
+		if (!eager.leave)
+			break;
+		bus_rig_relid(rig, VMBUS_MSG_CLOSE, relid);
+		bus_rig_teardown(rig, relid, relid);
+		break;
+	case VMBUS_MSG_GPADL_TORNDOWN:
+		eager.n_torndown++;
+		break;
+	case VMBUS_MSG_RESCIND:
+		eager.n_released++;
+		bus_rig_relid(rig, VMBUS_MSG_RELID_RELEASED, relid);
+		break;
+	default:
+		break;
+	}
+}
+
+static void a_guest_may_answer_from_within_post(void **state)
+{
+	struct bus_rig *rig = bus_rig_create(NULL);
+
+	rig->guest = eager_guest;
+	for (char name[] = "a"; name[0] < 'a' + 20; name[0]++)
+		assert_int_equal(bus_rig_offer(bus_rig_device(rig), name, false), 0);
+	for (unsigned round = 0; round < 2; round++) {
+		eager.leave = round == 0;
+		bus_rig_contact(rig, VMBUS_V4_0, 0);
+		assert_int_equal(eager.n_offers, 20 * (round + 1));
+		assert_int_equal(eager.n_opened, 20 * (round + 1));
+		assert_int_equal(eager.n_torndown, 20);
+		assert_int_equal(bus_rig_info(rig).n_open, 20 * round);
+		assert_int_equal(bus_rig_info(rig).n_queued, 0);
+	}
+	for (struct bus_rig_device *d = rig->devices; d != NULL; d = d->next) {
+		vmbus_device_withdraw(d->device);
+		assert_null(d->device);
+	}
+	assert_int_equal(eager.n_released, 20);
+	for (unsigned f = 0; f < VMBUS_N_FAULTS; f++)
+		assert_int_equal(bus_rig_info(rig).faults[f], 0);
+	bus_rig_destroy(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_version_has_a_whole_conversation),
+		cmocka_unit_test(a_guest_may_answer_from_within_post),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,7 @@
 #include "ctl/base/clock.h"
 
 #define SLUG	       "attach"
-#define RETRY_NS       100000000u
+#define RETRY_MS       100u
 #define READ_AT_ONCE   64
 #define GOODBYE_MS     200
 #define EVENTS_AT_ONCE 8
@@ -49,7 +49,7 @@ static void go_down(struct vmbus_remote *r)
 		close(r->fd);
 	r->fd = -1;
 	r->state = REMOTE_DOWN;
-	r->next_try_ns = clock_mono_ns() + RETRY_NS;
+	r->next_try_ns = clock_mono_ns() + r->retry_ns;
 	remote_forget(r);
 }
 
@@ -232,6 +232,7 @@ static void opts_take(struct vmbus_remote *r, const struct vmbus_remote_opts *op
 		r->memory_fds[i] = opts->memory[i].fd;
 	}
 	r->n_memory = opts->n_memory;
+	r->retry_ns = (opts->retry_ms != 0 ? opts->retry_ms : RETRY_MS) * 1000000ull;
 	r->event = opts->event;
 	r->ctx = opts->ctx;
 }

@@ -60,7 +60,7 @@ struct vmbus_remote {
 	enum remote_state state;
 	int fd;	      /* -1: none */
 	int state_fd; /* the switch's; -1: none */
-	uint64_t next_try_ns;
+	uint64_t retry_ns, next_try_ns;
 	uint8_t *buf; /* VMBUS_ATTACH_MAX_SIZE */
 
 	/* What the switch said of the NIC. */

@@ -685,6 +685,21 @@ static void a_switch_that_reads_late_misses_nothing(void **state)
 	assert_int_equal(torndown, 1);
 }
 
+static void a_switch_that_sends_us_away_is_asked_less_often(void **state)
+{
+	struct state *s = *state;
+	uint64_t start = clock_mono_ns();
+
+	for (unsigned i = 0; i < 4; i++) { /* 200, 400, 800 ms between them */
+		(void)switch_accept(s);
+		switch_welcome(s, "nic", 0);
+		close(s->fd);
+		s->fd = -1;
+		vmbus_remote_event(s->remote);
+	}
+	assert_true(clock_mono_ns() - start >= 1400000000u);
+}
+
 /* ---- Life ---- */
 
 static void a_switch_that_is_not_there_yet_is_waited_for(void **state)
@@ -762,6 +777,7 @@ int main(void)
 		TEST(what_is_no_message_ends_the_connection),
 		TEST(answers_nobody_asked_for_change_nothing),
 		TEST(a_switch_that_reads_late_misses_nothing),
+		TEST(a_switch_that_sends_us_away_is_asked_less_often),
 		TEST(a_switch_that_is_not_there_yet_is_waited_for),
 		TEST(a_nic_ends_with_its_channels_open),
 		TEST(wrong_options_are_refused_with_a_reason),

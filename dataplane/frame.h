@@ -23,9 +23,4 @@ static inline void dp_frame_init(struct rte_mbuf *m, uint32_t size)
 	m->port = RTE_MBUF_PORT_INVALID;
 }
 
-/* Appends 'size' bytes to the frame 'm', whose last segment is *last; grows the chain by mbufs of
- * 'pool'.  0 or -ENOMEM: some may be appended then, free the frame. */
-int dp_frame_append(struct rte_mbuf *m, struct rte_mbuf **last, const uint8_t *from, uint32_t size,
-		    struct rte_mempool *pool);
-
 #endif

@@ -67,8 +67,8 @@ static enum of_error features(const struct vs_request *req, struct rd *rd, struc
 		.n_buffers = VS_PACKET_BUFFERS,
 		.n_tables = VS_FLOW_TABLES,
 		.auxiliary_id = req->ch->aux_id,
-		.capabilities =
-			OFPC_FLOW_STATS | OFPC_TABLE_STATS | OFPC_PORT_STATS | OFPC_GROUP_STATS,
+		.capabilities = OFPC_FLOW_STATS | OFPC_TABLE_STATS | OFPC_PORT_STATS |
+				OFPC_GROUP_STATS | OFPC_QUEUE_STATS,
 	};
 
 	if (of_msg_empty(rd) != OF_OK)

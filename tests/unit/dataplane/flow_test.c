@@ -710,7 +710,7 @@ static void controllers_that_do_not_listen_cost_no_more_than_a_queue(void **stat
 }
 
 /* A burst of frames that nobody knows, in the place of the worker, which stands still. */
-static void burst_of_unknown(uint16_t from, unsigned first, uint16_t n)
+static void burst_of_unknown(uint16_t from, unsigned first, uint16_t n, bool other_behind)
 {
 	struct dp_worker *w = dp->workers[0];
 	struct rte_mbuf *m[DP_BURST];
@@ -738,6 +738,9 @@ static void burst_of_unknown(uint16_t from, unsigned first, uint16_t n)
 	dp_pause(dp);
 	w->view = atomic_load(&dp->view);
 	w->burst_tsc = rte_rdtsc();
+	memset(w->behind, 0, sizeof(w->behind));
+	if (other_behind)
+		dp_worker_behind(w, (uint16_t)(from + 1), w->burst_tsc);
 	w->flow->police.ports[from] = (struct dp_police_port){.at = w->burst_tsc, .n = 2};
 	dp_flow_burst(w, w->view->vports[from], m, n);
 	dp_resume(dp);
@@ -747,18 +750,15 @@ static void burst_of_unknown(uint16_t from, unsigned first, uint16_t n)
 static void unknown_flows_give_way_where_another_port_is_behind(void **state)
 {
 	uint64_t before = drops(DP_DROP_FLOW_LIMIT);
-	struct dp_worker *w = dp->workers[0];
 
 	for (unsigned i = 100; i < 130; i++)
 		change(i, SEND, 2);
-	burst_of_unknown(0, 100, 10);
+	burst_of_unknown(0, 100, 10, false);
 	assert_int_equal(drops(DP_DROP_FLOW_LIMIT) - before, 0);
 	assert_int_equal(collect(2), 10);
-	dp_worker_behind(w, 1, rte_rdtsc());
-	burst_of_unknown(0, 105, 10); /* five of them are known by now */
+	burst_of_unknown(0, 105, 10, true); /* five of them are known by now */
 	assert_int_equal(drops(DP_DROP_FLOW_LIMIT) - before, 3);
 	assert_int_equal(collect(2), 7);
-	memset(w->behind, 0, sizeof(w->behind));
 }
 
 static void inject(uint16_t from, enum dp_step_op op, uint32_t arg)

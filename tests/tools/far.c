@@ -4,6 +4,7 @@
  */
 #include "tests/tools/far.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "ctl/base/clock.h"
 
@@ -88,6 +91,30 @@ static void print_totals(struct far *far, const struct totals *from, const struc
 	fflush(stdout);
 }
 
+/* Whoever measures may read them at any time: what came from here first, what ended here then. */
+static void tell_counters(struct far *far, const struct totals *now)
+{
+	const uint64_t values[] = {now->tx, now->tx_bytes, now->rx, now->rx_bytes};
+
+	for (unsigned i = 0; i < 4; i++)
+		atomic_store_explicit(&far->counters[i], values[i], memory_order_relaxed);
+}
+
+static int map_counters(struct far *far)
+{
+	int fd = open(far->opts.counters, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	void *at = MAP_FAILED;
+
+	if (fd >= 0 && ftruncate(fd, 4096) == 0)
+		at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (fd >= 0)
+		close(fd);
+	if (at == MAP_FAILED)
+		return -1;
+	far->counters = at;
+	return 0;
+}
+
 /* The loop. */
 
 static unsigned round_of_bursts(struct far *far, const struct far_tool *tool)
@@ -128,6 +155,10 @@ static void run(struct far *far, const struct far_tool *tool)
 		else if (loop % LOOPS != 0)
 			continue;
 		at = clock_mono_ns();
+		if (far->counters != NULL) {
+			now = totals(far);
+			tell_counters(far, &now);
+		}
 		if (at - event >= EVENT_NS) {
 			guest_local_event(far->local);
 			event = at;
@@ -228,11 +259,21 @@ static void usage(const struct far_tool *tool, FILE *to)
 	      "      --pages         send by pages instead of sections\n"
 	      "      --aggregate N   frames in a section at most\n"
 	      "      --sleep         sleep when there is nothing to do\n"
-	      "      --huge          huge pages, if there are any\n",
+	      "      --huge          huge pages, if there are any\n"
+	      "      --counters FILE keep a page of counters there\n",
 	      to);
 }
 
-enum { OPT_PPS = 256, OPT_DST, OPT_CPU, OPT_PAGES, OPT_AGGREGATE, OPT_SLEEP, OPT_HUGE };
+enum {
+	OPT_PPS = 256,
+	OPT_DST,
+	OPT_CPU,
+	OPT_PAGES,
+	OPT_AGGREGATE,
+	OPT_SLEEP,
+	OPT_HUGE,
+	OPT_COUNTERS
+};
 
 static const struct option long_options[] = {
 	{"queues", required_argument, NULL, 'q'},
@@ -251,6 +292,7 @@ static const struct option long_options[] = {
 	{"aggregate", required_argument, NULL, OPT_AGGREGATE},
 	{"sleep", no_argument, NULL, OPT_SLEEP},
 	{"huge", no_argument, NULL, OPT_HUGE},
+	{"counters", required_argument, NULL, OPT_COUNTERS},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
@@ -310,6 +352,9 @@ static bool option(struct far_opts *o, int c)
 	case OPT_SLEEP:
 		o->sleep = true;
 		break;
+	case OPT_COUNTERS:
+		o->counters = optarg;
+		break;
 	case OPT_HUGE:
 		o->huge = true;
 		break;
@@ -356,6 +401,10 @@ int far_main(int argc, char **argv, const struct far_tool *tool)
 	signal(SIGPIPE, SIG_IGN);
 	if (far.opts.cpu != UINT32_MAX)
 		pin(far.opts.cpu);
+	if (far.opts.counters != NULL && map_counters(&far) != 0) {
+		fprintf(stderr, "%s: cannot map %s\n", tool->name, far.opts.counters);
+		return 1;
+	}
 	rc = open_bus(&far, tool, &err);
 	if (rc != 0)
 		fprintf(stderr, "%s: %s\n", tool->name, err.what);

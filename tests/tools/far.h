@@ -10,11 +10,13 @@
 
 #include "vmbus/guest/guest.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct far_opts {
 	const char *socket;
+	const char *counters; /* a file for them, as net_replay of the benchmark has; NULL: none */
 	struct guest_net_conf conf;
 	unsigned rate_s; /* seconds between lines; 0: none */
 	unsigned cpu;	 /* UINT32_MAX: any */
@@ -32,7 +34,8 @@ struct far {
 	struct guest_net_info info;
 	uint64_t busy_cycles; /* of bursts that moved something */
 	uint64_t dropped;
-	bool done; /* the tool has nothing left to do */
+	_Atomic uint64_t *counters; /* mapped: frames sent, bytes, received, bytes */
+	bool done;		    /* the tool has nothing left to do */
 	void *priv;
 };
 

@@ -83,7 +83,7 @@ static void channel_ended(struct channel *c)
 {
 	events_fini(c);
 	channel_state(c, CHANNEL_CLOSED);
-	c->close_wanted = false;
+	c->pub.unwanted = false;
 	gpadl_ring_free(c);
 }
 
@@ -154,7 +154,7 @@ void vmbus_channel_opened(struct vmbus_channel *channel, uint32_t status)
 			channel_ended(c);
 		} else {
 			channel_state(c, CHANNEL_OPEN);
-			if (c->close_wanted)
+			if (c->pub.unwanted)
 				channel_shut(c);
 		}
 	}
@@ -170,7 +170,7 @@ void channel_shut(struct channel *c)
 	if (c == c->pub.device->primary)
 		subchannels_withdraw(c->pub.device);
 	if (c->state == CHANNEL_OPENING) {
-		c->close_wanted = true;
+		c->pub.unwanted = true;
 	} else if (c->state == CHANNEL_OPEN) {
 		channel_state(c, CHANNEL_CLOSING);
 		opts->ops->close(opts->ctx, &c->pub);

@@ -56,14 +56,22 @@ struct gpadl *gpadl_find_ready(struct vmbus_server *s, uint32_t relid, uint32_t 
 	return g != NULL && g->state == GPADL_READY ? g : NULL;
 }
 
-const struct vmbus_gpadl *vmbus_device_gpadl(struct vmbus_device *device, uint32_t id)
+/* Whatever channel of the device it was made for: devices know numbers only. */
+static struct gpadl *device_find(struct vmbus_device *device, uint32_t id)
 {
 	struct gpadl *g;
 
 	LIST_FOREACH(g, bucket_of(device->server, id), hash_link)
-		if (g->pub.id == id && g->state == GPADL_READY && g->channel->pub.device == device)
-			return &g->pub;
+		if (g->pub.id == id && g->channel->pub.device == device && g->state != GPADL_GONE)
+			return g;
 	return NULL;
+}
+
+const struct vmbus_gpadl *vmbus_device_gpadl(struct vmbus_device *device, uint32_t id)
+{
+	struct gpadl *g = device_find(device, id);
+
+	return g != NULL && g->state == GPADL_READY ? &g->pub : NULL;
 }
 
 static void answer_created(struct vmbus_server *s, uint32_t relid, uint32_t id, uint32_t status)
@@ -190,7 +198,7 @@ static enum vmbus_fault header_check(struct vmbus_server *s, const struct channe
 		return VMBUS_FAULT_RELID;
 	if (msg->range_bytes % WORD != 0 || msg->n_ranges == 0 || n_words <= msg->n_ranges)
 		return VMBUS_FAULT_GPADL_RANGE;
-	if (msg->gpadl == 0 || gpadl_find(s, msg->relid, msg->gpadl) != NULL ||
+	if (msg->gpadl == 0 || device_find(c->pub.device, msg->gpadl) != NULL ||
 	    assembly_find(s, msg->gpadl) != NULL)
 		return VMBUS_FAULT_GPADL_ID;
 	if (s->n_gpadls >= s->opts.max_gpadls ||

@@ -4,7 +4,8 @@
  *
  * 	DOWN ──connected, HELLO said──► HELLO ──WELCOME──► UP
  * 	 ▲                                │                 │
- * 	 └────────── closed, REFUSED, no message ───────────┘     tried again after 100 ms
+ * 	 └────────── closed, REFUSED, no message ───────────┘     tried again after 100 ms,
+ * 	                                                          3.2 s at most
  */
 #include "vmbus/remote_priv.h"
 
@@ -20,7 +21,9 @@
 #include "ctl/base/clock.h"
 
 #define SLUG	       "attach"
-#define RETRY_NS       100000000u
+#define RETRY_MS       100u
+#define SHORT_NS       1000000000u
+#define MAX_DOUBLED    5 /* times the wait */
 #define READ_AT_ONCE   64
 #define GOODBYE_MS     200
 #define EVENTS_AT_ONCE 8
@@ -43,13 +46,22 @@ void remote_event(struct vmbus_remote *r, const char *fmt, ...)
 
 /* ---- Down and up ---- */
 
+/* A switch that sends us away each time, because of what our guest does, is asked less and less
+ * often: what we say of a guest costs it more than us. */
+static uint64_t next_try(struct vmbus_remote *r, uint64_t now_ns)
+{
+	if (r->state == REMOTE_UP)
+		r->n_short = now_ns - r->up_since_ns < SHORT_NS ? r->n_short + 1 : 0;
+	return now_ns + (r->retry_ns << (r->n_short < MAX_DOUBLED ? r->n_short : MAX_DOUBLED));
+}
+
 static void go_down(struct vmbus_remote *r)
 {
 	if (r->fd >= 0)
 		close(r->fd);
 	r->fd = -1;
+	r->next_try_ns = next_try(r, clock_mono_ns());
 	r->state = REMOTE_DOWN;
-	r->next_try_ns = clock_mono_ns() + RETRY_NS;
 	remote_forget(r);
 }
 
@@ -116,6 +128,7 @@ static void welcome(struct vmbus_remote *r, const struct vmbus_attach_msg *msg, 
 		return;
 	}
 	r->state = REMOTE_UP;
+	r->up_since_ns = clock_mono_ns();
 	r->removed = false;
 	r->instance = msg->welcome.instance;
 	r->monitored = (msg->welcome.flags & VMBUS_ATTACH_MONITORED) != 0;
@@ -232,6 +245,7 @@ static void opts_take(struct vmbus_remote *r, const struct vmbus_remote_opts *op
 		r->memory_fds[i] = opts->memory[i].fd;
 	}
 	r->n_memory = opts->n_memory;
+	r->retry_ns = (opts->retry_ms != 0 ? opts->retry_ms : RETRY_MS) * 1000000ull;
 	r->event = opts->event;
 	r->ctx = opts->ctx;
 }

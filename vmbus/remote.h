@@ -28,6 +28,7 @@ struct vmbus_remote_opts {
 	const char *path; /* of the NIC's attach socket */
 	const struct vmbus_remote_memory *memory;
 	unsigned n_memory;
+	uint32_t retry_ms; /* between attempts to connect; 0: 100 */
 	/* Something for people: connected, refused and why, lost.  May be NULL. */
 	void (*event)(void *ctx, const char *text);
 	void *ctx;

@@ -16,15 +16,19 @@ static bool attached(const struct vmbus_remote *r)
 
 /* ---- Ends ---- */
 
-/* Frees it and tells the server. */
+/* Frees it and tells the server: it is closed, or was not opened. */
 static void channel_end(struct remote_channel *rc)
 {
 	struct vmbus_channel *channel = rc->channel;
+	bool opened = rc->opened;
 
 	LIST_REMOVE(rc, link);
 	free(rc);
 	channel->priv = NULL;
-	vmbus_channel_closed(channel);
+	if (opened)
+		vmbus_channel_closed(channel);
+	else
+		vmbus_channel_opened(channel, VMBUS_STATUS_FAILURE);
 }
 
 static void gpadl_end(struct vmbus_remote *r, struct remote_gpadl *rg)
@@ -36,13 +40,14 @@ static void gpadl_end(struct vmbus_remote *r, struct remote_gpadl *rg)
 	vmbus_gpadl_released(r->device, gpadl);
 }
 
-/* A channel to be closed of which the switch does not know; NULL: none. */
+/* A channel to be closed, or not to be opened after all, of which the switch does not know; NULL:
+ * none. */
 static struct remote_channel *unknown_channel(struct vmbus_remote *r)
 {
 	struct remote_channel *rc;
 
 	LIST_FOREACH(rc, &r->channels, link)
-		if (rc->close_wanted && !rc->open_said)
+		if (!rc->open_said && (rc->opened ? rc->close_wanted : rc->channel->unwanted))
 			return rc;
 	return NULL;
 }
@@ -370,6 +375,7 @@ void remote_withdraw(struct vmbus_remote *r)
 		return;
 	r->withdrawn = true;
 	vmbus_device_withdraw(r->device);
+	remote_tell(r);
 }
 
 void remote_subchannels(struct vmbus_remote *r, uint32_t n)
@@ -404,7 +410,6 @@ static struct remote_channel *channel_find(struct vmbus_remote *r, uint16_t reli
 void remote_opened(struct vmbus_remote *r, uint16_t relid, uint32_t status)
 {
 	struct remote_channel *rc = channel_find(r, relid);
-	struct vmbus_channel *channel;
 
 	if (rc == NULL)
 		return;
@@ -413,17 +418,13 @@ void remote_opened(struct vmbus_remote *r, uint16_t relid, uint32_t status)
 		rc->refused = status != 0;
 		return;
 	}
-	channel = rc->channel;
 	if (status == 0) {
 		rc->opened = true;
-		vmbus_channel_opened(channel, VMBUS_STATUS_SUCCESS);
+		vmbus_channel_opened(rc->channel, VMBUS_STATUS_SUCCESS);
 		return;
 	}
 	remote_event(r, "the switch cannot open channel %u: error %u", relid, status);
-	LIST_REMOVE(rc, link);
-	free(rc);
-	channel->priv = NULL;
-	vmbus_channel_opened(channel, VMBUS_STATUS_FAILURE);
+	channel_end(rc);
 }
 
 void remote_closed(struct vmbus_remote *r, uint16_t relid)

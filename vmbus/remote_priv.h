@@ -60,8 +60,10 @@ struct vmbus_remote {
 	enum remote_state state;
 	int fd;	      /* -1: none */
 	int state_fd; /* the switch's; -1: none */
-	uint64_t next_try_ns;
-	uint8_t *buf; /* VMBUS_ATTACH_MAX_SIZE */
+	uint64_t retry_ns, next_try_ns;
+	uint64_t up_since_ns;
+	unsigned n_short; /* connections in a row that did not last */
+	uint8_t *buf;	  /* VMBUS_ATTACH_MAX_SIZE */
 
 	/* What the switch said of the NIC. */
 	struct vmbus_guid instance;

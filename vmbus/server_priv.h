@@ -80,7 +80,6 @@ struct channel {
 	bool withdrawn;	   /* it is rescinded, if the guest was told */
 	bool rescind_sent; /* and the guest can know */
 	bool released;	   /* the guest let go of it */
-	bool close_wanted; /* as soon as it is open */
 };
 
 struct vmbus_device {

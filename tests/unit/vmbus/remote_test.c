@@ -561,6 +561,43 @@ static void another_port_at_the_same_place_is_another_device(void **state)
 	assert_true(vmbus_guid_equal(&instance, &guid));
 }
 
+/* A channel whose opening waits for a switch holds nothing up. */
+static void what_waits_for_a_switch_ends_without_one(void **state)
+{
+	struct state *s = *state;
+	uint32_t relid = attach(s);
+
+	switch_die(s);
+	for (unsigned i = 0; i < 2; i++) {
+		bus_rig_gpadl(s->rig, relid, 1, PFN, 8);
+		bus_rig_expect(s->rig, VMBUS_MSG_GPADL_CREATED);
+		bus_rig_open(s->rig, relid, 1, 4, 1);
+		bus_rig_expect_nothing(s->rig);
+		if (i == 0) {
+			bus_rig_relid(s->rig, VMBUS_MSG_CLOSE, relid);
+			bus_rig_teardown(s->rig, relid, 1);
+			vmbus_remote_event(s->remote);
+			bus_rig_expect(s->rig, VMBUS_MSG_OPEN_RESULT);
+			bus_rig_expect(s->rig, VMBUS_MSG_GPADL_TORNDOWN);
+		} else {
+			bus_rig_simple(s->rig, VMBUS_MSG_UNLOAD);
+			vmbus_remote_event(s->remote);
+			bus_rig_expect(s->rig, VMBUS_MSG_UNLOAD_RESPONSE);
+		}
+	}
+	bus_rig_connect(s->rig, VMBUS_V5_3);
+	bus_rig_skip(s->rig);
+	bus_rig_gpadl(s->rig, relid, 1, PFN, 8);
+	bus_rig_open(s->rig, relid, 1, 4, 1);
+	vmbus_remote_destroy(s->remote);
+	s->remote = NULL;
+	bus_rig_expect(s->rig, VMBUS_MSG_GPADL_CREATED);
+	bus_rig_expect(s->rig, VMBUS_MSG_RESCIND);
+	assert_int_equal(bus_rig_info(s->rig).n_open, 0);
+	bus_rig_relid(s->rig, VMBUS_MSG_RELID_RELEASED, relid);
+	assert_int_equal(bus_rig_info(s->rig).n_channels, 0);
+}
+
 /* ---- A switch that means harm, or stalls ---- */
 
 static void a_refusal_is_said_once_and_tried_again(void **state)
@@ -648,6 +685,21 @@ static void a_switch_that_reads_late_misses_nothing(void **state)
 	assert_int_equal(torndown, 1);
 }
 
+static void a_switch_that_sends_us_away_is_asked_less_often(void **state)
+{
+	struct state *s = *state;
+	uint64_t start = clock_mono_ns();
+
+	for (unsigned i = 0; i < 4; i++) { /* 200, 400, 800 ms between them */
+		(void)switch_accept(s);
+		switch_welcome(s, "nic", 0);
+		close(s->fd);
+		s->fd = -1;
+		vmbus_remote_event(s->remote);
+	}
+	assert_true(clock_mono_ns() - start >= 1400000000u);
+}
+
 /* ---- Life ---- */
 
 static void a_switch_that_is_not_there_yet_is_waited_for(void **state)
@@ -720,10 +772,12 @@ int main(void)
 		TEST(what_the_dead_switch_owed_is_answered),
 		TEST(unload_ends_with_the_switch),
 		TEST(another_port_at_the_same_place_is_another_device),
+		TEST(what_waits_for_a_switch_ends_without_one),
 		TEST(a_refusal_is_said_once_and_tried_again),
 		TEST(what_is_no_message_ends_the_connection),
 		TEST(answers_nobody_asked_for_change_nothing),
 		TEST(a_switch_that_reads_late_misses_nothing),
+		TEST(a_switch_that_sends_us_away_is_asked_less_often),
 		TEST(a_switch_that_is_not_there_yet_is_waited_for),
 		TEST(a_nic_ends_with_its_channels_open),
 		TEST(wrong_options_are_refused_with_a_reason),

@@ -98,6 +98,7 @@ static void positionals_are_live_names(void **state)
 	assert_offers("port add switch|", " switch1 switch2");
 	assert_offers("port add lan0 --kind tap |", "");
 	assert_offers("port show p|", " port1 port2");
+	assert_offers("nic set n|", " nic1 nic2");
 	assert_offers("capture start a b |", " port1 port2");
 	assert_offers("core add |", " cpu1 cpu2");
 	assert_offers("core remove |", " core1 core2");
@@ -107,8 +108,8 @@ static void positionals_are_live_names(void **state)
 static void options_offer_their_values(void **state)
 {
 	assert_offers("port add lan0 p1 --kind |",
-		      " phys host tap vhost memif mem vtep vxlan geneve "
-		      "nvgre");
+		      " phys host tap vhost vmbus memif mem vtep vxlan "
+		      "geneve nvgre");
 	assert_offers("port add lan0 p1 --kind m|", " memif mem");
 	assert_offers("port add lan0 p1 --kind=m|", " --kind=memif --kind=mem");
 	assert_offers("port add lan0 p1 --kind tap --netns |", " netns1 netns2");

@@ -279,9 +279,16 @@ struct dp_ct_stats {
 };
 /* Locals that ended are counted. */
 void dp_ct_stats(struct dp_ct *ct, struct dp_ct_stats *ret_stats);
+/* Calls 'fn' for each zone that has connections or a limit (0: none).  Control thread. */
+void dp_ct_each_zone(const struct dp_ct *ct,
+		     void (*fn)(void *arg, uint16_t domain, uint16_t zone, uint32_t n,
+				uint32_t limit),
+		     void *arg);
 uint32_t dp_ct_domain_count(const struct dp_ct *ct, uint16_t domain);
 
 const char *dp_ct_timeout_text(enum dp_ct_timeout which);
+/* Seconds, unless somebody says otherwise. */
+uint32_t dp_ct_timeout_usual(enum dp_ct_timeout which);
 const char *dp_ct_counter_slug(enum dp_ct_counter which);
 const char *dp_ct_counter_text(enum dp_ct_counter which);
 

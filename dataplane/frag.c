@@ -519,8 +519,3 @@ void dp_frags_stats(const struct dp_frags *f, struct dp_frags_stats *ret)
 		.whole = atomic_load_explicit(&f->n_whole, memory_order_relaxed),
 	};
 }
-
-uint64_t dp_frags_memory(void)
-{
-	return sizeof(struct dp_frags);
-}

@@ -128,6 +128,8 @@ struct dp_frags_stats {
 	uint64_t whole;		  /* packets that became whole */
 };
 void dp_frags_stats(const struct dp_frags *f, struct dp_frags_stats *ret);
-uint64_t dp_frags_memory(void);
+/* Of all workers there are.  Control thread. */
+struct dp;
+void dp_fragments_stats(const struct dp *dp, struct dp_frags_stats *ret);
 
 #endif

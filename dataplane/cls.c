@@ -7,6 +7,7 @@
  */
 #include "dataplane/cls.h"
 
+#include "dataplane/cls_stage.h"
 #include "dataplane/hash.h"
 
 #include <assert.h>
@@ -45,6 +46,9 @@ struct dp_cls_tuple {
 	uint8_t words[DP_KEY_WORDS]; /* which words of a key its mask looks at */
 	uint64_t *mask;		     /* those words */
 	uint64_t *secret;	     /* as many */
+	/* NULL: it looks at no ports, or at nothing else. */
+	_Atomic(struct dp_cls_stage *) stage;
+	uint8_t late; /* which of its words has the ports, where there is a stage */
 	/* The writer's. */
 	uint32_t n_rules, n_taken; /* slots taken, tombstones among them */
 	uint32_t n_best;	   /* rules of the priority 'best' */
@@ -100,6 +104,7 @@ static void tuple_free(void *arg)
 	struct dp_cls_tuple *t = arg;
 
 	free(atomic_load_explicit(&t->table, memory_order_relaxed));
+	free(atomic_load_explicit(&t->stage, memory_order_relaxed));
 	free(t->mask);
 	free(t->secret);
 	free(t);
@@ -130,6 +135,20 @@ static inline void mask_key(const struct dp_cls_tuple *t, const struct dp_key *k
 static inline uint32_t hash_key(const struct dp_cls_tuple *t, const uint64_t *masked)
 {
 	return (uint32_t)dp_nh_finish(dp_nh(masked, t->n_words, t->secret));
+}
+
+/* Of the first stage: NH's sum without the ports' share.  'word' is the one that has them. */
+static inline uint32_t hash_early(const struct dp_cls_tuple *t, uint64_t sum, uint64_t word)
+{
+	uint64_t secret = t->secret[t->late];
+
+	return (uint32_t)dp_nh_finish(sum - dp_nh_word(word, secret) +
+				      dp_nh_word(word & ~DP_CLS_STAGE_LATE, secret));
+}
+
+static inline uint32_t hash_rule_early(const struct dp_cls_tuple *t, const struct dp_cls_rule *r)
+{
+	return hash_early(t, dp_nh(r->key, t->n_words, t->secret), r->key[t->late]);
 }
 
 static inline bool same(const struct dp_cls_tuple *t, const uint64_t *a, const uint64_t *b)
@@ -166,6 +185,32 @@ static inline bool visible(const struct dp_cls_rule *r, uint64_t version)
 	       version < atomic_load_explicit(&r->to, memory_order_relaxed);
 }
 
+/* The chain of the key's, or NULL; what was looked at to say so. */
+static struct dp_cls_rule *tuple_search(const struct dp_cls_tuple *t, const struct dp_key *key,
+					struct dp_key *wc)
+{
+	const struct dp_cls_stage *stage = atomic_load_explicit(&t->stage, memory_order_acquire);
+	const uint64_t late = wc != NULL ? wc->w[DP_CLS_STAGE_WORD] & DP_CLS_STAGE_LATE : 0;
+	uint64_t masked[DP_KEY_WORDS], sum;
+	bool early = false;
+
+	mask_key(t, key, masked);
+	sum = dp_nh(masked, t->n_words, t->secret);
+	if (stage != NULL) {
+		uint64_t word = key->w[DP_CLS_STAGE_WORD] & t->mask[t->late];
+
+		early = !dp_cls_stage_has(stage, hash_early(t, sum, word));
+	}
+	if (wc != NULL) {
+		for (unsigned k = 0; k < t->n_words; k++)
+			wc->w[t->words[k]] |= t->mask[k];
+		if (early)
+			wc->w[DP_CLS_STAGE_WORD] =
+				late | (wc->w[DP_CLS_STAGE_WORD] & ~DP_CLS_STAGE_LATE);
+	}
+	return early ? NULL : chain_find(t, masked, (uint32_t)dp_nh_finish(sum));
+}
+
 struct dp_cls_rule *dp_cls_find(const struct dp_cls *cls, const struct dp_key *key,
 				uint64_t version, struct dp_key *wc)
 {
@@ -173,17 +218,11 @@ struct dp_cls_rule *dp_cls_find(const struct dp_cls *cls, const struct dp_key *k
 	struct dp_cls_rule *best = NULL;
 
 	for (uint32_t i = 0; i < order->n; i++) {
-		const struct dp_cls_tuple *t = order->v[i].tuple;
-		uint64_t masked[DP_KEY_WORDS];
 		struct dp_cls_rule *r;
 
 		if (best != NULL && best->priority >= order->v[i].best)
 			break;
-		mask_key(t, key, masked);
-		if (wc != NULL)
-			for (unsigned k = 0; k < t->n_words; k++)
-				wc->w[t->words[k]] |= t->mask[k];
-		r = chain_find(t, masked, hash_key(t, masked));
+		r = tuple_search(order->v[i].tuple, key, wc);
 		while (r != NULL && !visible(r, version))
 			r = atomic_load_explicit(&r->next, memory_order_acquire);
 		if (r != NULL && (best == NULL || r->priority > best->priority))
@@ -257,18 +296,27 @@ static struct dp_cls_tuple *tuple_find(const struct dp_cls *cls, const struct dp
 static struct dp_cls_tuple *tuple_make(const struct dp_key *mask)
 {
 	struct dp_cls_tuple *t = calloc(1, sizeof(*t));
+	bool staged = false;
 	size_t size;
 
 	if (t == NULL)
 		return NULL;
-	for (unsigned i = 0; i < DP_KEY_WORDS; i++)
-		if (mask->w[i] != 0)
-			t->words[t->n_words++] = (uint8_t)i;
+	for (unsigned i = 0; i < DP_KEY_WORDS; i++) {
+		if (mask->w[i] == 0)
+			continue;
+		staged = staged || i != DP_CLS_STAGE_WORD || (mask->w[i] & ~DP_CLS_STAGE_LATE) != 0;
+		if (i == DP_CLS_STAGE_WORD)
+			t->late = t->n_words;
+		t->words[t->n_words++] = (uint8_t)i;
+	}
+	staged = staged && (mask->w[DP_CLS_STAGE_WORD] & DP_CLS_STAGE_LATE) != 0;
 	size = (t->n_words + 1u) * sizeof(uint64_t); /* never nothing */
 	t->mask = calloc(1, size);
 	t->secret = calloc(1, size);
 	atomic_init(&t->table, table_make(FIRST_SLOTS));
+	atomic_init(&t->stage, staged ? dp_cls_stage_create(1) : NULL);
 	if (t->mask == NULL || t->secret == NULL || atomic_load(&t->table) == NULL ||
+	    (staged && atomic_load(&t->stage) == NULL) ||
 	    getrandom(t->secret, size, 0) != (ssize_t)size) {
 		tuple_free(t);
 		return NULL;
@@ -313,6 +361,35 @@ static int table_reserve(struct dp_cls *cls, struct dp_cls_tuple *t)
 		t->n_taken++;
 	}
 	atomic_store_explicit(&t->table, table, memory_order_release);
+	cls->defer(cls->ctx, free, old);
+	return 0;
+}
+
+static void stage_fill(const struct dp_cls_tuple *t, struct dp_cls_stage *stage)
+{
+	const struct table *table = atomic_load_explicit(&t->table, memory_order_relaxed);
+
+	for (uint32_t i = 0; i <= table->mask; i++) {
+		uint64_t slot = atomic_load_explicit(&table->slots[i], memory_order_relaxed);
+		struct dp_cls_rule *r = slot == TOMBSTONE ? NULL : rule_of_slot(slot);
+
+		for (; r != NULL; r = atomic_load_explicit(&r->next, memory_order_relaxed))
+			dp_cls_stage_add(stage, hash_rule_early(t, r));
+	}
+}
+
+/* Room for one more rule in the tuple's first stage.  0 or -ENOMEM. */
+static int stage_reserve(struct dp_cls *cls, struct dp_cls_tuple *t)
+{
+	struct dp_cls_stage *old = atomic_load_explicit(&t->stage, memory_order_relaxed), *stage;
+
+	if (old == NULL || !dp_cls_stage_is_full(old, t->n_rules + 1))
+		return 0;
+	stage = dp_cls_stage_create(t->n_rules + 1);
+	if (stage == NULL)
+		return -ENOMEM;
+	stage_fill(t, stage);
+	atomic_store_explicit(&t->stage, stage, memory_order_release);
 	cls->defer(cls->ctx, free, old);
 	return 0;
 }
@@ -396,6 +473,15 @@ static struct dp_cls_tuple *tuple_get(struct dp_cls *cls, const struct dp_key *m
 	return t;
 }
 
+static void stage_count(struct dp_cls_tuple *t, const struct dp_cls_rule *rule,
+			void (*count)(struct dp_cls_stage *stage, uint32_t hash))
+{
+	struct dp_cls_stage *stage = atomic_load_explicit(&t->stage, memory_order_relaxed);
+
+	if (stage != NULL)
+		count(stage, hash_rule_early(t, rule));
+}
+
 int dp_cls_insert(struct dp_cls *cls, struct dp_cls_rule *rule, const struct dp_key *key,
 		  const struct dp_key *mask, int32_t priority, uint64_t from)
 {
@@ -405,7 +491,8 @@ int dp_cls_insert(struct dp_cls *cls, struct dp_cls_rule *rule, const struct dp_
 	if (t == NULL)
 		return -ENOMEM;
 	rule->key = malloc((t->n_words + 1u) * sizeof(uint64_t));
-	if (rule->key == NULL || table_reserve(cls, t) != 0 || best_raised(cls, t, priority) != 0) {
+	if (rule->key == NULL || table_reserve(cls, t) != 0 || stage_reserve(cls, t) != 0 ||
+	    best_raised(cls, t, priority) != 0) {
 		free(rule->key);
 		rule->key = NULL;
 		if (t->n_rules == 0) {
@@ -416,6 +503,7 @@ int dp_cls_insert(struct dp_cls *cls, struct dp_cls_rule *rule, const struct dp_
 		return -ENOMEM;
 	}
 	mask_key(t, key, rule->key);
+	stage_count(t, rule, dp_cls_stage_add);
 	rule->hash = hash_key(t, rule->key);
 	rule->priority = priority;
 	rule->tuple = t;
@@ -497,6 +585,7 @@ void dp_cls_remove(struct dp_cls *cls, struct dp_cls_rule *rule)
 			at = &r->next;
 		atomic_store_explicit(at, next, memory_order_release);
 	}
+	stage_count(t, rule, dp_cls_stage_remove);
 	rule->tuple = NULL;
 	t->n_rules--;
 	cls->n_rules--;

@@ -3,6 +3,7 @@
  * See flow.h.  Workers.
  */
 #include "dataplane/flow.h"
+#include "dataplane/hash.h"
 #include "dataplane/tunnel.h"
 #include "dataplane/frag_priv.h"
 #include "dataplane/head.h"
@@ -10,11 +11,12 @@
 #include <rte_cycles.h>
 
 /* Entries a port may make: at once, and a second. */
-#define TOKENS_MOST  32768u
-#define TOKENS_A_MS  200u
-#define IDLE_TICKS   100u /* ten seconds */
-#define UPKEEP_EVERY 16	  /* microseconds */
-#define AHEAD	     6	  /* packets */
+#define TOKENS_MOST    32768u
+#define TOKENS_A_MS    200u
+#define IDLE_TICKS     100u /* ten seconds */
+#define UPKEEP_EVERY   16   /* microseconds */
+#define AHEAD	       6    /* packets */
+#define UNSEEN_ENTERED 256u
 
 /* ---- Versions ---- */
 
@@ -361,6 +363,19 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 	run_build(run, &f);
 }
 
+/* Was a packet with this short key here before, and not many others since?  What comes once, as
+ * those of a scan do, needs no entry of its own.  Where so many flows last that none would be met
+ * again, now and then one gets its entry without. */
+static bool comes_again(struct dp_flow *flow, const uint64_t *key)
+{
+	uint32_t hash = (uint32_t)dp_nh_finish(dp_nh(key, DP_KEY_SHORT, flow->mf->pool[0].secret));
+	uint16_t *seen = &flow->seen_keys[hash % DP_FLOW_SEEN], tag = (uint16_t)(hash >> 16);
+	bool again = *seen == tag;
+
+	*seen = tag;
+	return again || ++flow->n_unseen % UNSEEN_ENTERED == 0;
+}
+
 /* The same program under the packet's whole short key: one place to look at next time. */
 static void enter_exact(struct dp_worker *w, unsigned i)
 {
@@ -371,7 +386,7 @@ static void enter_exact(struct dp_worker *w, unsigned i)
 	const uint16_t domain = frame_of(flow, i).domain;
 	struct dp_key key, mask;
 
-	if (g->n_beyond != 0 || !may_enter(w, b->pkts[i]->port))
+	if (g->n_beyond != 0 || !comes_again(flow, b->key[i]) || !may_enter(w, b->pkts[i]->port))
 		return;
 	memset(&key, 0, sizeof(key));
 	memset(&mask, 0, sizeof(mask));
@@ -458,6 +473,12 @@ struct lane {
 	uint16_t from, end;
 	uint16_t port; /* with 'to' */
 };
+
+/* Bit i: packet i of the burst. */
+static inline uint32_t bits_of(const struct lane *l)
+{
+	return (uint32_t)((UINT64_C(1) << l->end) - (UINT64_C(1) << l->from));
+}
 
 /* Where they may go without a change of their tag, carried so; NULL: see to each. */
 static inline struct dp_txbuf *lead(struct dp_run *run, uint16_t port, uint64_t carried)
@@ -552,7 +573,7 @@ static void head_lane(struct dp_run *run, const struct lane *l, struct dp_txbuf 
 /* Those that no output takes as they are. */
 static void other_lane(struct dp_run *run, const struct lane *l)
 {
-	uint32_t todo = (uint32_t)((UINT64_C(1) << l->end) - (UINT64_C(1) << l->from));
+	uint32_t todo = bits_of(l);
 
 	if (l->program->tracks != 0)
 		todo = dp_flow_track(run, l->program, l->from, l->end);
@@ -560,35 +581,44 @@ static void other_lane(struct dp_run *run, const struct lane *l)
 		run_alone(run, l->program, (unsigned)__builtin_ctz(todo));
 }
 
-/* Where the last lane of unchanged frames went: where rules are fine, lanes are short, and the next
- * one mostly goes there too. */
-struct last_lead {
-	struct dp_txbuf *to;
+/* What lanes of one burst have in common.  Where rules are fine, lanes are short, and the next one
+ * mostly goes where the last one went, or nowhere. */
+struct lanes {
+	struct dp_txbuf *to; /* of unchanged frames, so carried, for 'port' */
 	uint64_t carried;
 	uint16_t port;
+	uint32_t dropped; /* bit i: its rules say no more than that */
 };
 
-static inline struct dp_txbuf *lane_lead_as(struct dp_run *run, struct lane *l,
-					    struct last_lead *last)
+static inline struct dp_txbuf *lane_to(struct dp_run *run, struct lane *l, struct lanes *all)
 {
-	if (l->program->out == last->port && l->carried == last->carried) {
-		l->port = last->port;
-		return last->to;
+	const uint16_t out = l->program->out;
+
+	if (out == DP_NO_PORT)
+		return lane_lead(run, l);
+	if (out != all->port || l->carried != all->carried) {
+		all->to = lane_lead(run, l);
+		all->carried = l->carried;
+		all->port = out;
 	}
-	if (l->program->out != DP_NO_PORT)
-		*last = (struct last_lead){lane_lead(run, l), l->carried, l->program->out};
-	return l->program->out != DP_NO_PORT ? last->to : lane_lead(run, l);
+	l->port = out;
+	return all->to;
 }
 
-static inline void run_lane(struct dp_run *run, struct lane *l, struct last_lead *last)
+static inline void run_lane(struct dp_run *run, struct lane *l, struct lanes *all)
 {
-	struct dp_txbuf *to = lane_lead_as(run, l, last);
+	struct dp_txbuf *to;
 	uint64_t bytes = 0;
 
 	for (uint16_t i = l->from; i < l->end; i++)
 		bytes += run->w->flow->sizes[i];
 	credit(run->w->flow, dp_program_rules(l->program), l->program->n_rules,
 	       (uint64_t)(l->end - l->from), bytes);
+	if (l->program->size == 0) {
+		all->dropped |= bits_of(l);
+		return;
+	}
+	to = lane_to(run, l, all);
 	if (to == NULL) {
 		other_lane(run, l);
 	} else if (l->program->head != NULL) {
@@ -596,6 +626,16 @@ static inline void run_lane(struct dp_run *run, struct lane *l, struct last_lead
 	} else {
 		send_lane(run, l, to);
 	}
+}
+
+static void drop_bits(struct dp_run *run, uint32_t bits, enum dp_drop reason)
+{
+	struct rte_mbuf *pkts[DP_BURST];
+	uint16_t n = 0;
+
+	for (; bits != 0; bits &= bits - 1)
+		pkts[n++] = run->w->flow->burst.pkts[__builtin_ctz(bits)];
+	dp_drop_all(run->w, run->in->id, pkts, n, reason);
 }
 
 /* Where rules are fine each packet has another program, which counts somewhere else. */
@@ -613,7 +653,7 @@ static uint32_t run_known(struct dp_run *run)
 {
 	struct dp_flow *flow = run->w->flow;
 	const struct dp_mf_burst *b = &flow->burst;
-	struct last_lead last = {.port = DP_NO_PORT};
+	struct lanes lanes = {.port = DP_NO_PORT};
 	uint32_t misses = 0;
 
 	if (b->n != 0 && b->hit[0] != b->hit[b->n - 1])
@@ -631,19 +671,14 @@ static uint32_t run_known(struct dp_run *run)
 			(b->hit[i] != NULL && b->hit[i]->program == lane.program)))
 			;
 		lane.end = i;
-		run_lane(run, &lane, &last);
+		run_lane(run, &lane, &lanes);
 	}
+	if (lanes.dropped != 0)
+		drop_bits(run, lanes.dropped, DP_DROP_NO_ACTION);
 	return misses;
 }
 
 /* ---- Unknown packets ---- */
-
-static void refuse(struct dp_run *run, uint32_t refused)
-{
-	for (; refused != 0; refused &= refused - 1)
-		dp_drop(run->w, run->in->id, run->w->flow->burst.pkts[__builtin_ctz(refused)],
-			DP_DROP_FLOW_LIMIT);
-}
 
 /* Those of 'left' that the usual groups do not know are searched for in the others. */
 static uint64_t search_rest(struct dp_run *run, uint16_t sw, uint32_t left)
@@ -685,7 +720,8 @@ static void decide(struct dp_run *run, const struct dp_pipeline *pl)
 	misses = run_known(run) & ~refused;
 	if (likely(left == 0))
 		return;
-	refuse(run, refused);
+	if (refused != 0)
+		drop_bits(run, refused, DP_DROP_FLOW_LIMIT);
 	left &= ~refused;
 	/* Last, for they change the cache that 'hit' points into. */
 	if (misses != 0)

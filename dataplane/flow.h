@@ -22,6 +22,7 @@
 #define DP_FLOW_COUNTERS_A_CHUNK 4096u
 #define DP_FLOW_MAX_CHUNKS	 512u /* two million rules */
 #define DP_FLOW_LOG_SIZE	 1024u
+#define DP_FLOW_SEEN		 16384u
 
 /* One worker's share of a rule's counters. */
 struct dp_flow_counter {
@@ -77,6 +78,8 @@ struct dp_flow {
 	struct dp_punt_queue *punts;
 	uint64_t next_upkeep; /* clock */
 	uint32_t tick;
+	uint32_t n_unseen;
+	uint16_t seen_keys[DP_FLOW_SEEN]; /* of packets that would have been found sooner (mf.h) */
 	struct dp_flow_counter *_Atomic counters[DP_FLOW_MAX_CHUNKS]; /* control thread fills in */
 	uint64_t seen[DP_MAX_PIPELINES];			      /* version */
 	struct dp_flow_tokens tokens[DP_MAX_PORTS];		      /* entries a port may make */

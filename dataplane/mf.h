@@ -6,7 +6,8 @@
  * hash table.  No two entries of different programs answer for one packet, so the first hit is
  * right and groups are searched in the order of their hits.
  *
- * When more groups must be searched than pays, a packet's whole short key is entered as well, with
+ * When more groups must be searched than pays (DP_MF_DEEP of them, or fewer where each packet has
+ * an entry of its own in any case: DP_MF_FINE), a packet's whole short key is entered as well, with
  * the same program: the exact group, searched first.  That, too, is an entry like others.
  *
  * 	burst of keys ─► exact group ─► group 1 ─► group 2 ... ─► miss
@@ -37,6 +38,7 @@
 #define DP_MF_MAX_GROUPS   1024 /* of a worker */
 #define DP_MF_MAX_OWNERS   8192
 #define DP_MF_DEEP	   4
+#define DP_MF_FINE	   16
 #define DP_MF_SLOTS	   10
 
 /* A cache line.  A slot whose tag is 0 is empty. */
@@ -145,7 +147,7 @@ struct dp_mf_burst {
 	uint16_t n, in_port;
 	bool resumed_tunnel; /* the same of frames that are looked up again */
 	bool tunnel;	  /* they came by a tunnel port: tunnel.h knows what the key says of that */
-	uint32_t deep;	  /* bit i: found only after DP_MF_DEEP groups */
+	uint32_t deep;	  /* bit i: the exact group would have found it sooner */
 	uint32_t refused; /* bit i: nothing known, and it is not to be looked up (police.h) */
 	/* NULL, or the packets' contexts: entries of others do not answer for them. */
 	const uint16_t *context;

@@ -183,6 +183,14 @@ static uint32_t search(struct dp_mf *mf, struct dp_mf_group *g, struct dp_mf_bur
 	return still;
 }
 
+/* Would packets of this group be found sooner in the exact one, at no more memory touched?  Where
+ * there are many groups, and many entries in this one, each packet has a line of its own anyway. */
+static inline bool is_deep(const struct dp_mf_switch *s, uint16_t k)
+{
+	return k >= DP_MF_DEEP ||
+	       (k != 0 && s->n > DP_MF_DEEP && s->groups[k]->n_entries > DP_MF_FINE);
+}
+
 /* Searches groups 'from' to 'end' for 'left'; returns what they do not know. */
 static uint32_t search_groups(struct dp_mf *mf, const struct dp_mf_switch *s, struct dp_mf_burst *b,
 			      uint16_t from, uint16_t end, uint32_t left)
@@ -195,7 +203,7 @@ static uint32_t search_groups(struct dp_mf *mf, const struct dp_mf_switch *s, st
 
 		probes += (unsigned)__builtin_popcount(left);
 		left = search(mf, s->groups[k], b, left);
-		if (k >= DP_MF_DEEP)
+		if (is_deep(s, k))
 			b->deep |= before & ~left;
 	}
 	DP_MF_COUNT(mf, probes, probes);

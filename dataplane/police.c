@@ -7,7 +7,7 @@
 #include "dataplane/dp_priv.h"
 #include "dataplane/flow.h"
 
-#define PART	   24u	  /* of a worker's time: one in so many cycles */
+#define PART	   32u	  /* of a worker's time: one in so many cycles */
 #define LATELY	   16384u /* frames */
 #define FEW	   64u	  /* known frames, one in so many, are not worth it */
 #define FIRST_COST 1000u

@@ -19,7 +19,8 @@
 #define GSO_MAX	  256
 #define VLAN_ROOM 8u /* two tags beyond MTU + 14 */
 
-static void report_drop(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_drop reason)
+static void report_drops(struct dp_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n,
+			 enum dp_drop reason)
 {
 	const struct dp_vport *vp = w->view->vports[port];
 	struct dp_capture_point *point;
@@ -28,7 +29,12 @@ static void report_drop(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, 
 		return;
 	point = atomic_load_explicit(&vp->port->capture, memory_order_acquire);
 	if (point != NULL)
-		w->dp->capture(point, w->index, DP_STAGE_DROP, reason, &m, 1);
+		w->dp->capture(point, w->index, DP_STAGE_DROP, reason, pkts, n);
+}
+
+static void report_drop(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_drop reason)
+{
+	report_drops(w, port, &m, 1, reason);
 }
 
 void dp_drop(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_drop reason)
@@ -38,6 +44,17 @@ void dp_drop(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_dro
 		dp_trace_dropped(w->trace, DP_NO_PORT, reason);
 	report_drop(w, port, m, reason);
 	rte_pktmbuf_free(m);
+}
+
+void dp_drop_all(struct dp_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n,
+		 enum dp_drop reason)
+{
+	w->count->ports[port]->drops_rx[reason] += n;
+	if (unlikely(w->trace != NULL))
+		for (uint16_t i = 0; i < n; i++)
+			dp_trace_dropped(w->trace, DP_NO_PORT, reason);
+	report_drops(w, port, pkts, n, reason);
+	rte_pktmbuf_free_bulk(pkts, n);
 }
 
 void dp_drop_tx(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_drop reason)

@@ -205,7 +205,10 @@ void dp_vlan_l2_len_changed(struct rte_mbuf *m, int by);
 
 /* Ends a frame on the ingress side of 'port': counts and frees. */
 void dp_drop(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_drop reason);
-/* The same on the egress side; the frame was counted as offered. */
+/* The same with all of 'pkts'. */
+void dp_drop_all(struct dp_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n,
+		 enum dp_drop reason);
+/* As dp_drop() on the egress side; the frame was counted as offered. */
 void dp_drop_tx(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_drop reason);
 
 #endif

@@ -87,13 +87,15 @@ struct netvsp_ops {
 	/* Sends a control message of RNDIS to the guest by a receive section, or keeps it until
 	 * there is one; at most RNDIS_REPLY_MAX bytes. */
 	void (*send_rndis)(void *ctx, const void *msg, size_t size);
-	/* Sends an NVSP message (VF association, indirection table); no completion. */
+	/* Sends an NVSP message (VF association); guests do not complete it. */
 	void (*send_nvsp)(void *ctx, const void *msg, size_t size);
 	/* Bytes of the buffer that GPADL 'id' makes; 0: there is none. */
 	uint64_t (*gpadl_size)(void *ctx, uint32_t id);
-	/* state changed in something that frames do by: before this returns no worker goes by the
-	 * old one.  0, or negative: what the guest asked for is answered with a failure, and the
-	 * state is as before. */
+	/* The state is about to be '*state'; before this returns no worker goes by the old one, as
+	 * far as they differ in what frames do by (netvsp_state() is the old one still).  0, or
+	 * negative: what the guest asked for is answered with a failure, and the state is as
+	 * before; but what takes away (revoke, halt, reset, a lesser configuration) happens all the
+	 * same. */
 	int (*changed)(void *ctx, const struct netvsp_state *state);
 	/* Offers 'n' subchannels to the guest: after the answer that grants them.  */
 	void (*offer_subchannels)(void *ctx, unsigned n);
@@ -124,8 +126,11 @@ struct netvsp *netvsp_create(const struct netvsp_conf *conf, const struct netvsp
 			     void *ctx);
 void netvsp_destroy(struct netvsp *n);
 
-/* The primary channel was opened or closed: from the start. */
+/* The primary channel was opened or closed: from the start, but with the address that the guest
+ * chose. */
 void netvsp_reset(struct netvsp *n);
+/* The guest takes a GPADL back: a buffer on it is gone, revoked or not. */
+void netvsp_gpadl_gone(struct netvsp *n, uint32_t gpadl);
 /* A packet of the primary channel that is neither RNDIS (107) nor its completion (108). */
 void netvsp_message(struct netvsp *n, uint64_t transaction_id, bool completion_requested,
 		    const void *payload, size_t size);
@@ -134,14 +139,19 @@ void netvsp_rndis(struct netvsp *n, const void *msg, size_t size);
 /* The administrator changed something: what can change in a running guest does (link, speed, MAC
  * and MTU by a new start of the device, which the caller arranges). */
 void netvsp_set_conf(struct netvsp *n, const struct netvsp_conf *conf);
-/* Tells the guest of a VF with that serial number, or that it is gone. */
+/* Tells the guest of a VF with that serial number, or that it is gone: then frames go the synthetic
+ * way at once.  It is remembered for guests that come later. */
 void netvsp_set_vf(struct netvsp *n, bool present, uint32_t serial);
 
 const struct netvsp_state *netvsp_state(const struct netvsp *n);
 /* After a restart: could this state be one of ours?  0 or -EBADMSG. */
 int netvsp_state_check(const struct netvsp_state *state);
-/* Goes on from a state that passed the check. */
+/* Goes on from a state that passed the check, without what the configuration does not offer any
+ * more; tells the guest of its link.  'changed' is not called: the caller has to install
+ * netvsp_state() anyway.  The VF has to be said again. */
 void netvsp_restore(struct netvsp *n, const struct netvsp_state *state);
 uint64_t netvsp_faults(const struct netvsp *n, enum netvsp_fault fault);
+const char *netvsp_fault_slug(enum netvsp_fault fault);
+const char *netvsp_fault_text(enum netvsp_fault fault);
 
 #endif

@@ -216,7 +216,7 @@ static inline bool vmbus_out_end(struct vmbus_out *out)
 	out->begun = out->write;
 	vmbus_hdr_store(&hdr->write, out->write);
 	atomic_thread_fence(memory_order_seq_cst);
-	/* The mask first: a peer that has it cleared has looked at our index after that. */
+	/* Who takes packets will look again before it sleeps, unless it had taken all. */
 	return vmbus_hdr_load(&hdr->mask) == 0 && vmbus_hdr_load(&hdr->read) == begun;
 }
 

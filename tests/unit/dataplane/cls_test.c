@@ -3,6 +3,7 @@
  * The classifier against a list of rules searched from end to end.
  */
 #include "dataplane/cls.h"
+#include "dataplane/cls_stage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -195,6 +196,46 @@ static void classifier_agrees_with_a_list_of_rules(void **unused)
 	}
 }
 
+/* Addresses that no rule for ports names say enough. */
+static void ports_are_looked_at_only_where_the_rest_agrees(void **unused)
+{
+	struct dp_key key = {0}, mask = {0}, late = {0}, wc;
+	unsigned n_wrong = 0;
+
+	dp_key_cover(&mask, DP_FIELD_IP4_DST);
+	dp_key_cover(&mask, DP_FIELD_TP_DST);
+	dp_key_cover(&late, DP_FIELD_TP_DST);
+	for (unsigned i = 0; i < N_RULES; i++) {
+		dp_key_set(&key, DP_FIELD_IP4_DST, i / 3);
+		dp_key_set(&key, DP_FIELD_TP_DST, i);
+		insert(&rules[i], &key, &mask, 1, 1);
+	}
+	for (unsigned i = 0; i < N_RULES; i++) {
+		memset(&wc, 0, sizeof(wc));
+		dp_key_set(&key, DP_FIELD_IP4_DST, i / 3);
+		dp_key_set(&key, DP_FIELD_TP_DST, N_RULES);
+		assert_null(dp_cls_find(cls, &key, 1, &wc));
+		assert_memory_equal(&wc, &mask, sizeof(wc));
+		memset(&wc, 0, sizeof(wc));
+		dp_key_set(&key, DP_FIELD_IP4_DST, 1000 + i);
+		assert_null(dp_cls_find(cls, &key, 1, &wc));
+		n_wrong += (wc.w[DP_CLS_STAGE_WORD] & late.w[DP_CLS_STAGE_WORD]) != 0;
+		assert_int_equal(dp_key_get(&wc, DP_FIELD_IP4_DST), UINT32_MAX);
+	}
+	assert_true(n_wrong < N_RULES / 20);
+	/* All rules of an address go: its ports are of no interest any more. */
+	for (unsigned i = 0; i < 30; i++)
+		take_out(&rules[i].cr, NULL);
+	n_wrong = 0;
+	for (unsigned i = 0; i < 10; i++) {
+		memset(&wc, 0, sizeof(wc));
+		dp_key_set(&key, DP_FIELD_IP4_DST, i);
+		assert_null(dp_cls_find(cls, &key, 1, &wc));
+		n_wrong += dp_key_get(&wc, DP_FIELD_TP_DST) != 0;
+	}
+	assert_true(n_wrong <= 2);
+}
+
 static bool count_one(struct dp_cls_rule *cr, void *arg)
 {
 	++*(unsigned *)arg;
@@ -251,6 +292,7 @@ int main(void)
 		TEST(rule_without_mask_matches_everything),
 		TEST(rule_is_seen_from_its_version_until_it_is_retired),
 		TEST(classifier_agrees_with_a_list_of_rules),
+		TEST(ports_are_looked_at_only_where_the_rest_agrees),
 		TEST(related_rules_are_those_that_overlap_or_lie_within),
 		TEST(match_of_a_rule_reads_back_masked),
 	};

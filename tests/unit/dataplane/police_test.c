@@ -76,7 +76,7 @@ static void port_that_makes_another_wait_is_bounded(void **state)
 	/* From there on a part of the time: at 1000 cycles each. */
 	w->burst_tsc += 10 * MS;
 	n = bursts(1, 1000, ALL);
-	assert_in_range(n, 10 * MS / 24 / 1000 - 1, 10 * MS / 24 / 1000 + 1);
+	assert_in_range(n, 10 * MS / 32 / 1000 - 1, 10 * MS / 32 / 1000 + 1);
 }
 
 static void those_looked_up_are_the_first_of_the_burst(void **state)
@@ -121,7 +121,7 @@ static void several_that_want_more_share_what_one_would_get(void **state)
 	n = 0;
 	for (uint16_t port = 1; port <= 4; port++)
 		n += bursts(port, 1000, ALL);
-	assert_in_range(n, 10 * MS / 24 / 1000 - 10, 10 * MS / 24 / 1000 + 10);
+	assert_in_range(n, 10 * MS / 32 / 1000 - 10, 10 * MS / 32 / 1000 + 10);
 }
 
 static void bound_ends_some_time_after_the_others_caught_up(void **state)

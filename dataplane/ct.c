@@ -16,7 +16,7 @@
 #include <rte_prefetch.h>
 #include <rte_rcu_qsbr.h>
 
-#define READY_STEP  131072u
+#define READY_STEP  262144u
 #define SWEEP_TICKS 10u /* a whole sweep */
 #define SWEEP_LEAST 4096u
 

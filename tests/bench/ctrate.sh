@@ -22,18 +22,29 @@ rules() {
   echo "table=1,in_port=1,ip,ct_state=+trk+est,actions=output:2"
 }
 
-# What differs: how rules go in, how many connections there are.
+# What differs: how rules go in, and how many connections there are over three seconds ("time number" a line).
 ovs_rules() { rules | ofctl add-flows br0 -; }
-ovs_count() { appctl dpctl/ct-get-nconns; }
+ovs_series() { for _ in $(seq 60); do echo "$(date +%s.%N) $(appctl dpctl/ct-get-nconns)"; sleep 0.05; done; }
 vswitch_rules() { rules | "$VSWITCHCTL" --socket "$RUN/vswitch.sock" flow replace br0 - >/dev/null; }
-vswitch_count() {
-  "$VSWITCHCTL" --socket "$RUN/vswitch.sock" --json conntrack stats |
-    python3 -c 'import json, sys; print(json.load(sys.stdin)["entries"])'
+vswitch_series() {
+  python3 - "$RUN/vswitch.sock" <<'P'
+import json, socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+f = s.makefile('rw')
+end = time.time() + 3
+while time.time() < end:
+    f.write(json.dumps({'jsonrpc': '2.0', 'id': 1, 'method': 'conntrack.stats', 'params': {}}) + '\n')
+    f.flush()
+    answer = json.loads(f.readline())
+    print(time.time(), answer['result']['entries'])
+    time.sleep(0.01)
+P
 }
 
 # One run of one system, in a process of its own: prints "system connections rate seconds samples".
 one() { # system
-  local sys=$1 k
+  local sys=$1
   BENCH=$SWB
   . "$SWB/lib.sh"; . "$SWB/workloads.sh"
   case $sys in ovs) . "$SWB/sut/ovs.sh";; *) . "$ROOT/tests/bench/sut/vswitch.sh";; esac
@@ -46,8 +57,9 @@ one() { # system
   sut_start
   wait_for 15 moving || { echo "ctrate: $sys: nothing moves" >&2; tail -5 "$RUN"/*.log >&2; return 1; }
   sleep 1
+  "${sys}_series" >"$RUN/series" &
   "${sys}_rules" || return 1
-  for k in $(seq 60); do echo "$(date +%s.%N) $("${sys}_count")"; sleep 0.05; done >"$RUN/series"
+  wait $!
   python3 - "$sys" "$RUN/series" <<'P'
 import sys
 s = [tuple(map(float, line.split())) for line in open(sys.argv[2]) if len(line.split()) == 2]
@@ -62,7 +74,7 @@ rate = (m[-1][1] - m[0][1]) / (m[-1][0] - m[0][0]) if len(m) > 1 else 0
 print(sys.argv[1], int(top), int(rate), '%.2f' % (m[-1][0] - m[0][0] if m else 0), len(m))
 P
 }
-export -f one rules ovs_rules ovs_count vswitch_rules vswitch_count
+export -f one rules ovs_rules ovs_series vswitch_rules vswitch_series
 export SWB ROOT
 
 for _ in $(seq "$ROUNDS"); do

@@ -16,7 +16,7 @@
 #include <rte_prefetch.h>
 #include <rte_rcu_qsbr.h>
 
-#define READY_STEP  16384u
+#define READY_STEP  262144u
 #define SWEEP_TICKS 10u /* a whole sweep */
 #define SWEEP_LEAST 4096u
 
@@ -30,7 +30,8 @@ static size_t buckets_size(const struct dp_ct *ct)
 static void ready_more(struct dp_ct *ct)
 {
 	uint32_t ready = atomic_load(&ct->n_ready);
-	uint32_t fresh = atomic_load(&ct->n_fresh), want = fresh + fresh / 2 + READY_STEP;
+	/* A worker opens some hundred thousand until this is called again. */
+	uint32_t fresh = atomic_load(&ct->n_fresh), want = 3 * fresh + READY_STEP;
 
 	if (want > ct->limit)
 		want = ct->limit;

@@ -866,7 +866,7 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 	b->long_key = flow->long_keys;
 	prepare(w, in, pkts, n);
 	carry(w, in);
-	if (unlikely(w->frags != NULL && dp_frags_has_whole(w->frags)))
+	if (unlikely(w->frags != NULL && dp_frags_has_whole(w->frags, false)))
 		dp_flow_settle(w);
 	dp_tx_flush_all(w);
 }

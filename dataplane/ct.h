@@ -143,7 +143,7 @@ struct dp_ct_mark {
 	uint8_t state; /* DP_CT_* */
 	bool unread;   /* mark and label are not filled in: dp_ct_read() */
 	uint32_t mark;
-	uint16_t ports[2]; /* of a fragment: what it was translated to, as in memory; 0: nothing */
+	uint16_t path;	   /* of a fragment: what was done to its packet before (flow.h) */
 	uint64_t label[2]; /* bytes as in the key */
 };
 

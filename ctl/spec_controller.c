@@ -4,41 +4,35 @@
  */
 #include "ctl/spec_priv.h"
 
+#define FILE_ARG(arg, text)                                                                        \
+	{                                                                                          \
+		.name = (arg), .type = CTL_STR, .form = CTL_FORM_PATH, .metavar = "FILE",          \
+		.complete = "file", .help = (text)                                                 \
+	}
+
 static const struct ctl_arg add_args[] = {
-	{.name = "switch",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS | CTL_REQUIRED,
-	 .complete = "switch",
-	 .help = "the switch"},
+	CTL_THE_SWITCH("switch"),
 	{.name = "target",
 	 .type = CTL_STR,
 	 .flags = CTL_POS | CTL_REQUIRED,
 	 .help = "tcp:HOST:PORT, tls:HOST:PORT, unix:PATH; to listen: ptcp:PORT[:ADDRESS], "
 		 "ptls:PORT[:ADDRESS], punix:PATH"},
-	{.name = "ca",
-	 .type = CTL_STR,
-	 .form = CTL_FORM_PATH,
-	 .metavar = "FILE",
-	 .complete = "file",
-	 .help = "TLS: who signed the controllers' certificates"},
-	{.name = "cert",
-	 .type = CTL_STR,
-	 .form = CTL_FORM_PATH,
-	 .metavar = "FILE",
-	 .complete = "file",
-	 .help = "TLS: the switch's certificate"},
-	{.name = "key",
-	 .type = CTL_STR,
-	 .form = CTL_FORM_PATH,
-	 .metavar = "FILE",
-	 .complete = "file",
-	 .help = "TLS: its key"},
+	FILE_ARG("ca", "TLS: who signed the controllers' certificates"),
+	FILE_ARG("cert", "TLS: the switch's certificate"),
+	FILE_ARG("key", "TLS: its key"),
 	{.name = "probe",
 	 .type = CTL_DURATION,
 	 .min = 1000,
 	 .max = 3600000,
 	 .help = "ask a silent controller after so long; after three times that it is lost",
 	 .def = "5s"},
+	{.name = "aux",
+	 .type = CTL_UINT,
+	 .min = 0,
+	 .max = 8,
+	 .metavar = "N",
+	 .help = "auxiliary connections to a target that the switch connects to, for packets",
+	 .def = "0"},
 	{.name = "insecure",
 	 .type = CTL_FLAG,
 	 .help = "let others than this host connect without TLS"},
@@ -46,11 +40,7 @@ static const struct ctl_arg add_args[] = {
 };
 
 static const struct ctl_arg remove_args[] = {
-	{.name = "switch",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS | CTL_REQUIRED,
-	 .complete = "switch",
-	 .help = "the switch"},
+	CTL_THE_SWITCH("switch"),
 	{.name = "target",
 	 .type = CTL_STR,
 	 .flags = CTL_POS | CTL_REQUIRED,
@@ -59,11 +49,7 @@ static const struct ctl_arg remove_args[] = {
 };
 
 static const struct ctl_arg list_args[] = {
-	{.name = "switch",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS,
-	 .complete = "switch",
-	 .help = "one switch; all without it"},
+	CTL_ONE_SWITCH("switch"),
 	{0},
 };
 
@@ -72,6 +58,7 @@ static const struct ctl_col list_cols[] = {
 	{"target", "TARGET", CTL_LEFT, CTL_AS_IS, true},
 	{"peer", "PEER", CTL_LEFT, CTL_AS_IS, true},
 	{"state", "STATE", CTL_LEFT, CTL_AS_IS, false},
+	{"aux", "AUX", CTL_RIGHT, CTL_AS_IS, true},
 	{"role", "ROLE", CTL_LEFT, CTL_AS_IS, false},
 	{"since", "SINCE", CTL_RIGHT, CTL_AS_AGE, false},
 	{"rx_messages", "IN", CTL_RIGHT, CTL_AS_COUNT, false},
@@ -126,7 +113,8 @@ const struct ctl_spec ctl_spec_controllers[] = {
 		.cols = list_cols,
 		.rows = "controllers",
 		.flags = CTL_DEFAULT | CTL_WATCH,
-		.answer = "{\"controllers\": [{\"switch\", \"target\", \"peer\", \"state\": "
+		.answer = "{\"controllers\": [{\"switch\", \"target\", \"peer\", \"aux\": id of an "
+			  "auxiliary connection or null, \"state\": "
 			  "connected, hello, connecting, waiting or listening, \"role\": equal, "
 			  "master or slave, \"since\": s, \"rx_messages\", \"tx_messages\", "
 			  "\"dropped\", \"error\"}]}",

@@ -4,11 +4,6 @@
  */
 #include "ctl/spec_priv.h"
 
-#define SWITCH_ARG                                                                                 \
-	{                                                                                          \
-		.name = "switch", .type = CTL_NAME, .flags = CTL_POS | CTL_REQUIRED,               \
-		.complete = "switch", .help = "the switch"                                         \
-	}
 #define TABLE_ARG                                                                                  \
 	{                                                                                          \
 		.name = "table", .type = CTL_UINT, .min = 0, .max = 253, .metavar = "N",           \
@@ -21,7 +16,7 @@
 	}
 
 static const struct ctl_arg add_args[] = {
-	SWITCH_ARG,
+	CTL_THE_SWITCH("switch"),
 	{.name = "flow",
 	 .type = CTL_STR,
 	 .flags = CTL_POS | CTL_REQUIRED,
@@ -31,7 +26,7 @@ static const struct ctl_arg add_args[] = {
 };
 
 static const struct ctl_arg mod_args[] = {
-	SWITCH_ARG,
+	CTL_THE_SWITCH("switch"),
 	{.name = "flow",
 	 .type = CTL_STR,
 	 .flags = CTL_POS | CTL_REQUIRED,
@@ -42,7 +37,7 @@ static const struct ctl_arg mod_args[] = {
 };
 
 static const struct ctl_arg del_args[] = {
-	SWITCH_ARG,
+	CTL_THE_SWITCH("switch"),
 	{.name = "flow",
 	 .type = CTL_STR,
 	 .flags = CTL_POS,
@@ -54,7 +49,7 @@ static const struct ctl_arg del_args[] = {
 };
 
 static const struct ctl_arg list_args[] = {
-	SWITCH_ARG,
+	CTL_THE_SWITCH("switch"),
 	{.name = "flow",
 	 .type = CTL_STR,
 	 .flags = CTL_POS,
@@ -74,7 +69,7 @@ static const struct ctl_arg list_args[] = {
 };
 
 static const struct ctl_arg unused_args[] = {
-	SWITCH_ARG,
+	CTL_THE_SWITCH("switch"),
 	{.name = "flow",
 	 .type = CTL_STR,
 	 .flags = CTL_POS,
@@ -92,7 +87,7 @@ static const struct ctl_arg unused_args[] = {
 };
 
 static const struct ctl_arg shadowed_args[] = {
-	SWITCH_ARG,
+	CTL_THE_SWITCH("switch"),
 	{.name = "flow",
 	 .type = CTL_STR,
 	 .flags = CTL_POS,
@@ -111,7 +106,7 @@ static const struct ctl_arg shadowed_args[] = {
 };
 
 static const struct ctl_arg load_args[] = {
-	SWITCH_ARG,
+	CTL_THE_SWITCH("switch"),
 	{.name = "file",
 	 .type = CTL_FD_IN,
 	 .flags = CTL_POS | CTL_REQUIRED,

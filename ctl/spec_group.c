@@ -4,14 +4,8 @@
  */
 #include "ctl/spec_priv.h"
 
-#define SWITCH_ARG                                                                                 \
-	{                                                                                          \
-		.name = "switch", .type = CTL_NAME, .flags = CTL_POS | CTL_REQUIRED,               \
-		.complete = "switch", .help = "the switch"                                         \
-	}
-
 static const struct ctl_arg group_args[] = {
-	SWITCH_ARG,
+	CTL_THE_SWITCH("switch"),
 	{.name = "group",
 	 .type = CTL_STR,
 	 .flags = CTL_POS | CTL_REQUIRED,
@@ -21,7 +15,7 @@ static const struct ctl_arg group_args[] = {
 };
 
 static const struct ctl_arg group_del_args[] = {
-	SWITCH_ARG,
+	CTL_THE_SWITCH("switch"),
 	{.name = "group",
 	 .type = CTL_STR,
 	 .flags = CTL_POS,
@@ -32,7 +26,7 @@ static const struct ctl_arg group_del_args[] = {
 };
 
 static const struct ctl_arg meter_args[] = {
-	SWITCH_ARG,
+	CTL_THE_SWITCH("switch"),
 	{.name = "meter",
 	 .type = CTL_STR,
 	 .flags = CTL_POS | CTL_REQUIRED,
@@ -42,7 +36,7 @@ static const struct ctl_arg meter_args[] = {
 };
 
 static const struct ctl_arg meter_del_args[] = {
-	SWITCH_ARG,
+	CTL_THE_SWITCH("switch"),
 	{.name = "meter",
 	 .type = CTL_STR,
 	 .flags = CTL_POS,
@@ -52,7 +46,7 @@ static const struct ctl_arg meter_del_args[] = {
 	{0},
 };
 
-static const struct ctl_arg switch_args[] = {SWITCH_ARG, {0}};
+static const struct ctl_arg switch_args[] = {CTL_THE_SWITCH("switch"), {0}};
 
 static const struct ctl_col group_cols[] = {
 	{"used_by", "USED BY", CTL_RIGHT, CTL_AS_COUNT, true},

@@ -205,11 +205,7 @@ static const struct ctl_arg add_args[] = {
 };
 
 static const struct ctl_arg set_args[] = {
-	{.name = "name",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS | CTL_REQUIRED,
-	 .complete = "port",
-	 .help = "the port"},
+	CTL_THE_PORT("name"),
 	PORT_OPTIONS,
 	{.name = "default",
 	 .type = CTL_LIST,
@@ -223,11 +219,7 @@ static const struct ctl_arg set_args[] = {
 };
 
 static const struct ctl_arg name_args[] = {
-	{.name = "name",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS | CTL_REQUIRED,
-	 .complete = "port",
-	 .help = "the port"},
+	CTL_THE_PORT("name"),
 	{0},
 };
 
@@ -242,11 +234,7 @@ static const struct ctl_arg list_args[] = {
 };
 
 static const struct ctl_arg stats_args[] = {
-	{.name = "name",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS,
-	 .complete = "port",
-	 .help = "one port; all without it"},
+	CTL_ONE_PORT("name"),
 	{.name = "queues", .type = CTL_FLAG, .help = "also each queue"},
 	{0},
 };
@@ -332,11 +320,7 @@ static const struct ctl_part show_parts[] = {{"queue_list", "queues", queue_cols
 static const struct ctl_part stats_parts[] = {{"queues", "queues", queue_cols}, {0}};
 
 static const struct ctl_arg vlan_set_args[] = {
-	{.name = "port",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS | CTL_REQUIRED,
-	 .complete = "port",
-	 .help = "the port"},
+	CTL_THE_PORT("port"),
 	{.name = "access",
 	 .type = CTL_UINT,
 	 .min = 1,
@@ -385,11 +369,7 @@ static const struct ctl_arg vlan_set_args[] = {
 };
 
 static const struct ctl_arg vlan_show_args[] = {
-	{.name = "port",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS,
-	 .complete = "port",
-	 .help = "one port; all without it"},
+	CTL_ONE_PORT("port"),
 	{0},
 };
 

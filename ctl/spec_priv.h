@@ -14,6 +14,17 @@ extern const struct ctl_spec ctl_spec_switches[], ctl_spec_ports[], ctl_spec_ten
 	ctl_spec_views[], ctl_spec_vteps[], ctl_spec_conntracks[], ctl_spec_zones[],
 	ctl_spec_queues[];
 
+/* Arguments that many commands have: which switch or port, or all of them. */
+#define CTL_NAMED(arg, what, more, text)                                                           \
+	{                                                                                          \
+		.name = (arg), .type = CTL_NAME, .flags = CTL_POS | (more), .complete = (what),    \
+		.help = (text)                                                                     \
+	}
+#define CTL_THE_SWITCH(arg) CTL_NAMED(arg, "switch", CTL_REQUIRED, "the switch")
+#define CTL_ONE_SWITCH(arg) CTL_NAMED(arg, "switch", 0, "one switch; all without it")
+#define CTL_THE_PORT(arg)   CTL_NAMED(arg, "port", CTL_REQUIRED, "the port")
+#define CTL_ONE_PORT(arg)   CTL_NAMED(arg, "port", 0, "one port; all without it")
+
 #define CTL_MAX_STR   4095
 #define CTL_MAX_ITEMS 4096
 

@@ -47,11 +47,7 @@ static const struct ctl_arg set_args[] = {
 static const struct ctl_arg remove_args[] = {PORT_ARG, ID_ARG, {0}};
 
 static const struct ctl_arg list_args[] = {
-	{.name = "port",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS,
-	 .complete = "port",
-	 .help = "one port; all without it"},
+	CTL_ONE_PORT("port"),
 	{.name = "id",
 	 .type = CTL_UINT,
 	 .flags = CTL_POS,

@@ -28,6 +28,13 @@
 		 .choices = "standalone|secure",                                                   \
 		 .help = "while no controller is there: learn by itself, or go on by the rules",   \
 		 .def = "standalone"},                                                             \
+		{.name = "controller-limit",                                                       \
+		 .type = CTL_UINT,                                                                 \
+		 .min = 1,                                                                         \
+		 .max = 1000000,                                                                   \
+		 .metavar = "N",                                                                   \
+		 .help = "most packets a second that each port may send to controllers",           \
+		 .def = "5000"},                                                                   \
 	{                                                                                          \
 		.name = "datapath-id", .type = CTL_STR, .metavar = "HEX",                          \
 		.help = "what controllers know the switch by, 1 to 16 hexadecimal digits",         \
@@ -49,26 +56,18 @@ static const struct ctl_arg add_args[] = {
 };
 
 static const struct ctl_arg set_args[] = {
-	{.name = "name",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS | CTL_REQUIRED,
-	 .complete = "switch",
-	 .help = "the switch"},
+	CTL_THE_SWITCH("name"),
 	SWITCH_OPTIONS,
 	{.name = "default",
 	 .type = CTL_LIST,
 	 .metavar = "OPTION",
-	 .choices = "mac-age|mac-limit|loop-guard|fail-mode|datapath-id",
+	 .choices = "mac-age|mac-limit|loop-guard|fail-mode|datapath-id|controller-limit",
 	 .help = "options that go back to their defaults"},
 	{0},
 };
 
 static const struct ctl_arg remove_args[] = {
-	{.name = "name",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS | CTL_REQUIRED,
-	 .complete = "switch",
-	 .help = "the switch"},
+	CTL_THE_SWITCH("name"),
 	{.name = "with-ports",
 	 .type = CTL_FLAG,
 	 .help = "remove its ports too; without it a switch with ports stays"},
@@ -78,11 +77,7 @@ static const struct ctl_arg remove_args[] = {
 static const struct ctl_arg no_args[] = {{0}};
 
 static const struct ctl_arg show_args[] = {
-	{.name = "name",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS | CTL_REQUIRED,
-	 .complete = "switch",
-	 .help = "the switch"},
+	CTL_THE_SWITCH("name"),
 	{.name = "pipeline",
 	 .type = CTL_FLAG,
 	 .help = "also the steps a frame takes, in their order"},
@@ -90,11 +85,7 @@ static const struct ctl_arg show_args[] = {
 };
 
 static const struct ctl_arg verify_args[] = {
-	{.name = "name",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS,
-	 .complete = "switch",
-	 .help = "one switch; all without it"},
+	CTL_ONE_SWITCH("name"),
 	{0},
 };
 
@@ -120,6 +111,7 @@ static const struct ctl_col show_cols[] = {
 	{"loop_guard", "loop guard", CTL_LEFT, CTL_AS_IS, false},
 	{"fail_mode", "fail mode", CTL_LEFT, CTL_AS_IS, false},
 	{"datapath_id", "datapath id", CTL_LEFT, CTL_AS_IS, false},
+	{"controller_limit", "controller limit", CTL_LEFT, CTL_AS_IS, false},
 	{"n_macs", "macs", CTL_LEFT, CTL_AS_IS, false},
 	{"note", "note", CTL_LEFT, CTL_AS_IS, false},
 	{0},
@@ -219,6 +211,7 @@ const struct ctl_spec ctl_spec_switches[] = {
 		.answer = "{\"name\", \"type\", \"uplinks\": [port], \"tenants\": [tenant], "
 			  "\"mac_age\": ms, "
 			  "\"mac_limit\", \"loop_guard\", \"fail_mode\", \"datapath_id\", "
+			  "\"controller_limit\": packets a second, "
 			  "\"n_macs\", \"note\", \"ports\": [as "
 			  "port list], "
 			  "\"pipeline\": [{\"direction\": ingress or egress, \"step\", \"does\", "

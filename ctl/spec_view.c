@@ -7,11 +7,7 @@
 static const struct ctl_arg no_args[] = {{0}};
 
 static const struct ctl_arg drop_args[] = {
-	{.name = "port",
-	 .type = CTL_NAME,
-	 .flags = CTL_POS,
-	 .complete = "port",
-	 .help = "one port; all without it"},
+	CTL_ONE_PORT("port"),
 	{0},
 };
 

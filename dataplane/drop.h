@@ -43,6 +43,7 @@
 	X(RESUME_LIMIT, "resume-limit", "its rules look it up again (ct) too often")            \
 	X(RESUME_FULL, "resume-full", "no room to keep what its rules wanted with it (ct)")     \
 	X(CONTROLLER_LIMIT, "controller-limit", "its port sends controllers more than it may")     \
+	X(CONTROLLER_METER, "controller-meter", "its switch's meter for them is over its rate") \
 	X(CONTROLLER_FULL, "controller-full", "too many frames wait for the controllers")       \
 	X(FLOW_LIMIT, "flow-limit", "its port brings more new flows than a busy worker looks up")  \
 	X(TUNNEL_MALFORMED, "tunnel-malformed", "the headers around it are cut off or wrong")  \

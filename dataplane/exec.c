@@ -53,12 +53,14 @@ void dp_walk_carried_on(struct dp_walk *k, bool tagged, uint16_t vid)
 static void look_at_tag(struct dp_walk *k)
 {
 	const uint8_t *d = rte_pktmbuf_mtod(k->f.m, const uint8_t *);
+	bool tagged;
 
-	if (!k->tag_changed || k->f.m->data_len < 18)
+	if (!k->tag_changed)
 		return;
 	k->tag_changed = false;
-	dp_walk_carried_on(k, dp_edge_is_tpid(dp_edge_eth_type_le(k->f.m)),
-			   dp_edge_load_be16(d + 14) & 0xfff);
+	/* What ended right behind the tag that was popped has room for none. */
+	tagged = k->f.m->data_len >= 18 && dp_edge_is_tpid(dp_edge_eth_type_le(k->f.m));
+	dp_walk_carried_on(k, tagged, tagged ? dp_edge_load_be16(d + 14) & 0xfff : 0);
 }
 
 void dp_walk_look_at_macs(struct dp_walk *k)

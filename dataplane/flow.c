@@ -2,11 +2,10 @@
  *
  * See flow.h.  Workers.
  */
-#include "dataplane/flow.h"
+#include "dataplane/flow_priv.h"
 #include "dataplane/hash.h"
 #include "dataplane/tunnel.h"
 #include "dataplane/frag_priv.h"
-#include "dataplane/head.h"
 
 #include <rte_cycles.h>
 
@@ -15,7 +14,6 @@
 #define TOKENS_A_MS    200u
 #define IDLE_TICKS     100u /* ten seconds */
 #define UPKEEP_EVERY   16   /* microseconds */
-#define AHEAD	       6    /* packets */
 #define UNSEEN_ENTERED 256u
 
 /* ---- Versions ---- */
@@ -158,35 +156,9 @@ static inline void make_key(struct dp_mf_burst *b, unsigned i)
 
 /* ---- Counters ---- */
 
-static inline struct dp_flow_counter *counter_of(struct dp_flow *flow, uint32_t rule)
-{
-	struct dp_flow_counter *chunk =
-		atomic_load_explicit(&flow->counters[rule / DP_FLOW_COUNTERS_A_CHUNK],
-				     memory_order_relaxed);
-
-	return &chunk[rule % DP_FLOW_COUNTERS_A_CHUNK];
-}
-
-static inline void credit(struct dp_flow *flow, const uint32_t *rules, uint16_t n_rules,
-			  uint64_t packets, uint64_t bytes)
-{
-	for (uint16_t i = 0; i < n_rules; i++) {
-		struct dp_flow_counter *c = counter_of(flow, rules[i]);
-
-		atomic_store_explicit(&c->packets,
-				      atomic_load_explicit(&c->packets, memory_order_relaxed) +
-					      packets,
-				      memory_order_relaxed);
-		atomic_store_explicit(&c->bytes,
-				      atomic_load_explicit(&c->bytes, memory_order_relaxed) + bytes,
-				      memory_order_relaxed);
-		atomic_store_explicit(&c->used, flow->tick + 1, memory_order_relaxed);
-	}
-}
-
 void dp_flow_count(struct dp_flow *flow, uint32_t counter, uint64_t packets, uint64_t bytes)
 {
-	credit(flow, &counter, 1, packets, bytes);
+	dp_flow_credit(flow, &counter, 1, packets, bytes);
 }
 
 /* ---- Misses ---- */
@@ -223,37 +195,12 @@ static void count_refused(struct dp_worker *w, uint16_t domain, struct dp_mf_sha
 		w->count->domains[domain].flows_refused++;
 }
 
-/* Its addresses are not filled in: dp_exec() does without. */
-static inline struct dp_edge_frame frame_of(const struct dp_flow *flow, unsigned i)
-{
-	return (struct dp_edge_frame){.m = flow->burst.pkts[i], .carried = flow->carried[i]};
-}
-
-/* Which frame of the burst runs. */
-static inline void running(struct dp_run *run, unsigned i)
-{
-	const struct dp_flow *flow = run->w->flow;
-	const struct dp_mf_burst *b = &flow->burst;
-
-	run->key = b->key[i];
-	run->n_ct = 0;
-	run->plain = (b->plain >> i & 1) != 0;
-	run->resumed = b->context == NULL ? NULL : &flow->resumed[i];
-}
-
-/* A fragment that is looked up for the first time: connections may be asked about it. */
-static inline bool is_fragment(const struct dp_mf_burst *b, unsigned i)
-{
-	return (b->plain >> i & 1) == 0 && b->context == NULL &&
-	       b->long_key[i].b[dp_fields[DP_FIELD_IP_FRAG].offset] != 0;
-}
-
 static void run_build(struct dp_run *run, const struct dp_edge_frame *f)
 {
 	struct dp_flow *flow = run->w->flow;
 	struct dp_build *b = &flow->build;
 
-	credit(flow, b->rules, b->n_rules, 1, f->m->pkt_len);
+	dp_flow_credit(flow, b->rules, b->n_rules, 1, f->m->pkt_len);
 	dp_exec(run, f, b->steps, b->size);
 }
 
@@ -342,7 +289,7 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 {
 	struct dp_flow *flow = run->w->flow;
 	struct dp_mf_burst *burst = &flow->burst;
-	const struct dp_edge_frame f = frame_of(flow, i);
+	const struct dp_edge_frame f = dp_flow_frame(flow, i);
 	const struct dp_key *key = long_key(burst, i);
 	struct dp_build *b = &flow->build;
 	const struct dp_mf_share share = share_of(run->w, f.domain);
@@ -358,8 +305,8 @@ static void miss(struct dp_run *run, const struct dp_pipeline *pl, unsigned i)
 		count_refused(run->w, f.domain, share);
 		dp_flow_program_put(flow, program);
 	}
-	running(run, i);
-	if (unlikely(is_fragment(burst, i)) && dp_flow_hold(run, &f, b->steps, b->size))
+	dp_flow_running(run, i);
+	if (unlikely(dp_flow_is_fragment(burst, i)) && dp_flow_hold(run, &f, b->steps, b->size))
 		return;
 	run_build(run, &f);
 }
@@ -384,7 +331,7 @@ static void enter_exact(struct dp_worker *w, unsigned i)
 	struct dp_mf_burst *b = &flow->burst;
 	struct dp_mf_entry *e = b->hit[i];
 	const struct dp_mf_group *g = flow->mf->group_of[e->group];
-	const uint16_t domain = frame_of(flow, i).domain;
+	const uint16_t domain = dp_flow_frame(flow, i).domain;
 	struct dp_key key, mask;
 
 	if (g->n_beyond != 0 || !comes_again(flow, b->key[i]) || !may_enter(w, b->pkts[i]->port))
@@ -464,221 +411,6 @@ static void prepare(struct dp_worker *w, const struct dp_vport *in, struct rte_m
 	b->n = k;
 }
 
-/* ---- Known packets ---- */
-
-/* Packets 'from' to 'end' of the burst: of one program, and carried alike, so that what the egress
- * port says of the first it says of all. */
-struct lane {
-	const struct dp_program *program;
-	uint64_t carried;
-	uint16_t from, end;
-	uint16_t port; /* with 'to' */
-};
-
-/* Bit i: packet i of the burst. */
-static inline uint32_t bits_of(const struct lane *l)
-{
-	return (uint32_t)((UINT64_C(1) << l->end) - (UINT64_C(1) << l->from));
-}
-
-/* Where they may go without a change of their tag, carried so; NULL: see to each. */
-static inline struct dp_txbuf *lead(struct dp_run *run, uint16_t port, uint64_t carried)
-{
-	const struct dp_vport *out = run->w->view->vports[port];
-	const struct dp_edge_frame f = {.carried = carried};
-	bool tag_out;
-	enum dp_drop reason;
-
-	if (out == NULL || out == run->in || out->wire != NULL ||
-	    !dp_edge_may_leave(run->in, out, f.domain, f.cvlan, &reason))
-		return NULL;
-	tag_out = (out->flags & DP_VP_TAG_OUT) != 0 && f.cvlan != out->native_out;
-	return tag_out == f.tagged ? dp_tx_open(run->w, out) : NULL;
-}
-
-/* A tag without a VID is on the port's VLAN, which it must say when it leaves. */
-static inline bool says_vlan(const struct dp_head *head, bool tagged)
-{
-	if (head != NULL && head->pushes != 0)
-		return ((head->tag[2] & 0xf) | head->tag[3]) != 0;
-	return !tagged || (head != NULL && head->pops != 0);
-}
-
-static inline struct dp_txbuf *lane_lead(struct dp_run *run, struct lane *l)
-{
-	const struct dp_head *head = l->program->head;
-	const struct dp_edge_frame f = {.carried = l->carried};
-
-	if (!says_vlan(head, f.tagged))
-		return NULL;
-	if (head == NULL) {
-		l->port = l->program->out;
-		return l->port != DP_NO_PORT ? lead(run, l->port, l->carried) : NULL;
-	}
-	l->port = head->out;
-	return lead(run, l->port, dp_head_carried(head, l->carried, run->in->pvid));
-}
-
-/* A packet that asks for more care. */
-static void run_alone(struct dp_run *run, const struct dp_program *program, unsigned i)
-{
-	const struct dp_edge_frame f = frame_of(run->w->flow, i);
-	struct dp_worker *w = run->w;
-
-	running(run, i);
-	if (unlikely(is_fragment(&w->flow->burst, i)) &&
-	    dp_flow_hold(run, &f, program->steps, program->size)) {
-		/* It comes again. */
-		credit(w->flow, dp_program_rules(program), program->n_rules, (uint64_t)-1,
-		       -(uint64_t)w->flow->sizes[i]);
-		return;
-	}
-	if (program->out != DP_NO_PORT)
-		dp_edge_forward(w, run->in, w->view->vports[program->out], &f, run->count);
-	else
-		dp_exec(run, &f, program->steps, program->size);
-}
-
-static inline void send_lane(struct dp_run *run, const struct lane *l, struct dp_txbuf *to)
-{
-	const struct dp_mf_burst *b = &run->w->flow->burst;
-
-	uint16_t n = (uint16_t)(l->end - l->from);
-
-	dp_tx_gather_all(run->w, to, l->port, b->pkts + l->from, n);
-	run->count->forwarded += n;
-}
-
-/* Those for which the head does not do go alone. */
-static void head_lane(struct dp_run *run, const struct lane *l, struct dp_txbuf *to)
-{
-	const struct dp_mf_burst *b = &run->w->flow->burst;
-	const struct dp_head *head = l->program->head;
-	const struct dp_edge_frame f = {.carried = l->carried};
-
-	for (uint16_t i = l->from; i < l->end; i++) {
-		/* A tag that is pushed starts on the line before the frame's. */
-		if (i + AHEAD < l->end)
-			rte_prefetch0_write(rte_pktmbuf_mtod(b->pkts[i + AHEAD], char *) -
-					    DP_RW_TAG_SIZE);
-		if (unlikely((b->plain >> i & 1) == 0 ||
-			     !dp_head_apply(head, b->pkts[i], f.tagged))) {
-			run_alone(run, l->program, i);
-			continue;
-		}
-		run->count->forwarded++;
-		dp_tx_gather(run->w, to, l->port, b->pkts[i]);
-	}
-}
-
-/* Those that no output takes as they are. */
-static void other_lane(struct dp_run *run, const struct lane *l)
-{
-	uint32_t todo = bits_of(l);
-
-	if (l->program->tracks != 0)
-		todo = dp_flow_track(run, l->program, l->from, l->end);
-	for (; todo != 0; todo &= todo - 1)
-		run_alone(run, l->program, (unsigned)__builtin_ctz(todo));
-}
-
-/* What lanes of one burst have in common.  Where rules are fine, lanes are short, and the next one
- * mostly goes where the last one went, or nowhere. */
-struct lanes {
-	struct dp_txbuf *to; /* of unchanged frames, so carried, for 'port' */
-	uint64_t carried;
-	uint16_t port;
-	uint32_t dropped; /* bit i: its rules say no more than that */
-};
-
-static inline struct dp_txbuf *lane_to(struct dp_run *run, struct lane *l, struct lanes *all)
-{
-	const uint16_t out = l->program->out;
-
-	if (out == DP_NO_PORT)
-		return lane_lead(run, l);
-	if (out != all->port || l->carried != all->carried) {
-		all->to = lane_lead(run, l);
-		all->carried = l->carried;
-		all->port = out;
-	}
-	l->port = out;
-	return all->to;
-}
-
-static inline void run_lane(struct dp_run *run, struct lane *l, struct lanes *all)
-{
-	struct dp_txbuf *to;
-	uint64_t bytes = 0;
-
-	for (uint16_t i = l->from; i < l->end; i++)
-		bytes += run->w->flow->sizes[i];
-	credit(run->w->flow, dp_program_rules(l->program), l->program->n_rules,
-	       (uint64_t)(l->end - l->from), bytes);
-	if (l->program->size == 0) {
-		all->dropped |= bits_of(l);
-		return;
-	}
-	to = lane_to(run, l, all);
-	if (to == NULL) {
-		other_lane(run, l);
-	} else if (l->program->head != NULL) {
-		head_lane(run, l, to);
-	} else {
-		send_lane(run, l, to);
-	}
-}
-
-static void drop_bits(struct dp_run *run, uint32_t bits, enum dp_drop reason)
-{
-	struct rte_mbuf *pkts[DP_BURST];
-	uint16_t n = 0;
-
-	for (; bits != 0; bits &= bits - 1)
-		pkts[n++] = run->w->flow->burst.pkts[__builtin_ctz(bits)];
-	dp_drop_all(run->w, run->in->id, pkts, n, reason);
-}
-
-/* Where rules are fine each packet has another program, which counts somewhere else. */
-static void prefetch_counters(struct dp_flow *flow)
-{
-	const struct dp_mf_burst *b = &flow->burst;
-
-	for (uint16_t i = 0; i < b->n; i++)
-		if (b->hit[i] != NULL)
-			rte_prefetch0_write(counter_of(flow, b->hit[i]->program->rules[0]));
-}
-
-/* Returns those that nothing is known of. */
-static uint32_t run_known(struct dp_run *run)
-{
-	struct dp_flow *flow = run->w->flow;
-	const struct dp_mf_burst *b = &flow->burst;
-	struct lanes lanes = {.port = DP_NO_PORT};
-	uint32_t misses = 0;
-
-	if (b->n != 0 && b->hit[0] != b->hit[b->n - 1])
-		prefetch_counters(flow);
-	for (uint16_t i = 0; i < b->n;) {
-		struct lane lane = {.from = i, .carried = flow->carried[i]};
-
-		if (unlikely(b->hit[i] == NULL)) {
-			misses |= 1u << i++;
-			continue;
-		}
-		lane.program = b->hit[i]->program;
-		while (++i < b->n && flow->carried[i] == lane.carried &&
-		       (b->hit[i] == b->hit[lane.from] ||
-			(b->hit[i] != NULL && b->hit[i]->program == lane.program)))
-			;
-		lane.end = i;
-		run_lane(run, &lane, &lanes);
-	}
-	if (lanes.dropped != 0)
-		drop_bits(run, lanes.dropped, DP_DROP_NO_ACTION);
-	return misses;
-}
-
 /* ---- Unknown packets ---- */
 
 /* Those of 'left' that the usual groups do not know are searched for in the others. */
@@ -718,11 +450,11 @@ static void decide(struct dp_run *run, const struct dp_pipeline *pl)
 	for (uint32_t deep = b->deep; unlikely(deep != 0); deep &= deep - 1)
 		enter_exact(run->w, (unsigned)__builtin_ctz(deep));
 	refused = b->refused;
-	misses = run_known(run) & ~refused;
+	misses = dp_flow_run_known(run) & ~refused;
 	if (likely(left == 0))
 		return;
 	if (refused != 0)
-		drop_bits(run, refused, DP_DROP_FLOW_LIMIT);
+		dp_flow_drop(run, refused, DP_DROP_FLOW_LIMIT);
 	left &= ~refused;
 	/* Last, for they change the cache that 'hit' points into. */
 	if (misses != 0)

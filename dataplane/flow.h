@@ -118,6 +118,10 @@ struct dp_flow_log {
 struct dp_pipeline {
 	uint16_t index;
 	_Atomic bool tells_ttl; /* controllers want frames whose TTL ends */
+	_Atomic uint32_t punt_meter;
+	_Atomic uint32_t punt_burst; /* of each port; with the next */
+	_Atomic uint64_t
+		punt_interval; /* cycles from one of a port to the next; 0: the dataplane's */
 	uint64_t id;
 	dp_translate_fn translate;
 	void *arg;

@@ -43,26 +43,21 @@ static inline bool dp_key_tunnel_is_sound(const uint8_t *l4, uint32_t udp_size)
 	return dp_key_load16(l4 + 2) == DP_KEY_BE16(4789) || (l4[8] & 0x3f) == 0;
 }
 
-/* TCP or UDP, with lengths of IP, transport header and payload that dp_parse() has no objection to.
- * 'size' bytes from 'ip' on.  Without branches on the protocol: traffic of both in any order would
- * mispredict them (17 cycles a packet of a mixed access list). */
-static inline bool dp_key_l4_is_sound(const uint8_t *ip, uint8_t proto, uint32_t size)
+/* Lengths of transport header and payload that dp_parse() has no objection to. */
+static inline bool dp_key_l4_is_sound(const uint8_t *l4, uint8_t proto, uint32_t l4_size)
 {
-	const uint8_t *l4 = ip + 20;
-	const uint32_t is_udp = proto == 17, is_tcp = proto == 6;
-	const uint32_t ip_size = DP_KEY_BE16(dp_key_load16(ip + 2));
-	const uint32_t udp_size = DP_KEY_BE16(dp_key_load16(l4 + 4));
-	const uint32_t tcp_size = (l4[12] >> 4) * 4u;
-	const uint16_t dport = dp_key_load16(l4 + 2);
-	/* All ones where it is UDP. */
-	const uint32_t udp = 0 - is_udp;
-	const uint32_t l4_size = (udp_size & udp) | (tcp_size & ~udp), least = 20 - (12 & udp);
-	const uint32_t sound = (is_udp | is_tcp) & (ip_size >= 20 + least) & (ip_size <= size) &
-			       (l4_size >= least) & (l4_size + 20 <= ip_size);
+	if (proto == 17) {
+		uint32_t udp_size = DP_KEY_BE16(dp_key_load16(l4 + 4));
+		uint16_t dport = dp_key_load16(l4 + 2);
 
-	if (is_udp & ((dport == DP_KEY_BE16(4789)) | (dport == DP_KEY_BE16(6081))))
-		return sound != 0 && dp_key_tunnel_is_sound(l4, udp_size);
-	return sound != 0;
+		return udp_size >= 8 && udp_size <= l4_size &&
+		       ((dport != DP_KEY_BE16(4789) && dport != DP_KEY_BE16(6081)) ||
+			dp_key_tunnel_is_sound(l4, udp_size));
+	} else {
+		uint32_t offset = (l4[12] >> 4) * 4u;
+
+		return offset >= 20 && offset <= l4_size;
+	}
 }
 
 /* 'ip' is behind an EtherType, at which an IPv4 header may start. */
@@ -70,10 +65,13 @@ static inline bool dp_key_ip_is_plain(const uint8_t *ip, uint32_t size)
 {
 	/* EtherType 2, version and header length 1, tos 1, length 2, id 2. */
 	uint64_t head = dp_key_load64(ip - 2);
+	uint32_t ip_size = DP_KEY_BE16(head >> 32);
+	uint8_t proto = ip[9];
 
 	return (head & 0xffffff) == 0x450008 &&
-	       (dp_key_load16(ip + 6) & DP_KEY_BE16(0x3fff)) == 0 &&
-	       dp_key_l4_is_sound(ip, ip[9], size);
+	       (dp_key_load16(ip + 6) & DP_KEY_BE16(0x3fff)) == 0 && (proto == 17 || proto == 6) &&
+	       ip_size >= (proto == 17 ? 28u : 40u) && ip_size <= size &&
+	       dp_key_l4_is_sound(ip + 20, proto, ip_size - 20);
 }
 
 /* Writes the key of a frame whose IPv4 header is at 'ip'. */
@@ -127,8 +125,12 @@ static inline bool dp_key_starts_as_usual(const uint8_t *d)
 
 static inline bool dp_key_usual(const uint8_t *d, uint32_t size, uint16_t in_port_be, uint64_t w[4])
 {
-	if (size < 14 || !dp_key_starts_as_usual(d) || dp_key_load64(d + 6) << 16 == 0 ||
-	    !dp_key_l4_is_sound(d + 14, d[23], size - 14))
+	uint32_t ip_size = DP_KEY_BE16(dp_key_load16(d + 16));
+	uint8_t proto = d[23];
+
+	if (!dp_key_starts_as_usual(d) || dp_key_load64(d + 6) << 16 == 0 ||
+	    (proto != 17 && proto != 6) || ip_size < (proto == 17 ? 28u : 40u) ||
+	    size < 14 + ip_size || !dp_key_l4_is_sound(d + 34, proto, ip_size - 20))
 		return false;
 	dp_key_plain_write(d, d + 14, 0, in_port_be, w);
 	return true;

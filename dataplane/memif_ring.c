@@ -3,6 +3,7 @@
  * See memif_ring.h.
  */
 #include "dataplane/memif_ring.h"
+#include "dataplane/mbuf_append.h"
 
 #include <errno.h>
 #include <string.h>
@@ -97,33 +98,6 @@ static inline int filled(struct dp_memif_ring *r)
 	return -1;
 }
 
-/* Appends to the frame 'm', whose last segment is *last. */
-static int append(struct rte_mbuf *m, struct rte_mbuf **last, const uint8_t *from, uint32_t size,
-		  struct rte_mempool *pool)
-{
-	while (size > 0) {
-		uint16_t room = rte_pktmbuf_tailroom(*last);
-		uint16_t n = (uint16_t)RTE_MIN(size, (uint32_t)room);
-
-		if (room == 0) {
-			struct rte_mbuf *seg = rte_pktmbuf_alloc(pool);
-
-			if (seg == NULL)
-				return -ENOMEM;
-			(*last)->next = seg;
-			*last = seg;
-			m->nb_segs++;
-			continue;
-		}
-		rte_memcpy(rte_pktmbuf_mtod_offset(*last, void *, (*last)->data_len), from, n);
-		(*last)->data_len += n;
-		m->pkt_len += n;
-		from += n;
-		size -= n;
-	}
-	return 0;
-}
-
 /* Takes the frame at r->last into 'm'.  Returns its slots; 0 with r->fault set or memory short.
  * *ret_rc is -EBADMSG for a frame that is none. */
 static uint16_t take(struct dp_memif_ring *r, uint16_t available, struct rte_mbuf *m,
@@ -145,7 +119,7 @@ static uint16_t take(struct dp_memif_ring *r, uint16_t available, struct rte_mbu
 		n++;
 		if (m->pkt_len + (uint64_t)d.length > DP_MEMIF_MAX_FRAME)
 			*ret_rc = -EBADMSG;
-		if (*ret_rc == 0 && append(m, &last, from, d.length, pool) != 0)
+		if (*ret_rc == 0 && dp_mbuf_append(m, &last, from, d.length, pool) != 0)
 			return 0;
 		if ((d.flags & MEMIF_DESC_NEXT) == 0)
 			break;

@@ -147,6 +147,7 @@ int dp_pipeline_create(struct dp *dp, dp_translate_fn translate, void *arg,
 	/* Not a version that a worker may have seen of another pipeline of this index. */
 	atomic_store(&pl->version, dp->pipeline_version);
 	atomic_store(&pl->logged, dp->pipeline_version);
+	dp_pipeline_meter_punts(pl, DP_NO_METER);
 	dp_pipeline_log_all(pl);
 	dp_pipeline_publish(pl);
 	dp->pipelines[index] = pl;
@@ -179,6 +180,11 @@ uint64_t dp_pipeline_id(const struct dp_pipeline *pipeline)
 void dp_pipeline_tell_ttl(struct dp_pipeline *pipeline, bool tell)
 {
 	atomic_store_explicit(&pipeline->tells_ttl, tell, memory_order_relaxed);
+}
+
+void dp_pipeline_meter_punts(struct dp_pipeline *pipeline, uint32_t meter)
+{
+	atomic_store_explicit(&pipeline->punt_meter, meter, memory_order_relaxed);
 }
 
 uint64_t dp_pipeline_next(const struct dp_pipeline *pipeline)

@@ -40,6 +40,14 @@ uint64_t dp_pipeline_id(const struct dp_pipeline *pipeline);
  * do not. */
 void dp_pipeline_tell_ttl(struct dp_pipeline *pipeline, bool tell);
 
+/* Frames for controllers go by this meter (meter.h); DP_NO_METER, as at first: by none. */
+#define DP_NO_METER UINT32_MAX
+void dp_pipeline_meter_punts(struct dp_pipeline *pipeline, uint32_t meter);
+
+/* So many frames a second a port may send to controllers, a tenth of them at once (8 to
+ * DP_PUNT_BURST); 0, as at first: DP_PUNT_RATE, and DP_PUNT_BURST (punt.h). */
+void dp_pipeline_limit_punts(struct dp *dp, struct dp_pipeline *pipeline, uint32_t pps);
+
 /* The version that changes made now will be seen from. */
 uint64_t dp_pipeline_next(const struct dp_pipeline *pipeline);
 /* A rule of 'table' with this match comes or goes. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define ETHERNET_MTU 1500
+#define MIN_MTU	     68
 #define HEADER_SIZE  14
 
 static const struct dp_port_ops *find_ops(const char *kind)
@@ -114,4 +115,12 @@ void dp_port_close(struct dp_port *port)
 		return;
 	port->ops->close(port);
 	port_free(port);
+}
+
+int dp_mtu_check(uint16_t mtu, uint16_t max, struct err *err)
+{
+	if (mtu < MIN_MTU || mtu > max)
+		return err_set(err, -EINVAL, "mtu-range", "mtu %u: must be %u to %u", mtu, MIN_MTU,
+			       max);
+	return 0;
 }

@@ -187,6 +187,9 @@ int dp_port_open(struct dp *dp, const struct dp_port_opts *opts, struct dp_port 
 /* Takes NULL.  The port must be detached. */
 void dp_port_close(struct dp_port *port);
 
+/* For drivers: is it 68 to 'max'?  0, or -EINVAL, slug "mtu-range". */
+int dp_mtu_check(uint16_t mtu, uint16_t max, struct err *err);
+
 /* For drivers: allocate the queue arrays (rxq[i].rx, .port, .index, .wake_fd = -1 set).  -ENOMEM or
  * 0. */
 int dp_port_alloc_queues(struct dp_port *port, uint16_t n_rxq, uint16_t n_txq);

@@ -20,7 +20,6 @@
 #include <rte_mbuf.h>
 
 #define DEFAULT_MTU  1500
-#define MIN_MTU	     68
 #define MAX_MTU	     65500
 #define DEFAULT_LOG2 10
 #define MIN_BUFFER   2048u
@@ -190,14 +189,6 @@ static int parse_args(const char *text, struct memif_conf *conf, struct err *err
 	return 0;
 }
 
-static int check_mtu(uint16_t mtu, struct err *err)
-{
-	if (mtu < MIN_MTU || mtu > MAX_MTU)
-		return err_set(err, -EINVAL, "mtu-range", "mtu %u: must be %u to %u", mtu, MIN_MTU,
-			       MAX_MTU);
-	return 0;
-}
-
 static void apply_mtu(struct dp_port *port, uint16_t mtu)
 {
 	struct memif_port *mp = port->priv;
@@ -237,7 +228,7 @@ static int configure(struct memif_port *mp, const struct dp_port_opts *opts, str
 	if (rc == 0)
 		rc = parse_args(opts->devargs, conf, err);
 	if (rc == 0 && opts->mtu != 0)
-		rc = check_mtu(opts->mtu, err);
+		rc = dp_mtu_check(opts->mtu, MAX_MTU, err);
 	if (rc == 0 && n > MEMIF_MAX_RINGS)
 		rc = err_set(err, -EINVAL, "queues-range", "%u queues: at most %u", n,
 			     MEMIF_MAX_RINGS);
@@ -329,7 +320,7 @@ static void memif_close(struct dp_port *port)
 
 static int memif_set_mtu(struct dp_port *port, uint16_t mtu, struct err *err)
 {
-	int rc = check_mtu(mtu, err);
+	int rc = dp_mtu_check(mtu, MAX_MTU, err);
 
 	if (rc == 0)
 		apply_mtu(port, mtu);

@@ -29,7 +29,6 @@
 #include <rte_mbuf.h>
 
 #define DEFAULT_MTU 1500
-#define MIN_MTU	    68
 #define MAX_MTU	    65521 /* with header and tags a frame's length fits 16 bits */
 
 /* ---- Workers ---- */
@@ -167,14 +166,6 @@ static int make_queues(struct dp_port *port, struct vhost_port *vp, uint16_t n_r
 	return 0;
 }
 
-static int check_mtu(uint16_t mtu, struct err *err)
-{
-	if (mtu < MIN_MTU || mtu > MAX_MTU)
-		return err_set(err, -EINVAL, "mtu-range", "mtu %u: must be %u to %u", mtu, MIN_MTU,
-			       MAX_MTU);
-	return 0;
-}
-
 static void apply_mtu(struct dp_port *port, uint16_t mtu)
 {
 	port->mtu = mtu;
@@ -197,7 +188,7 @@ static int check_opts(const struct dp_port_opts *opts, struct err *err)
 	if (opts->n_queues > DP_MAX_QUEUES)
 		return err_set(err, -EINVAL, "queues-range", "%u queues: at most %u",
 			       opts->n_queues, DP_MAX_QUEUES);
-	if (opts->mtu != 0 && check_mtu(opts->mtu, err) != 0)
+	if (opts->mtu != 0 && dp_mtu_check(opts->mtu, MAX_MTU, err) != 0)
 		return -EINVAL;
 	return dp_vhost_path_prepare(opts->socket, opts->server, err);
 }
@@ -238,7 +229,7 @@ static int vhost_open(struct dp_port *port, const struct dp_port_opts *opts, str
 
 static int vhost_set_mtu(struct dp_port *port, uint16_t mtu, struct err *err)
 {
-	int rc = check_mtu(mtu, err);
+	int rc = dp_mtu_check(mtu, MAX_MTU, err);
 
 	if (rc == 0)
 		apply_mtu(port, mtu); /* The guest's own MTU is the guest's. */

@@ -12,14 +12,16 @@
 #include "dataplane/punt_priv.h"
 
 #include "dataplane/flow.h"
+#include "dataplane/meter_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define QUEUE_SIZE (1u << 20)
-#define TURN	   8u /* frames of one worker before another has its turn */
+#define QUEUE_SIZE  (1u << 20)
+#define BURST_LEAST 8u
+#define TURN	    8u /* frames of one worker before another has its turn */
 
 struct record {
 	struct dp_step_controller what;
@@ -29,21 +31,42 @@ struct record {
 
 /* ---- Workers ---- */
 
-static bool within_limit(struct dp_worker *w, uint16_t port)
+static bool within_limit(struct dp_worker *w, uint16_t port, const struct dp_pipeline *pl)
 {
 	_Atomic uint64_t *rest_at = &w->dp->punt_rest_at[port];
-	uint64_t interval = atomic_load_explicit(&w->dp->punt_interval, memory_order_relaxed);
+	uint64_t interval = atomic_load_explicit(&pl->punt_interval, memory_order_relaxed);
+	uint64_t burst = atomic_load_explicit(&pl->punt_burst, memory_order_relaxed);
 	uint64_t old = atomic_load_explicit(rest_at, memory_order_relaxed), next;
 
+	if (interval == 0) {
+		interval = atomic_load_explicit(&w->dp->punt_interval, memory_order_relaxed);
+		burst = DP_PUNT_BURST;
+	}
 	do {
 		uint64_t now = w->burst_tsc;
 
-		if (old > now && old - now > interval * (DP_PUNT_BURST - 1))
+		if (old > now && old - now > interval * (burst - 1))
 			return false;
 		next = (old > now ? old : now) + interval;
 	} while (!atomic_compare_exchange_weak_explicit(rest_at, &old, next, memory_order_relaxed,
 							memory_order_relaxed));
 	return true;
+}
+
+/* The switch's meter for what goes to controllers. */
+static bool within_meter(struct dp_worker *w, const struct dp_pipeline *pl, uint32_t size)
+{
+	struct dp_meter *meter =
+		dp_meter_at(w->dp, atomic_load_explicit(&pl->punt_meter, memory_order_relaxed));
+	int over;
+
+	if (meter == NULL)
+		return true;
+	dp_flow_count(w->flow, meter->spec.counter, 1, size);
+	over = dp_meter_run(meter, w->index, w->burst_tsc, size);
+	if (over >= 0)
+		dp_flow_count(w->flow, meter->spec.bands[over].counter, 1, size);
+	return over < 0;
 }
 
 static void ring(struct dp *dp)
@@ -103,8 +126,10 @@ enum dp_drop dp_punt_put(struct dp_worker *w, const struct dp_vport *in,
 	if (w->trace != NULL)
 		return DP_N_DROPS;
 	queue = &w->flow->punts->records;
-	if (!within_limit(w, in->id))
+	if (!within_limit(w, in->id, in->pipeline))
 		return DP_DROP_CONTROLLER_LIMIT;
+	if (!within_meter(w, in->pipeline, size))
+		return DP_DROP_CONTROLLER_METER;
 	r = dp_records_reserve(queue, (uint32_t)sizeof(*r) + tag_size + size);
 	if (r == NULL)
 		return DP_DROP_CONTROLLER_FULL;
@@ -183,12 +208,30 @@ int dp_punt_fd(const struct dp *dp)
 	return dp->punt_fd;
 }
 
+/* What was used up at the old rate counts no more: at a low one that was minutes. */
+static void forget_used(struct dp *dp)
+{
+	for (unsigned i = 0; i < DP_MAX_PORTS; i++)
+		atomic_store_explicit(&dp->punt_rest_at[i], 0, memory_order_relaxed);
+}
+
 void dp_punt_set_rate(struct dp *dp, uint32_t pps)
 {
 	atomic_store(&dp->punt_interval, dp->tsc_hz / (pps != 0 ? pps : 1));
-	/* What was used up at the old rate counts no more: at a low one that was minutes. */
-	for (unsigned i = 0; i < DP_MAX_PORTS; i++)
-		atomic_store_explicit(&dp->punt_rest_at[i], 0, memory_order_relaxed);
+	forget_used(dp);
+}
+
+void dp_pipeline_limit_punts(struct dp *dp, struct dp_pipeline *pipeline, uint32_t pps)
+{
+	uint64_t interval = pps != 0 ? dp->tsc_hz / pps : 0;
+	uint32_t burst = pps / 10 < BURST_LEAST ? BURST_LEAST : pps / 10;
+
+	if (interval == atomic_load_explicit(&pipeline->punt_interval, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&pipeline->punt_burst, burst < DP_PUNT_BURST ? burst : DP_PUNT_BURST,
+			      memory_order_relaxed);
+	atomic_store_explicit(&pipeline->punt_interval, interval, memory_order_relaxed);
+	forget_used(dp);
 }
 
 static unsigned take_turn(struct dp_records *queue, unsigned max, dp_punt_fn fn, void *arg)

@@ -4,12 +4,14 @@
  * packet buffer into a queue of its own (records.h) and goes on; the control thread takes them from
  * there when it has time.
  *
- * 	worker: CONTROLLER step ─► limit of the ingress port ─► queue ─► doorbell, if asked for
+ * 	worker: CONTROLLER step ─► limit of the ingress port ─► meter of the switch, if it has one
+ * 		─► queue ─► doorbell, if asked for
  * 	control thread: dp_punt_fd() readable ─► dp_punt_poll() ─► fn()
  *
  * What is not taken is counted as a drop of the ingress port: 'controller-limit' when the port is
- * over its share, 'controller-full' when the queue is.  So neither one port nor all of them can
- * make the control thread do more than it asks for, and a worker never waits for it.
+ * over its share, 'controller-meter' when the switch is, 'controller-full' when the queue is.  So
+ * neither one port nor all of them can make the control thread do more than it asks for, and a
+ * worker never waits for it.
  */
 #ifndef DATAPLANE_PUNT_H
 #define DATAPLANE_PUNT_H
@@ -43,7 +45,8 @@ int dp_punt_fd(const struct dp *dp);
 /* Gives up to 'max' frames to 'fn', a few of each worker in turn; returns how many.  The descriptor
  * stays readable when there are more. */
 unsigned dp_punt_poll(struct dp *dp, unsigned max, dp_punt_fn fn, void *arg);
-/* Frames a second that each port may send to controllers, instead of DP_PUNT_RATE. */
+/* Frames a second that each port may send to controllers, instead of DP_PUNT_RATE, where its switch
+ * has no limit of its own (dp_pipeline_limit_punts()). */
 void dp_punt_set_rate(struct dp *dp, uint32_t pps);
 
 #endif

@@ -24,6 +24,10 @@
 #define TCP_FLAGS_OFFSET 13u
 #define TCP_CWR		 0x80u
 #define MAX_TAGS	 8u
+/* No TCP cuts smaller (Linux: TCP_MIN_SND_MSS), and no UDP sender into more (UDP_MAX_SEGMENTS):
+ * what is beyond both is a frame of 60 KB that costs its sender nothing and us as many segments. */
+#define SMALL_SEGMENT	   48u
+#define MAX_SMALL_SEGMENTS 128u
 
 #define SEG_FLAGS (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG)
 
@@ -99,6 +103,9 @@ static int set_segmentation(const struct virtio_net_hdr *hdr, struct rte_mbuf *m
 		return -EBADMSG;
 	if (m->pkt_len - headers <= hdr->gso_size)
 		return 0; /* One segment: an ordinary frame. */
+	if (hdr->gso_size < SMALL_SEGMENT &&
+	    m->pkt_len - headers > MAX_SMALL_SEGMENTS * (uint32_t)hdr->gso_size)
+		return -EBADMSG;
 	m->tso_segsz = hdr->gso_size;
 	m->ol_flags |= flag;
 	return 0;

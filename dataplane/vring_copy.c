@@ -4,6 +4,7 @@
  * segment (those are copied in line by vring_split.c and vring_packed.c).  vring_priv.h.
  */
 #include "dataplane/vring_priv.h"
+#include "dataplane/mbuf_append.h"
 
 #include <rte_mbuf.h>
 
@@ -52,33 +53,6 @@ bool vring_chain_read(const struct vring_chain *chain, void *ret, uint32_t size)
 	return size == 0;
 }
 
-/* Appends 'size' bytes to the frame 'm', whose last segment is *last. */
-static int mbuf_append(struct rte_mbuf *m, struct rte_mbuf **last, const uint8_t *from,
-		       uint32_t size, struct rte_mempool *pool)
-{
-	while (size > 0) {
-		uint16_t room = rte_pktmbuf_tailroom(*last);
-		uint16_t n = (uint16_t)RTE_MIN(size, (uint32_t)room);
-
-		if (room == 0) {
-			struct rte_mbuf *seg = rte_pktmbuf_alloc(pool);
-
-			if (seg == NULL)
-				return -ENOMEM;
-			(*last)->next = seg;
-			*last = seg;
-			m->nb_segs++;
-			continue;
-		}
-		rte_memcpy(rte_pktmbuf_mtod_offset(*last, void *, (*last)->data_len), from, n);
-		(*last)->data_len += n;
-		m->pkt_len += n;
-		from += n;
-		size -= n;
-	}
-	return 0;
-}
-
 int vring_chain_to_mbuf(const struct vring_chain *chain, uint32_t hdr_size, struct rte_mbuf *m,
 			struct rte_mempool *pool)
 {
@@ -89,8 +63,8 @@ int vring_chain_to_mbuf(const struct vring_chain *chain, uint32_t hdr_size, stru
 	vring_mbuf_init(m, 0);
 	for (uint32_t i = 0; i < chain->n; i++) {
 		uint32_t skip = RTE_MIN(hdr_size, chain->seg[i].size);
-		int rc = mbuf_append(m, &last, chain->seg[i].va + skip, chain->seg[i].size - skip,
-				     pool);
+		int rc = dp_mbuf_append(m, &last, chain->seg[i].va + skip,
+					chain->seg[i].size - skip, pool);
 
 		hdr_size -= skip;
 		if (rc != 0)

@@ -49,6 +49,9 @@ struct vmbus_channel {
 	uint32_t ring_offset; /* pages before the host-to-guest ring; 2 <= it <= n_pfns - 2 */
 	int kick_fd;	      /* eventfd: the guest signals; the server's */
 	int call_fd;	      /* eventfd: signals the guest; the server's */
+	/* While it is being opened: it is to be closed as soon as it is open.  Who waits for
+	 * something before it answers may answer with a failure now. */
+	bool unwanted;
 	uint8_t user_data[VMBUS_USER_DATA_SIZE];
 	void *priv; /* the device's */
 };

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define VMBUS_MSG_MAX 240 /* bytes of a message, [TLFS] 11.2 */
 /* Target processor of a channel that wants no interrupts. */
 #define VMBUS_NO_VP UINT32_MAX
 

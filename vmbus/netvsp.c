@@ -67,13 +67,15 @@ const struct netvsp_state *netvsp_state(const struct netvsp *n)
 
 int netvsp_commit(struct netvsp *n, const struct netvsp_state *next)
 {
-	int ret = 0;
+	const struct netvsp_state old = n->state;
+	int ret;
 
-	if (memcmp(next, &n->state, sizeof(*next)) == 0)
+	if (memcmp(next, &old, sizeof(old)) == 0)
 		return 0;
-	ret = n->ops->changed(n->ctx, next);
-	if (ret == 0)
-		n->state = *next;
+	n->state = *next;
+	ret = n->ops->changed(n->ctx, &n->state);
+	if (ret < 0)
+		n->state = old;
 	return ret;
 }
 
@@ -210,9 +212,10 @@ void netvsp_send_vf(struct netvsp *n)
 
 void netvsp_set_vf(struct netvsp *n, bool present, uint32_t serial)
 {
+	bool same = present == n->vf_present && serial == n->vf_serial;
 	struct netvsp_state next = n->state;
 
-	if (present == n->vf_present && serial == n->vf_serial)
+	if (same && (present || !next.vf_active)) /* it may be active since before a restart */
 		return;
 	n->vf_present = present;
 	n->vf_serial = serial;

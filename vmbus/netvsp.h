@@ -91,13 +91,14 @@ struct netvsp_ops {
 	void (*send_nvsp)(void *ctx, const void *msg, size_t size);
 	/* Bytes of the buffer that GPADL 'id' makes; 0: there is none. */
 	uint64_t (*gpadl_size)(void *ctx, uint32_t id);
-	/* The state is about to be '*state'; before this returns no worker goes by the old one, as
-	 * far as they differ in what frames do by (netvsp_state() is the old one still).  0, or
-	 * negative: what the guest asked for is answered with a failure, and the state is as
-	 * before; but what takes away (revoke, halt, reset, a lesser configuration) happens all the
-	 * same. */
+	/* The state is another: '*state', which netvsp_state() gives already.  Before this returns
+	 * no worker goes by the old one, as far as they differ in what frames do by.  0, or
+	 * negative: then it becomes the old one again, and what the guest asked for is answered
+	 * with a failure; but what takes away (revoke, halt, reset, a lesser configuration) happens
+	 * all the same. */
 	int (*changed)(void *ctx, const struct netvsp_state *state);
-	/* Offers 'n' subchannels to the guest: after the answer that grants them.  */
+	/* There shall be 'n' subchannels in all, offered already or not: after the answer that
+	 * grants them. */
 	void (*offer_subchannels)(void *ctx, unsigned n);
 	/* The guest asks for another address; 0 or negative. */
 	int (*set_mac)(void *ctx, const uint8_t mac[6]);

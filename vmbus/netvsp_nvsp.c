@@ -5,6 +5,9 @@
  * Guests that asked for a completion get one, whatever they said: with the message that they wait
  * for where there is one, empty where not (Linux takes a payload it does not expect for a fault,
  * and stalls its switch of data paths).
+ *
+ * A message may come twice: when this process dies between dealing with it and answering it, the
+ * next one finds it again (vmq/control.h).  The second time it is answered as the first.
  */
 #include "vmbus/netvsp_priv.h"
 
@@ -165,35 +168,53 @@ static uint32_t section_size(const struct netvsp *n)
 	return (mtu + SECTION_EXTRA + SECTION_ALIGN - 1) / SECTION_ALIGN * SECTION_ALIGN;
 }
 
+static void answer_recv_buf(struct netvsp *n, const struct call *call)
+{
+	const struct netvsp_state *s = &n->state;
+	struct nvsp_msg reply;
+
+	memset(&reply, 0, sizeof(reply));
+	reply.type = NVSP_SEND_RECV_BUF_COMPLETE;
+	reply.recv_buf_complete.status = NVSP_STATUS_SUCCESS;
+	reply.recv_buf_complete.n_sections = 1; /* Linux takes no more, and from byte 0 */
+	reply.recv_buf_complete.section_size = s->recv_section_size;
+	reply.recv_buf_complete.count = s->n_recv_sections;
+	reply.recv_buf_complete.end = s->recv_section_size * s->n_recv_sections;
+	answer(n, call, &reply);
+}
+
 static void on_recv_buf(struct netvsp *n, const struct call *call, const struct nvsp_msg *m)
 {
 	struct netvsp_state next = n->state;
 	uint64_t size = n->ops->gpadl_size(n->ctx, m->buf.gpadl);
-	struct nvsp_msg reply;
 
 	if (n->state.n_recv_sections != 0) {
-		refuse_for(n, call, m->type, NETVSP_FAULT_NVSP_ORDER);
+		if (m->buf.gpadl == n->state.recv_gpadl && m->buf.id == n->state.recv_id)
+			answer_recv_buf(n, call);
+		else
+			refuse_for(n, call, m->type, NETVSP_FAULT_NVSP_ORDER);
 		return;
 	}
 	next.recv_gpadl = m->buf.gpadl;
 	next.recv_id = m->buf.id;
 	next.recv_section_size = section_size(n);
 	next.n_recv_sections = (uint32_t)(size / next.recv_section_size);
-	if (size > (uint64_t)NETVSP_MAX_RECV_PAGES * PAGE_SIZE || next.n_recv_sections < 2) {
+	if (size > (uint64_t)NETVSP_MAX_RECV_PAGES * PAGE_SIZE || next.n_recv_sections < 2)
 		refuse_for(n, call, m->type, NETVSP_FAULT_BUFFER);
-		return;
-	}
-	if (netvsp_commit(n, &next) < 0) {
+	else if (netvsp_commit(n, &next) < 0)
 		refuse(n, call, m->type);
-		return;
-	}
+	else
+		answer_recv_buf(n, call);
+}
+
+static void answer_send_buf(struct netvsp *n, const struct call *call)
+{
+	struct nvsp_msg reply;
+
 	memset(&reply, 0, sizeof(reply));
-	reply.type = NVSP_SEND_RECV_BUF_COMPLETE;
-	reply.recv_buf_complete.status = NVSP_STATUS_SUCCESS;
-	reply.recv_buf_complete.n_sections = 1; /* Linux takes no more, and from byte 0 */
-	reply.recv_buf_complete.section_size = next.recv_section_size;
-	reply.recv_buf_complete.count = next.n_recv_sections;
-	reply.recv_buf_complete.end = next.recv_section_size * next.n_recv_sections;
+	reply.type = NVSP_SEND_SEND_BUF_COMPLETE;
+	reply.send_buf_complete.status = NVSP_STATUS_SUCCESS;
+	reply.send_buf_complete.section_size = n->state.send_section_size;
 	answer(n, call, &reply);
 }
 
@@ -201,29 +222,24 @@ static void on_send_buf(struct netvsp *n, const struct call *call, const struct 
 {
 	struct netvsp_state next = n->state;
 	uint64_t size = n->ops->gpadl_size(n->ctx, m->buf.gpadl);
-	struct nvsp_msg reply;
 
 	if (n->state.n_send_sections != 0) {
-		refuse_for(n, call, m->type, NETVSP_FAULT_NVSP_ORDER);
+		if (m->buf.gpadl == n->state.send_gpadl && m->buf.id == n->state.send_id)
+			answer_send_buf(n, call);
+		else
+			refuse_for(n, call, m->type, NETVSP_FAULT_NVSP_ORDER);
 		return;
 	}
 	next.send_gpadl = m->buf.gpadl;
 	next.send_id = m->buf.id;
 	next.send_section_size = NETVSP_SEND_SECTION;
 	next.n_send_sections = (uint32_t)(size / NETVSP_SEND_SECTION);
-	if (size > (uint64_t)NETVSP_MAX_RECV_PAGES * PAGE_SIZE || next.n_send_sections == 0) {
+	if (size > (uint64_t)NETVSP_MAX_RECV_PAGES * PAGE_SIZE || next.n_send_sections == 0)
 		refuse_for(n, call, m->type, NETVSP_FAULT_BUFFER);
-		return;
-	}
-	if (netvsp_commit(n, &next) < 0) {
+	else if (netvsp_commit(n, &next) < 0)
 		refuse(n, call, m->type);
-		return;
-	}
-	memset(&reply, 0, sizeof(reply));
-	reply.type = NVSP_SEND_SEND_BUF_COMPLETE;
-	reply.send_buf_complete.status = NVSP_STATUS_SUCCESS;
-	reply.send_buf_complete.section_size = NETVSP_SEND_SECTION;
-	answer(n, call, &reply);
+	else
+		answer_send_buf(n, call);
 }
 
 /* Under whatever number: what a guest takes away is not touched any more. */
@@ -244,31 +260,45 @@ static void on_revoke(struct netvsp *n, const struct call *call, const struct nv
 	answer_empty(n, call);
 }
 
-static void on_subchannel(struct netvsp *n, const struct call *call, const struct nvsp_msg *m)
+static void answer_subchannels(struct netvsp *n, const struct call *call)
 {
-	uint32_t most = n->conf.max_queues > 0 ? n->conf.max_queues - 1u : 0;
-	struct netvsp_state next = n->state;
 	struct nvsp_msg reply;
 
-	if (n->state.nvsp_version < NVSP_V5 || n->state.n_subchannels != 0 || !n->state.rndis_up ||
-	    m->subchannel.op != SUBCHANNEL_ALLOCATE) {
-		refuse_for(n, call, m->type, NETVSP_FAULT_NVSP_ORDER);
-		return;
-	}
-	if (most > NETVSP_MAX_CHANNELS - 1)
-		most = NETVSP_MAX_CHANNELS - 1;
-	next.n_subchannels = (uint16_t)(m->subchannel.count < most ? m->subchannel.count : most);
-	if (netvsp_commit(n, &next) < 0) {
-		refuse(n, call, m->type);
-		return;
-	}
 	memset(&reply, 0, sizeof(reply));
 	reply.type = NVSP_SUBCHANNEL;
 	reply.subchannel_complete.status = NVSP_STATUS_SUCCESS;
-	reply.subchannel_complete.count = next.n_subchannels;
+	reply.subchannel_complete.count = n->state.n_subchannels;
 	answer(n, call, &reply);
-	if (next.n_subchannels > 0)
-		n->ops->offer_subchannels(n->ctx, next.n_subchannels);
+	if (n->state.n_subchannels > 0)
+		n->ops->offer_subchannels(n->ctx, n->state.n_subchannels);
+}
+
+static uint16_t grant(const struct netvsp *n, uint32_t asked)
+{
+	uint32_t most = n->conf.max_queues > 0 ? n->conf.max_queues - 1u : 0;
+
+	if (most > NETVSP_MAX_CHANNELS - 1)
+		most = NETVSP_MAX_CHANNELS - 1;
+	return (uint16_t)(asked < most ? asked : most);
+}
+
+static void on_subchannel(struct netvsp *n, const struct call *call, const struct nvsp_msg *m)
+{
+	struct netvsp_state next = n->state;
+	bool again = n->state.n_subchannels != 0;
+
+	if (n->state.nvsp_version < NVSP_V5 || !n->state.rndis_up ||
+	    m->subchannel.op != SUBCHANNEL_ALLOCATE ||
+	    (again && m->subchannel.count < n->state.n_subchannels)) {
+		refuse_for(n, call, m->type, NETVSP_FAULT_NVSP_ORDER);
+		return;
+	}
+	if (!again)
+		next.n_subchannels = grant(n, m->subchannel.count);
+	if (netvsp_commit(n, &next) < 0)
+		refuse(n, call, m->type);
+	else
+		answer_subchannels(n, call);
 }
 
 /* The completion tells the guest that frames go the other way from now on. */

@@ -28,6 +28,7 @@ struct vmbus_remote_opts {
 	const char *path; /* of the NIC's attach socket */
 	const struct vmbus_remote_memory *memory;
 	unsigned n_memory;
+	uint32_t retry_ms; /* between attempts to connect; 0: 100 */
 	/* Something for people: connected, refused and why, lost.  May be NULL. */
 	void (*event)(void *ctx, const char *text);
 	void *ctx;
@@ -37,7 +38,9 @@ struct vmbus_remote_opts {
  * negative errno. */
 int vmbus_remote_create(struct vmbus_server *server, const struct vmbus_remote_opts *opts,
 			struct vmbus_remote **ret_remote, struct err *err);
-/* Withdraws the device and closes.  Takes NULL. */
+/* Withdraws the device and closes; the guest may hold the device until the server ends, which needs
+ * nothing of ours.  Waits up to 0.2 s for a switch that touches guest memory to stop.  Takes NULL.
+ */
 void vmbus_remote_destroy(struct vmbus_remote *remote);
 /* Changes when it connects again: ask each time.  -1: none now. */
 int vmbus_remote_fd(const struct vmbus_remote *remote);

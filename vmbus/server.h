@@ -4,9 +4,11 @@
  * without threads, clocks or I/O: messages go in by vmbus_server_message(), and come out by
  * 'struct vmbus_host_ops'.  Devices hang on it by channel.h.
  *
- * 	DISCONNECTED ──INITIATE_CONTACT (version we know)──► CONNECTED ──REQUESTOFFERS──►
- * OFFERS_SENT ▲                                                │  ▲                           │
- * 	     └───UNLOAD, when all devices let go──────────────┴──┴──INITIATE_CONTACT: reset──┘
+ * 	          contact: a version we know             REQUESTOFFERS
+ * 	DISCONNECTED ─────────────────────► CONNECTED ─────────────────► OFFERS_SENT
+ * 	    ▲                                   │                             │
+ * 	    └── UNLOAD, or contact once more: ──┴─────────────────────────────┘
+ * 	        answered when all devices have let go
  *
  * Nothing here waits: what needs a device's consent (closing a channel, tearing down a GPADL,
  * answering UNLOAD) goes on when the device says so.  A guest that breaks the rules is counted by
@@ -37,7 +39,6 @@
 #define VMBUS_V5_3 0x00050003u
 
 #define VMBUS_MAX_RELID 2047 /* the last bit of a processor's event flags */
-#define VMBUS_MSG_MAX	240  /* bytes of a message, [TLFS] 11.2 */
 /* Connections that messages may be posted to. */
 #define VMBUS_MSG_CONNECTION	 1
 #define VMBUS_MSG_CONNECTION_5_0 4
@@ -80,23 +81,29 @@ struct vmbus_server_info {
 	bool offers_sent;
 	uint32_t n_channels, n_open, n_gpadls, n_gpadl_pages, n_queued;
 	uint64_t messages_in, messages_out;
+	uint64_t parent_to_child, child_to_parent; /* addresses of monitor pages; 0: none */
 	uint64_t faults[VMBUS_N_FAULTS];
 };
 
 /* 'ops' is borrowed for life.  0 or -ENOMEM. */
 int vmbus_server_create(const struct vmbus_host_ops *ops, void *ctx,
 			const struct vmbus_server_opts *opts, struct vmbus_server **ret_server);
-/* All devices must have been withdrawn.  Takes NULL. */
+/* All devices must have been withdrawn.  Those that the guest still holds are gone with this, and
+ * must close at once: who has others waits for vmbus_server_reset() first.  Not from a callback.
+ * Takes NULL. */
 void vmbus_server_destroy(struct vmbus_server *server);
 
-/* The guest posted 'size' bytes (at most VMBUS_MSG_MAX) to 'connection_id'.  Returns 0, or -EINVAL
- * when nobody listens there (HV_STATUS_INVALID_CONNECTION_ID). */
+/* The guest posted 'size' bytes (at most VMBUS_MSG_MAX) to 'connection_id'.  Returns 0; -EINVAL
+ * when nobody listens there (HV_STATUS_INVALID_CONNECTION_ID); -EAGAIN when the guest has left too
+ * many answers unread, the message was not taken, and it is to try again
+ * (HV_STATUS_INSUFFICIENT_BUFFERS). */
 int vmbus_server_message(struct vmbus_server *server, uint32_t connection_id, const void *msg,
 			 size_t size);
 /* The slot that post() found taken is free. */
 void vmbus_server_slot_free(struct vmbus_server *server);
 /* The machine was reset: as UNLOAD, without an answer.  'done' runs when no device touches guest
- * memory any more, perhaps before this returns. */
+ * memory any more, perhaps before this returns; another reset until then takes its place.  May be
+ * NULL. */
 void vmbus_server_reset(struct vmbus_server *server, void (*done)(void *ctx), void *ctx);
 
 /* Guests that signal by monitor pages (monitor.h): where they are, NULL when there are none. */

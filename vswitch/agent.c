@@ -14,7 +14,6 @@
 #include <stdlib.h>
 
 #define ANSWER_LIMIT (4u << 20)
-#define MISS_SEND    128u /* what a controller that does not say gets of a packet (7.3.2) */
 
 int vs_agent_create(struct vs *vs, const char *sw, struct vs_agent **ret_agent)
 {
@@ -24,7 +23,7 @@ int vs_agent_create(struct vs *vs, const char *sw, struct vs_agent **ret_agent)
 		return -ENOMEM;
 	agent->vs = vs;
 	snprintf(agent->sw, sizeof(agent->sw), "%s", sw);
-	agent->config = (struct of_config){.flags = OFPC_FRAG_NORMAL, .miss_send_len = MISS_SEND};
+	agent->fragments = OFPC_FRAG_NORMAL;
 	agent->buffers = vs_packet_buffers_create();
 	if (agent->buffers == NULL || vs_agent_tables_create(agent) != 0) {
 		vs_packet_buffers_destroy(agent->buffers);
@@ -67,8 +66,9 @@ static enum of_error features(const struct vs_request *req, struct rd *rd, struc
 		.datapath_id = req->agent->datapath_id,
 		.n_buffers = VS_PACKET_BUFFERS,
 		.n_tables = VS_FLOW_TABLES,
-		.capabilities =
-			OFPC_FLOW_STATS | OFPC_TABLE_STATS | OFPC_PORT_STATS | OFPC_GROUP_STATS,
+		.auxiliary_id = req->ch->aux_id,
+		.capabilities = OFPC_FLOW_STATS | OFPC_TABLE_STATS | OFPC_PORT_STATS |
+				OFPC_GROUP_STATS | OFPC_QUEUE_STATS,
 	};
 
 	if (of_msg_empty(rd) != OF_OK)
@@ -77,11 +77,15 @@ static enum of_error features(const struct vs_request *req, struct rd *rd, struc
 	return OF_OK;
 }
 
+/* How fragments are treated is the switch's, how much is told of a packet the controller's. */
 static enum of_error get_config(const struct vs_request *req, struct rd *rd, struct wr *wr)
 {
+	const struct of_config config = {.flags = req->agent->fragments,
+					 .miss_send_len = vs_channel_main(req->ch)->miss_send_len};
+
 	if (of_msg_empty(rd) != OF_OK)
 		return OFPBRC_BAD_LEN;
-	of_config_encode(wr, OFPT_GET_CONFIG_REPLY, req->header.xid, &req->agent->config);
+	of_config_encode(wr, OFPT_GET_CONFIG_REPLY, req->header.xid, &config);
 	return OF_OK;
 }
 
@@ -97,7 +101,8 @@ static enum of_error set_config(const struct vs_request *req, struct rd *rd, str
 		return error;
 	if ((config.flags & OFPC_FRAG_MASK) == OFPC_FRAG_REASM)
 		return OFPSCFC_BAD_FLAGS;
-	req->agent->config = config;
+	req->agent->fragments = config.flags & OFPC_FRAG_MASK;
+	vs_channel_main(req->ch)->miss_send_len = config.miss_send_len;
 	vs_flows_drop_fragments(req->agent->flows,
 				(config.flags & OFPC_FRAG_MASK) == OFPC_FRAG_DROP);
 	return OF_OK;
@@ -184,7 +189,7 @@ static enum of_error answer(const struct vs_request *req, struct wr *wr)
 		return OFPBRC_BAD_VERSION;
 	if (type >= OF_N_MSG_TYPES || handlers[type].fn == NULL)
 		return OFPBRC_BAD_TYPE;
-	if (handlers[type].changes && req->ch->role == OFPCR_ROLE_SLAVE)
+	if (handlers[type].changes && vs_channel_main(req->ch)->role == OFPCR_ROLE_SLAVE)
 		return OFPBRC_IS_SLAVE;
 	/* Also what fails may have changed something on its way. */
 	req->agent->unseen |= handlers[type].changes;

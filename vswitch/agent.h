@@ -34,8 +34,8 @@ struct vs_agent {
 	char sw[64];
 	struct vs_flows *flows;
 	uint64_t datapath_id;
-	struct of_config config;
-	bool unseen; /* something was changed: workers may not follow it yet */
+	uint16_t fragments; /* OFPC_FRAG_*: what becomes of them */
+	bool unseen;	    /* something was changed: workers may not follow it yet */
 	/* The highest generation that a role request named (6.3.4). */
 	bool has_generation;
 	uint64_t generation_id;
@@ -65,13 +65,16 @@ void vs_agent_drained(struct vs_agent *agent, struct vs_channel *ch);
 void vs_agent_channel_gone(struct vs_agent *agent, struct vs_channel *ch);
 
 /* What a connection wants to hear unasked before it says: all that controllers hear (6.3.5), or
- * nothing on the management socket. */
-void vs_async_default(bool management, struct of_async *ret_async);
+ * nothing on the management socket; and how much of a packet (7.3.2). */
+void vs_wishes_default(bool management, struct vs_channel *ch);
 
 /* A connection came, or hears of other things than before: by its role, its masks. */
 void vs_agent_wishes_changed(struct vs_agent *agent);
 /* Does anybody want packet-ins for this reason? */
 bool vs_agent_wants_packet_in(const struct vs_agent *agent, uint8_t reason);
+/* The least that any of them wants of a packet that no output sent (7.3.2): OF_MAX_LEN_ALL when all
+ * want all of it, unbuffered. */
+uint16_t vs_agent_miss_send_len(const struct vs_agent *agent, uint8_t reason);
 
 /* Ten times a second, and when ports came or went: tells of ports that are not as they were told
  * last. */

@@ -173,7 +173,7 @@ enum of_error vs_agent_bundle_add(const struct vs_request *req, struct rd *rd, s
 
 	if (error != OF_OK)
 		return error;
-	if (req->ch->role == OFPCR_ROLE_SLAVE)
+	if (vs_channel_main(req->ch)->role == OFPCR_ROLE_SLAVE)
 		return OFPBRC_IS_SLAVE;
 	b = find(req->ch, add.id);
 	if (b != NULL && b->closed)
@@ -289,7 +289,7 @@ enum of_error vs_agent_bundle_control(const struct vs_request *req, struct rd *r
 	struct of_bundle_control control;
 	enum of_error error = of_bundle_control_decode(rd, &control);
 
-	if (error == OF_OK && req->ch->role == OFPCR_ROLE_SLAVE)
+	if (error == OF_OK && vs_channel_main(req->ch)->role == OFPCR_ROLE_SLAVE)
 		error = OFPBRC_IS_SLAVE;
 	if (error == OF_OK)
 		error = control_one(req, &control);

@@ -21,6 +21,7 @@ static void depose(struct vs_agent *agent)
 
 enum of_error vs_agent_role(const struct vs_request *req, struct rd *rd, struct wr *wr)
 {
+	struct vs_channel *ch = vs_channel_main(req->ch);
 	struct vs_agent *agent = req->agent;
 	struct of_role role;
 	enum of_error error = of_role_decode(rd, &role);
@@ -36,9 +37,9 @@ enum of_error vs_agent_role(const struct vs_request *req, struct rd *rd, struct 
 	if (role.role == OFPCR_ROLE_MASTER)
 		depose(agent);
 	if (role.role != OFPCR_ROLE_NOCHANGE)
-		req->ch->role = (enum of_role_type)role.role;
+		ch->role = (enum of_role_type)role.role;
 	vs_agent_wishes_changed(agent);
-	role.role = req->ch->role;
+	role.role = ch->role;
 	role.generation_id = agent->has_generation ? agent->generation_id : UINT64_MAX;
 	of_role_encode(wr, OFPT_ROLE_REPLY, req->header.xid, &role);
 	return OF_OK;
@@ -48,14 +49,19 @@ enum of_error vs_agent_get_async(const struct vs_request *req, struct rd *rd, st
 {
 	if (of_msg_empty(rd) != OF_OK)
 		return OFPBRC_BAD_LEN;
-	of_async_encode(wr, OFPT_GET_ASYNC_REPLY, req->header.xid, &req->ch->async);
+	of_async_encode(wr, OFPT_GET_ASYNC_REPLY, req->header.xid,
+			&vs_channel_main(req->ch)->async);
 	return OF_OK;
 }
 
 enum of_error vs_agent_set_async(const struct vs_request *req, struct rd *rd, struct wr *wr)
 {
-	enum of_error error = of_async_decode(rd, &req->ch->async);
+	struct of_async async;
+	enum of_error error = of_async_decode(rd, &async);
 
+	if (error != OF_OK)
+		return error;
+	vs_channel_main(req->ch)->async = async;
 	vs_agent_wishes_changed(req->agent);
-	return error;
+	return OF_OK;
 }

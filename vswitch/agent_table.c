@@ -204,7 +204,7 @@ enum of_error vs_mp_table_features(const struct vs_request *req, struct rd *rd,
 	if (rd->left != 0) {
 		enum of_error error;
 
-		if (req->ch->role == OFPCR_ROLE_SLAVE)
+		if (vs_channel_main(req->ch)->role == OFPCR_ROLE_SLAVE)
 			return OFPBRC_IS_SLAVE;
 		error = go_through(req->agent, *rd, false);
 		if (error != OF_OK)

@@ -57,6 +57,15 @@ static struct io *io_of(struct vs_channel *ch)
 	return (struct io *)ch;
 }
 
+void vs_channel_counts_add(struct vs_channel_counts *to, const struct vs_channel_counts *from)
+{
+	to->rx_messages += from->rx_messages;
+	to->tx_messages += from->tx_messages;
+	to->dropped += from->dropped;
+	to->garbage += from->garbage;
+	to->errors += from->errors;
+}
+
 size_t vs_channel_waiting(const struct vs_channel *ch)
 {
 	const struct io *io = (const struct io *)ch;

@@ -65,12 +65,22 @@ struct vs_channel_counts {
 	uint64_t errors;  /* error messages of the peer */
 };
 
-/* What the agent keeps for a connection, and reads. */
+void vs_channel_counts_add(struct vs_channel_counts *to, const struct vs_channel_counts *from);
+
+/* What the agent keeps for a connection, and reads.
+ *
+ * A controller may have auxiliary connections beside its main one (6.3.5; controllers_aux.c).  Role
+ * and wishes are the controller's: only the main connection's count (vs_channel_main()), and only
+ * main connections are in the agent's list. */
 struct vs_channel {
 	struct vs_channel *next;
 	struct vs_agent *agent;
-	enum of_role_type role; /* EQUAL until asked otherwise */
+	struct vs_channel *main; /* of an auxiliary one: whose it is; NULL: it is a main one */
+	struct vs_channel *aux;	 /* a main one's, that have said hello, by 'next' */
+	uint8_t aux_id;		 /* 0: it is a main one */
+	enum of_role_type role;	 /* EQUAL until asked otherwise */
 	struct of_async async;
+	uint16_t miss_send_len; /* bytes of a packet that no output sent to controllers (7.3.2) */
 	struct vs_bundles *bundles; /* agent_bundle.c; NULL: none open */
 	bool management;	    /* of the management socket: no controller */
 	struct vs_remote *remote;   /* by which target it came; NULL: by none */
@@ -82,6 +92,12 @@ struct vs_channel {
 	bool busy; /* it is not over: hand in no message until vs_agent_drained() clears this */
 	bool up;   /* hello was exchanged: messages may be sent */
 };
+
+/* Where the controller's role and wishes are. */
+static inline struct vs_channel *vs_channel_main(struct vs_channel *ch)
+{
+	return ch->main != NULL ? ch->main : ch;
+}
 
 /* Takes 'bev', also on failure; it is connected, or TLS that still shakes hands.  Says hello at
  * once.  0 or -ENOMEM. */

@@ -5,6 +5,7 @@
 #include "vswitch/cmd.h"
 
 #include "ctl/conf.h"
+#include "dataplane/punt.h"
 #include "vswitch/controllers.h"
 #include "vswitch/verify.h"
 
@@ -108,6 +109,7 @@ static const struct {
 	{"egress", "vlan", "the port accepts the VLAN (private VLANs included)", "egress-vlan"},
 	{"egress", "tag", "pushes, pops or renames the tag", "no-mbuf"},
 	{"egress", "capture", "copies frames for running captures", ""},
+	{"egress", "queue", "the rate of the queue that a rule chose", "queue-limit"},
 	{"egress", "size", "fits the MTU, or is cut if it is a super-frame", "tx-too-big"},
 	{"egress", "offload", "checksums and segmentation the port cannot do",
 	 "tx-offload no-mbuf"},
@@ -161,6 +163,9 @@ static int switch_show(void *ctx, struct ctl_call *call, const json_t *params, j
 	json_object_set_new(row, "fail_mode", json_string(sw->secure ? "secure" : "standalone"));
 	snprintf(id, sizeof(id), "%016" PRIx64, vs_datapath_id(sw));
 	json_object_set_new(row, "datapath_id", json_string(id));
+	json_object_set_new(row, "controller_limit",
+			    json_integer(sw->controller_limit != 0 ? sw->controller_limit
+								   : DP_PUNT_RATE));
 	if (json_is_true(json_object_get(params, "pipeline")))
 		json_object_set_new(row, "pipeline", pipeline_json());
 	*ret = row;

@@ -99,12 +99,16 @@ static void up(void *ctx, struct vs_channel *ch)
 	}
 	(void)unlink_channel(&c->opening, ch);
 	ch->agent = vs_switch_agent(c->vs, c->sw);
-	vs_async_default(live->management, &ch->async);
+	vs_wishes_default(live->management, ch);
 	append(&ch->agent->channels, ch);
 	ch->agent->n_channels++;
 	vs_agent_wishes_changed(ch->agent);
 	if (live->management)
 		return;
+	if (!vs_remote_target(live->remote)->listens) {
+		live->main = ch;
+		vs_aux_open(live);
+	}
 	c->n_up++;
 	vs_fail_mode_changed(c);
 	tell(c->vs, "controller-up", "switch %s: controller %s is connected", c->sw, ch->peer);
@@ -120,7 +124,7 @@ static void wake_management(struct vs_channel *ch, const struct of_header *heade
 
 	if (header->type == OFPT_SET_CONFIG && of_config_decode(&rd, &config) == OF_OK &&
 	    config.miss_send_len != 0) {
-		vs_async_default(false, &ch->async);
+		vs_wishes_default(false, ch);
 		vs_agent_wishes_changed(ch->agent);
 	}
 }
@@ -138,21 +142,16 @@ static void drained(void *ctx, struct vs_channel *ch)
 	vs_agent_drained(ch->agent, ch);
 }
 
-static void count(struct vs_channel_counts *to, const struct vs_channel_counts *from)
-{
-	to->rx_messages += from->rx_messages;
-	to->tx_messages += from->tx_messages;
-	to->dropped += from->dropped;
-	to->garbage += from->garbage;
-	to->errors += from->errors;
-}
-
 /* Takes it out of every list; returns whether it had said hello. */
 static bool forget(struct vs_controller_live *live, struct vs_channel *ch)
 {
 	struct vs_controllers *c = live->of;
 
-	count(&live->past, &ch->counts);
+	vs_channel_counts_add(&live->past, &ch->counts);
+	if (live->main == ch) {
+		vs_aux_close(live, 0);
+		live->main = NULL;
+	}
 	if (!vs_remote_target(live->remote)->listens)
 		live->since_ns = clock_mono_ns();
 	if (unlink_channel(&c->opening, ch) || ch->agent == NULL)
@@ -203,6 +202,7 @@ static void live_destroy(struct vs_controller_live *live)
 {
 	struct vs_agent *agent = vs_switch_agent(live->of->vs, live->of->sw);
 
+	vs_aux_close(live, 0);
 	close_channels(live, &live->of->opening);
 	if (agent != NULL)
 		close_channels(live, &agent->channels);
@@ -211,14 +211,17 @@ static void live_destroy(struct vs_controller_live *live)
 	free(live);
 }
 
+/* 'm': NULL for the management socket. */
 static int live_create(struct vs_controllers *c, const struct vs_target *target, struct vs_tls *tls,
-		       unsigned probe_ms, bool management, bool patient, struct err *err)
+		       const struct vs_controller *m, bool patient, struct err *err)
 {
 	struct vs_controller_live *live = calloc(1, sizeof(*live));
 	const struct vs_remote_opts opts = {
 		.base = c->vs->opts.base,
 		.target = *target,
-		.channel = {.ops = &channel_ops, .ctx = live, .probe_ms = probe_ms},
+		.channel = {.ops = &channel_ops,
+			    .ctx = live,
+			    .probe_ms = m != NULL ? m->probe_ms : 0},
 		.tls = tls,
 		.opened = opened,
 		.ctx = live,
@@ -233,9 +236,10 @@ static int live_create(struct vs_controllers *c, const struct vs_target *target,
 	}
 	live->of = c;
 	live->tls = tls;
-	live->management = management;
+	live->management = m == NULL;
 	live->fresh = true;
-	live->probe_ms = probe_ms;
+	live->probe_ms = m != NULL ? m->probe_ms : 0;
+	live->n_aux = m != NULL ? m->n_aux : 0;
 	live->since_ns = clock_mono_ns();
 	live->next = c->list;
 	c->list = live;
@@ -269,7 +273,7 @@ static void need_management(struct vs_controllers *c)
 	if (!management_target(c, &target))
 		vs_event(c->vs, "controller", NULL,
 			 "switch %s has no management socket: its path would be too long", c->sw);
-	else if (live_create(c, &target, NULL, 0, true, true, &err) != 0)
+	else if (live_create(c, &target, NULL, NULL, true, &err) != 0)
 		vs_event(c->vs, "controller", NULL, "switch %s has no management socket: %s", c->sw,
 			 err.what);
 }
@@ -317,7 +321,7 @@ static int need_controller(struct vs *vs, const struct vs_controller *m, bool st
 	if (rc == 0 && target.tls)
 		rc = vs_tls_create(&files, starting, &tls, err);
 	if (rc == 0)
-		rc = live_create(c, &target, tls, m->probe_ms, false, starting, err);
+		rc = live_create(c, &target, tls, m, starting, err);
 	if (rc != 0)
 		vs_tls_destroy(tls);
 	return rc;
@@ -404,14 +408,17 @@ static const struct vs_controller *model_of(const struct vs_controllers *c,
 static void adjust(struct vs_controller_live *live, const struct vs_controller *m)
 {
 	const struct vs_tls_files files = {m->ca, m->cert, m->key};
-	struct vs_tls *tls = NULL;
+	struct vs_tls *tls = NULL, *old = NULL;
 
 	if (live->tls != NULL && vs_tls_create(&files, false, &tls, NULL) == 0) {
-		vs_tls_destroy(live->tls);
+		old = live->tls;
 		live->tls = tls;
 	}
 	live->probe_ms = m->probe_ms;
+	live->n_aux = m->n_aux;
 	vs_remote_set(live->remote, m->probe_ms, live->tls);
+	vs_aux_open(live);
+	vs_tls_destroy(old);
 }
 
 static void settle_targets(struct vs_controllers *c)

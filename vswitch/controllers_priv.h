@@ -4,6 +4,7 @@
  *
  * 	controllers.c       targets and connections, from one model to the next
  * 	controllers_list.c  what people see of them
+ * 	controllers_aux.c   auxiliary connections
  * 	fail_mode.c         the switch without them
  */
 #ifndef VSWITCH_CONTROLLERS_PRIV_H
@@ -14,6 +15,7 @@
 #include "vswitch/remote.h"
 
 struct vs_tls;
+struct vs_controller_aux;
 
 /* A target of a switch. */
 struct vs_controller_live {
@@ -24,6 +26,9 @@ struct vs_controller_live {
 	bool management; /* the socket that is always there */
 	bool fresh;	 /* made by an apply that is not committed */
 	unsigned probe_ms;
+	struct vs_channel *main; /* of a target that connects: up; NULL: it is not */
+	struct vs_controller_aux *aux[VS_MAX_AUX];
+	unsigned n_aux;		       /* wanted */
 	uint64_t since_ns;	       /* in this state, as far as connections tell */
 	struct vs_channel_counts past; /* of connections that are gone */
 };
@@ -47,6 +52,16 @@ struct vs_controllers {
 /* By which of its targets a connection came. */
 struct vs_controller_live *vs_controllers_of(const struct vs_controllers *c,
 					     const struct vs_channel *ch);
+
+/* controllers_aux.c.  The main connection is up, or options changed: those that are wanted are
+ * opened, others closed. */
+void vs_aux_open(struct vs_controller_live *live);
+/* From the one with this index on (its id is one more); 0: all.  The main connection goes. */
+void vs_aux_close(struct vs_controller_live *live, unsigned from);
+typedef void (*vs_aux_fn)(void *arg, const struct vs_remote *remote, const struct vs_channel *ch,
+			  unsigned id);
+/* 'ch' may be NULL. */
+void vs_aux_each(const struct vs_controller_live *live, vs_aux_fn fn, void *arg);
 
 /* fail_mode.c: the configuration may have changed; the first controller came, or the last went;
  * time passes. */

@@ -98,6 +98,8 @@ void vs_flows_barrier(struct vs_flows *flows);
 enum of_error vs_flows_packet_out(struct vs_flows *flows, uint32_t in_port,
 				  const struct of_actions *actions, const uint8_t *data,
 				  size_t size);
+/* So many packets a second a port may send to controllers; 0: as many as by itself (punt.h). */
+void vs_flows_limit_punts(struct vs_flows *flows, uint32_t pps);
 /* Controllers want packets whose TTL a rule decrements to nothing; at first they do not. */
 void vs_flows_tell_ttl(struct vs_flows *flows, bool tell);
 

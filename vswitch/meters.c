@@ -170,9 +170,8 @@ static void retire(struct vs_meters *meters, struct vs_meter *meter)
 
 static enum of_error check(const struct of_meter *of)
 {
-	/* The virtual ones have nothing to measure: we have no slow path, and what goes to
-	 * controllers is limited for each of them. */
-	if (of->id == 0 || of->id > OF_METER_MAX)
+	/* We have no slow path that could be measured. */
+	if (of->id == 0 || (of->id > OF_METER_MAX && of->id != OF_METER_CONTROLLER))
 		return OFPMMFC_INVALID_METER;
 	if ((of->flags & ~OFPMF_ALL) != 0 ||
 	    (of->flags & (OFPMF_KBPS | OFPMF_PKTPS)) == (OFPMF_KBPS | OFPMF_PKTPS))
@@ -181,6 +180,9 @@ static enum of_error check(const struct of_meter *of)
 		return OFPMMFC_OUT_OF_BANDS;
 	for (size_t i = 0; i < of->n_bands; i++) {
 		if (of->bands[i].type != OFPMBT_DROP && of->bands[i].type != OFPMBT_DSCP_REMARK)
+			return OFPMMFC_BAD_BAND;
+		/* What controllers are shown is what came. */
+		if (of->id == OF_METER_CONTROLLER && of->bands[i].type != OFPMBT_DROP)
 			return OFPMMFC_BAD_BAND;
 		if (of->bands[i].rate == 0)
 			return OFPMMFC_BAD_RATE;
@@ -213,6 +215,7 @@ static enum of_error put(struct vs_meters *meters, const struct of_meter *of, st
 	return OF_OK;
 }
 
+/* 'id' may be all: then the virtual ones stay (A.3.4.4). */
 static void delete (struct vs_meters *meters, uint32_t id)
 {
 	for (unsigned i = 0; i < N_HEADS; i++) {
@@ -220,7 +223,7 @@ static void delete (struct vs_meters *meters, uint32_t id)
 
 		for (struct vs_meter *m = meters->heads[i]; m != NULL; m = next) {
 			next = m->chain;
-			if (id == OF_METER_ALL || m->of.id == id)
+			if (m->of.id == id || (id == OF_METER_ALL && m->of.id <= OF_METER_MAX))
 				retire(meters, m);
 		}
 	}
@@ -319,6 +322,7 @@ void vs_meters_destroy(struct vs_meters *meters)
 	if (meters == NULL)
 		return;
 	delete (meters, OF_METER_ALL);
+	delete (meters, OF_METER_CONTROLLER);
 	vs_meters_commit(meters);
 	(void)vs_meters_unlink(meters);
 	vs_meters_free(meters);

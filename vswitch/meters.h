@@ -7,6 +7,9 @@
  * here.  Modifying a meter puts another behind the same number: programs stay as they are, what has
  * come so far stays counted, and the bands count anew, with full buckets.
  *
+ * The virtual meter 'controller' (OFPM_CONTROLLER) is no rule's: workers ask it for every packet of
+ * the switch that goes to controllers (vs_flows_commit() tells them).
+ *
  * Control thread.
  */
 #ifndef VSWITCH_METERS_H

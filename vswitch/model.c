@@ -166,6 +166,7 @@ static int switch_read(struct vs_model *m, const char *name, const json_t *body,
 		.loop_guard = flag(body, "loop_guard", true),
 		.secure = fail != NULL && strcmp(fail, "secure") == 0,
 		.datapath_id = datapath_id,
+		.controller_limit = medium(body, "controller_limit", 0),
 	};
 	return 0;
 }

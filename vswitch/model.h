@@ -25,6 +25,7 @@
 #define VS_MAX_SWITCHES	   256
 #define VS_MAX_TENANTS	   4096
 #define VS_MAX_CONTROLLERS 1024
+#define VS_MAX_AUX	   8
 #define VS_MAX_QUEUES	   16384
 #define VS_MAX_ZONES	   4096
 /* Ports have OpenFlow numbers from 1 to this: those above are OpenFlow's own in 16 bits. */
@@ -63,8 +64,10 @@ struct vs_switch {
 	uint32_t mac_age_s; /* 0: the default */
 	uint32_t mac_limit;
 	bool loop_guard;
-	bool secure;	      /* without controllers it goes on by the rules that it has */
-	uint64_t datapath_id; /* 0: one of its own */
+	bool secure;		   /* without controllers it goes on by the rules that it has */
+	uint64_t datapath_id;	   /* 0: one of its own */
+	uint32_t controller_limit; /* packets a second to controllers from each port; 0: the default
+				    */
 };
 
 /* Where a controller of a switch is (target.h). */
@@ -74,6 +77,7 @@ struct vs_controller {
 	const char *target;	     /* vs_target_parse() takes it */
 	const char *ca, *cert, *key; /* paths; NULL: no TLS */
 	unsigned probe_ms;	     /* 0: the default */
+	unsigned n_aux;		     /* auxiliary connections */
 };
 
 /* One tenant of an uplink that several share. */

@@ -61,6 +61,20 @@ static int check_exposed(const struct vs_target *t, bool insecure, struct err *e
 	return -EINVAL;
 }
 
+/* Auxiliary connections are the switch's to open. */
+static int check_aux(const struct vs_controller *c, const struct vs_target *t, struct err *err)
+{
+	if (c->n_aux > VS_MAX_AUX)
+		return err_set(err, -EINVAL, "bad-aux", "controller %s: --aux must be 0 to %d",
+			       t->text, VS_MAX_AUX);
+	if (c->n_aux == 0 || !t->listens)
+		return 0;
+	err_set(err, -EINVAL, "bad-aux", "controller %s: it has no auxiliary connections", t->text);
+	err_why(err, "a switch opens them to where its main connection goes, and here it listens");
+	err_fix(err, "leave out --aux, or have the switch connect: tcp:HOST:PORT");
+	return -EINVAL;
+}
+
 int vs_model_controller_read(struct vs_model *m, const char *name, const json_t *body,
 			     struct err *err)
 {
@@ -77,12 +91,15 @@ int vs_model_controller_read(struct vs_model *m, const char *name, const json_t 
 		.cert = vs_body_str(body, "cert"),
 		.key = vs_body_str(body, "key"),
 		.probe_ms = (unsigned)vs_body_number(body, "probe", 0),
+		.n_aux = (unsigned)vs_body_number(body, "aux", 0),
 	};
 	if (c->sw == NULL)
 		return conf_refuse_missing(m->state, "switch", sw, "controller", err);
 	rc = vs_target_parse(c->target != NULL ? c->target : "", &target, err);
 	if (rc == 0)
 		rc = check_files(c, &target, err);
+	if (rc == 0)
+		rc = check_aux(c, &target, err);
 	if (rc == 0)
 		rc = check_exposed(&target, json_is_true(json_object_get(body, "insecure")), err);
 	return rc;

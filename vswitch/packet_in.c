@@ -47,7 +47,7 @@ void vs_punt_packet_in(const struct dp_punt *punt, struct vs_packet_buffers *buf
 	if (most != OF_MAX_LEN_ALL)
 		in.buffer_id =
 			vs_packet_buffers_put(buffers, in_port, punt->data, punt->size, now_ms);
-	if (in.buffer_id != VS_NO_BUFFER && in.data_size > most)
+	if (in.reason != OFPR_INVALID_TTL && in.buffer_id != VS_NO_BUFFER && in.data_size > most)
 		in.data_size = most;
 	*ret_in = in;
 }

@@ -37,7 +37,8 @@ static void punted(void *arg, const struct dp_punt *punt)
 
 	if (agent == NULL || !vs_agent_wants_packet_in(agent, punt->what.reason))
 		return;
-	vs_punt_packet_in(punt, agent->buffers, agent->config.miss_send_len, now_ms(), &in);
+	vs_punt_packet_in(punt, agent->buffers, vs_agent_miss_send_len(agent, punt->what.reason),
+			  now_ms(), &in);
 	vs_agent_packet_in(agent, &in);
 }
 

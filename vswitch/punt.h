@@ -30,8 +30,9 @@ int vs_punts_create(struct vs *vs, struct event_base *base, vs_punt_find_fn find
 void vs_punts_destroy(struct vs_punts *punts);
 
 /* What controllers are told of a frame (7.4.1).  Keeps a copy in 'buffers' (may be NULL: never)
- * unless max_len says that all of it goes; 'miss_send_len' is for frames that no output action sent
- * (an invalid TTL).  'ret_in' borrows from 'punt'. */
+ * unless max_len says that all of it goes.  'miss_send_len' is for frames that no output action
+ * sent (an invalid TTL): the least that some controller wants of them, of which 'ret_in' has all.
+ * 'ret_in' borrows from 'punt'. */
 void vs_punt_packet_in(const struct dp_punt *punt, struct vs_packet_buffers *buffers,
 		       uint16_t miss_send_len, uint64_t now_ms, struct of_packet_in *ret_in);
 

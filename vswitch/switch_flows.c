@@ -128,14 +128,6 @@ int vs_switch_flows_need(struct vs *vs, const char *sw, struct vs_flows **ret_fl
 	return 0;
 }
 
-static bool has_switch(const struct vs *vs, const char *sw)
-{
-	for (unsigned i = 0; i < vs->model->n_switches; i++)
-		if (strcmp(vs->model->switches[i].name, sw) == 0)
-			return true;
-	return false;
-}
-
 /* Up, with a link: what groups that watch ports want to know. */
 static bool is_live(const struct vs *vs, const struct vs_port *p, uint16_t id)
 {
@@ -194,10 +186,13 @@ void vs_switch_flows_sync(struct vs *vs)
 {
 	for (unsigned i = 0; i < VS_MAX_RULED; i++) {
 		struct vs_switch_rules *r = &vs->ruled[i];
+		const struct vs_switch *sw;
 
 		if (r->flows == NULL)
 			continue;
-		if (has_switch(vs, r->sw)) {
+		sw = vs_model_switch(vs->model, r->sw);
+		if (sw != NULL) {
+			vs_flows_limit_punts(r->flows, sw->controller_limit);
 			sync_ports(vs, r);
 			vs_agent_look_at_ports(r->agent);
 			continue;

@@ -264,6 +264,62 @@ def connects(t, sw):
     server.close()
 
 
+def aux_id(c):
+    got = c.ask(FEATURES)
+    return got[2][13]
+
+
+def auxiliary(t, sw, a):
+    """Three connections of one controller: the main one, and two that packets go by."""
+    code, out, err = sw.tool('controller add lan ptcp:6659 --aux 1')
+    t.check(code != 0 and 'listens' in err, 'a listener has no auxiliary connections', err)
+    server = sw.ns.socket(socket.AF_INET, socket.SOCK_STREAM)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind(('127.0.0.1', 7003))
+    server.listen(9)
+    server.settimeout(15)
+    sw.ctl('controller add lan tcp:127.0.0.1:7003 --aux 2')
+    t.check('controller add lan tcp:127.0.0.1:7003 --aux 2\n' in sw.tool('config show')[1], 'they are configuration')
+    main = server.accept()[0]
+    server.settimeout(1)
+    try:
+        server.accept()
+        t.check(False, 'before hello on the main connection there is no other')
+    except socket.timeout:
+        t.check(True, 'before hello on the main connection there is no other')
+    server.settimeout(15)
+    main = Controller(main)
+    aux = [Controller(server.accept()[0]) for _ in range(2)]
+    ids = [aux_id(c) for c in aux]
+    t.check(aux_id(main) == 0 and sorted(ids) == [1, 2], 'each tells its auxiliary id', ids)
+    t.check(len({c.ask(FEATURES)[2][:8] for c in [main] + aux}) == 1, 'and the same datapath id')
+    t.check(sorted((r['aux'] or 0, r['state']) for r in rows(sw, 'tcp:127.0.0.1:7003')) ==
+            [(0, 'connected'), (1, 'connected'), (2, 'connected')], 'controller list has them', rows(sw))
+    t.check(aux[0].role(MASTER, 50) == MASTER and main.role(0) == MASTER, 'a role holds for all of them')
+    t.check(aux[0].flow(struct.pack('!HHIH6x', 0, 16, 0xfffffffd, 0xffff), 40000) is None, 'rules may come by any')
+    a.run(['python3', '-c', 'import socket\nfor i in range(40):\n s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n'
+           ' s.bind(("10.0.0.1",2000+i))\n s.sendto(b"x",("10.0.0.2",9))\n s.sendto(b"x",("10.0.0.2",9))'], ok=None)
+    flows = [set(), set()]
+    for i, c in enumerate(aux):
+        while (got := c.get(0.5)) is not None:
+            if got[0] == 10 and b'\x08\x00\x45' in got[2]:
+                at = got[2].index(b'\x08\x00\x45') + 2
+                flows[i].add(got[2][at + 20:at + 22])
+    t.check(main.get(0.2) is None and flows[0] and flows[1] and not flows[0] & flows[1],
+            'packets go by them, those of one flow by one', flows)
+    aux[ids.index(1)].close()
+    again = Controller(server.accept()[0])
+    t.check(aux_id(again) == 1, 'one that is lost comes again')
+    main.close()
+    t.check(again.closed(5) and aux[ids.index(2)].closed(5), 'they go with the main one')
+    main = Controller(server.accept()[0])
+    t.check(sorted(aux_id(Controller(server.accept()[0])) for _ in range(2)) == [1, 2], 'and come with it')
+    main.flow(b'', 40000, 4)
+    sw.ctl('controller remove lan tcp:127.0.0.1:7003')
+    t.check(main.closed(5), 'and leave with it')
+    server.close()
+
+
 def tls(t, sw):
     def run(*argv):
         subprocess.run(['openssl', *argv], cwd=sw.dir, check=True, capture_output=True)
@@ -374,6 +430,7 @@ def test(t):
     hostile(t, sw, a)
     roles(t, sw)
     connects(t, sw)
+    auxiliary(t, sw, a)
     tls(t, sw)
     sw.ctl(['flow', 'del', 'lan', '--strict', 'priority=1'])
     fail_modes(t, sw, a)

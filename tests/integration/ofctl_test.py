@@ -228,6 +228,28 @@ def monitor(t, o, sw, a):
     proc.wait(10)
 
 
+def queues(t, o, sw, a):
+    sw.ctl('queue add b 1 --max-rate 100M')
+    sw.ctl('queue add b 2 --max-rate 8k --min-rate 1k')
+    o.ok('show', has='QUEUE_STATS')
+    out = o.ok('queue-get-config', 'b', has='queue')
+    t.check(re.search(r'queue 1\D', out) and re.search(r'queue 2\D', out) and 'max_rate' in out, 'queue-get-config has both queues', out)
+    o.ok('add-flow', 'priority=40000,in_port=a,icmp,actions=set_queue:2,output:b')
+    a.run('ping -q -f -s 1400 -c 200 -W 1 10.0.0.2', ok=None)
+    row = sw.ctl('queue stats b 2')['queues'][0]
+    out = o.ok('queue-stats', 'b', '2')
+    t.check(f'pkts={row["packets"]}' in out and f'errors={row["drops"]}' in out and row['drops'] > 50,
+            'queue-stats and the tool agree', (out, row))
+    o.refused('OFPQOFC_BAD_QUEUE', 'queue-stats', 'b', '7')
+    sw.ctl('queue remove b 1')
+    sw.ctl('queue remove b 2')
+    o.ok('del-flows', 'icmp')
+    o.ok('add-meter', 'meter=controller,pktps,bands=type=drop,rate=10')
+    o.ok('dump-meters', has='controller')
+    o.ok('del-meter', 'meter=controller')
+    o.refused('OFPMMFC_INVALID_METER', 'add-meter', 'meter=slowpath,pktps,bands=type=drop,rate=10')
+
+
 def test(t):
     if shutil.which('ovs-ofctl') is None:
         raise vst.Skip('needs ovs-ofctl (package openvswitch-common)')
@@ -244,6 +266,7 @@ def test(t):
     ports(o, sw, a)
     packet_out(t, o, b, c)
     monitor(t, o, sw, a)
+    queues(t, o, sw, a)
     numbers(t, o, sw, a)
 
 

@@ -23,8 +23,10 @@ static struct of_rig *open_rig;
 
 void __wrap_vs_channel_send(struct vs_channel *ch, const void *msgs, size_t size, bool may_drop)
 {
-	if (open_rig != NULL)
-		wr_bytes(&open_rig->sent, msgs, size);
+	if (open_rig == NULL)
+		return;
+	wr_bytes(&open_rig->sent, msgs, size);
+	open_rig->by = ch;
 }
 
 json_t *of_rig_state(void)

@@ -26,8 +26,9 @@ struct of_rig {
 	struct vs_agent *agent;
 	struct vs_flows *flows;
 	struct vs_channel ch;
-	struct wr sent; /* all that the agent sent since of_rig_ask() */
-	size_t at;	/* how much of it of_rig_next() has read */
+	struct wr sent;		     /* all that the agent sent since of_rig_ask() */
+	size_t at;		     /* how much of it of_rig_next() has read */
+	const struct vs_channel *by; /* by which it sent last */
 };
 
 /* The configuration of such a switch, to be applied with changes; new reference. */

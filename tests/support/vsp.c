@@ -65,7 +65,7 @@ static int on_changed(void *ctx, const struct netvsp_state *state)
 {
 	struct vsp *v = ctx;
 
-	if (netvsp_state_check(state) < 0)
+	if (netvsp_state_check(state) < 0 || state != netvsp_state(v->n))
 		abort();
 	v->now++;
 	v->n_changed++;
@@ -227,6 +227,8 @@ bool vsp_start(struct vsp *v, uint32_t version)
 			      .ndis_config = {1514, NVSP_CAP_8021Q | NVSP_CAP_SRIOV}};
 	if (version >= NVSP_V6_1)
 		m.ndis_config.capabilities |= NVSP_CAP_RSC;
+	if (v->capabilities != 0)
+		m.ndis_config.capabilities = v->capabilities;
 	if (version >= NVSP_V2 && !vsp_tell(v, &m))
 		return false;
 	m = (struct nvsp_msg){.type = NVSP_SEND_NDIS_VER,

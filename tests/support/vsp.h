@@ -38,6 +38,7 @@ struct vsp {
 	 * packets have the same number, the next number. */
 	size_t msg_size;
 	bool one_id;
+	uint64_t capabilities; /* that vsp_start() tells; 0: what Linux does */
 	uint64_t next_id;
 	uint32_t next_request;
 };

@@ -230,6 +230,18 @@ static bool parse_band_value(struct of_parser *p, const struct of_pair *pair,
 	return true;
 }
 
+/* Names of meters that no rule uses (OpenFlow 1.3.5, A.3.4.4). */
+static bool parse_virtual(struct of_word word, uint32_t *ret_id)
+{
+	if (of_word_is(word, "controller"))
+		*ret_id = OF_METER_CONTROLLER;
+	else if (of_word_is(word, "slowpath"))
+		*ret_id = OF_METER_SLOWPATH;
+	else
+		return false;
+	return true;
+}
+
 static bool parse_meter_pair(struct of_parser *p, const struct of_pair *pair,
 			     struct of_meter *meter)
 {
@@ -239,7 +251,8 @@ static bool parse_meter_pair(struct of_parser *p, const struct of_pair *pair,
 			return true;
 		}
 	if (of_word_is(pair->key, "meter"))
-		return parse_id(p, pair->value, OF_METER_ALL, OF_METER_MAX, &meter->id);
+		return parse_virtual(pair->value, &meter->id) ||
+		       parse_id(p, pair->value, OF_METER_ALL, OF_METER_MAX, &meter->id);
 	if (of_word_is(pair->key, "band") || of_word_is(pair->key, "bands")) {
 		struct of_parser one = of_parser_in(p, pair->value);
 		struct of_pair inner;
@@ -282,6 +295,10 @@ void of_text_meter_print(struct wr *wr, const struct of_meter *meter)
 {
 	if (meter->id == OF_METER_ALL)
 		of_put(wr, "meter=all");
+	else if (meter->id == OF_METER_CONTROLLER)
+		of_put(wr, "meter=controller");
+	else if (meter->id == OF_METER_SLOWPATH)
+		of_put(wr, "meter=slowpath");
 	else
 		of_put(wr, "meter=%u", meter->id);
 	for (size_t i = 0; i < sizeof(meter_flags) / sizeof(meter_flags[0]); i++)

@@ -59,7 +59,8 @@ enum shape {
 	CLONED,
 	BACK_TAGGED,
 	TELL,
-	TELL_AND_SEND
+	TELL_AND_SEND,
+	POP_NORMAL
 };
 struct plan {
 	_Atomic int shape;
@@ -114,6 +115,10 @@ static void compose(struct dp_build *b, enum shape shape, uint32_t arg)
 		dp_build_step(b, DP_STEP_OUTPUT, arg, 0);
 		dp_build_step(b, DP_STEP_PUSH_VLAN, 0x81000007, 0);
 		dp_build_step(b, DP_STEP_OUTPUT, arg + 1, 0);
+		break;
+	case POP_NORMAL:
+		dp_build_step(b, DP_STEP_POP_VLAN, 0, 0);
+		dp_build_step(b, DP_STEP_NORMAL, 0, 0);
 		break;
 	case MACS:
 		data = dp_build_step(b, DP_STEP_SET_MACS, 0, 12);
@@ -241,14 +246,19 @@ static void settle(void)
 	fail_msg("the worker did not take the frames");
 }
 
-static void put_frame(struct rte_mbuf *m, const uint8_t *d)
+static void put_bytes(struct rte_mbuf *m, const uint8_t *d, uint16_t size)
 {
-	char *room = m != NULL ? rte_pktmbuf_append(m, SIZE) : NULL;
+	char *room = m != NULL ? rte_pktmbuf_append(m, size) : NULL;
 
 	if (room == NULL)
 		fail_msg("no buffer");
 	else
-		memcpy(room, d, SIZE);
+		memcpy(room, d, size);
+}
+
+static void put_frame(struct rte_mbuf *m, const uint8_t *d)
+{
+	put_bytes(m, d, SIZE);
 }
 
 static void send(unsigned from, unsigned to, unsigned n)
@@ -485,6 +495,32 @@ static void frame_refused_on_its_way_back_is_counted_where_it_came_in(void **sta
 	publish();
 }
 
+/* Nobody looks for a tag in what is left of it. */
+static void frame_that_ends_behind_its_popped_tag_is_untagged(void **state)
+{
+	const uint8_t d[18] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 1, 0, 9, 0x81, 0, 0, 7, 0x88, 0xb5};
+	struct rte_mbuf *m = rte_pktmbuf_alloc(dp_pool(dp, 0, false));
+
+	narrow = true;
+	publish();
+	change(1, POP_NORMAL, 0);
+	/* What was in the buffer before looks like the tag that was there. */
+	put_bytes(m, d, sizeof(d));
+	put_bytes(m, d + 14, 4);
+	assert_int_equal(rte_pktmbuf_trim(m, 4), 0);
+	assert_int_equal(dp_port_mem_inject(port[1], 0, &m, 1), 1);
+	n_received++;
+	settle();
+	assert_int_equal(collect(2), 1);
+	assert_int_equal(last_size, 14);
+	assert_int_equal(collect(0), 1);
+	assert_int_equal(last_size, 14);
+	assert_memory_equal(last, d, 12);
+	assert_memory_equal(last + 12, d + 16, 2);
+	narrow = false;
+	publish();
+}
+
 static void program_without_output_and_one_too_long_drop_by_name(void **state)
 {
 	uint64_t before = drops(DP_DROP_NO_ACTION), long_before = drops(DP_DROP_PROGRAM_TOO_LONG);
@@ -636,6 +672,22 @@ static void port_tells_controllers_no_more_than_it_may(void **state)
 	dp_punt_set_rate(dp, DP_PUNT_RATE);
 }
 
+static void a_switch_has_a_limit_of_its_own_for_controllers(void **state)
+{
+	uint64_t before = drops(DP_DROP_CONTROLLER_LIMIT);
+	unsigned n;
+
+	change(1, TELL, 0);
+	dp_pipeline_limit_punts(dp, pipeline, 1);
+	send(1, 1, 40);
+	n = dp_punt_poll(dp, 100, on_punt, NULL);
+	assert_in_range(n, 8, 12); /* a second or more may have gone by */
+	assert_int_equal(drops(DP_DROP_CONTROLLER_LIMIT) - before, 40 - n);
+	dp_pipeline_limit_punts(dp, pipeline, 0);
+	send(1, 1, 40);
+	assert_int_equal(dp_punt_poll(dp, 100, on_punt, NULL), 40);
+}
+
 /* However many a port may send: what nobody takes is bounded. */
 static void controllers_that_do_not_listen_cost_no_more_than_a_queue(void **state)
 {
@@ -658,7 +710,7 @@ static void controllers_that_do_not_listen_cost_no_more_than_a_queue(void **stat
 }
 
 /* A burst of frames that nobody knows, in the place of the worker, which stands still. */
-static void burst_of_unknown(uint16_t from, unsigned first, uint16_t n)
+static void burst_of_unknown(uint16_t from, unsigned first, uint16_t n, bool other_behind)
 {
 	struct dp_worker *w = dp->workers[0];
 	struct rte_mbuf *m[DP_BURST];
@@ -686,6 +738,9 @@ static void burst_of_unknown(uint16_t from, unsigned first, uint16_t n)
 	dp_pause(dp);
 	w->view = atomic_load(&dp->view);
 	w->burst_tsc = rte_rdtsc();
+	memset(w->behind, 0, sizeof(w->behind));
+	if (other_behind)
+		dp_worker_behind(w, (uint16_t)(from + 1), w->burst_tsc);
 	w->flow->police.ports[from] = (struct dp_police_port){.at = w->burst_tsc, .n = 2};
 	dp_flow_burst(w, w->view->vports[from], m, n);
 	dp_resume(dp);
@@ -695,18 +750,15 @@ static void burst_of_unknown(uint16_t from, unsigned first, uint16_t n)
 static void unknown_flows_give_way_where_another_port_is_behind(void **state)
 {
 	uint64_t before = drops(DP_DROP_FLOW_LIMIT);
-	struct dp_worker *w = dp->workers[0];
 
 	for (unsigned i = 100; i < 130; i++)
 		change(i, SEND, 2);
-	burst_of_unknown(0, 100, 10);
+	burst_of_unknown(0, 100, 10, false);
 	assert_int_equal(drops(DP_DROP_FLOW_LIMIT) - before, 0);
 	assert_int_equal(collect(2), 10);
-	dp_worker_behind(w, 1, rte_rdtsc());
-	burst_of_unknown(0, 105, 10); /* five of them are known by now */
+	burst_of_unknown(0, 105, 10, true); /* five of them are known by now */
 	assert_int_equal(drops(DP_DROP_FLOW_LIMIT) - before, 3);
 	assert_int_equal(collect(2), 7);
-	memset(w->behind, 0, sizeof(w->behind));
 }
 
 static void inject(uint16_t from, enum dp_step_op op, uint32_t arg)
@@ -873,6 +925,7 @@ int main(void)
 		TEST(no_program_sends_to_another_tenant),
 		TEST(frame_goes_back_only_when_told_so),
 		TEST(frame_refused_on_its_way_back_is_counted_where_it_came_in),
+		TEST(frame_that_ends_behind_its_popped_tag_is_untagged),
 		TEST(program_without_output_and_one_too_long_drop_by_name),
 		TEST(copies_do_not_share_what_is_changed_later),
 		TEST(normal_follows_the_station_without_a_new_translation),
@@ -880,6 +933,7 @@ int main(void)
 		TEST(worker_that_goes_leaves_its_counts),
 		TEST(controllers_get_a_copy_and_know_whose),
 		TEST(port_tells_controllers_no_more_than_it_may),
+		TEST(a_switch_has_a_limit_of_its_own_for_controllers),
 		TEST(controllers_that_do_not_listen_cost_no_more_than_a_queue),
 		TEST(unknown_flows_give_way_where_another_port_is_behind),
 		TEST(injected_frame_goes_as_if_it_had_come_by_a_port),

@@ -368,6 +368,30 @@ static void segmentation_of_what_the_frame_is_not_is_refused(void **state)
 	refuse(&hdr);
 }
 
+static void super_frame_of_very_many_very_small_segments_is_refused(void **state)
+{
+	/* Payload, segment size, the answer: Linux's smallest, one less, as many as UDP may have.
+	 */
+	static const struct {
+		uint32_t payload;
+		uint16_t size;
+		int rc;
+	} cases[] = {{20000, 48, 0}, {20000, 47, -EBADMSG}, {20000, 1, -EBADMSG},
+		     {100, 1, 0},    {128 * 47, 47, 0},	    {128 * 47 + 1, 47, -EBADMSG},
+		     {128, 1, 0},    {129, 1, -EBADMSG}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (unsigned k = 0; k < 2; k++) {
+			const struct shape *s = &shapes[k == 0 ? 0 : 4];
+			struct virtio_net_hdr hdr;
+
+			build(s, cases[i].payload);
+			hdr = super(s, cases[i].size);
+			rte_pktmbuf_free(take(&hdr, cases[i].rc));
+		}
+	}
+}
+
 static void super_frame_cut_inside_its_headers_is_refused(void **state)
 {
 	struct virtio_net_hdr hdr;
@@ -509,6 +533,7 @@ int main(void)
 		cmocka_unit_test(checksum_that_no_field_can_ask_for_is_finished_at_once),
 		cmocka_unit_test(every_start_and_offset_stays_inside_the_frame),
 		cmocka_unit_test(segmentation_of_what_the_frame_is_not_is_refused),
+		cmocka_unit_test(super_frame_of_very_many_very_small_segments_is_refused),
 		cmocka_unit_test(super_frame_cut_inside_its_headers_is_refused),
 		cmocka_unit_test(checksum_inside_a_tunnel_is_a_request_but_segmentation_is_refused),
 		cmocka_unit_test(congestion_window_reduced_is_told_to_the_kernel),

@@ -449,16 +449,23 @@ static void linux_toggles_large_receive(void **state)
 static void large_receive_is_offered_to_nobody_else(void **state)
 {
 	struct oid_params p = {.revision = 3, .rsc4 = OID_PARAMS_ON, .rsc6 = OID_PARAMS_ON};
-	static const uint32_t versions[] = {NVSP_V6_1, NVSP_V6};
+	static const struct {
+		uint32_t version;
+		uint64_t capabilities;
+		bool rsc;
+	} cases[] = {{NVSP_V6_1, NVSP_CAP_RSC, false},
+		     {NVSP_V6_1, NVSP_CAP_8021Q, true},
+		     {NVSP_V6, NVSP_CAP_RSC, true}};
 	uint8_t bytes[OID_PARAMS_MAX];
 	struct oid_offload o;
 
-	for (unsigned i = 0; i < 2; i++) {
-		vsp.conf.rsc = i == 1;
+	for (unsigned i = 0; i < 3; i++) {
+		vsp.conf.rsc = cases[i].rsc;
 		netvsp_set_conf(vsp.n, &vsp.conf);
 		netvsp_reset(vsp.n);
-		assert_true(vsp_start(&vsp, versions[i]));
-		ask_hardware(versions[i], &o);
+		vsp.capabilities = cases[i].capabilities;
+		assert_true(vsp_start(&vsp, cases[i].version));
+		ask_hardware(cases[i].version, &o);
 		assert_false(o.rsc4 || o.rsc6);
 		assert_int_equal(vsp_set(&vsp, (uint32_t)OID_TCP_OFFLOAD_PARAMETERS, bytes,
 					 (uint32_t)oid_params_write(&p, bytes)),
@@ -755,6 +762,53 @@ static void a_guest_does_not_notice_a_restart_at_any_step(void **state)
 	no_faults();
 }
 
+/* The process died after it had dealt with the message, before the guest was answered. */
+static void what_was_dealt_with_before_a_restart_is_answered_as_before(void **state)
+{
+	struct oid_offload o;
+
+	open_channel(&linux_5_10);
+	for (unsigned i = 0; i < 2; i++, restart())
+		assert_int_equal(negotiate(&linux_5_10, 0), NVSP_V6_1);
+	for (unsigned i = 0; i < 2; i++, restart())
+		tell_ndis(NVSP_V6_1, 1514, linux_capabilities(NVSP_V6_1));
+	for (unsigned i = 0; i < 2; i++, restart())
+		give_recv_buf(&linux_5_10);
+	for (unsigned i = 0; i < 2; i++, restart())
+		give_send_buf(&linux_5_10);
+	for (unsigned i = 0; i < 2; i++, restart())
+		initialize(0x4000);
+	for (unsigned i = 0; i < 2; i++, restart())
+		ask_hardware(NVSP_V6_1, &o);
+	for (unsigned i = 0; i < 2; i++, restart())
+		set_params(NVSP_V6_1);
+	for (unsigned i = 0; i < 2; i++, restart())
+		ask_subchannels(3);
+	for (unsigned i = 0; i < 2; i++, restart())
+		set_rss(0, 4);
+	for (unsigned i = 0; i < 2; i++, restart())
+		set_filter(0x0d);
+	no_faults();
+}
+
+static void a_vf_that_went_meanwhile_is_not_sent_by(void **state)
+{
+	struct nvsp_msg m = {.type = NVSP_SWITCH_DATA_PATH, .data_path.active = 1};
+
+	netvsp_set_vf(vsp.n, true, 7);
+	play_linux(&linux_5_10, 0, 1514, 4);
+	assert_true(vsp_tell(&vsp, &m));
+	assert_true(vsp.seen.vf_active);
+	restart();
+	assert_true(netvsp_state(vsp.n)->vf_active);
+	netvsp_set_vf(vsp.n, true, 7);
+	assert_true(netvsp_state(vsp.n)->vf_active);
+	restart();
+	netvsp_set_vf(vsp.n, false, 0);
+	assert_false(vsp.seen.vf_active);
+	assert_int_equal(vsp.n_nvsp, 1);
+}
+
 static void a_state_is_fitted_to_its_configuration(void **state)
 {
 	struct netvsp_state saved;
@@ -845,6 +899,8 @@ int main(void)
 		TEST(counters_come_in_four_bytes_or_eight),
 		TEST(offloads_come_in_the_revision_there_is_room_for),
 		TEST(a_guest_does_not_notice_a_restart_at_any_step),
+		TEST(what_was_dealt_with_before_a_restart_is_answered_as_before),
+		TEST(a_vf_that_went_meanwhile_is_not_sent_by),
 		TEST(a_state_is_fitted_to_its_configuration),
 		TEST(a_state_that_cannot_be_ours_is_refused),
 	};

@@ -422,14 +422,22 @@ static void subchannels_that_cannot_be_are_refused(void **state)
 	m.subchannel.op = 1;
 	assert_true(vsp_call(&vsp, &m, &r));
 	assert_int_equal(r.subchannel_complete.count, 1);
-	assert_true(vsp_call(&vsp, &m, &r)); /* again */
+	assert_true(vsp_call(&vsp, &m, &r)); /* again: the same */
+	assert_int_equal(r.subchannel_complete.count, 1);
+	assert_int_equal(vsp.offered, 1);
+	assert_int_equal(vsp.n_offers, 2);
+	m.subchannel.count = 0;
+	assert_true(vsp_call(&vsp, &m, &r)); /* there are more */
 	assert_int_equal(r.subchannel_complete.status, NVSP_STATUS_FAILURE);
-	assert_int_equal(vsp.n_offers, 1);
+	m.subchannel.count = 7;
+	assert_true(vsp_call(&vsp, &m, &r)); /* it has got what it has got */
+	assert_int_equal(r.subchannel_complete.count, 1);
+	assert_int_equal(vsp.n_offers, 3);
 	netvsp_reset(vsp.n);
 	assert_true(vsp_start(&vsp, NVSP_V4)); /* does not know them */
 	assert_true(vsp_call(&vsp, &m, &r));
 	assert_int_equal(r.subchannel_complete.status, NVSP_STATUS_FAILURE);
-	assert_int_equal(vsp.n_offers, 1);
+	assert_int_equal(vsp.n_offers, 3);
 }
 
 static void one_queue_grants_no_subchannels(void **state)

@@ -171,6 +171,8 @@ static void a_table_that_points_outside_is_refused(void **state)
 	assert_int_equal(bytes[8], 12);
 	bytes[8] = 11;
 	assert_int_equal(read_exactly(bytes, 76, false, &read), -EBADMSG);
+	bytes[8] = 0;
+	assert_int_equal(read_exactly(bytes, 76, false, &read), -EBADMSG);
 	bytes[8] = 13;
 	assert_int_equal(read_exactly(bytes, 76, false, &read), -EBADMSG);
 	assert_int_equal(read_exactly(bytes, 77, false, &read), 0);

@@ -378,16 +378,17 @@ static void meter_is_read_back_as_it_was_set(void **state)
 		("meter=2,kbps,burst,stats,bands=type=drop,rate=1000,burst_size=50,"
 		 "type=dscp_remark,rate=500,burst_size=20,prec_level=1"),
 		"meter=3,kbps",
+		"meter=controller,pktps,bands=type=drop,rate=100",
 	};
 	struct wr text = wr_init(LIMIT);
 	uint32_t all = OF_METER_ALL;
 	struct of_meter got;
 	struct rd body;
 
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 4; i++)
 		meter(OFPMC_ADD, texts[i]);
 	body = ask_mp(OFPMP_METER_CONFIG, &all);
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		assert_int_equal(of_meter_config_decode(&body, &got), OF_OK);
 		wr_cut(&text, 0);
 		of_text_meter_print(&text, &got);
@@ -415,6 +416,10 @@ static void meter_errors_reach_the_controller(void **state)
 	meter(OFPMC_DELETE, "meter=2");
 	of_meter_mod_encode(&msg, XID, &mod);
 	assert_int_equal(try(), OFPMMFC_INVALID_METER);
+	assert_int_equal(try_meter(OFPMC_ADD, "meter=controller,kbps,bands=type=dscp_remark,rate=1,"
+					      "prec_level=1"),
+			 OFPMMFC_BAD_BAND);
+	assert_int_equal(try_meter(OFPMC_MODIFY, "meter=controller,kbps"), OFPMMFC_UNKNOWN_METER);
 	mod.meter.id = 9;
 	for (unsigned i = 0; i <= DP_METER_BANDS; i++)
 		assert_true(of_meter_add_band(&mod.meter, &band));

@@ -21,6 +21,7 @@
 #include "dataplane/dp.h"
 #include "dataplane/port_mem.h"
 #include "tests/support/packet.h"
+#include "vswitch/meters.h"
 #include "vswitch/of/packet.h"
 #include "vswitch/of/text.h"
 #include "vswitch/packet_buffer.h"
@@ -59,7 +60,7 @@ static int setup(void **state)
 	msg = wr_init(LIMIT);
 	base = event_base_new();
 	assert_int_equal(vs_punts_create(rig.vs, base, vs_switch_agent, &punts), 0);
-	vs_async_default(false, &rig.ch.async);
+	vs_wishes_default(false, &rig.ch);
 	rig.agent->channels = &rig.ch;
 	rig.agent->n_channels = 1;
 	vs_agent_wishes_changed(rig.agent);
@@ -256,6 +257,90 @@ static void a_table_miss_says_so(void **state)
 	assert_int_equal(in.reason, OFPR_NO_MATCH);
 }
 
+static enum of_error try_meter(uint16_t command, const char *text)
+{
+	struct of_text_error err = {0};
+	struct of_meter_mod mod;
+
+	if (of_text_meter_parse(text, 1, command, &mod, &err) != 0)
+		fail_msg("%s: %u: %s", text, err.column, err.what);
+	of_meter_mod_encode(&msg, XID, &mod);
+	of_meter_fini(&mod.meter);
+	return of_rig_try(&rig, &msg);
+}
+
+/* So many of ten frames, all of which have their fate when this returns. */
+static unsigned heard_of_ten(uint64_t *ret_dropped)
+{
+	const struct dp_count *c = dp_port_count(rig.dp, port_of(1)->id);
+	struct of_packet_in in;
+	uint64_t before;
+	unsigned n = 0;
+
+	dp_count_refresh(rig.dp);
+	before = c->drops_rx[DP_DROP_CONTROLLER_METER];
+	for (unsigned i = 0; i < 10; i++)
+		receive(1);
+	do {
+		for (; hears(&in, 20); n++)
+			;
+		dp_count_refresh(rig.dp);
+		*ret_dropped = c->drops_rx[DP_DROP_CONTROLLER_METER] - before;
+	} while (n + *ret_dropped < 10);
+	return n;
+}
+
+static void a_meter_holds_for_all_that_goes_to_controllers(void **state)
+{
+	static const char text[] =
+		"meter=controller,pktps,burst,bands=type=drop,rate=1,burst_size=";
+	struct of_band_counter band;
+	struct dp_flow_counts counts;
+	char three[100], four[100];
+	struct vs_meter *meter;
+	uint64_t dropped;
+
+	snprintf(three, sizeof(three), "%s3", text);
+	snprintf(four, sizeof(four), "%s4", text);
+	must_flow("table=0,priority=9,actions=controller:65535");
+	assert_int_equal(try_meter(OFPMC_ADD, three), OF_OK);
+	assert_in_range(heard_of_ten(&dropped), 3, 5);
+	meter = vs_meters_find(vs_flows_meters(rig.flows), OF_METER_CONTROLLER);
+	assert_non_null(meter);
+	(void)vs_meter_counts(rig.flows, meter, &counts, &band);
+	assert_int_equal(counts.packets, 10);
+	assert_int_equal(band.n_packets, dropped);
+	assert_int_equal(try_meter(OFPMC_MODIFY, four), OF_OK);
+	assert_in_range(heard_of_ten(&dropped), 4, 6);
+	/* All meters are all but this one. */
+	assert_int_equal(try_meter(OFPMC_DELETE, "meter=all"), OF_OK);
+	assert_in_range(heard_of_ten(&dropped), 0, 3);
+	assert_int_equal(try_meter(OFPMC_DELETE, "meter=controller"), OF_OK);
+	assert_int_equal(heard_of_ten(&dropped), 10);
+}
+
+/* 'switch set --controller-limit' reaches the ports of a switch that has rules. */
+static void the_configured_limit_holds(void **state)
+{
+	const struct dp_count *c = dp_port_count(rig.dp, port_of(1)->id);
+	json_t *config = of_rig_state(), *sw = json_object_get(config, "switch");
+	struct of_packet_in in;
+	unsigned n = 0;
+
+	json_object_set_new(json_object_get(sw, "s"), "controller_limit", json_integer(1));
+	assert_int_equal(vs_apply(rig.vs, NULL, config, false, NULL), 0);
+	json_decref(config);
+	must_flow("table=0,priority=9,actions=controller:65535");
+	for (unsigned i = 0; i < 30; i++)
+		receive(1);
+	do {
+		for (; hears(&in, 20); n++)
+			;
+		dp_count_refresh(rig.dp);
+	} while (n + c->drops_rx[DP_DROP_CONTROLLER_LIMIT] < 30);
+	assert_in_range(n, 8, 12);
+}
+
 static void max_len_cuts_what_is_buffered(void **state)
 {
 	struct of_packet_in in;
@@ -323,6 +408,111 @@ static void an_invalid_ttl_is_told_to_who_wants_it(void **state)
 	receive(1);
 	assert_false(hears(&in, 100));
 	nothing_comes_out();
+}
+
+static void each_connection_gets_as_much_of_it_as_it_said(void **state)
+{
+	struct vs_channel all = {.agent = rig.agent, .role = OFPCR_ROLE_EQUAL, .up = true},
+			  some = {.agent = rig.agent, .role = OFPCR_ROLE_EQUAL, .up = true};
+	struct of_config config = {.miss_send_len = 77};
+	struct of_packet_in in;
+
+	of_config_encode(&msg, OFPT_SET_CONFIG, XID, &config);
+	assert_int_equal(of_rig_try(&rig, &msg), OF_OK);
+	vs_wishes_default(false, &all);
+	vs_wishes_default(false, &some);
+	all.miss_send_len = OF_MAX_LEN_ALL;
+	rig.ch.next = &all;
+	all.next = &some;
+	make_frame(1);
+	must_flow("table=0,priority=5,ip,actions=dec_ttl,output:2");
+	receive(1);
+	must_hear(&in);
+	assert_int_equal(in.data_size, 77);
+	assert_int_not_equal(in.buffer_id, OF_NO_BUFFER);
+	must_hear(&in);
+	assert_int_equal(in.data_size, frame.size);
+	assert_int_equal(in.buffer_id, OF_NO_BUFFER);
+	must_hear(&in);
+	assert_int_equal(in.data_size, 128);
+	assert_int_not_equal(in.buffer_id, OF_NO_BUFFER);
+	/* When all want all of it there is nothing to keep. */
+	rig.ch.miss_send_len = some.miss_send_len = OF_MAX_LEN_ALL;
+	receive(1);
+	for (unsigned i = 0; i < 3; i++) {
+		must_hear(&in);
+		assert_int_equal(in.data_size, frame.size);
+		assert_int_equal(in.buffer_id, OF_NO_BUFFER);
+	}
+	rig.ch.next = NULL;
+}
+
+static void ports_of(uint16_t from)
+{
+	pkt_init(&frame);
+	pkt_eth(&frame, "02:00:00:00:00:02", "02:00:00:00:00:01");
+	pkt_ipv4(&frame, "10.0.0.1", "10.0.0.2");
+	pkt_udp(&frame, from, 2000);
+	pkt_fill(&frame, 158, 1);
+	pkt_finish(&frame, 0);
+}
+
+/* 6.3.5: packets by auxiliary connections, all else by the main one, whose role and wishes hold. */
+static void packets_are_spread_over_auxiliary_connections(void **state)
+{
+	struct vs_channel aux[3] = {0};
+	struct of_packet_in in;
+	unsigned n[3] = {0};
+	struct vs_channel *asks = &aux[2];
+	struct of_header header;
+	struct of_features features;
+	struct rd body;
+
+	for (unsigned i = 0; i < 3; i++) {
+		aux[i] = (struct vs_channel){.agent = rig.agent,
+					     .main = &rig.ch,
+					     .aux_id = (uint8_t)(i + 1),
+					     .up = true,
+					     .next = rig.ch.aux};
+		rig.ch.aux = &aux[i];
+	}
+	must_flow("table=0,priority=5,actions=controller:65535");
+	for (uint16_t i = 0; i < 30; i++) {
+		const struct vs_channel *by;
+
+		ports_of((uint16_t)(1000 + i));
+		receive(1);
+		must_hear(&in);
+		by = rig.by;
+		assert_in_range(by - aux, 0, 2);
+		n[by - aux]++;
+		receive(2);
+		must_hear(&in);
+		assert_ptr_equal(rig.by, by);
+	}
+	assert_true(n[0] > 2 && n[1] > 2 && n[2] > 2);
+	/* An answer goes the way of its question. */
+	of_msg_encode(&msg, OFPT_FEATURES_REQUEST, XID);
+	assert_int_equal(of_header_decode(msg.bytes, msg.size, &header), OF_OK);
+	wr_cut(&rig.sent, 0);
+	rig.at = 0;
+	vs_agent_message(rig.agent, asks, &header, msg.bytes);
+	wr_cut(&msg, 0);
+	assert_ptr_equal(rig.by, asks);
+	assert_true(of_rig_next(&rig, &header, &body));
+	assert_int_equal(of_features_decode(&body, &features), OF_OK);
+	assert_int_equal(features.auxiliary_id, 3);
+	/* What one asks for holds for all. */
+	of_role_encode(&msg, OFPT_ROLE_REQUEST, XID, &(struct of_role){.role = OFPCR_ROLE_SLAVE});
+	assert_int_equal(of_header_decode(msg.bytes, msg.size, &header), OF_OK);
+	vs_agent_message(rig.agent, asks, &header, msg.bytes);
+	wr_cut(&msg, 0);
+	assert_int_equal(rig.ch.role, OFPCR_ROLE_SLAVE);
+	wr_cut(&rig.sent, 0);
+	rig.at = 0;
+	receive(1);
+	assert_false(hears(&in, 100));
+	rig.ch.aux = NULL;
 }
 
 static void a_slave_hears_of_no_packets(void **state)
@@ -448,9 +638,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_packet_in_says_which_rule_sent_it),
 		TEST(a_table_miss_says_so),
+		TEST(a_meter_holds_for_all_that_goes_to_controllers),
+		TEST(the_configured_limit_holds),
 		TEST(max_len_cuts_what_is_buffered),
 		TEST(what_a_pop_made_too_short_is_padded),
 		TEST(an_invalid_ttl_is_told_to_who_wants_it),
+		TEST(each_connection_gets_as_much_of_it_as_it_said),
+		TEST(packets_are_spread_over_auxiliary_connections),
 		TEST(a_slave_hears_of_no_packets),
 		TEST(a_packet_out_goes_where_it_says),
 		TEST(a_packet_out_may_go_through_the_tables),

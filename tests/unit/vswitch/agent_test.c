@@ -166,7 +166,8 @@ static void configuration_is_kept(void **state)
 	assert_int_equal(try(), OFPSCFC_BAD_FLAGS);
 	of_msg_encode(&msg, OFPT_SET_CONFIG, XID);
 	assert_int_equal(try(), OFPSCFC_BAD_LEN);
-	assert_int_equal(rig.agent->config.miss_send_len, 77);
+	assert_int_equal(rig.ch.miss_send_len, 77);
+	assert_int_equal(rig.agent->fragments, OFPC_FRAG_DROP);
 }
 
 static void barriers_are_answered(void **state)

@@ -451,6 +451,8 @@ static void controllers_are_where_they_may_be(void **state)
 	refused(CONTROLLER("tcp:name"), -EINVAL, "bad-target");
 	refused(CONTROLLER("tls:10.0.0.1", ",'ca':'/a','cert':'/b'"), -EINVAL, "tls-files");
 	refused(CONTROLLER("tcp:10.0.0.1", ",'ca':'/a'"), -EINVAL, "tls-files");
+	refused(CONTROLLER("ptcp:6653", ",'aux':1"), -EINVAL, "bad-aux");
+	refused(CONTROLLER("tcp:10.0.0.1", ",'aux':9"), -EINVAL, "bad-aux");
 	refused(STATE("'controller':{'c':{'switch':'none','target':'ptcp:1'}}"), -ENOENT,
 		"not-found");
 	refused(STATE("'controller':{'c':{'switch':'int'}}"), -EINVAL, "bad-target");
@@ -462,10 +464,12 @@ static void controllers_are_where_they_may_be(void **state)
 static void datapath_ids_are_hexadecimal_and_not_0(void **state)
 {
 	static const char *const bad[] = {"", "0", "0x", "0000", "xyz", "12345678901234567", "-1"};
-	struct vs_model *m = must(
-		"{'switch':{'s':{'type':'private','datapath_id':'0x00Ab','fail_mode':'secure'}}}");
+	struct vs_model *m =
+		must("{'switch':{'s':{'type':'private','datapath_id':'0x00Ab','fail_mode':'secure',"
+		     "'controller_limit':7}}}");
 
 	assert_int_equal(m->switches[0].datapath_id, 0xab);
+	assert_int_equal(m->switches[0].controller_limit, 7);
 	assert_true(m->switches[0].secure);
 	vs_model_destroy(m);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -23,7 +23,7 @@ static struct err err;
 static int setup(void **state)
 {
 	of_rig_open(&rig, false);
-	vs_async_default(false, &rig.ch.async);
+	vs_wishes_default(false, &rig.ch);
 	rig.agent->channels = &rig.ch;
 	return 0;
 }

@@ -32,6 +32,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <rte_ether.h>
 #include <rte_mbuf.h>
@@ -112,6 +113,8 @@ struct dp_port_opts {
 		*devargs;   /* eth: DPDK device arguments, "0000:03:00.0"; memif: "id=7,secret=x" */
 	const char *socket; /* vhost, memif: path; memif also "@name" */
 	bool server;	    /* vhost, memif: the switch listens; else it connects and reconnects */
+	bool has_group;	    /* vmbus: members of 'group' may attach besides */
+	gid_t group;
 	int netns_fd; /* tap, packet, xdp: open the device in this network namespace; -1: our own */
 	uint16_t n_queues; /* asked for; 0: the driver's choice, at most the number of workers */
 	uint16_t n_desc;   /* ring size; 0: driver's choice */

@@ -60,7 +60,7 @@ int vring_chain_to_mbuf(const struct vring_chain *chain, uint32_t hdr_size, stru
 
 	if (chain->size <= hdr_size || chain->size - hdr_size > DP_VRING_MAX_FRAME)
 		return -EBADMSG;
-	vring_mbuf_init(m, 0);
+	dp_frame_init(m, 0);
 	for (uint32_t i = 0; i < chain->n; i++) {
 		uint32_t skip = RTE_MIN(hdr_size, chain->seg[i].size);
 		int rc = dp_mbuf_append(m, &last, chain->seg[i].va + skip,

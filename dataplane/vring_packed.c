@@ -201,7 +201,7 @@ static inline int dequeue_one(const struct dp_vring *r, const uint8_t *va, uint3
 	struct virtio_net_hdr hdr;
 
 	vring_copy_once(&hdr, va, sizeof(hdr));
-	vring_mbuf_init(m, frame);
+	dp_frame_init(m, frame);
 	rte_memcpy(rte_pktmbuf_mtod(m, void *), va + r->hdr_size, frame);
 	if (likely(hdr.flags == 0 && hdr.gso_type == 0))
 		return 0;

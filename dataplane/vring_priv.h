@@ -6,6 +6,7 @@
 #ifndef DATAPLANE_VRING_PRIV_H
 #define DATAPLANE_VRING_PRIV_H
 
+#include "dataplane/frame.h"
 #include "dataplane/vring.h"
 
 #include <string.h>
@@ -109,19 +110,6 @@ static inline bool vring_plain(const struct dp_vring *r, const struct rte_mbuf *
 	if (r->data_valid)
 		special |= RTE_MBUF_F_RX_L4_CKSUM_MASK;
 	return (m->ol_flags & special) == 0;
-}
-
-/* Makes a fresh mbuf of the pool a frame of one segment.  Writes its first cache line only: the
- * pool holds direct mbufs with next NULL (rte_mbuf_raw_free()'s rule). */
-static inline void vring_mbuf_init(struct rte_mbuf *m, uint32_t size)
-{
-	m->data_off = RTE_PKTMBUF_HEADROOM;
-	m->ol_flags = 0;
-	m->packet_type = 0;
-	m->pkt_len = size;
-	m->data_len = (uint16_t)size;
-	m->vlan_tci = 0;
-	m->port = RTE_MBUF_PORT_INVALID;
 }
 
 #endif

@@ -210,7 +210,7 @@ static __attribute__((noinline)) int dequeue_chain(struct dp_vring *r, uint16_t 
 
 	chain.n = 0;
 	chain.size = 0;
-	vring_mbuf_init(m, 0);
+	dp_frame_init(m, 0);
 	if (walk(r, head, false, &chain) != 0)
 		return -EIO;
 	if (!vring_chain_read(&chain, &hdr, sizeof(hdr)))
@@ -229,7 +229,7 @@ static inline int dequeue_one(const struct dp_vring *r, const uint8_t *va, uint3
 	struct virtio_net_hdr hdr;
 
 	memcpy(&hdr, va, sizeof(hdr));
-	vring_mbuf_init(m, frame);
+	dp_frame_init(m, frame);
 	rte_memcpy(rte_pktmbuf_mtod(m, void *), va + r->hdr_size, frame);
 	if (likely(hdr.flags == 0 && hdr.gso_type == 0))
 		return 0;

@@ -156,6 +156,9 @@ static inline uint32_t vmbus_out_begin(struct vmbus_out *out);
 static inline int vmbus_out_put(struct vmbus_out *out, enum vmbus_packet_type type, uint16_t flags,
 				uint64_t transaction_id, const void *header, size_t header_size,
 				const void *payload, size_t payload_size);
+/* The same for 8 bytes of payload and no header. */
+static inline int vmbus_out_put_word(struct vmbus_out *out, enum vmbus_packet_type type,
+				     uint16_t flags, uint64_t transaction_id, uint64_t payload);
 /* Shows the peer all packets added.  True: signal it. */
 static inline bool vmbus_out_end(struct vmbus_out *out);
 /* Waits for 'size' bytes of room, as vmbus_packet_size() counts them: the peer will signal when

@@ -7,8 +7,8 @@
  * Free sections are taken where they were put last, so that a busy queue writes to the same few
  * over and over while they are in caches: each queue has a stack of its own (vmq_queue.cached,
  * guarded by the queue's lock), and 'free' is what they share, moved in lots under 'lock'.  The
- * last VMQ_BUFS_KEPT are for control messages only: a guest that holds back all others can still be
- * answered.
+ * last VMQ_BUFS_KEPT (of few, a quarter) are for control messages only: a guest that holds back all
+ * others can still be answered.
  *
  * Who lent what is known here and written down in the journal (journal.h); what is believed is what
  * is here.  Lock order: a queue's lock, then 'lock'.
@@ -25,7 +25,9 @@
 #define VMQ_MAX_SECTIONS 65535 /* a number of a section takes 16 bits, and one is none */
 #define VMQ_NO_SECTION	 UINT16_MAX
 #define VMQ_CACHE	 512 /* free sections that a queue keeps, at most */
-#define VMQ_BUFS_KEPT	 16
+/* Room of its stack: those, and what one packet brings back. */
+#define VMQ_CACHE_ROOM (VMQ_CACHE + 64)
+#define VMQ_BUFS_KEPT  16
 
 struct vmq_journal;
 struct vmq_queue;
@@ -39,6 +41,7 @@ struct vmq_section {
 struct vmq_bufs {
 	uint32_t n;
 	uint32_t cache; /* how many a queue keeps */
+	uint32_t kept;	/* for control messages */
 	struct vmq_section *sections;
 	struct vmq_journal *journal;
 	rte_spinlock_t lock __attribute__((aligned(64)));
@@ -68,14 +71,12 @@ void vmq_bufs_forget(struct vmq_bufs *bufs, struct vmq_queue *q);
  * the first to use.  Returns how many are, at most 'want'.  'kept': one of the last ones may be
  * taken. */
 uint32_t vmq_bufs_need(struct vmq_bufs *bufs, struct vmq_queue *q, uint32_t want, bool kept);
-/* Takes 'n' off the stack of 'q' as one packet's, in order of use: ret[0] is its transaction id.
- * Enters them in the journal under the batch that the queue works on. */
-void vmq_bufs_lend(struct vmq_bufs *bufs, struct vmq_queue *q, uint32_t n, uint16_t *ret);
+/* Takes 'n' off the stack of 'q' as one packet's and returns the first, which is its transaction
+ * id.  Enters them in the journal under the batch that the queue works on. */
+uint16_t vmq_bufs_lend(struct vmq_bufs *bufs, struct vmq_queue *q, uint32_t n);
 /* The guest gives back what went with that transaction id.  False: nothing did, or on another
  * channel.  The sections lie on the stack at once, and must not be lent before this batch is
  * committed: a batch lends first and takes back last. */
 bool vmq_bufs_complete(struct vmq_bufs *bufs, struct vmq_queue *q, uint64_t transaction_id);
-/* More are cached than a queue may keep: gives some to the others. */
-void vmq_bufs_spill(struct vmq_bufs *bufs, struct vmq_queue *q);
 
 #endif

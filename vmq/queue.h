@@ -50,7 +50,6 @@ struct vmq_path;
 	X(RING_IN, "ring-from-guest", "the ring from the guest is broken")                         \
 	X(RING_OUT, "ring-to-guest", "the ring to the guest is broken")                            \
 	X(PACKET, "bad-packet", "a packet of a type or shape that guests do not send")             \
-	X(COMPLETION, "bad-completion", "a completion of something that was not sent")             \
 	X(JOURNAL, "journal", "after a restart, what was noted does not belong to these rings")    \
 	X(LOST, "memory-lost", "guest memory was taken away")
 enum vmq_fault {
@@ -69,6 +68,7 @@ struct vmq_queue_stats {
 	_Atomic uint64_t to_packets, to_bytes, to_ring_packets;
 	_Atomic uint64_t signals, kicks; /* to the guest; wake-ups from it */
 	_Atomic uint64_t no_section, ring_full, filtered, malformed, completions;
+	_Atomic uint64_t bad_completions;	/* of what was not sent, or twice */
 	_Atomic uint64_t control, control_held; /* messages; polls at which one had to wait */
 };
 
@@ -101,6 +101,7 @@ struct vmq_queue {
 	uint16_t index; /* of the channel */
 	uint8_t monitor_id;
 	bool asleep;		     /* vmq_queue_sleep() said so: kick_fd is to be read */
+	bool control_next;	     /* the next packet is, or was, a control message (control.h) */
 	bool blocked;		     /* no room for completions: waits for the guest to make some */
 	struct vmq_mail *mail;	     /* from the control thread, to the ring */
 	struct vmq_control *control; /* to the control thread: what is not a frame */
@@ -132,7 +133,7 @@ struct vmq_queue_opts {
 	struct vmq_path *path;
 	uint16_t index;
 	uint8_t monitor_id;
-	int kick_fd, call_fd; /* borrowed */
+	int kick_fd, call_fd; /* borrowed; EFD_NONBLOCK */
 	struct vmbus_ring from_guest, to_guest;
 	struct vmq_journal *journal; /* borrowed, like the next two */
 	struct vmq_control *control; /* NULL on subchannels, which have no control messages */

@@ -75,8 +75,9 @@ static void open_end(struct dp *dp, struct end *end, char *spec, struct dp_port_
 	}
 	end->port->id = (uint16_t)(end - ends);
 	if (opts.ops == &vmq_port_ops)
-		vmq_nic_set(end->port, &(struct vmq_nic_conf){
-					       .link_up = true, .mac_change = true, .rsc = true});
+		vmq_nic_set(end->port, &(struct vmq_nic_conf){.link_up = true,
+							      .mac_change = true,
+							      .rsc = true});
 }
 
 static void transmit(struct end *out, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)

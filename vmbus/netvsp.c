@@ -192,7 +192,13 @@ void netvsp_set_conf(struct netvsp *n, const struct netvsp_conf *conf)
 		indicate_speed(n);
 }
 
-/* [VF] Messages of version 4, for guests that said they take VFs, once their NIC is up. */
+void netvsp_tell_link(struct netvsp *n)
+{
+	indicate_link(n);
+	indicate_speed(n);
+}
+
+/* Messages of version 4, for guests that said they take VFs, once their NIC is up. */
 static bool vf_possible(const struct netvsp *n)
 {
 	return n->state.nvsp_version >= NVSP_V4 && n->state.capabilities & NVSP_CAP_SRIOV &&

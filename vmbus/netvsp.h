@@ -140,6 +140,8 @@ void netvsp_rndis(struct netvsp *n, const void *msg, size_t size);
 /* The administrator changed something: what can change in a running guest does (link, speed, MAC
  * and MTU by a new start of the device, which the caller arranges). */
 void netvsp_set_conf(struct netvsp *n, const struct netvsp_conf *conf);
+/* Tells the guest of its link and speed once more. */
+void netvsp_tell_link(struct netvsp *n);
 /* Tells the guest of a VF with that serial number, or that it is gone: then frames go the synthetic
  * way at once.  It is remembered for guests that come later. */
 void netvsp_set_vf(struct netvsp *n, bool present, uint32_t serial);

@@ -160,12 +160,30 @@ static inline uint8_t *rndis_ppi_write(uint8_t *at, uint32_t type, uint32_t valu
 	return at + sizeof(words);
 }
 
+/* The 44 bytes of a header, by words of 64 bits: put together in a struct first, they would be
+ * loaded wider than they were stored, and each frame would wait for its stores. */
+static inline void rndis_header_write(uint8_t *to, uint32_t size, uint32_t frame_size)
+{
+	const uint32_t ppi_size = size - RNDIS_PACKET_HEADER_SIZE;
+	const uint32_t ppi_offset =
+		ppi_size != 0 ? RNDIS_PACKET_HEADER_SIZE - RNDIS_OFFSET_BASE : 0;
+	const uint64_t type = RNDIS_PACKET | (uint64_t)(size + frame_size) << 32;
+	const uint64_t frame = (size - RNDIS_OFFSET_BASE) | (uint64_t)frame_size << 32;
+	const uint64_t ppis = (uint64_t)ppi_offset << 32;
+
+	memcpy(to, &type, sizeof(type));
+	memcpy(to + 8, &frame, sizeof(frame));
+	memset(to + 16, 0, 8);
+	memcpy(to + 24, &ppis, sizeof(ppis));
+	memcpy(to + 32, &ppi_size, sizeof(ppi_size));
+	memset(to + 36, 0, 8);
+}
+
 /* Writes header and PPIs for a frame of packet->frame_size bytes that follows at once; 'to' has
  * RNDIS_PACKET_MAX_HEADER bytes.  Returns their size, and sets msg_size and frame_offset. */
 static inline size_t rndis_packet_write(void *to, struct rndis_packet *packet)
 {
 	uint8_t *at = (uint8_t *)to + RNDIS_PACKET_HEADER_SIZE;
-	struct rndis_packet_wire w = {.type = RNDIS_PACKET};
 	uint32_t size;
 
 	if (packet->has_hash)
@@ -181,15 +199,8 @@ static inline size_t rndis_packet_write(void *to, struct rndis_packet *packet)
 				     1u | (uint32_t)packet->id_flags << 8 |
 					     (uint32_t)packet->id << 16);
 	size = (uint32_t)(at - (uint8_t *)to);
-	w.msg_size = size + packet->frame_size;
-	w.frame_offset = size - RNDIS_OFFSET_BASE;
-	w.frame_size = packet->frame_size;
-	if (size > RNDIS_PACKET_HEADER_SIZE) {
-		w.ppi_offset = RNDIS_PACKET_HEADER_SIZE - RNDIS_OFFSET_BASE;
-		w.ppi_size = size - RNDIS_PACKET_HEADER_SIZE;
-	}
-	memcpy(to, &w, sizeof(w));
-	packet->msg_size = w.msg_size;
+	rndis_header_write(to, size, packet->frame_size);
+	packet->msg_size = size + packet->frame_size;
 	packet->frame_offset = size;
 	return size;
 }

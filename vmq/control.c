@@ -207,7 +207,10 @@ bool vmq_mail_fits(struct vmq_queue *q, const struct vmq_rules *rules, uint32_t 
 	}
 	if (size > q->out.room)
 		return false;
-	return sections == 0 || vmq_bufs_need(rules->bufs, q, sections, true) == sections;
+	if (sections == 0 || vmq_bufs_need(rules->bufs, q, sections, true) == sections)
+		return true;
+	/* The guest has them all, and may give them back behind this very message. */
+	return vmq_mail_waiting(q->mail) <= VMQ_MAIL_SLOTS / 2;
 }
 
 bool vmq_mail_deliver(struct vmq_queue *q, const struct vmq_rules *rules)

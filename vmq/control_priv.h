@@ -62,7 +62,9 @@ void vmq_control_hand(struct vmq_control *control);
 
 /* Both with the lock held and the room of the ring looked at (vmbus_out_begin()). */
 
-/* Is there room for 'size' bytes and all answers to the message that is done? */
+/* May the message that is done go off the ring: is there room for 'size' bytes and all answers to
+ * it?  Where only receive sections are missing its answers follow when there are some: it must not
+ * stand before the completions that bring them.  (A switch that dies then loses the answers.) */
 bool vmq_mail_fits(struct vmq_queue *q, const struct vmq_rules *rules, uint32_t size);
 /* Puts letters onto the ring, in the batch under way; of a message that is done its answers only.
  * False: there was no room for some. */

@@ -38,7 +38,7 @@ static bool control_answer(struct vmq_queue *q, const struct vmq_rules *rules, u
 {
 	const struct vmq_control_item *item = &q->control->item;
 	bool complete = item->kind == VMQ_CONTROL_RNDIS && item->completion_requested;
-	bool answered = false, signal = false;
+	bool answered = false, delivered = false, signal = false;
 	struct vmbus_packet packet;
 
 	rte_spinlock_lock(&q->lock);
@@ -47,7 +47,7 @@ static bool control_answer(struct vmq_queue *q, const struct vmq_rules *rules, u
 	    vmbus_in_next(&q->in, &packet)) {
 		if (complete)
 			vmq_put_completion(q, item->transaction_id, status);
-		vmq_mail_deliver(q, rules);
+		delivered = vmq_mail_deliver(q, rules);
 		signal = vmq_queue_commit(q, q->in.read);
 		signal |= vmbus_in_end(&q->in);
 		answered = true;
@@ -55,7 +55,7 @@ static bool control_answer(struct vmq_queue *q, const struct vmq_rules *rules, u
 	if (signal)
 		vmq_count(&q->stats.signals, 1);
 	rte_spinlock_unlock(&q->lock);
-	q->blocked = !answered;
+	q->blocked = !delivered;
 	if (signal)
 		vmq_queue_signal(q);
 	return answered;

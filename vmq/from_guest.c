@@ -115,8 +115,9 @@ static void put_completions(struct vmq_queue *q, const struct vmq_batch *b)
 	}
 }
 
-/* What the guest gives back.  Of a buffer that it has revoked it may give back later. */
-static void take_back(struct vmq_queue *q, const struct vmq_rules *rules, const struct vmq_batch *b)
+/* What the guest gives back.  Of a buffer that it has revoked it may give back later.  True: there
+ * was something. */
+static bool take_back(struct vmq_queue *q, const struct vmq_rules *rules, const struct vmq_batch *b)
 {
 	struct vmq_bufs *bufs = rules != NULL ? rules->bufs : NULL;
 	uint64_t n = 0, bad = 0;
@@ -132,6 +133,7 @@ static void take_back(struct vmq_queue *q, const struct vmq_rules *rules, const 
 		vmq_count(&q->stats.completions, n);
 	if (unlikely(bad > 0))
 		vmq_count(&q->stats.bad_completions, bad);
+	return n > 0;
 }
 
 /* The end of a batch: one commit, one signal. */
@@ -145,7 +147,8 @@ static void tell(struct vmq_queue *q, const struct vmq_rules *rules, const struc
 	if (q->mail != NULL && vmq_mail_any(q->mail) && !vmq_mail_deliver(q, rules))
 		q->blocked = true;
 	/* Sections that come back may be lent in the next batch, not in this one. */
-	take_back(q, rules, b);
+	if (take_back(q, rules, b))
+		q->blocked = false; /* mail that waited for one may go */
 	if (likely(vmq_queue_works(q))) {
 		signal = vmq_queue_commit(q, q->in.read);
 		signal |= vmbus_in_end(&q->in);

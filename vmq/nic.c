@@ -166,11 +166,19 @@ static void drop_gpadl(struct vmq_nic *nic, struct nic_gpadl *g)
 	free(g);
 }
 
-/* A guest may take a buffer back without having revoked it. */
 static bool is_buffer(const struct vmq_nic *nic, uint32_t id)
 {
 	return (nic->at.recv != NULL && nic->at.recv_gpadl == id) ||
 	       (nic->at.send != NULL && nic->at.send_gpadl == id);
+}
+
+/* A guest may take a buffer back without having revoked it: then it is revoked now. */
+static int give_up_buffer(struct vmq_nic *nic, uint32_t id)
+{
+	netvsp_gpadl_gone(nic->vsp, id);
+	vmq_journal_state_write(nic->at.journal, netvsp_state(nic->vsp));
+	/* Rules without it could not be made? */
+	return is_buffer(nic, id) ? nic_rules_clear(nic) : 0;
 }
 
 int nic_gpadl_remove(struct vmq_nic *nic, uint16_t relid, uint32_t id)
@@ -181,7 +189,7 @@ int nic_gpadl_remove(struct vmq_nic *nic, uint16_t relid, uint32_t id)
 	if (g == NULL || is_ring(nic, id))
 		return -EBADMSG;
 	if (is_buffer(nic, id))
-		rc = nic_rules_clear(nic);
+		rc = give_up_buffer(nic, id);
 	if (rc == 0)
 		drop_gpadl(nic, g);
 	return rc;
@@ -416,15 +424,15 @@ int nic_retargeted(struct vmq_nic *nic, uint16_t relid)
 static int resume_all(struct vmq_nic *nic)
 {
 	struct netvsp_state state;
-	int rc = vmq_journal_state_read(nic->at.journal, &state);
+	int rc = make_boxes(nic); /* first: the guest is told of its link */
 
-	if (rc == 0)
+	if (rc != 0)
+		return rc;
+	if (vmq_journal_state_read(nic->at.journal, &state) == 0)
 		netvsp_restore(nic->vsp, &state);
 	else
 		netvsp_reset(nic->vsp);
-	rc = make_boxes(nic);
-	if (rc == 0)
-		rc = nic_rules_make(nic, netvsp_state(nic->vsp), true);
+	rc = nic_rules_make(nic, netvsp_state(nic->vsp), true);
 	for (unsigned i = 0; rc == 0 && i < NETVSP_MAX_CHANNELS; i++) {
 		struct nic_channel *c = &nic->at.channels[i];
 

@@ -60,6 +60,7 @@ struct nic_attachment {
 	uint32_t recv_gpadl, send_gpadl;
 	struct vmq_bufs *bufs;
 	struct vmq_journal *journal;
+	bool link_owed;		     /* the guest has not been told of the link as it is */
 	unsigned subchannels_wanted; /* to be asked for when the answer is on the ring; 0: none */
 };
 
@@ -144,6 +145,8 @@ int nic_rules_make(struct vmq_nic *nic, const struct netvsp_state *state, bool r
 void nic_link_settle(struct vmq_nic *nic);
 /* A control message waits. */
 void nic_on_control(void *arg);
+/* Tells the guest what there was no room for. */
+void nic_debts_settle(struct vmq_nic *nic);
 /* Asks for subchannels, once the guest can have read the answer to its request. */
 void nic_subchannels_settle(struct vmq_nic *nic);
 

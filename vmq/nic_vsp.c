@@ -10,6 +10,7 @@
 
 #include "dataplane/dp.h"
 #include "vmbus/pages.h"
+#include "vmbus/rndis.h"
 #include "vmq/bufs.h"
 #include "vmq/control.h"
 #include "vmq/journal.h"
@@ -161,7 +162,7 @@ static void fill_rules(const struct vmq_nic *nic, const struct netvsp_state *sta
 	rules->filter = state->rndis_up && nic->conf.link_up ? state->filter : 0;
 	rules->max_frame = atomic_load(&nic->port->max_frame);
 	rte_ether_addr_copy((const struct rte_ether_addr *)state->mac, &rules->mac);
-	rules->checksum_partial = nic->vsp_conf.offloads && state->csum_rx4;
+	rules->checksum_partial = state->csum_rx4 && state->csum_rx6;
 	rules->lro = state->lro4 || state->lro6;
 	fill_rss(rules, state);
 }
@@ -225,12 +226,30 @@ static void vsp_complete(void *ctx, uint64_t transaction_id, const void *payload
 		(void)vmq_mail_complete(nic->mail, transaction_id, payload, size);
 }
 
+/* Answers come one message at a time, and the box holds them all.  Indications come as often as the
+ * administrator likes: they leave half of it alone, and what the guest has missed it is told when
+ * the box is empty. */
 static void vsp_send_rndis(void *ctx, const void *msg, size_t size)
 {
 	struct vmq_nic *nic = ctx;
+	struct rndis_msg m;
 
-	if (nic->mail != NULL)
+	if (nic->mail == NULL)
+		return;
+	if (rndis_read(msg, size, &m) == 0 && m.type == RNDIS_INDICATE_STATUS &&
+	    vmq_mail_waiting(nic->mail) >= VMQ_MAIL_SLOTS / 2)
+		nic->at.link_owed = true;
+	else
 		(void)vmq_mail_rndis(nic->mail, msg, size);
+}
+
+void nic_debts_settle(struct vmq_nic *nic)
+{
+	if (!nic->at.link_owed || nic->mail == NULL || vmq_mail_waiting(nic->mail) != 0)
+		return;
+	nic->at.link_owed = false;
+	netvsp_tell_link(nic->vsp);
+	vmq_mail_kick(nic->at.channels[0].queue);
 }
 
 static void vsp_send_nvsp(void *ctx, const void *msg, size_t size)
@@ -253,7 +272,6 @@ static int vsp_changed(void *ctx, const struct netvsp_state *state)
 	struct vmq_nic *nic = ctx;
 	int rc = nic->at.fd >= 0 ? nic_rules_make(nic, state, false) : 0;
 
-	/* It is not netvsp_state() yet. */
 	if (rc == 0)
 		link_settle(nic, state);
 	return rc;

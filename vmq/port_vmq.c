@@ -299,6 +299,7 @@ static void nic_link(struct dp_port *port, struct dp_link *ret_link)
 	if (nic->at.fd >= 0 && atomic_load(&nic->at.lost))
 		nic_detach(nic, "guest memory was taken away");
 	nic_subchannels_settle(nic);
+	nic_debts_settle(nic);
 	*ret_link = (struct dp_link){.up = atomic_load(&port->link_up),
 				     .speed_mbps = nic->vsp_conf.speed_mbps,
 				     .full_duplex = true};

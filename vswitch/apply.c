@@ -16,6 +16,7 @@
 
 #include "dataplane/fdb.h"
 #include "vswitch/controllers.h"
+#include "vswitch/conntrack.h"
 #include "vswitch/queues.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/takeover.h"
@@ -411,7 +412,9 @@ static void settle(struct plan *plan)
 			id_release(vs, id);
 	}
 	vs_macs_forget_moved(vs, plan->before, plan->after);
+	vs_conntrack_lift(vs, plan->before);
 	vs_domains_drop(vs, plan->after);
+	vs_conntrack_follow(vs, plan->after);
 	vs_queues_drop(vs, plan->after);
 	cores_stop(vs, plan->before, plan->after);
 	dp_set_max_sleep(vs->dp, plan->after->max_sleep_us);
@@ -456,6 +459,8 @@ static int run_plan(struct plan *plan, struct err *err)
 {
 	int rc = vs_domains_need(plan->vs, plan->after, err);
 
+	if (rc == 0)
+		rc = vs_conntrack_need(plan->vs, plan->after, err);
 	vs_takeovers_release(plan->vs, plan->after);
 	if (rc == 0)
 		mark_leaving(plan);

@@ -25,6 +25,7 @@
 #define MAX_RECV_OLD	(15u << 20) /* for NVSP 2 and older */
 #define MIN_SECTION	68
 #define BUS_VERSION_4_0 0x00040000u
+#define MAX_MTU		9202 /* hosts take frames of 9216 bytes */
 #define DONE_SLACK	256
 #define DEFAULT_SLOTS	8
 
@@ -205,12 +206,25 @@ static int init(struct guest_net *net)
 	return -EPROTONOSUPPORT;
 }
 
+/* What to ask for: a guest that will ask the host for its MTU may take all that there is. */
+static uint16_t wanted_mtu(const struct guest_net *net)
+{
+	const enum guest_step *s = net->profile->steps;
+
+	while (*s != GUEST_STEP_END && *s != GUEST_STEP_FRAME_SIZE)
+		s++;
+	if (net->conf.mtu != 0)
+		return net->conf.mtu;
+	/* Who cannot say it gets the usual. */
+	return *s == GUEST_STEP_FRAME_SIZE && net->info.nvsp_version >= NVSP_V2 ? MAX_MTU : 1500;
+}
+
 static int configure(struct guest_net *net)
 {
 	const bool old = net->info.nvsp_version <= NVSP_V4;
 	struct nvsp_msg config = {.type = NVSP_SEND_NDIS_CONFIG};
 	struct nvsp_msg ndis = {.type = NVSP_SEND_NDIS_VER};
-	uint16_t mtu = net->conf.mtu != 0 ? net->conf.mtu : 1500;
+	uint16_t mtu = wanted_mtu(net);
 	int rc = 0;
 
 	config.ndis_config.mtu = mtu + (net->profile->frame_in_config ? ETHERNET : 0u);

@@ -397,6 +397,28 @@ static void the_running_nic_takes_changes(void **state)
 	guest_rig_stop(&rig);
 }
 
+static void the_mtu_is_the_hosts_unless_the_guest_wants_less(void **state)
+{
+	static const uint16_t mtus[][3] = {{9000, 0, 9000}, {9000, 1500, 1500}, {1400, 0, 1400}};
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct guest_net_conf conf = small(guest_profiles[0]);
+		const uint32_t longest = mtus[i][2] + 14u;
+		struct guest_net_info info;
+		struct guest_rig rig;
+
+		conf.mtu = mtus[i][1];
+		guest_rig_init(&rig);
+		rig.nic.mtu = mtus[i][0];
+		guest_rig_start(&rig, &conf);
+		guest_net_info(rig.net, &info);
+		assert_int_equal(info.mtu, mtus[i][2]);
+		send_sizes(&rig, 0, &longest, 1);
+		receive_batch(&rig, 0, 3, longest);
+		guest_rig_stop(&rig);
+	}
+}
+
 static void an_address_that_is_not_allowed_is_refused(void **state)
 {
 	static const uint8_t other[6] = {2, 2, 2, 2, 2, 2};
@@ -597,6 +619,7 @@ int main(void)
 		cmocka_unit_test(a_large_frame_in_pieces_is_one_frame),
 		cmocka_unit_test(a_slow_host_makes_the_guest_wait_and_no_frame_is_lost),
 		cmocka_unit_test(the_running_nic_takes_changes),
+		cmocka_unit_test(the_mtu_is_the_hosts_unless_the_guest_wants_less),
 		cmocka_unit_test(an_address_that_is_not_allowed_is_refused),
 		cmocka_unit_test(a_nic_is_set_up_anew_a_hundred_times),
 		cmocka_unit_test(a_monitored_guest_sets_its_bit_and_writes_no_descriptor),

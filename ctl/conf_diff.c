@@ -16,8 +16,9 @@
 int conf_kind_rank(const char *kind)
 {
 	/* Each kind may refer to those before it. */
-	static const char *const order[] = {"settings", "cores", "core",  "tenant",    "switch",
-					    "port",	"mac",	 "queue", "controller"};
+	static const char *const order[] = {"settings", "cores",  "core",      "conntrack",
+					    "tenant",	"switch", "zone",      "port",
+					    "mac",	"queue",  "controller"};
 	int rank = 0;
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {

@@ -16,7 +16,7 @@ static const struct ctl_spec *const groups[] = {
 	ctl_spec_switches,    ctl_spec_ports,	   ctl_spec_tenants,  ctl_spec_cores,
 	ctl_spec_macs,	      ctl_spec_flows,	   ctl_spec_groups,   ctl_spec_traces,
 	ctl_spec_controllers, ctl_spec_configs,	   ctl_spec_captures, ctl_spec_views,
-	ctl_spec_vteps,	      ctl_spec_conntracks, ctl_spec_queues,
+	ctl_spec_vteps,	      ctl_spec_conntracks, ctl_spec_zones,    ctl_spec_queues,
 };
 
 /* Filled once from the constant groups and never changed again. */

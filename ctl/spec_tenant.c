@@ -19,6 +19,13 @@
 		 .metavar = "N",                                                                   \
 		 .help = "most flows that a worker caches of it on each switch, 0 for no limit",   \
 		 .def = "0"},                                                                      \
+		{.name = "connection-limit",                                                       \
+		 .type = CTL_UINT,                                                                 \
+		 .min = 0,                                                                         \
+		 .max = 1048576,                                                                   \
+		 .metavar = "N",                                                                   \
+		 .help = "most connections tracked for it on each switch, 0 for no limit",         \
+		 .def = "0"},                                                                      \
 	{                                                                                          \
 		.name = "flood-rate", .type = CTL_RATE, .metavar = "RATE",                         \
 		.help = "most bandwidth of its flooded frames on each switch, 0 for no limit",     \
@@ -51,7 +58,7 @@ static const struct ctl_arg set_args[] = {
 	{.name = "default",
 	 .type = CTL_LIST,
 	 .metavar = "OPTION",
-	 .choices = "mac-limit|flow-limit|flood-rate",
+	 .choices = "mac-limit|flow-limit|connection-limit|flood-rate",
 	 .help = "options that go back to their defaults"},
 	{0},
 };
@@ -109,6 +116,8 @@ static const struct ctl_col show_cols[] = {
 	{"mac_limit", "mac limit", CTL_LEFT, CTL_AS_IS, false},
 	{"n_flows", "flows cached", CTL_LEFT, CTL_AS_IS, false},
 	{"flow_limit", "flow limit", CTL_LEFT, CTL_AS_IS, false},
+	{"n_connections", "connections", CTL_LEFT, CTL_AS_IS, false},
+	{"connection_limit", "connection limit", CTL_LEFT, CTL_AS_IS, false},
 	{"flood_rate", "flood rate", CTL_LEFT, CTL_AS_RATE, false},
 	{0},
 };
@@ -161,7 +170,8 @@ const struct ctl_spec ctl_spec_tenants[] = {
 		.flags = CTL_DEFAULT,
 		.answer =
 			"{\"tenants\": [{\"name\", \"id\", \"n_ports\", \"n_macs\", \"mac_limit\", "
-			"\"n_flows\": cached now, \"flow_limit\", \"flood_rate\": bits a "
+			"\"n_flows\": cached now, \"flow_limit\", \"n_connections\", "
+			"\"connection_limit\", \"flood_rate\": bits a "
 			"second}]}",
 	},
 	{

@@ -16,7 +16,7 @@
 #include <rte_prefetch.h>
 #include <rte_rcu_qsbr.h>
 
-#define READY_STEP  16384u
+#define READY_STEP  262144u
 #define SWEEP_TICKS 10u /* a whole sweep */
 #define SWEEP_LEAST 4096u
 
@@ -30,7 +30,8 @@ static size_t buckets_size(const struct dp_ct *ct)
 static void ready_more(struct dp_ct *ct)
 {
 	uint32_t ready = atomic_load(&ct->n_ready);
-	uint32_t fresh = atomic_load(&ct->n_fresh), want = fresh + fresh / 2 + READY_STEP;
+	/* A worker opens some hundred thousand until this is called again. */
+	uint32_t fresh = atomic_load(&ct->n_fresh), want = 3 * fresh + READY_STEP;
 
 	if (want > ct->limit)
 		want = ct->limit;
@@ -54,11 +55,6 @@ static bool reserve(struct dp_ct *ct)
 
 int dp_ct_create(uint32_t limit, struct rte_rcu_qsbr *rcu, struct dp_ct **ret_ct)
 {
-	static const uint32_t seconds[] = {
-#define X(name, text, s) s,
-		DP_CT_TIMEOUTS(X)
-#undef X
-	};
 	size_t size = (sizeof(struct dp_ct) + 63) & ~(size_t)63;
 	struct dp_ct *ct = aligned_alloc(64, size);
 	uint32_t buckets = 64;
@@ -81,7 +77,8 @@ int dp_ct_create(uint32_t limit, struct rte_rcu_qsbr *rcu, struct dp_ct **ret_ct
 	atomic_init(&ct->n_fresh, 1);
 	ready_more(ct);
 	for (unsigned i = 0; i < DP_CT_N_TIMEOUTS; i++)
-		dp_ct_set_timeout(ct, (enum dp_ct_timeout)i, seconds[i]);
+		dp_ct_set_timeout(ct, (enum dp_ct_timeout)i,
+				  dp_ct_timeout_usual((enum dp_ct_timeout)i));
 	dp_ct_local_init(ct, &ct->own);
 	*ret_ct = ct;
 	return 0;
@@ -360,6 +357,22 @@ int dp_ct_set_zone_limit(struct dp_ct *ct, uint16_t domain, uint16_t zone, uint3
 	return 0;
 }
 
+void dp_ct_each_zone(const struct dp_ct *ct,
+		     void (*fn)(void *arg, uint16_t domain, uint16_t zone, uint32_t n,
+				uint32_t limit),
+		     void *arg)
+{
+	for (unsigned i = 0; i < DP_CT_ZONES; i++) {
+		const struct dp_ct_zone *z = &ct->zones[i];
+		uint32_t key = atomic_load_explicit(&z->key, memory_order_acquire) - 1;
+		uint32_t n = atomic_load_explicit(&z->n, memory_order_relaxed);
+		uint32_t limit = atomic_load_explicit(&z->limit, memory_order_relaxed);
+
+		if (n != 0 || limit != 0)
+			fn(arg, (uint16_t)(key >> 16), (uint16_t)key, n, limit);
+	}
+}
+
 void dp_ct_set_loose(struct dp_ct *ct, bool loose)
 {
 	atomic_store_explicit(&ct->strict, !loose, memory_order_relaxed);
@@ -398,6 +411,17 @@ const char *dp_ct_timeout_text(enum dp_ct_timeout which)
 	};
 
 	return which < DP_CT_N_TIMEOUTS ? texts[which] : NULL;
+}
+
+uint32_t dp_ct_timeout_usual(enum dp_ct_timeout which)
+{
+	static const uint32_t seconds[] = {
+#define X(name, text, s) s,
+		DP_CT_TIMEOUTS(X)
+#undef X
+	};
+
+	return which < DP_CT_N_TIMEOUTS ? seconds[which] : 0;
 }
 
 const char *dp_ct_counter_slug(enum dp_ct_counter which)

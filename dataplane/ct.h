@@ -143,7 +143,7 @@ struct dp_ct_mark {
 	uint8_t state; /* DP_CT_* */
 	bool unread;   /* mark and label are not filled in: dp_ct_read() */
 	uint32_t mark;
-	uint16_t ports[2]; /* of a fragment: what it was translated to, as in memory; 0: nothing */
+	uint16_t path;	   /* of a fragment: what was done to its packet before (flow.h) */
 	uint64_t label[2]; /* bytes as in the key */
 };
 
@@ -279,9 +279,16 @@ struct dp_ct_stats {
 };
 /* Locals that ended are counted. */
 void dp_ct_stats(struct dp_ct *ct, struct dp_ct_stats *ret_stats);
+/* Calls 'fn' for each zone that has connections or a limit (0: none).  Control thread. */
+void dp_ct_each_zone(const struct dp_ct *ct,
+		     void (*fn)(void *arg, uint16_t domain, uint16_t zone, uint32_t n,
+				uint32_t limit),
+		     void *arg);
 uint32_t dp_ct_domain_count(const struct dp_ct *ct, uint16_t domain);
 
 const char *dp_ct_timeout_text(enum dp_ct_timeout which);
+/* Seconds, unless somebody says otherwise. */
+uint32_t dp_ct_timeout_usual(enum dp_ct_timeout which);
 const char *dp_ct_counter_slug(enum dp_ct_counter which);
 const char *dp_ct_counter_text(enum dp_ct_counter which);
 

@@ -22,17 +22,21 @@ static struct dp_ct_mark *known(struct dp_walk *k)
 	return &k->ct;
 }
 
+/* The ports that a fragment's packet has by now. */
+static const uint16_t *ports_of(const struct dp_whole *whole, const struct dp_ct_mark *mark)
+{
+	return mark->path != 0 ? whole->seen[mark->path - 1].ports : whole->ports;
+}
+
 static void describe_fragment(struct dp_walk *k, const struct dp_ct_mark *mark,
 			      struct dp_ct_packet *p)
 {
 	const struct dp_whole *whole = k->run->w->flow->whole;
 	const struct rte_mbuf *m = k->f.m;
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-	bool translated = (mark->ports[0] | mark->ports[1]) != 0;
 
 	if (whole != NULL && k->h.frag == DP_FRAG_LATER)
-		dp_ct_packet_later(frame, &k->h, &whole->packet,
-				   translated ? mark->ports : whole->ports, p);
+		dp_ct_packet_later(frame, &k->h, &whole->packet, ports_of(whole, mark), p);
 	else if (whole != NULL)
 		dp_ct_packet_first(frame, m->data_len, &k->h, whole->l4_size, p);
 	/* A trace does not wait for the others. */
@@ -61,48 +65,6 @@ static void describe(struct dp_walk *k, const struct dp_ct_mark *mark, struct dp
 		dp_ct_packet(frame, m->data_len, &k->h, p);
 }
 
-/* ---- Fragments of a whole packet ---- */
-
-static struct dp_whole_seen *find_seen(struct dp_whole *whole, uint16_t zone,
-				       const struct dp_ct_packet *p)
-{
-	for (unsigned i = 0; i < whole->n_seen; i++)
-		if (whole->seen[i].mark.zone == zone &&
-		    memcmp(whole->seen[i].key, p->key, sizeof(p->key)) == 0)
-			return &whole->seen[i];
-	return NULL;
-}
-
-/* As dp_ct_track(), but that the packet was seen already when another of its fragments was.
- * Returns where that is noted; NULL: nowhere. */
-static struct dp_whole_seen *track_fragment(struct dp_walk *k, struct dp_ct *ct, uint16_t zone,
-					    struct dp_ct_packet *p, struct dp_ct_mark *mark)
-{
-	struct dp_flow *flow = k->run->w->flow;
-	struct dp_whole *whole = flow->whole;
-	struct dp_whole_seen *seen = find_seen(whole, zone, p);
-	struct dp_ct_mark was = *mark;
-
-	if ((mark->state & DP_CT_TRACKED) != 0 && mark->zone == zone) {
-		/* Another was committed meanwhile. */
-		if (mark->conn == 0 && seen != NULL)
-			mark->conn = seen->mark.conn;
-		return seen;
-	}
-	if (seen == NULL && whole->n_seen < DP_WHOLE_SEEN) {
-		seen = &whole->seen[whole->n_seen++];
-		memcpy(seen->key, p->key, sizeof(seen->key));
-		dp_ct_track(ct, &flow->ct, k->f.domain, zone, p, flow->tick, mark);
-		seen->mark = *mark;
-	} else if (seen == NULL) {
-		dp_ct_track(ct, &flow->ct, k->f.domain, zone, p, flow->tick, mark);
-	} else {
-		*mark = seen->mark;
-	}
-	memcpy(mark->ports, was.ports, sizeof(mark->ports));
-	return seen;
-}
-
 /* As its connection says; once in a zone. */
 static void translate(struct dp_walk *k, const struct dp_ct *ct, struct dp_ct_mark *mark)
 {
@@ -113,8 +75,9 @@ static void translate(struct dp_walk *k, const struct dp_ct *ct, struct dp_ct_ma
 		return;
 	k->changed = true;
 	rc = dp_ct_translate(ct, k->f.m, &k->h, mark);
-	if (unlikely(k->run->w->flow->whole != NULL) && (mark->state & DP_CT_REL) == 0)
-		dp_ct_translated_ports(ct, mark, mark->ports);
+	if (unlikely(mark->path != 0) && (mark->state & DP_CT_REL) == 0)
+		dp_ct_translated_ports(ct, mark,
+				       k->run->w->flow->whole->seen[mark->path - 1].ports);
 	/* Half translated, or with the addresses of the wrong side, it must not go on. */
 	if (rc != 0)
 		dp_walk_drop(k, rc == -ENOMEM ? DP_DROP_NO_MBUF : DP_DROP_CT_NAT);
@@ -136,13 +99,77 @@ static int commit(struct dp_walk *k, struct dp_ct *ct, const struct dp_step_ct *
 	return dp_ct_commit(ct, &flow->ct, k->f.domain, p, &what, flow->tick, mark);
 }
 
+/* ---- Fragments of a whole packet ---- */
+
+static struct dp_whole_seen *find_seen(struct dp_whole *whole, uint16_t path, uint16_t ordinal)
+{
+	for (unsigned i = 0; i < whole->n_seen; i++)
+		if (whole->seen[i].path == path && whole->seen[i].ordinal == ordinal)
+			return &whole->seen[i];
+	return NULL;
+}
+
+/* The first fragment here: its packet is tracked, and that is noted where there is room. */
+static bool track_first(struct dp_walk *k, struct dp_ct *ct, const struct dp_step_ct *c,
+			struct dp_ct_packet *p, struct dp_ct_mark *mark, struct dp_whole_seen *seen)
+{
+	struct dp_flow *flow = k->run->w->flow;
+	uint16_t path = mark->path;
+	bool failed;
+
+	if (seen != NULL)
+		memcpy(seen->key, p->key, sizeof(seen->key));
+	dp_ct_track(ct, &flow->ct, k->f.domain, c->zone, p, flow->tick, mark);
+	failed = (c->flags & DP_STEP_CT_COMMIT) != 0 && commit(k, ct, c, p, mark) != 0;
+	mark->path = path;
+	if (seen == NULL)
+		return !failed;
+	memcpy(seen->ports, ports_of(flow->whole, mark), sizeof(seen->ports));
+	mark->path = (uint16_t)(seen - flow->whole->seen + 1);
+	seen->failed = failed;
+	seen->mark = *mark;
+	return !failed;
+}
+
+/* As dp_ct_track() and a commit, for a packet whose other fragments may have been here.  False: it
+ * must not go on. */
+static bool track_fragment(struct dp_walk *k, struct dp_ct *ct, const struct dp_step_ct *c,
+			   struct dp_ct_packet *p, struct dp_ct_mark *mark)
+{
+	struct dp_whole *whole = k->run->w->flow->whole;
+	uint16_t ordinal = k->run->n_ct++;
+	struct dp_whole_seen *seen = find_seen(whole, mark->path, ordinal);
+
+	/* Rules that tell fragments apart lead them to different steps. */
+	if (seen != NULL && seen->mark.zone == c->zone &&
+	    memcmp(seen->key, p->key, sizeof(p->key)) == 0) {
+		*mark = seen->mark;
+		return !seen->failed;
+	}
+	if (seen != NULL || whole->n_seen == DP_WHOLE_SEEN)
+		return track_first(k, ct, c, p, mark, NULL);
+	seen = &whole->seen[whole->n_seen++];
+	seen->path = mark->path;
+	seen->ordinal = ordinal;
+	return track_first(k, ct, c, p, mark, seen);
+}
+
+static bool track(struct dp_walk *k, struct dp_ct *ct, const struct dp_step_ct *c,
+		  struct dp_ct_packet *p, struct dp_ct_mark *mark)
+{
+	struct dp_flow *flow = k->run->w->flow;
+
+	if (unlikely(flow->whole != NULL))
+		return track_fragment(k, ct, c, p, mark);
+	dp_ct_track(ct, &flow->ct, k->f.domain, c->zone, p, flow->tick, mark);
+	return (c->flags & DP_STEP_CT_COMMIT) == 0 || commit(k, ct, c, p, mark) == 0;
+}
+
 void dp_walk_ct(struct dp_walk *k, const struct dp_step *s, bool last)
 {
 	const struct dp_step_ct *c = (const struct dp_step_ct *)s->data;
-	struct dp_flow *flow = k->run->w->flow;
 	struct dp_ct *ct = atomic_load_explicit(&k->run->w->dp->ct, memory_order_acquire);
 	struct dp_ct_mark *mark = known(k);
-	struct dp_whole_seen *seen = NULL;
 	struct dp_ct_packet p;
 
 	if (unlikely(ct == NULL)) {
@@ -154,17 +181,9 @@ void dp_walk_ct(struct dp_walk *k, const struct dp_step *s, bool last)
 		dp_ct_peek(ct, k->f.domain, c->zone, &p, mark);
 		return;
 	}
-	if (unlikely(flow->whole != NULL))
-		seen = track_fragment(k, ct, c->zone, &p, mark);
-	else
-		dp_ct_track(ct, &flow->ct, k->f.domain, c->zone, &p, flow->tick, mark);
-	if ((c->flags & DP_STEP_CT_COMMIT) != 0 && commit(k, ct, c, &p, mark) != 0) {
+	if (!track(k, ct, c, &p, mark)) {
 		dp_walk_drop(k, DP_DROP_CT_NAT);
 		return;
-	}
-	if (unlikely(seen != NULL)) {
-		seen->mark.conn = mark->conn;
-		seen->mark.state = mark->state & (uint8_t) ~(DP_CT_SNAT | DP_CT_DNAT);
 	}
 	if ((c->flags & DP_STEP_CT_NAT) != 0)
 		translate(k, ct, mark);
@@ -172,13 +191,13 @@ void dp_walk_ct(struct dp_walk *k, const struct dp_step *s, bool last)
 
 void dp_walk_ct_clear(struct dp_walk *k, const struct dp_step *s, bool last)
 {
-	uint16_t ports[2] = {0, 0};
+	uint16_t path = 0;
 
 	/* What a fragment's packet is called now stays. */
 	if (unlikely(k->run->w->flow->whole != NULL))
-		memcpy(ports, known(k)->ports, sizeof(ports));
+		path = known(k)->path;
 	memset(&k->ct, 0, sizeof(k->ct));
-	memcpy(k->ct.ports, ports, sizeof(ports));
+	k->ct.path = path;
 	k->ct_known = true;
 }
 

@@ -105,6 +105,21 @@ static inline void put32(struct dp_key *key, enum dp_field field, uint32_t value
 	memcpy(key->b + dp_fields[field].offset, &value, sizeof(value));
 }
 
+/* What a frame's connection says. */
+static void make_ct(struct dp_mf_burst *b, unsigned i)
+{
+	struct dp_worker *w = b->owner;
+	struct dp_resumed *q = &w->flow->resumed[i];
+	struct dp_key *key = &b->long_key[i];
+	uint16_t zone = rte_cpu_to_be_16(q->ct.zone);
+
+	dp_ct_read(w->dp->ct, &q->ct);
+	put32(key, DP_FIELD_CT_STATE, q->ct.state);
+	put32(key, DP_FIELD_CT_MARK, q->ct.mark);
+	memcpy(key->b + dp_fields[DP_FIELD_CT_ZONE].offset, &zone, sizeof(zone));
+	memcpy(key->b + dp_fields[DP_FIELD_CT_LABEL].offset, q->ct.label, sizeof(q->ct.label));
+}
+
 /* What the frame's program knew, and its connection. */
 static void make_long_resumed(struct dp_mf_burst *b, unsigned i)
 {
@@ -112,10 +127,9 @@ static void make_long_resumed(struct dp_mf_burst *b, unsigned i)
 	struct dp_resumed *q = &w->flow->resumed[i];
 	const struct dp_resume_what *what = &w->flow->resumes->states[q->state].what;
 	struct dp_key *key = &b->long_key[i];
-	uint16_t zone;
 
 	make_long(b, i);
-	dp_ct_read(w->dp->ct, &q->ct);
+	make_ct(b, i);
 	/* What lies before the frame's bytes is right while these are as they came. */
 	if (unlikely(b->resumed_tunnel) && q->same)
 		dp_tunnel_key(b->pkts[i], key);
@@ -124,11 +138,6 @@ static void make_long_resumed(struct dp_mf_burst *b, unsigned i)
 
 		*word = (*word & ~what->known[k]) | what->value[k];
 	}
-	put32(key, DP_FIELD_CT_STATE, q->ct.state);
-	put32(key, DP_FIELD_CT_MARK, q->ct.mark);
-	zone = rte_cpu_to_be_16(q->ct.zone);
-	memcpy(key->b + dp_fields[DP_FIELD_CT_ZONE].offset, &zone, sizeof(zone));
-	memcpy(key->b + dp_fields[DP_FIELD_CT_LABEL].offset, q->ct.label, sizeof(q->ct.label));
 }
 
 static inline void make_key(struct dp_mf_burst *b, unsigned i)
@@ -378,6 +387,7 @@ static void prepare(struct dp_worker *w, const struct dp_vport *in, struct rte_m
 	b->has_long = b->plain = 0;
 	b->context = NULL;
 	b->make_long = make_long;
+	b->make_ct = NULL;
 	b->in_port = in->of_port;
 	b->tunnel = in->tunnel != NULL;
 	for (uint16_t i = 0; i < n; i++) {
@@ -489,7 +499,9 @@ static void resume(struct dp_run *run)
 
 	b->has_long = 0;
 	b->context = run->w->flow->contexts;
+	b->has_ct = 0;
 	b->make_long = make_long_resumed;
+	b->make_ct = make_ct;
 	b->owner = run->w;
 	b->tunnel = false;
 	b->resumed_tunnel = run->in->tunnel != NULL;
@@ -555,6 +567,7 @@ void dp_flow_carry(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 	b->has_long = b->plain = 0;
 	b->context = NULL;
 	b->make_long = make_long;
+	b->make_ct = NULL;
 	b->in_port = in->of_port;
 	b->tunnel = in->tunnel != NULL;
 	b->n = n;
@@ -586,7 +599,7 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 	b->long_key = flow->long_keys;
 	prepare(w, in, pkts, n);
 	carry(w, in);
-	if (unlikely(w->frags != NULL && dp_frags_has_whole(w->frags)))
+	if (unlikely(w->frags != NULL && dp_frags_has_whole(w->frags, false)))
 		dp_flow_settle(w);
 	dp_tx_flush_all(w);
 }

@@ -57,15 +57,20 @@ struct dp_waiting {
 	bool plain;
 };
 
-/* A packet whose fragments are on their way: what it is, and what tracking it said, so that it is
- * tracked once in each zone. */
-#define DP_WHOLE_SEEN 8u
+/* A packet whose fragments are on their way.  It is tracked once: what the first fragment that
+ * comes to a CT step is told, the others are told there.  Where they are is said by the step that
+ * they passed before ('path': 0 none, else one more than its place in 'seen') and by how many CT
+ * steps the program that they are in has run. */
+#define DP_WHOLE_SEEN 32u
 struct dp_whole {
 	struct dp_ct_packet packet;
 	uint32_t l4_size;  /* its transport header and payload */
 	uint16_t ports[2]; /* as it came; as in memory */
 	unsigned n_seen;
 	struct dp_whole_seen {
+		uint16_t path, ordinal;
+		uint16_t ports[2];	       /* as it goes on */
+		bool failed;		       /* there is no address for it */
 		uint64_t key[DP_CT_KEY_WORDS]; /* without its place */
 		struct dp_ct_mark mark;	       /* before it was translated */
 	} seen[DP_WHOLE_SEEN];
@@ -153,7 +158,8 @@ struct dp_run {
 	const struct dp_resumed *resumed; /* NULL: for the first time */
 	const uint64_t *key;		  /* short key; NULL: not at hand */
 	bool plain;
-	bool no_port; /* the switch speaks: 'in' stands for no port (inject.h) */
+	uint16_t n_ct; /* CT steps that it ran */
+	bool no_port;  /* the switch speaks: 'in' stands for no port (inject.h) */
 };
 void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_t *steps,
 	     uint16_t size);

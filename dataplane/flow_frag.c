@@ -98,7 +98,7 @@ void dp_flow_take_over(struct dp_worker *w, uint16_t port, struct rte_mbuf *m)
 	}
 	w->burst_tsc = rte_rdtsc();
 	dp_flow_carry(w, in, &m, &piece.carried, 1);
-	if (dp_frags_has_whole(w->frags))
+	if (dp_frags_has_whole(w->frags, false))
 		dp_flow_settle(w);
 }
 
@@ -153,7 +153,7 @@ void dp_flow_settle(struct dp_worker *w)
 	struct dp_frag_packet p;
 	struct dp_whole whole;
 
-	while (dp_frags_take(w->frags, &p)) {
+	while (dp_frags_take(w->frags, false, &p)) {
 		describe(&p, &whole);
 		w->flow->whole = &whole;
 		for (uint16_t i = 0; i < p.n;)

@@ -52,6 +52,7 @@ static inline void dp_flow_running(struct dp_run *run, unsigned i)
 	const struct dp_mf_burst *b = &flow->burst;
 
 	run->key = b->key[i];
+	run->n_ct = 0;
 	run->plain = (b->plain >> i & 1) != 0;
 	run->resumed = b->context == NULL ? NULL : &flow->resumed[i];
 }

@@ -51,7 +51,7 @@ struct dp_frags {
 	void *arg;
 	uint64_t secret[5];
 	uint16_t free_packet, free_piece;
-	struct list waiting, whole; /* SPOILT ones wait as well */
+	struct list waiting, whole[2]; /* SPOILT ones wait as well; [1]: outer packets */
 	uint32_t n_bufs;
 	_Atomic uint32_t n_packets, n_pieces; /* written by the worker */
 	_Atomic uint64_t n_whole;
@@ -374,11 +374,16 @@ static void insert(struct dp_frags *f, struct packet *p, uint16_t before,
 	atomic_store_explicit(&f->n_pieces, f->n_pieces + 1, memory_order_relaxed);
 }
 
+static bool is_outer(const struct packet *p)
+{
+	return (p->key.flags & DP_FRAG_OUTER) != 0;
+}
+
 static void is_whole(struct dp_frags *f, uint16_t i)
 {
 	take_out(f, &f->waiting, i);
 	f->packets[i].state = WHOLE;
-	put_last(f, &f->whole, i);
+	put_last(f, &f->whole[is_outer(&f->packets[i])], i);
 	atomic_store_explicit(&f->n_whole, f->n_whole + 1, memory_order_relaxed);
 }
 
@@ -426,9 +431,9 @@ static void keep_one(void *arg, const struct dp_frag_piece *piece)
 	to->pieces[to->n++] = *piece;
 }
 
-bool dp_frags_take(struct dp_frags *f, struct dp_frag_packet *ret)
+bool dp_frags_take(struct dp_frags *f, bool outer, struct dp_frag_packet *ret)
 {
-	uint16_t i = f->whole.oldest;
+	uint16_t i = f->whole[outer].oldest;
 
 	if (i == 0)
 		return false;
@@ -436,7 +441,7 @@ bool dp_frags_take(struct dp_frags *f, struct dp_frag_packet *ret)
 	ret->size = f->packets[i].size;
 	ret->n = 0;
 	empty(f, &f->packets[i], keep_one, ret);
-	packet_free(f, &f->whole, i);
+	packet_free(f, &f->whole[outer], i);
 	return true;
 }
 
@@ -467,9 +472,9 @@ bool dp_frags_idle(const struct dp_frags *f)
 	return atomic_load_explicit(&f->n_packets, memory_order_relaxed) == 0;
 }
 
-bool dp_frags_has_whole(const struct dp_frags *f)
+bool dp_frags_has_whole(const struct dp_frags *f, bool outer)
 {
-	return f->whole.oldest != 0;
+	return f->whole[outer].oldest != 0;
 }
 
 /* ---- Memory ---- */
@@ -505,7 +510,7 @@ void dp_frags_destroy(struct dp_frags *f)
 		return;
 	while (f->waiting.oldest != 0)
 		end(f, f->waiting.oldest, DP_DROP_PORT_REMOVED);
-	while (dp_frags_take(f, &whole))
+	while (dp_frags_take(f, false, &whole) || dp_frags_take(f, true, &whole))
 		for (uint16_t i = 0; i < whole.n; i++)
 			f->drop(f->arg, &whole.pieces[i], &whole.key, DP_DROP_PORT_REMOVED);
 	dp_region_free(f, sizeof(*f));
@@ -518,9 +523,4 @@ void dp_frags_stats(const struct dp_frags *f, struct dp_frags_stats *ret)
 		.pieces = atomic_load_explicit(&f->n_pieces, memory_order_relaxed),
 		.whole = atomic_load_explicit(&f->n_whole, memory_order_relaxed),
 	};
-}
-
-uint64_t dp_frags_memory(void)
-{
-	return sizeof(struct dp_frags);
 }

@@ -111,8 +111,9 @@ uint64_t dp_frag_hash(const struct dp_frag_key *key, const uint64_t secret[5]);
 enum dp_drop dp_frags_add(struct dp_frags *f, const struct dp_frag *frag,
 			  const struct dp_frag_piece *piece, const struct dp_frag_bounds *bounds,
 			  uint32_t now);
-/* The packet that is whole for the longest; its fragments are the caller's.  False: none. */
-bool dp_frags_take(struct dp_frags *f, struct dp_frag_packet *ret);
+/* The packet that is whole for the longest, of those that are 'outer' or are not; its fragments are
+ * the caller's.  False: none. */
+bool dp_frags_take(struct dp_frags *f, bool outer, struct dp_frag_packet *ret);
 /* Drops what waited for 'ticks'. */
 void dp_frags_expire(struct dp_frags *f, uint32_t now, uint32_t ticks);
 /* Drops packets with a fragment that 'gone' says true to. */
@@ -121,13 +122,15 @@ void dp_frags_purge(struct dp_frags *f, bool (*gone)(void *arg, const struct dp_
 
 /* Worker: is there anything? */
 bool dp_frags_idle(const struct dp_frags *f);
-bool dp_frags_has_whole(const struct dp_frags *f);
+bool dp_frags_has_whole(const struct dp_frags *f, bool outer);
 /* Any thread. */
 struct dp_frags_stats {
 	uint64_t packets, pieces; /* waiting */
 	uint64_t whole;		  /* packets that became whole */
 };
 void dp_frags_stats(const struct dp_frags *f, struct dp_frags_stats *ret);
-uint64_t dp_frags_memory(void);
+/* Of all workers there are.  Control thread. */
+struct dp;
+void dp_fragments_stats(const struct dp *dp, struct dp_frags_stats *ret);
 
 #endif

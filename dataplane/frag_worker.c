@@ -124,6 +124,21 @@ void dp_frag_upkeep(struct dp_worker *w, uint64_t now_tsc)
 			atomic_load_explicit(&w->dp->frag_ticks, memory_order_relaxed));
 }
 
+void dp_fragments_stats(const struct dp *dp, struct dp_frags_stats *ret)
+{
+	*ret = (struct dp_frags_stats){0};
+	for (unsigned i = 0; i < DP_MAX_WORKERS; i++) {
+		struct dp_frags_stats s;
+
+		if (dp->workers[i] == NULL)
+			continue;
+		dp_frags_stats(dp->workers[i]->frags, &s);
+		ret->packets += s.packets;
+		ret->pieces += s.pieces;
+		ret->whole += s.whole;
+	}
+}
+
 int dp_frag_worker_create(struct dp *dp, struct dp_worker *w)
 {
 	return dp_frags_create(dp->frag_secret, drop, w, &w->frags);

@@ -159,19 +159,27 @@ static struct dp_mf_group *group_find(const struct dp_mf *mf, uint16_t sw,
 	return NULL;
 }
 
+/* What a frame's connection says of it: much cheaper to have than the rest beyond the short key. */
+static const uint8_t about_ct[] = {DP_FIELD_CT_ZONE, DP_FIELD_CT_STATE, DP_FIELD_CT_MARK,
+				   DP_FIELD_CT_LABEL};
+
 static struct dp_mf_group *group_make(struct dp_mf *mf, uint16_t sw, const struct dp_key *mask)
 {
 	struct dp_mf_switch *s = &mf->switches[sw];
+	struct dp_key ct = {0};
 	struct dp_mf_group *g;
 	uint32_t index = 1;
 	uint16_t at;
 
+	for (size_t i = 0; i < sizeof(about_ct); i++)
+		dp_key_cover(&ct, (enum dp_field)about_ct[i]);
 	while (index < DP_MF_MAX_GROUPS && mf->group_of[index] != NULL)
 		index++;
 	if (index == DP_MF_MAX_GROUPS)
 		return NULL;
 	g = &mf->pool[index];
 	g->n_beyond = 0;
+	g->beyond_ct = true;
 	g->epoch++; /* not that of an entry that was the former group's */
 	g->n_entries = 0;
 	g->first = 0;
@@ -187,6 +195,8 @@ static struct dp_mf_group *group_make(struct dp_mf *mf, uint16_t sw, const struc
 			continue;
 		g->beyond_mask[g->n_beyond] = mask->w[i];
 		g->beyond[g->n_beyond++] = (uint8_t)i;
+		g->beyond_ct = g->beyond_ct && (mask->w[i] & ~ct.w[i]) == 0;
+		g->beyond_ct = g->beyond_ct && (mask->w[i] & ~ct.w[i]) == 0;
 	}
 	g->exact = g->exact && g->n_beyond == 0;
 	g->sw = sw;

@@ -72,6 +72,7 @@ struct dp_mf_group {
 	uint64_t beyond_secret[DP_KEY_WORDS - DP_KEY_SHORT];
 	uint16_t sw;
 	bool exact;
+	bool beyond_ct; /* those words are about the connection only: make_ct() does */
 	uint32_t index, epoch;
 	uint32_t n_entries, first;
 	uint64_t hits; /* since the order was last looked at */
@@ -141,6 +142,7 @@ struct dp_mf_burst {
 	struct rte_mbuf *pkts[DP_BURST];
 	struct dp_mf_entry *hit[DP_BURST]; /* NULL: nothing known */
 	uint32_t has_long;		   /* bit i: long_key[i] is filled */
+	uint32_t has_ct;		   /* bit i: what it says of the connection is */
 	uint32_t plain;			   /* bit i: a plain frame (key.h) */
 	uint16_t n, in_port;
 	bool resumed_tunnel; /* the same of frames that are looked up again */
@@ -153,6 +155,8 @@ struct dp_mf_burst {
 	struct dp_key
 		*long_key; /* [DP_BURST], made when a group asks for more than the short key */
 	void (*make_long)(struct dp_mf_burst *b, unsigned i);
+	/* Fills in connection's zone, state, mark and label only; NULL: make_long() for these. */
+	void (*make_ct)(struct dp_mf_burst *b, unsigned i);
 };
 
 /* 'limit': entries at most; 'unref' hears of each entry that goes.  0 or -ENOMEM. */

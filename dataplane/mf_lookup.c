@@ -59,13 +59,26 @@ static uint64_t mask_beyond(const struct dp_mf_group *g, struct dp_mf_burst *b, 
 {
 	const struct dp_key *key = &b->long_key[i];
 
-	if ((b->has_long >> i & 1) == 0) {
+	if (g->beyond_ct && b->make_ct != NULL) {
+		if (((b->has_long | b->has_ct) >> i & 1) == 0)
+			b->make_ct(b, i);
+		b->has_ct |= 1u << i;
+	} else if ((b->has_long >> i & 1) == 0) {
 		b->make_long(b, i);
 		b->has_long |= 1u << i;
 	}
 	for (unsigned k = 0; k < g->n_beyond; k++)
 		ret[k] = key->w[g->beyond[k]] & g->beyond_mask[k];
 	return dp_nh(ret, g->n_beyond, g->beyond_secret);
+}
+
+static inline bool same_beyond(const struct dp_mf_group *g, const uint64_t *x, const uint64_t *y)
+{
+	uint64_t diff = 0;
+
+	for (unsigned k = 0; k < g->n_beyond; k++)
+		diff |= x[k] ^ y[k];
+	return diff == 0;
 }
 
 /* An entry that answers for packet i, or 0. */
@@ -101,20 +114,20 @@ static inline void hash_all(struct dp_mf *mf, const struct dp_mf_group *g, struc
 	p->twins = 0;
 	for (uint32_t todo = left; todo != 0; todo &= todo - 1) {
 		unsigned i = (unsigned)__builtin_ctz(todo);
-		uint64_t sum;
+		uint64_t sum, beyond = 0;
 
 		mask_short(g, b->key[i], p->masked[i]);
-		if (last != DP_BURST && g->n_beyond == 0 &&
-		    same_short(p->masked[i], p->masked[last]) &&
+		if (unlikely(g->n_beyond != 0))
+			beyond = mask_beyond(g, b, i, p->beyond[i]);
+		if (last != DP_BURST && same_short(p->masked[i], p->masked[last]) &&
+		    (g->n_beyond == 0 || same_beyond(g, p->beyond[i], p->beyond[last])) &&
 		    context_of(b, i) == context_of(b, last)) {
 			p->twins |= 1u << i;
 			p->twin_of[i] = (uint8_t)last;
 			continue;
 		}
 		last = i;
-		sum = hash_short(g, p->masked[i]);
-		if (unlikely(g->n_beyond != 0))
-			sum += mask_beyond(g, b, i, p->beyond[i]);
+		sum = hash_short(g, p->masked[i]) + beyond;
 		if (unlikely(b->context != NULL))
 			sum += dp_mf_context_sum(b->context[i]);
 		p->hash[i] = (uint32_t)dp_nh_finish(sum);

@@ -17,8 +17,10 @@
 #include "dataplane/mf.h"
 #include "dataplane/queue.h"
 #include "dataplane/trace_priv.h"
+#include "dataplane/tunnel.h"
 
 #define CACHE_ENTRIES 1024u
+#define TAG_SIZE      4u
 #define MAX_BYTES     (4u << 20)
 
 /* A port of the copy: the view's half, and a driver that sends nothing. */
@@ -382,6 +384,9 @@ struct rte_mbuf *dp_ghost_frame(const struct dp_ghost *g)
 		at += n;
 	} while (at < t->size);
 	m->port = t->port;
+	/* Nobody took an outer header off. */
+	if (g->in->tunnel != NULL)
+		dp_tunnel_pretend(m, &t->outer, g->in->wire != NULL ? TAG_SIZE : 0);
 	return m;
 }
 
@@ -416,6 +421,8 @@ static void look_at_edge(const struct dp_ghost *g, struct rte_mbuf *m)
 	dp_parse_mbuf(m, &h);
 	dp_key_extract_head(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len, &h,
 			    g->in->of_port, &t->key);
+	if (g->in->tunnel != NULL)
+		dp_tunnel_key(m, &t->key);
 }
 
 static void look_at_build(const struct dp_ghost *g)

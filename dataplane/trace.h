@@ -18,6 +18,7 @@
 
 #include "dataplane/drop.h"
 #include "dataplane/key.h"
+#include "dataplane/tunnel_wire.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -74,9 +75,10 @@ struct dp_trace {
 	uint16_t port;
 	const uint8_t *frame;
 	uint32_t size;
-	void *translation; /* dp_build.trace for the first run */
-	bool peek;	   /* look into workers' caches */
-	bool costs;	   /* measure */
+	struct dp_tunnel_outer outer; /* of a tunnel port: what it came in; zeros: nothing */
+	void *translation;	      /* dp_build.trace for the first run */
+	bool peek;		      /* look into workers' caches */
+	bool costs;		      /* measure */
 
 	/* Found.  'drop' is DP_N_DROPS when the edge lets it in; the rest is as of then. */
 	enum dp_drop drop;

@@ -101,6 +101,9 @@ static inline uint32_t dp_tunnel_match_slot(uint32_t key, uint32_t mask)
 
 /* Fills in what the key says of the tunnel that 'm' came by; 'm' was put up by tunnel_in.c. */
 void dp_tunnel_key(const struct rte_mbuf *m, struct dp_key *key);
+/* Puts it up so for a frame that comes from nowhere: as if a tunnel packet 'o' (vni, src, dst) had
+ * been around it.  The frame has the room; 'ahead': a tag of so many bytes is taken off first. */
+void dp_tunnel_pretend(struct rte_mbuf *m, const struct dp_tunnel_outer *o, unsigned ahead);
 /* Bytes before the first that it may lie in. */
 #define DP_TUNNEL_META_ROOM 56
 

@@ -7,6 +7,7 @@
  */
 #include "dataplane/again.h"
 #include "dataplane/edge.h"
+#include "dataplane/frag.h"
 #include "dataplane/rewrite.h"
 #include "dataplane/tunnel_priv.h"
 
@@ -209,9 +210,9 @@ void dp_tunnel_key(const struct rte_mbuf *m, struct dp_key *key)
 		memset(src + 8, 0, 32);
 }
 
-static inline void put_meta(struct rte_mbuf *m, const struct dp_tunnel_outer *o)
+static inline void put_meta_before(uint8_t *frame, const struct dp_tunnel_outer *o)
 {
-	uint8_t *end = rte_pktmbuf_mtod(m, uint8_t *) - TAG_ROOM;
+	uint8_t *end = frame - TAG_ROOM;
 	struct meta meta = {0};
 
 	if (o != NULL)
@@ -222,6 +223,16 @@ static inline void put_meta(struct rte_mbuf *m, const struct dp_tunnel_outer *o)
 		memcpy(end - sizeof(meta) - 16, o->dst.b, 16);
 	}
 	memcpy(end - sizeof(meta), &meta, sizeof(meta));
+}
+
+static inline void put_meta(struct rte_mbuf *m, const struct dp_tunnel_outer *o)
+{
+	put_meta_before(rte_pktmbuf_mtod(m, uint8_t *), o);
+}
+
+void dp_tunnel_pretend(struct rte_mbuf *m, const struct dp_tunnel_outer *o, unsigned ahead)
+{
+	put_meta_before(rte_pktmbuf_mtod(m, uint8_t *) + ahead, o);
 }
 
 void dp_tunnel_comes_in(struct dp_worker *w, const struct dp_vport *vp, uint16_t vlan,
@@ -279,7 +290,7 @@ static enum dp_drop unwrap(struct dp_worker *w, const struct dp_vport *vtep,
 
 /* One frame.  DP_N_DROPS: it was taken; else '*mp' is the caller's to drop (NULL: it is gone). */
 static enum dp_drop take(struct dp_worker *w, const struct dp_vport *vp, struct last *last,
-			 struct rte_mbuf **mp)
+			 struct rte_mbuf **mp, bool *ret_held)
 {
 	const struct dp_vtep *vtep = vp->vtep;
 	const uint8_t *d = rte_pktmbuf_mtod(*mp, const uint8_t *);
@@ -290,6 +301,11 @@ static enum dp_drop take(struct dp_worker *w, const struct dp_vport *vp, struct 
 	if (memcmp(d, vtep->mac.addr_bytes, 6) != 0 && (d[0] & 1) == 0)
 		return DP_DROP_VTEP_UNUSED;
 	reason = dp_tunnel_parse(d, (*mp)->data_len, (*mp)->pkt_len, vtep->udp, vtep->n_udp, &o);
+	if (unlikely(reason == DP_DROP_TUNNEL_FRAGMENT) && is_mine(vtep, &o) &&
+	    dp_vtep_hold(w, vp, *mp)) {
+		*ret_held = true;
+		return DP_N_DROPS;
+	}
 	if (unlikely(reason != DP_N_DROPS))
 		return reason;
 	if (unlikely(o.type == DP_TUN_NONE))
@@ -362,22 +378,38 @@ static uint64_t unwrap_alike(struct dp_worker *w, const struct dp_vport *vtep,
 	return bytes;
 }
 
-/* The next frame, whatever it is. */
+/* The next packet, whatever it is, which came in 'n' frames of so many bytes. */
 static void take_one(struct dp_worker *w, const struct dp_vport *vp, struct last *last,
-		     struct rte_mbuf *m)
+		     struct rte_mbuf *m, uint16_t n, uint64_t bytes)
 {
 	struct dp_count *count = w->count->ports[vp->id];
-	uint32_t size = m->pkt_len;
-	enum dp_drop reason = take(w, vp, last, &m);
+	bool held = false;
+	enum dp_drop reason = take(w, vp, last, &m, &held);
 
+	if (unlikely(held))
+		return;
 	if (likely(reason == DP_N_DROPS)) {
-		count->tx_packets++;
-		count->tx_bytes += size;
-	} else if (m == NULL) {
-		count->drops_tx[reason]++;
-	} else {
-		dp_drop_tx(w, vp->id, m, reason);
+		count->tx_packets += n;
+		count->tx_bytes += bytes;
+		return;
 	}
+	count->drops_tx[reason] += n - 1u;
+	if (m == NULL)
+		count->drops_tx[reason]++;
+	else
+		dp_drop_tx(w, vp->id, m, reason);
+}
+
+/* Fragments that became packets. */
+static void take_whole(struct dp_worker *w, const struct dp_vport *vp)
+{
+	struct last last = {.to = NULL};
+	struct rte_mbuf *m;
+	uint64_t bytes;
+	uint16_t n;
+
+	while ((m = dp_vtep_whole(w, vp, &n, &bytes)) != NULL)
+		take_one(w, vp, &last, m, n, bytes);
 }
 
 static void take_all(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts,
@@ -400,8 +432,11 @@ static void take_all(struct dp_worker *w, const struct dp_vport *vp, struct rte_
 			i = (uint16_t)(i + same);
 			continue;
 		}
-		take_one(w, vp, last, pkts[i++]);
+		take_one(w, vp, last, pkts[i], 1, pkts[i]->pkt_len);
+		i++;
 	}
+	if (unlikely(w->frags != NULL && dp_frags_has_whole(w->frags, true)))
+		take_whole(w, vp);
 }
 
 void dp_vtep_sink(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts,

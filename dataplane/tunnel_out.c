@@ -287,6 +287,10 @@ static void wrap_pieces(struct way *k, struct rte_mbuf *m)
 			drop(k, pieces[i], DP_DROP_TX_OFFLOAD);
 			continue;
 		}
+		if (pieces[i]->pkt_len > k->longest) {
+			too_long(k, pieces[i]);
+			continue;
+		}
 		k->count->tx_packets++;
 		k->count->tx_bytes += pieces[i]->pkt_len;
 		wrap(k, pieces[i]);
@@ -300,8 +304,11 @@ static void wrap_unfinished(struct way *k, struct rte_mbuf *m)
 	uint32_t size =
 		(m->ol_flags & SUPER) != 0 ? RTE_MIN(piece_size(m), m->pkt_len) : m->pkt_len;
 
-	if (size > k->longest && (m->ol_flags & SUPER) != 0) {
-		too_long(k, m);
+	/* Its sender is told once, not of each piece. */
+	if (size > k->longest && (m->ol_flags & SUPER) != 0 &&
+	    k->tunnel->too_long == DP_TUNNEL_TELL &&
+	    dp_tunnel_tell(k->w, k->port, k->vlan, m, k->longest) != DP_TELL_NO_WAY) {
+		drop(k, m, DP_DROP_TUNNEL_TOO_LONG);
 		return;
 	}
 	if ((m->ol_flags & SUPER) != 0) {

@@ -28,6 +28,13 @@ enum dp_drop dp_vtep_answer(struct dp_worker *w, const struct dp_vtep *vtep, str
 /* Asks who has 'ip': comes in by the VTEP. */
 void dp_vtep_ask(struct dp_worker *w, const struct dp_vtep *vtep, const struct dp_ip *ip);
 
+/* tunnel_frag.c: keeps what may be a fragment of a tunnel's packet until that is whole.  True: it
+ * took the frame, which was offered to the VTEP. */
+bool dp_vtep_hold(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf *m);
+/* A packet that became whole, of so many frames and bytes; NULL: none. */
+struct rte_mbuf *dp_vtep_whole(struct dp_worker *w, const struct dp_vport *vp, uint16_t *ret_n,
+			       uint64_t *ret_bytes);
+
 /* tunnel_pmtu.c: tells the sender of 'm' that no longer frames than 'longest' go this way: what it
  * is told comes in by 'vp'.  'm' stays the caller's. */
 enum dp_tell {

@@ -16,6 +16,7 @@
 
 #include "dataplane/fdb.h"
 #include "vswitch/controllers.h"
+#include "vswitch/conntrack.h"
 #include "vswitch/queues.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/takeover.h"
@@ -411,7 +412,9 @@ static void settle(struct plan *plan)
 			id_release(vs, id);
 	}
 	vs_macs_forget_moved(vs, plan->before, plan->after);
+	vs_conntrack_lift(vs, plan->before);
 	vs_domains_drop(vs, plan->after);
+	vs_conntrack_follow(vs, plan->after);
 	vs_queues_drop(vs, plan->after);
 	cores_stop(vs, plan->before, plan->after);
 	dp_set_max_sleep(vs->dp, plan->after->max_sleep_us);
@@ -456,6 +459,8 @@ static int run_plan(struct plan *plan, struct err *err)
 {
 	int rc = vs_domains_need(plan->vs, plan->after, err);
 
+	if (rc == 0)
+		rc = vs_conntrack_need(plan->vs, plan->after, err);
 	vs_takeovers_release(plan->vs, plan->after);
 	if (rc == 0)
 		mark_leaving(plan);
@@ -525,6 +530,16 @@ static int probe_port(struct vs *vs, const struct vs_model *m, const struct vs_p
 	return rc;
 }
 
+static int probe_cores(const struct vs *vs, const struct vs_model *m, struct err *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < m->n_cores; i++)
+		if (vs->model == NULL || !has_core(vs->model, m->cores[i]))
+			rc = dp_worker_probe(m->cores[i], err);
+	return rc;
+}
+
 int vs_probe(void *ctx, const json_t *after, struct err *err)
 {
 	struct vs_model *m;
@@ -532,6 +547,7 @@ int vs_probe(void *ctx, const json_t *after, struct err *err)
 
 	if (rc != 0)
 		return rc;
+	rc = probe_cores(ctx, m, err);
 	for (unsigned i = 0; rc == 0 && i < m->n_ports; i++)
 		rc = probe_port(ctx, m, &m->ports[i], err);
 	vs_model_destroy(m);

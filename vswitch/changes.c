@@ -149,6 +149,7 @@ static int switch_remove(void *ctx, json_t *state, const json_t *params, json_t 
 		return -EBUSY;
 	}
 	remove_where(state, "controller", "switch", name);
+	remove_where(state, "zone", "switch", name);
 	remove_where(state, "mac", "switch", name);
 	ports_gone(state, name);
 	remove_where(state, "port", "switch", name);
@@ -182,6 +183,7 @@ static int tenant_remove(void *ctx, json_t *state, const json_t *params, json_t 
 			name);
 		return -EBUSY;
 	}
+	remove_where(state, "zone", "tenant", name);
 	return conf_edit_remove(state, "tenant", name, err);
 }
 
@@ -239,6 +241,10 @@ const struct conf_binding vs_changes[] = {
 	{"core", "remove", NULL},
 	{"mac", "add", NULL},
 	{"mac", "remove", mac_remove},
+	{"conntrack", "set", NULL},
+	{"zone", "add", NULL},
+	{"zone", "set", NULL},
+	{"zone", "remove", NULL},
 	{"queue", "add", NULL},
 	{"queue", "set", NULL},
 	{"queue", "remove", NULL},

@@ -40,6 +40,7 @@ extern const struct ctl_binding vs_cmd_controllers[]; /* cmd_controller.c */
 extern const struct ctl_binding vs_cmd_flows[];	      /* cmd_flow.c */
 extern const struct ctl_binding vs_cmd_flow_reads[];  /* cmd_flow_read.c */
 extern const struct ctl_binding vs_cmd_conntracks[];  /* cmd_conntrack.c */
+extern const struct ctl_binding vs_cmd_zones[];	      /* cmd_zone.c */
 extern const struct ctl_binding vs_cmd_queues[];      /* cmd_queue.c */
 extern const struct ctl_binding vs_cmd_groups[];      /* cmd_group.c: group, meter */
 extern const struct ctl_binding vs_cmd_traces[];      /* cmd_trace.c: trace, why */

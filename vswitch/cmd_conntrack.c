@@ -5,6 +5,7 @@
 #include "vswitch/cmd.h"
 
 #include "dataplane/ct.h"
+#include "dataplane/frag.h"
 #include "dataplane/pipeline.h"
 
 #include <arpa/inet.h>
@@ -166,6 +167,7 @@ static int conntrack_stats(void *ctx, struct ctl_call *call, const json_t *param
 	struct vs_daemon *d = ctx;
 	struct dp_ct *ct = dp_conntrack(d->vs->dp);
 	struct dp_ct_stats s = {.limit = DP_CT_MAX_ENTRIES};
+	struct dp_frags_stats f;
 
 	if (ct != NULL)
 		dp_ct_stats(ct, &s);
@@ -175,6 +177,9 @@ static int conntrack_stats(void *ctx, struct ctl_call *call, const json_t *param
 	for (unsigned i = 0; i < DP_CT_N_COUNTERS; i++)
 		json_object_set_new(*ret, dp_ct_counter_slug((enum dp_ct_counter)i),
 				    json_integer((json_int_t)s.counters[i]));
+	dp_fragments_stats(d->vs->dp, &f);
+	json_object_set_new(*ret, "fragments", json_integer((json_int_t)f.pieces));
+	json_object_set_new(*ret, "whole", json_integer((json_int_t)f.whole));
 	return 0;
 }
 
@@ -194,9 +199,32 @@ static int conntrack_flush(void *ctx, struct ctl_call *call, const json_t *param
 	return 0;
 }
 
+/* What is in force: what was configured, or the defaults. */
+static int conntrack_show(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
+			  struct err *err)
+{
+	const struct vs_daemon *d = ctx;
+	const struct vs_conntrack *c = &d->vs->model->conntrack;
+
+	*ret = json_pack("{sb sI sI sI}", "tcp_strict", c->strict, "fragments",
+			 (json_int_t)c->fragments, "tenant_fragments",
+			 (json_int_t)c->tenant_fragments, "fragment_timeout",
+			 (json_int_t)c->fragment_timeout_s * 1000);
+	for (unsigned i = 0; i < DP_CT_N_TIMEOUTS; i++) {
+		char key[32];
+
+		snprintf(key, sizeof(key), "%s", dp_ct_timeout_text((enum dp_ct_timeout)i));
+		for (char *p = key; *p != '\0'; p++)
+			*p = *p == '-' ? '_' : *p;
+		json_object_set_new(*ret, key, json_integer((json_int_t)c->timeout_s[i] * 1000));
+	}
+	return 0;
+}
+
 const struct ctl_binding vs_cmd_conntracks[] = {
 	{"conntrack", "list", conntrack_list},
 	{"conntrack", "stats", conntrack_stats},
+	{"conntrack", "show", conntrack_show},
 	{"conntrack", "flush", conntrack_flush},
 	{NULL, NULL, NULL},
 };

@@ -4,6 +4,7 @@
  */
 #include "vswitch/cmd.h"
 
+#include "dataplane/ct.h"
 #include "dataplane/pipeline.h"
 
 #include <errno.h>
@@ -65,13 +66,26 @@ static uint64_t flows_of(const struct vs_daemon *d, const struct vs_tenant *t)
 	return n;
 }
 
+static uint64_t connections_of(const struct vs_daemon *d, const struct vs_tenant *t)
+{
+	const struct dp_ct *ct = dp_conntrack(d->vs->dp);
+	uint64_t n = 0;
+
+	for (uint16_t i = 0; ct != NULL && i < DP_MAX_DOMAINS; i++)
+		if (d->vs->domains[i].used && strcmp(d->vs->domains[i].tenant, t->name) == 0)
+			n += dp_ct_domain_count(ct, i);
+	return n;
+}
+
 static json_t *tenant_row(const struct vs_daemon *d, const struct vs_tenant *t)
 {
-	return json_pack("{ss sI sI sI sI sI sI sI}", "name", t->name, "id", (json_int_t)t->id,
-			 "n_ports", (json_int_t)ports_of(d->vs->model, NULL, t), "n_macs",
-			 (json_int_t)vs_macs_of(d, NULL, t->name), "mac_limit",
+	return json_pack("{ss sI sI sI sI sI sI sI sI sI}", "name", t->name, "id",
+			 (json_int_t)t->id, "n_ports", (json_int_t)ports_of(d->vs->model, NULL, t),
+			 "n_macs", (json_int_t)vs_macs_of(d, NULL, t->name), "mac_limit",
 			 (json_int_t)t->mac_limit, "n_flows", (json_int_t)flows_of(d, t),
-			 "flow_limit", (json_int_t)t->flow_limit, "flood_rate",
+			 "flow_limit", (json_int_t)t->flow_limit, "n_connections",
+			 (json_int_t)connections_of(d, t), "connection_limit",
+			 (json_int_t)t->connection_limit, "flood_rate",
 			 (json_int_t)t->flood_rate_bps);
 }
 

@@ -33,6 +33,7 @@ struct asked {
 	struct of_text_ports ports;
 	struct vs_trace_names text;
 	struct wr frame;
+	struct dp_tunnel_outer outer;
 };
 
 static const char *param(const json_t *params, const char *key)
@@ -92,6 +93,27 @@ static int no_such_frame(struct err *err, const char *field)
 	return -EINVAL;
 }
 
+/* What was around the frame is not in it. */
+static void take_outer(struct asked *a, struct dp_key *key, struct dp_key *mask)
+{
+	static const uint8_t fields[] = {DP_FIELD_TUN_ID, DP_FIELD_TUN_SRC, DP_FIELD_TUN_DST,
+					 DP_FIELD_TUN_SRC6, DP_FIELD_TUN_DST6};
+	struct dp_tunnel_outer *o = &a->outer;
+
+	o->vni = (uint32_t)dp_key_get(key, DP_FIELD_TUN_ID);
+	dp_key_get_bytes(key, DP_FIELD_TUN_SRC, o->src.b);
+	dp_key_get_bytes(key, DP_FIELD_TUN_DST, o->dst.b);
+	if ((dp_key_get(mask, DP_FIELD_TUN_SRC) | dp_key_get(mask, DP_FIELD_TUN_DST)) == 0) {
+		dp_key_get_bytes(key, DP_FIELD_TUN_SRC6, o->src.b);
+		dp_key_get_bytes(key, DP_FIELD_TUN_DST6, o->dst.b);
+		o->src.v6 = o->dst.v6 = true;
+	}
+	for (size_t i = 0; i < sizeof(fields); i++) {
+		memset(key->b + dp_fields[fields[i]].offset, 0, dp_fields[fields[i]].size);
+		memset(mask->b + dp_fields[fields[i]].offset, 0, dp_fields[fields[i]].size);
+	}
+}
+
 static int frame_of_match(struct asked *a, struct of_match *match, struct err *err)
 {
 	const struct of_oxm *in = of_match_find(match, OF_F_IN_PORT);
@@ -115,6 +137,8 @@ static int frame_of_match(struct asked *a, struct of_match *match, struct err *e
 					     of_field_info((enum of_field)match->v[i].field)->name);
 	if (vs_flow_key(match, &key, &mask) != OF_OK)
 		return bad_frame(err, "its fields do not go together");
+	if (vs_is_tunnel(a->p))
+		take_outer(a, &key, &mask);
 	field = vs_flow_frame(&key, &mask, ttl_value, &a->frame);
 	if (!wr_ok(&a->frame))
 		return err_set(err, -ENOMEM, "no-memory", "no memory for the frame");
@@ -161,8 +185,9 @@ static int ask(const struct vs_daemon *d, const json_t *params, struct asked *a,
 
 static int run(struct asked *a, bool costs, struct vs_trace **ret_trace, struct err *err)
 {
-	int rc = vs_trace_run(a->d->vs->dp, vs_switch_flows(a->d->vs, a->p->sw->name), a->id,
-			      a->frame.bytes, (uint32_t)a->frame.size, costs, ret_trace);
+	struct vs_flows *flows = vs_switch_flows(a->d->vs, a->p->sw->name);
+	int rc = vs_trace_run_tunnel(a->d->vs->dp, flows, a->id, a->frame.bytes,
+				     (uint32_t)a->frame.size, &a->outer, costs, ret_trace);
 
 	if (rc == -ENOENT) {
 		err_set(err, rc, "port-away", "port '%s' is not in the switch yet", a->p->name);

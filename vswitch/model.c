@@ -124,6 +124,7 @@ static int tenant_read(struct vs_model *m, const char *name, const json_t *body,
 		.mac_limit = medium(body, "mac_limit", 0),
 		.flow_limit = medium(body, "flow_limit", 0),
 		.flood_rate_bps = vs_body_number(body, "flood_rate", 0),
+		.connection_limit = medium(body, "connection_limit", 0),
 	};
 	if (t->id == 0 || t->id > TENANT_ID_MAX)
 		return err_set(err, -EINVAL, "bad-tenant-id", "tenant %s: id must be 1 to %u", name,
@@ -501,9 +502,11 @@ static int allocate(struct vs_model *m)
 	/* A VTEP's address is one. */
 	m->macs = calloc(n_of(m->state, "mac") + n_of(m->state, "port"), sizeof(*m->macs));
 	m->queues = calloc(n_of(m->state, "queue"), sizeof(*m->queues));
+	m->zones = calloc(n_of(m->state, "zone"), sizeof(*m->zones));
 	m->cores = calloc(n_of(m->state, "core"), sizeof(*m->cores));
 	return m->switches != NULL && m->tenants != NULL && m->ports != NULL && m->macs != NULL &&
-			       m->controllers != NULL && m->queues != NULL && m->cores != NULL
+			       m->controllers != NULL && m->queues != NULL && m->zones != NULL &&
+			       m->cores != NULL
 		       ? 0
 		       : -ENOMEM;
 }
@@ -518,6 +521,13 @@ static int read_all(struct vs_model *m, struct err *err)
 		rc = read_kind(m, "tenant", VS_MAX_TENANTS, tenant_read, err);
 	if (rc == 0)
 		rc = read_kind(m, "switch", VS_MAX_SWITCHES, switch_read, err);
+	if (rc == 0)
+		rc = read_kind(m, "zone", VS_MAX_ZONES, vs_model_zone_read, err);
+	if (rc == 0)
+		rc = vs_model_conntrack_read(m,
+					     json_object_get(json_object_get(m->state, "conntrack"),
+							     "conntrack"),
+					     err);
 	if (rc == 0)
 		rc = read_kind(m, "port", DP_MAX_PORTS, port_read, err);
 	if (rc == 0)
@@ -588,6 +598,7 @@ void vs_model_destroy(struct vs_model *m)
 	free(m->macs);
 	free(m->controllers);
 	free(m->queues);
+	free(m->zones);
 	free(m->cores);
 	json_decref(m->state);
 	free(m);

@@ -11,6 +11,7 @@
 #define VSWITCH_MODEL_H
 
 #include "ctl/base/err.h"
+#include "dataplane/ct.h"
 #include "dataplane/neigh.h"
 #include "dataplane/queue.h"
 #include "dataplane/tunnel.h"
@@ -26,6 +27,7 @@
 #define VS_MAX_CONTROLLERS 1024
 #define VS_MAX_AUX	   8
 #define VS_MAX_QUEUES	   16384
+#define VS_MAX_ZONES	   4096
 /* Ports have OpenFlow numbers from 1 to this: those above are OpenFlow's own in 16 bits. */
 #define VS_MAX_OF_PORT 65279
 
@@ -49,10 +51,11 @@ enum vs_vlan_mode { VS_ACCESS, VS_TRUNK, VS_TUNNEL, VS_ISOLATED, VS_COMMUNITY, V
 
 struct vs_tenant {
 	const char *name;
-	uint32_t id;		 /* 1 .. 2^24 - 1 */
-	uint32_t mac_limit;	 /* 0: none */
-	uint32_t flow_limit;	 /* flows that a worker caches of it on a switch; 0: none */
-	uint64_t flood_rate_bps; /* 0: no limit */
+	uint32_t id;		   /* 1 .. 2^24 - 1 */
+	uint32_t mac_limit;	   /* 0: none */
+	uint32_t flow_limit;	   /* flows that a worker caches of it on a switch; 0: none */
+	uint64_t flood_rate_bps;   /* 0: no limit */
+	uint32_t connection_limit; /* tracked ones on a switch; 0: none */
 };
 
 struct vs_switch {
@@ -140,6 +143,22 @@ struct vs_queue {
 	struct dp_queue_spec spec;
 };
 
+/* A zone of connections with a limit: a tenant's on a switch. */
+struct vs_zone {
+	const char *name; /* of the object */
+	const struct vs_switch *sw;
+	const struct vs_tenant *tenant; /* NULL: of ports without one */
+	uint16_t zone;
+	uint32_t limit; /* 0: none */
+};
+
+struct vs_conntrack {
+	bool configured; /* something was said */
+	bool strict;
+	uint32_t timeout_s[DP_CT_N_TIMEOUTS];
+	uint32_t fragments, tenant_fragments, fragment_timeout_s; /* dp_set_fragments() */
+};
+
 struct vs_model {
 	json_t *state;
 	struct vs_switch *switches;
@@ -148,7 +167,10 @@ struct vs_model {
 	struct vs_static_mac *macs;
 	struct vs_controller *controllers;
 	struct vs_queue *queues; /* by port, in the order of 'ports', and number */
+	struct vs_zone *zones;
+	struct vs_conntrack conntrack;
 	unsigned *cores;
+	unsigned n_zones;
 	unsigned n_switches, n_tenants, n_ports, n_macs, n_controllers, n_queues, n_cores;
 	uint32_t mac_age_s; /* 0: default */
 	uint32_t max_sleep_us;

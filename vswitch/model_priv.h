@@ -20,6 +20,9 @@ int vs_model_controller_read(struct vs_model *m, const char *name, const json_t 
 /* model_queue.c: the same, of a port that is read; and what all of them ask of each other. */
 int vs_model_queue_read(struct vs_model *m, const char *name, const json_t *body, struct err *err);
 int vs_model_queues_check(struct vs_model *m, struct err *err);
+/* model_conntrack.c: a zone, whose switch and tenant are read; what 'conntrack set' says. */
+int vs_model_zone_read(struct vs_model *m, const char *name, const json_t *body, struct err *err);
+int vs_model_conntrack_read(struct vs_model *m, const json_t *body, struct err *err);
 /* "00000000deadbeef", with or without "0x": not 0. */
 int vs_datapath_id_parse(const char *text, uint64_t *ret_id);
 

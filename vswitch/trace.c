@@ -66,6 +66,15 @@ static uint64_t search_cycles(const struct vs_flows *flows, const struct vs_trac
 int vs_trace_run(struct dp *dp, struct vs_flows *flows, uint16_t port, const uint8_t *frame,
 		 uint32_t size, bool whole, struct vs_trace **ret_trace)
 {
+	const struct dp_tunnel_outer none = {0};
+
+	return vs_trace_run_tunnel(dp, flows, port, frame, size, &none, whole, ret_trace);
+}
+
+int vs_trace_run_tunnel(struct dp *dp, struct vs_flows *flows, uint16_t port, const uint8_t *frame,
+			uint32_t size, const struct dp_tunnel_outer *outer, bool whole,
+			struct vs_trace **ret_trace)
+{
 	struct vs_trace *t = calloc(1, sizeof(*t));
 	int rc;
 
@@ -75,6 +84,7 @@ int vs_trace_run(struct dp *dp, struct vs_flows *flows, uint16_t port, const uin
 	t->dp.port = port;
 	t->dp.frame = frame;
 	t->dp.size = size;
+	t->dp.outer = *outer;
 	t->dp.costs = t->dp.peek = whole;
 	t->dp.translation = &t->hook;
 	rc = dp_trace_run(dp, &t->dp);

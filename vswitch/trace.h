@@ -41,6 +41,10 @@ struct vs_trace {
  * on success the caller frees. */
 int vs_trace_run(struct dp *dp, struct vs_flows *flows, uint16_t port, const uint8_t *frame,
 		 uint32_t size, bool whole, struct vs_trace **ret_trace);
+/* The same by a tunnel port, in an outer packet of this id and these addresses. */
+int vs_trace_run_tunnel(struct dp *dp, struct vs_flows *flows, uint16_t port, const uint8_t *frame,
+			uint32_t size, const struct dp_tunnel_outer *outer, bool whole,
+			struct vs_trace **ret_trace);
 /* Takes NULL. */
 void vs_trace_free(struct vs_trace *t);
 

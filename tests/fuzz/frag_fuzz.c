@@ -67,7 +67,7 @@ static void take(struct dp_frags *f)
 {
 	struct dp_frag_packet p;
 
-	while (dp_frags_take(f, &p)) {
+	while (dp_frags_take(f, false, &p) || dp_frags_take(f, true, &p)) {
 		uint32_t at = 0;
 
 		if (p.n == 0 || p.n > DP_FRAG_MOST)
@@ -81,7 +81,7 @@ static void take(struct dp_frags *f)
 		if (at != p.size || at > 65535)
 			abort();
 	}
-	if (dp_frags_has_whole(f))
+	if (dp_frags_has_whole(f, false) || dp_frags_has_whole(f, true))
 		abort();
 }
 
@@ -153,6 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		} else {
 			frag.key.flags = (what & V6) != 0 ? DP_FRAG_V6 : 0;
 			frag.key.id = data[1];
+			frag.key.flags |= (data[1] & 1) != 0 ? DP_FRAG_OUTER : 0;
 			frag.offset = (uint16_t)(data[2] * (data[2] > 250 ? 40u : 1u));
 			frag.size = data[3] * 8u + data[4] % 8;
 			add(f, &frag, what, now);

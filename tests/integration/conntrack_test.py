@@ -176,6 +176,44 @@ table=2,priority=7,ct_state=+trk+rel,actions=NORMAL
             'flushed, and counted', (before, n, after))
 
 
+def settings(t, sw, a, b):
+    """Times, limits and zones: in force at once, in the configuration, and gone with it."""
+    shown = sw.ctl('conntrack show')
+    t.check(shown['tcp_established'] == 86400000 and shown['udp_first'] == 60000 and not shown['tcp_strict'] and
+            shown['fragments'] == 2048, 'the defaults are shown', shown)
+    sw.ctl('conntrack set --udp-first 5s --tcp-established 2h --tcp-strict on --fragment-timeout 2s')
+    sw.ctl('zone add lan 7 --limit 3')
+    config = sw.tool('config show')[1]
+    t.check('conntrack set' in config and '--udp-first 5s' in config and 'zone add lan 7 --limit 3' in config,
+            'config show has them', config)
+    sw.ctl('flow replace lan -', stdin=FIREWALL)
+    sw.ctl('conntrack flush')
+    sent = a.run(['python3', '-c', '''
+import socket
+for p in range(20):
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('10.0.0.2', 1000 + p))
+'''], ok=None)
+    found = sw.ctl('conntrack list --zone 7')
+    zones = sw.ctl('zone list')['zones']
+    t.check(sent.returncode == 0 and found['total'] <= 3 and
+            [z for z in zones if z['zone'] == 7 and z['limit'] == 3 and z['connections'] <= 3 and z['switch'] == 'lan'],
+            'a zone has no more than its limit', (found, zones))
+    t.check(all(c['expires'] <= 5 for c in found['connections']), 'and they live as long as was said', found)
+    sw.ctl('zone set lan 7 --limit 1000')
+    t.check(udp(a, '10.0.0.2', 53), 'a higher limit lets more in')
+    sw.ctl('conntrack flush')
+    sw.ctl('zone remove lan 7')
+    sw.ctl('conntrack set --default udp-first,tcp-established,tcp-strict,fragment-timeout')
+    config = sw.tool('config show')[1]
+    t.check('conntrack' not in config and 'zone' not in config, 'gone from the configuration', config)
+    t.check(sw.ctl('conntrack show') == shown, 'and the defaults are back', sw.ctl('conntrack show'))
+    for words, said in (('conntrack set --udp-first 0s', 'udp-first'), ('zone add nowhere 5 --limit 1', 'nowhere'),
+                        ('zone add lan 70000 --limit 1', '65535'), ('zone add lan 5 nobody --limit 1', 'nobody'),
+                        ('conntrack set --fragments 1', 'fragments')):
+        code, out, err = sw.tool(words)
+        t.check(code != 0 and said in out + err, f'{words}: refused', out + err)
+
+
 def test(t):
     sw = t.daemon()
     if t.control_cpu != t.worker_cpu:
@@ -190,6 +228,7 @@ def test(t):
     t.check(a.reaches('10.0.0.2') and b.reaches('10.0.0.1'), 'without rules the switch learns')
     firewall(t, sw, a, b)
     translation(t, sw, a, b)
+    settings(t, sw, a, b)
     t.check(vst.wait_for(sw.balanced), 'the ledger balances', sw.ledger())
     t.check(sw.stop() == 0, 'the daemon ends in good order')
 

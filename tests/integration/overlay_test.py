@@ -158,6 +158,10 @@ def rules(t):
     t.check(a.reaches('10.9.0.2'), 'a rule sends to the first far end')
     t.check(a.reaches('10.9.0.3'), 'another to the second, with another key')
     t.check(a.ping('10.9.0.2', count=10) and a.ping('10.9.0.3', count=10), 'again and again')
+    frame = 'ip,dl_src=02:00:00:00:00:77,dl_dst=02:00:00:00:00:01,nw_dst=10.9.0.1'
+    for tun, goes in (('tun_id=7,tun_src=192.0.2.2,', True), ('tun_id=8,tun_src=192.0.2.2,', False), ('', False)):
+        fate = sw.ctl(['why', 'vx0', tun + frame])
+        t.check((fate['fate'] == 'sent to a') == goes, f'why vx0 {tun or "nothing around it"}', fate)
     add_vxlan(b, 'vx9', 9, '192.0.2.2', '10.8.0.2', '192.0.2.1')
     b.ping('10.8.0.1')
     t.check(sw.drops('vx0', 'no-action') >= 1, 'a key that no rule names goes nowhere')
@@ -181,6 +185,13 @@ def back_to_back(t, kind, v6=False):
     t.check(a.reaches('10.9.0.2', timeout=10), f'{kind} over {over}: a reaches b')
     got = transfer(a, b, '10.9.0.2', 1 << 20)
     t.check(got == 1 << 20, f'{kind} over {over}: a TCP transfer arrives', got)
+    for sw, ns in ((left, a), (right, b)):
+        sw.ctl('port set tun0 --too-long fragment')
+        ns.run('ip route flush cache')
+    t.check(a.ping('10.9.0.2', count=5, size=1472, whole=True), f'{kind} over {over}: whole packets in fragments outside',
+            (left.port('vtep0'), right.port('vtep0')))
+    got = transfer(a, b, '10.9.0.2', 1 << 20)
+    t.check(got == 1 << 20, f'{kind} over {over}: a TCP transfer in fragments outside', got)
     t.check(left.balanced() and right.balanced(), 'both ledgers balance')
     left.stop()
     right.stop()

@@ -21,7 +21,7 @@ static void the_table_has_every_noun(void **state)
 					    "mac",	 "config", "capture", "stats",	    "drop",
 					    "events",	 "top",	   "doctor",  "flow",	    "group",
 					    "meter",	 "trace",  "why",     "controller", "vtep",
-					    "conntrack", "queue"};
+					    "conntrack", "queue",  "zone"};
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {
@@ -182,7 +182,7 @@ static void kinds_are_unique_and_their_keys_are_arguments(void **state)
 			     key = strtok_r(NULL, " ", &save))
 				assert_non_null(ctl_spec_arg(spec, key));
 		}
-	assert_int_equal(n, 9);
+	assert_int_equal(n, 11);
 }
 
 static void a_noun_means_at_most_one_command(void **state)

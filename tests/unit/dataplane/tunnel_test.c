@@ -113,8 +113,8 @@ static void settle(void)
 			rx += c->drops_rx[r];
 			tx += c->drops_tx[r];
 		}
-		assert_int_equal(c->rx_packets + c->copies, c->forwarded + rx);
-		assert_int_equal(c->offered + c->segments, c->tx_packets + tx);
+		assert_int_equal(c->rx_packets + c->copies, c->forwarded + rx + c->held_rx);
+		assert_int_equal(c->offered + c->segments, c->tx_packets + tx + c->held_tx);
 	}
 }
 
@@ -341,8 +341,12 @@ static void what_must_not_come_in_is_counted(void **state)
 	from_remote(VTEP_MAC, VNI, "192.0.2.9", "192.0.2.1");
 	pkt_set16(&p, 40, 0x1234);
 	dies(WIRE, VTEP_A, DP_DROP_TUNNEL_CHECKSUM);
+	/* A fragment that no packet can go on from, and one of another protocol. */
 	from_remote(VTEP_MAC, VNI, "192.0.2.9", "192.0.2.1");
 	pkt_set16(&p, 20, 0x2000);
+	sum_again();
+	dies(WIRE, VTEP_A, DP_DROP_FRAG_BAD);
+	p.bytes[23] = 1;
 	sum_again();
 	dies(WIRE, VTEP_A, DP_DROP_TUNNEL_FRAGMENT);
 	from_remote(VTEP_MAC, VNI, "192.0.2.9", "192.0.2.1");
@@ -616,8 +620,8 @@ static void frames_that_are_not_alike_are_told_apart(void **state)
 	assert_int_equal(now->drops_tx[DP_DROP_TUNNEL_ECN] -
 				 before[VTEP_A].drops_tx[DP_DROP_TUNNEL_ECN],
 			 1);
-	assert_int_equal(now->drops_tx[DP_DROP_TUNNEL_FRAGMENT] -
-				 before[VTEP_A].drops_tx[DP_DROP_TUNNEL_FRAGMENT],
+	assert_int_equal(now->drops_tx[DP_DROP_FRAG_BAD] -
+				 before[VTEP_A].drops_tx[DP_DROP_FRAG_BAD],
 			 1);
 	assert_int_equal(now->drops_tx[DP_DROP_TUNNEL_CHECKSUM] -
 				 before[VTEP_A].drops_tx[DP_DROP_TUNNEL_CHECKSUM],
@@ -697,9 +701,102 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* ---- Fragments of outer packets ---- */
+
+/* Bytes 'from' to 'end' of what the IP packet 'whole' carries, as 'p'. */
+static void part(const struct pkt *whole, uint32_t from, uint32_t end)
+{
+	uint32_t all = whole->size - 34;
+
+	end = end < all ? end : all;
+	pkt_init(&p);
+	memcpy(p.bytes, whole->bytes, 34);
+	memcpy(p.bytes + 34, whole->bytes + 34 + from, end - from);
+	p.size = 34 + end - from;
+	pkt_set16(&p, 16, (uint16_t)(p.size - 14));
+	pkt_set16(&p, 20, (uint16_t)(from / 8 | (end < all ? 0x2000 : 0)));
+	sum_again();
+}
+
+static void outer_fragments_are_put_together(void **state)
+{
+	struct pkt whole;
+
+	from_remote(VTEP_MAC, VNI, "192.0.2.9", "192.0.2.1");
+	/* With a checksum over all of it. */
+	pkt_set16(&p, 40,
+		  (uint16_t)~pkt_fold(
+			  pkt_sum(p.bytes + 34, 116, pkt_sum(p.bytes + 26, 8, 17 + 116))));
+	whole = p;
+	mark();
+	part(&whole, 0, 56);
+	send(WIRE);
+	part(&whole, 112, 999);
+	pkt_pad(&p, 60);
+	send(WIRE);
+	nothing_came();
+	assert_int_equal(dp_port_count(dp, VTEP_A)->held_tx, 2);
+	part(&whole, 56, 112);
+	send(WIRE);
+	assert_int_equal(receive(STATION), 1);
+	assert_int_equal(got_size, 100);
+	assert_memory_equal(got, whole.bytes + 50, 100);
+	assert_int_equal(dp_port_count(dp, VTEP_A)->held_tx, 0);
+	assert_int_equal(dp_port_count(dp, VTEP_A)->tx_packets - before[VTEP_A].tx_packets, 3);
+	/* The last first; then with a checksum that is wrong. */
+	for (unsigned i = 0; i < 2; i++) {
+		whole.bytes[100] ^= (uint8_t)i;
+		mark();
+		part(&whole, 112, 999);
+		pkt_set16(&p, 18, (uint16_t)(7 + i));
+		sum_again();
+		send(WIRE);
+		part(&whole, 0, 112);
+		pkt_set16(&p, 18, (uint16_t)(7 + i));
+		sum_again();
+		send(WIRE);
+		assert_int_equal(receive(STATION), 1 - i);
+	}
+	assert_int_equal(dp_port_count(dp, VTEP_A)->drops_tx[DP_DROP_TUNNEL_CHECKSUM] -
+				 before[VTEP_A].drops_tx[DP_DROP_TUNNEL_CHECKSUM],
+			 2);
+}
+
+/* What one of our own sends in fragments, another puts together. */
+static void long_frame_crosses_in_fragments(void **state)
+{
+	struct rte_mbuf *m[4];
+	struct pkt sent;
+
+	from_station(FAR_MAC, 1514);
+	sent = p;
+	send(STATION);
+	assert_int_equal(dp_port_mem_collect(port[WIRE], m, 4), 2);
+	for (unsigned i = 0; i < 2; i++) {
+		uint8_t *d = rte_pktmbuf_mtod(m[i], uint8_t *);
+		uint8_t ends[4];
+
+		/* Back, from who it was sent to. */
+		memcpy(d, vtep[0].mac.addr_bytes, 6);
+		d[11] = 0x99;
+		memcpy(ends, d + 26, 4);
+		memcpy(d + 26, d + 30, 4);
+		memcpy(d + 30, ends, 4);
+	}
+	memcpy(rte_pktmbuf_mtod(m[0], uint8_t *) + 56, "\2\0\0\0\0\x77", 6);
+	memcpy(rte_pktmbuf_mtod(m[0], uint8_t *) + 50, "\2\0\0\0\0\3", 6);
+	assert_int_equal(dp_port_mem_inject(port[WIRE], 0, m, 2), 2);
+	settle();
+	assert_int_equal(receive(STATION), 1);
+	assert_int_equal(got_size, 1514);
+	assert_memory_equal(got + 12, sent.bytes + 12, 1502);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(outer_fragments_are_put_together, plain),
+		cmocka_unit_test_setup(long_frame_crosses_in_fragments, plain),
 		cmocka_unit_test_setup(station_is_on_the_wire_with_headers, plain),
 		cmocka_unit_test_setup(checksum_is_right_when_asked_for, plain),
 		cmocka_unit_test_setup(remote_reaches_the_station, plain),

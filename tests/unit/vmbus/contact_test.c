@@ -252,6 +252,26 @@ static void unload_is_answered_when_devices_have_let_go(void **state)
 	bus_rig_destroy(rig);
 }
 
+/* Pages may be in use though no channel is open. */
+static void unload_waits_for_pages_too(void **state)
+{
+	struct bus_rig *rig = bus_rig_create(NULL);
+	struct bus_rig_device *d = bus_rig_device(rig);
+	uint32_t relid;
+
+	bus_rig_offer(d, "nic", false);
+	bus_rig_connect(rig, VMBUS_V5_3);
+	relid = bus_rig_expect(rig, VMBUS_MSG_OFFER)->offer.relid;
+	bus_rig_gpadl(rig, relid, 1, BUS_RIG_HIGH_PFN, 8);
+	bus_rig_skip(rig);
+	d->later = true;
+	bus_rig_simple(rig, VMBUS_MSG_UNLOAD);
+	bus_rig_expect_nothing(rig);
+	bus_rig_answer(d);
+	bus_rig_expect(rig, VMBUS_MSG_UNLOAD_RESPONSE);
+	bus_rig_destroy(rig);
+}
+
 static void unload_while_not_connected_is_answered(void **state)
 {
 	struct bus_rig *rig = bus_rig_create(NULL);
@@ -391,6 +411,7 @@ int main(void)
 		cmocka_unit_test(both_connections_take_all_messages_of_5_0),
 		cmocka_unit_test(monitor_pages_are_memory_or_none),
 		cmocka_unit_test(unload_is_answered_when_devices_have_let_go),
+		cmocka_unit_test(unload_waits_for_pages_too),
 		cmocka_unit_test(unload_while_not_connected_is_answered),
 		cmocka_unit_test(contact_once_more_waits_for_devices_too),
 		cmocka_unit_test(contact_with_a_wrong_version_ends_the_old_connection),

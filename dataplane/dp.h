@@ -77,6 +77,8 @@ void dp_pool_usage(const struct dp *dp, uint64_t *ret_n, uint64_t *ret_in_use);
 /* Workers, one per core, added and removed while traffic flows. */
 int dp_worker_add(struct dp *dp, unsigned cpu, struct err *err);
 int dp_worker_remove(struct dp *dp, unsigned cpu, struct err *err);
+/* Would the kernel let a worker run there?  0 if so; nothing stays. */
+int dp_worker_probe(unsigned cpu, struct err *err);
 unsigned dp_n_workers(const struct dp *dp);
 void dp_set_max_sleep(struct dp *dp, uint32_t us);
 /* Fragments that wait for their packets (frag.h): buffers in all and of a tenant on a switch, and

@@ -366,26 +366,52 @@ void *dp_worker_main(void *arg)
 	return NULL;
 }
 
-static int spawn(struct dp_worker *w, struct err *err)
+/* A thread on that core and no other. */
+static int thread_on(unsigned cpu, pthread_t *thread, void *(*body)(void *arg), void *arg,
+		     struct err *err)
 {
 	pthread_attr_t attr;
 	cpu_set_t set;
 	int rc;
 
 	CPU_ZERO(&set);
-	CPU_SET(w->cpu, &set);
+	CPU_SET(cpu, &set);
 	pthread_attr_init(&attr);
 	pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
-	atomic_store(&w->start_error, 1);
-	rc = pthread_create(&w->thread, &attr, dp_worker_main, w);
+	rc = pthread_create(thread, &attr, body, arg);
 	pthread_attr_destroy(&attr);
-	if (rc != 0) {
-		err_set(err, -rc, "core-unusable", "cannot start a worker on core %u: %s", w->cpu,
-			strerror(rc));
-		err_why(err, "the kernel does not let this process run there");
-		err_fix(err, "the cores there are: cat /sys/devices/system/cpu/online");
-		return -rc;
-	}
+	if (rc == 0)
+		return 0;
+	err_set(err, -rc, "core-unusable", "cannot start a worker on core %u: %s", cpu,
+		strerror(rc));
+	err_why(err, "the kernel does not let this process run there");
+	err_fix(err, "the cores there are: cat /sys/devices/system/cpu/online");
+	return -rc;
+}
+
+static void *nothing(void *arg)
+{
+	return NULL;
+}
+
+int dp_worker_probe(unsigned cpu, struct err *err)
+{
+	pthread_t thread;
+	int rc = thread_on(cpu, &thread, nothing, NULL, err);
+
+	if (rc == 0)
+		pthread_join(thread, NULL);
+	return rc;
+}
+
+static int spawn(struct dp_worker *w, struct err *err)
+{
+	int rc;
+
+	atomic_store(&w->start_error, 1);
+	rc = thread_on(w->cpu, &w->thread, dp_worker_main, w, err);
+	if (rc != 0)
+		return rc;
 	while (atomic_load(&w->start_error) == 1)
 		sched_yield();
 	rc = atomic_load(&w->start_error);

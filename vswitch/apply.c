@@ -533,6 +533,16 @@ static int probe_port(struct vs *vs, const struct vs_model *m, const struct vs_p
 	return rc;
 }
 
+static int probe_cores(const struct vs *vs, const struct vs_model *m, struct err *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < m->n_cores; i++)
+		if (vs->model == NULL || !has_core(vs->model, m->cores[i]))
+			rc = dp_worker_probe(m->cores[i], err);
+	return rc;
+}
+
 int vs_probe(void *ctx, const json_t *after, struct err *err)
 {
 	struct vs_model *m;
@@ -540,6 +550,7 @@ int vs_probe(void *ctx, const json_t *after, struct err *err)
 
 	if (rc != 0)
 		return rc;
+	rc = probe_cores(ctx, m, err);
 	for (unsigned i = 0; rc == 0 && i < m->n_ports; i++)
 		rc = probe_port(ctx, m, &m->ports[i], err);
 	vs_model_destroy(m);

@@ -31,6 +31,8 @@ def exit_codes(t, sw):
     sw.ctl('tenant set red --mac-limit 5')
     code('tenant set red --mac-limit 5 --check', 0, '--check: it would not')
     code('port remove nosuch --check', 8, '--check: it would fail')
+    err = code('core add 999 --check', 8, '--check: it would fail, no such core')
+    t.check('core-unusable' in err, 'and says so', err)
     sw.ctl('switch add wire --type external')
     for command, slug in (('--device nosuch0', 'no-interface'), ('--device lo --take-address', 'no-host-port')):
         err = code(f'port add wire up {command} --kind phys --check', 8, f'--check: it would fail, {slug}')

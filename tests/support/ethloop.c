@@ -6,7 +6,7 @@
  * 	ethloop EAL-ARGS -- [-m MTU] [-q QUEUES] [-O] [-b] SPEC SPEC
  *
  * SPEC is eth:DEVARGS, vhost:PATH, vhost-server:PATH, memif:PATH[,id=N],
- * memif-server:PATH[,id=N] or tap:IFNAME.  -O: no offloads.  -b: never
+ * memif-server:PATH[,id=N], tap:IFNAME or vmbus:PATH.  -O: no offloads.  -b: never
  * sleep.  Prints changes of link; commands on stdin, one a line: 'show', 'mtu N'; at the end of
  * stdin or SIGTERM one JSON line a port.  Exits 1 when frames or buffers are unaccounted for.
  */
@@ -25,6 +25,8 @@
 #include "dataplane/csum.h"
 #include "dataplane/dp.h"
 #include "dataplane/gso.h"
+#include "dataplane/watch.h"
+#include "vmq/nic.h"
 
 #define TICK_NS UINT64_C(100000000)
 #define GSO_MAX 256
@@ -54,6 +56,10 @@ static void open_end(struct dp *dp, struct end *end, char *spec, struct dp_port_
 	*arg++ = '\0';
 	opts.name = arg;
 	opts.devargs = opts.socket = opts.ifname = arg;
+	if (strcmp(spec, "vmbus") == 0)
+		opts.ops = &vmq_port_ops;
+	opts.has_mac = true;
+	opts.mac = (struct rte_ether_addr){{2, 0, 0, 0, 0, (uint8_t)(1 + (end - ends))}};
 	opts.server = strstr(spec, "-server") != NULL;
 	opts.kind = strcmp(spec, "vhost-server") == 0	? "vhost"
 		    : strcmp(spec, "memif-server") == 0 ? "memif"
@@ -68,6 +74,10 @@ static void open_end(struct dp *dp, struct end *end, char *spec, struct dp_port_
 		exit(2);
 	}
 	end->port->id = (uint16_t)(end - ends);
+	if (opts.ops == &vmq_port_ops)
+		vmq_nic_set(end->port, &(struct vmq_nic_conf){.link_up = true,
+							      .mac_change = true,
+							      .rsc = true});
 }
 
 static void transmit(struct end *out, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
@@ -224,6 +234,7 @@ static void run(bool busy)
 		idle = n > 0 ? 0 : idle + 1;
 		if (!busy && idle > 100)
 			usleep(100);
+		dp_watch_run(ends[0].port->dp);
 		if (turn % 64 != 0 || clock_mono_ns() - last < TICK_NS)
 			continue;
 		last = clock_mono_ns();

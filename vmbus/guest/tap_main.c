@@ -333,9 +333,9 @@ static void usage(FILE *to)
 	      "  -h, --help\n"
 	      "\n"
 	      "Examples:\n"
-	      "  vswitchctl port add lan0 web --kind vmbus --socket /run/vswitch/web.sock\n"
+	      "  vswitchctl port add lan0 web --kind vmbus\n"
 	      "  ip netns add web\n"
-	      "  vmbus-tap --netns web --name eth0 /run/vswitch/web.sock &\n"
+	      "  vmbus-tap --netns web --name eth0 /run/vswitch/nic/web.sock &\n"
 	      "  ip -n web address add 10.0.0.2/24 dev eth0\n",
 	      to);
 }

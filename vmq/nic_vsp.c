@@ -178,6 +178,11 @@ int nic_rules_make(struct vmq_nic *nic, const struct netvsp_state *state, bool r
 	if (next == NULL)
 		return rc != 0 ? rc : -ENOMEM;
 	fill_rules(nic, state, next);
+	/* A guest that says the same over and over makes nobody wait for workers. */
+	if (nic->rules != NULL && memcmp(next, nic->rules, sizeof(*next)) == 0) {
+		free(next);
+		return 0;
+	}
 	publish(nic, next);
 	/* Nobody uses what was revoked any more. */
 	if (next->recv == NULL && nic->at.recv != NULL)

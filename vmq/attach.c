@@ -137,11 +137,9 @@ static int on_teardown(struct vmq_nic *nic, const struct vmbus_attach_msg *msg)
 
 static int on_close(struct vmq_nic *nic, const struct vmbus_attach_msg *msg)
 {
-	int rc = nic_close(nic, msg->channel.relid);
-
-	if (rc == 0)
-		answer_channel(nic, VMBUS_ATTACH_CLOSED, msg->channel.relid, 0);
-	return rc;
+	nic_close(nic, msg->channel.relid);
+	answer_channel(nic, VMBUS_ATTACH_CLOSED, msg->channel.relid, 0);
+	return 0;
 }
 
 static int on_monitor(struct vmq_nic *nic, const struct vmbus_attach_msg *msg)
@@ -183,7 +181,8 @@ static int on_message(struct vmq_nic *nic, const struct vmbus_attach_msg *msg, c
 	case VMBUS_ATTACH_READY:
 		return on_ready(nic);
 	case VMBUS_ATTACH_RETARGETED:
-		return nic_retargeted(nic, msg->channel.relid);
+		nic_retargeted(nic, msg->channel.relid);
+		return 0;
 	case VMBUS_ATTACH_WELCOME:
 	case VMBUS_ATTACH_REFUSED:
 	case VMBUS_ATTACH_GPADL_RELEASED:

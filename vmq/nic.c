@@ -392,12 +392,13 @@ static void close_all(struct vmq_nic *nic)
 	nic->at.subchannels_wanted = 0;
 }
 
-int nic_close(struct vmq_nic *nic, uint16_t relid)
+void nic_close(struct vmq_nic *nic, uint16_t relid)
 {
 	struct nic_channel *c = nic_channel_find(nic, relid);
 
+	/* A subchannel that ended with the primary, whose CLOSE was on its way. */
 	if (c == NULL)
-		return -EBADMSG;
+		return;
 	if (c == &nic->at.channels[0]) {
 		close_all(nic);
 		vmq_journal_clear(nic->at.journal);
@@ -406,17 +407,14 @@ int nic_close(struct vmq_nic *nic, uint16_t relid)
 		(void)nic_rules_make(nic, netvsp_state(nic->vsp), false);
 	}
 	nic_link_settle(nic);
-	return 0;
 }
 
-int nic_retargeted(struct vmq_nic *nic, uint16_t relid)
+void nic_retargeted(struct vmq_nic *nic, uint16_t relid)
 {
 	const struct nic_channel *c = nic_channel_find(nic, relid);
 
-	if (c == NULL)
-		return -EBADMSG;
-	(void)eventfd_write(c->call_fd, 1);
-	return 0;
+	if (c != NULL)
+		(void)eventfd_write(c->call_fd, 1);
 }
 
 /* ---- After a restart ---- */

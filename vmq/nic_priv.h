@@ -130,8 +130,9 @@ const struct vmbus_gpadl *nic_gpadl_find(const struct vmq_nic *nic, uint32_t id)
 /* Takes the descriptors when it returns 0.  *ret_status: what to answer. */
 int nic_open(struct vmq_nic *nic, const struct vmbus_attach_msg *msg, const int fds[2],
 	     uint32_t *ret_status);
-int nic_close(struct vmq_nic *nic, uint16_t relid);
-int nic_retargeted(struct vmq_nic *nic, uint16_t relid);
+/* Of no channel that is open: nothing. */
+void nic_close(struct vmq_nic *nic, uint16_t relid);
+void nic_retargeted(struct vmq_nic *nic, uint16_t relid);
 void nic_ready(struct vmq_nic *nic);
 /* Lets go of everything that came with the connection. */
 void nic_let_go(struct vmq_nic *nic);

@@ -209,6 +209,8 @@ static int serve(struct far *far, const struct far_tool *tool)
 		       far->info.mac[3], far->info.mac[4], far->info.mac[5]);
 		fflush(stdout);
 		run(far, tool);
+		if (tool->finish != NULL)
+			tool->finish(far);
 		guest_net_destroy(far->net);
 		far->net = NULL;
 		release_channels(far);

@@ -45,6 +45,8 @@ struct far_tool {
 	void (*start)(struct far *far);
 	/* Does something on a queue; the number of frames that moved. */
 	unsigned (*burst)(struct far *far, struct guest_queue *q);
+	/* Before the NIC goes.  May be NULL. */
+	void (*finish)(struct far *far);
 };
 
 int far_main(int argc, char **argv, const struct far_tool *tool);

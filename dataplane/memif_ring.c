@@ -3,7 +3,7 @@
  * See memif_ring.h.
  */
 #include "dataplane/memif_ring.h"
-#include "dataplane/mbuf_append.h"
+#include "dataplane/frame.h"
 
 #include <errno.h>
 #include <string.h>
@@ -119,7 +119,7 @@ static uint16_t take(struct dp_memif_ring *r, uint16_t available, struct rte_mbu
 		n++;
 		if (m->pkt_len + (uint64_t)d.length > DP_MEMIF_MAX_FRAME)
 			*ret_rc = -EBADMSG;
-		if (*ret_rc == 0 && dp_mbuf_append(m, &last, from, d.length, pool) != 0)
+		if (*ret_rc == 0 && dp_frame_append(m, &last, from, d.length, pool) != 0)
 			return 0;
 		if ((d.flags & MEMIF_DESC_NEXT) == 0)
 			break;

@@ -4,7 +4,7 @@
  * segment (those are copied in line by vring_split.c and vring_packed.c).  vring_priv.h.
  */
 #include "dataplane/vring_priv.h"
-#include "dataplane/mbuf_append.h"
+#include "dataplane/frame.h"
 
 #include <rte_mbuf.h>
 
@@ -63,8 +63,8 @@ int vring_chain_to_mbuf(const struct vring_chain *chain, uint32_t hdr_size, stru
 	dp_frame_init(m, 0);
 	for (uint32_t i = 0; i < chain->n; i++) {
 		uint32_t skip = RTE_MIN(hdr_size, chain->seg[i].size);
-		int rc = dp_mbuf_append(m, &last, chain->seg[i].va + skip,
-					chain->seg[i].size - skip, pool);
+		int rc = dp_frame_append(m, &last, chain->seg[i].va + skip,
+					 chain->seg[i].size - skip, pool);
 
 		hdr_size -= skip;
 		if (rc != 0)

@@ -11,7 +11,6 @@
 #include <rte_memcpy.h>
 
 #include "dataplane/frame.h"
-#include "dataplane/mbuf_append.h"
 #include "vmbus/rndis.h"
 #include "vmq/from_priv.h"
 #include "vmq/request.h"
@@ -40,7 +39,7 @@ static int bytes_append(const struct vmq_bytes *b, uint32_t at, uint32_t size, s
 			continue;
 		}
 		n = RTE_MIN(size, p->size - at);
-		if (dp_mbuf_append(m, last, p->va + at, n, pool) != 0)
+		if (dp_frame_append(m, last, p->va + at, n, pool) != 0)
 			return -ENOMEM;
 		size -= n;
 		at = 0;
@@ -67,7 +66,7 @@ static __attribute__((noinline)) int fill_long(struct vmq_maker *k, const struct
 	if (p->has_vlan) {
 		rc = bytes_append(b, at, before, m, &last, k->pool);
 		if (rc == 0)
-			rc = dp_mbuf_append(m, &last, tag, sizeof(tag), k->pool);
+			rc = dp_frame_append(m, &last, tag, sizeof(tag), k->pool);
 	}
 	return rc != 0 ? rc
 		       : bytes_append(b, at + before, p->frame_size - before, m, &last, k->pool);

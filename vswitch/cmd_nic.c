@@ -56,13 +56,13 @@ static json_t *nvsp_text(const json_t *said)
 	return json_sprintf("%d.%d", (int)(v >> 16), (int)(v & 0xffff));
 }
 
-/* Why nobody is there, or what the last one did. */
-static const char *reason(const json_t *said)
+/* Why nobody is there or nothing comes back, or what the last one did. */
+static const char *reason(const struct vs_daemon *d, const json_t *said)
 {
 	const char *text = json_string_value(json_object_get(said, "reason"));
 
 	if (json_is_true(json_object_get(said, "attached")))
-		return "";
+		return dp_n_workers(d->vs->dp) != 0 ? "" : "no worker runs: vswitchctl core add 1";
 	return text != NULL && text[0] != '\0' ? text : "nobody has attached to it yet";
 }
 
@@ -93,8 +93,8 @@ static json_t *row_of(const struct vs_daemon *d, const struct vs_port *p, const 
 			    json_integer(count_faults(json_object_get(said, "faults"))));
 	json_object_set_new(row, "nvsp", nvsp_text(said));
 	json_object_set(row, "worker", worker != NULL ? (json_t *)(uintptr_t)worker : json_null());
-	if (live->port != NULL && reason(said)[0] != '\0')
-		json_object_set_new(row, "note", json_string(reason(said)));
+	if (live->port != NULL && reason(d, said)[0] != '\0')
+		json_object_set_new(row, "note", json_string(reason(d, said)));
 	return row;
 }
 

@@ -53,6 +53,16 @@ static void check(bool ok)
 		abort();
 }
 
+/* The socket and its folder do not stay. */
+static void stop(void)
+{
+	char *slash = strrchr(path, '/');
+
+	dp_port_close(port);
+	*slash = '\0';
+	(void)rmdir(path);
+}
+
 static void start(void)
 {
 	struct dp_port_opts opts = {.name = "fuzz",
@@ -76,6 +86,7 @@ static void start(void)
 	check(fcntl(memory_fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
 	memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
 	check(memory != MAP_FAILED);
+	check(atexit(stop) == 0);
 }
 
 static void hang_up(void)

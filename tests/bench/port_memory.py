@@ -8,19 +8,22 @@ For each kind: a daemon of its own, a few ports to have paid what the first one 
 Printed per port, of those: resident memory (VmRSS), huge pages (one pool for all, so it stays), and
 packet buffers that the port's driver keeps, each 2.3 KB of the pool (--mbufs).
 
-A port has one queue.  A vhost port is measured without a peer: what the guest shares is the guest's.  The
+A port has one queue.  A vhost port is measured without a peer: what the guest shares is the guest's.  Guests
+of vmbus-guest (tests/tools/vmbus-sink of the same build) share rings and buffers, of which count what was touched.  The
 far ends of memif ports are in another daemon; the client made the memory that both have mapped.
 """
 import argparse
 import os
 import re
+import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'integration'))
 import vst  # noqa: E402
 
-KINDS = ('mem', 'host', 'tap', 'packet', 'xdp', 'vhost', 'memif-server', 'memif-client')
+KINDS = ('mem', 'host', 'tap', 'packet', 'xdp', 'vhost', 'memif-server', 'memif-client', 'vmbus', 'vmbus-guest')
+LONELY = ('vhost', 'vmbus')  # nobody at the other end
 FIRST = 4
 
 
@@ -53,6 +56,12 @@ class Ports:
             ctl(f'port add lan {name} --kind phys --driver af_{kind} --queues 1')
         elif kind == 'vhost':
             ctl(f'port add lan {name} --kind vhost --mode server --socket {self.t.file(name)} --queues 1')
+        elif kind.startswith('vmbus'):
+            ctl(f'port add lan {name} --kind vmbus --queues 1')
+            if kind == 'vmbus-guest':
+                tool = os.path.join(os.path.dirname(sys.argv[1]), '..', 'tests', 'tools', 'vmbus-sink')
+                socket = os.path.join(self.daemon.dir, 'nic', f'{name}.sock')
+                self.daemon.ns.popen([tool, '--sleep', socket], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         else:
             ends = {'server': ctl, 'client': self.far.ctl}
             if kind == 'memif-client':
@@ -61,7 +70,7 @@ class Ports:
                 end(f'port add lan {name} --kind memif --mode {mode} --socket {self.t.file(kind + name)} --queues 1')
 
     def settle(self, n):
-        if self.kind != 'vhost':
+        if self.kind not in LONELY:
             vst.wait_for(lambda: all(p['link'] == 'up' for p in self.daemon.ctl('port list')['ports']), 20)
 
 

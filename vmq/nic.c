@@ -352,7 +352,7 @@ int nic_open(struct vmq_nic *nic, const struct vmbus_attach_msg *msg, const int 
 	if (rc != 0)
 		*ret_status = (uint32_t)-rc;
 	else if (index != 0)
-		rc = nic_rules_make(nic, netvsp_state(nic->vsp), false);
+		(void)nic_rules_make(nic, netvsp_state(nic->vsp), false);
 	nic_link_settle(nic);
 	return 0;
 }

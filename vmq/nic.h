@@ -17,7 +17,6 @@
 
 #include "dataplane/port.h"
 
-#define VMQ_MIN_MTU	   68
 #define VMQ_MAX_MTU	   9198 /* guests take frames of 9216 bytes, with header and tag */
 #define VMQ_DEFAULT_QUEUES 8
 

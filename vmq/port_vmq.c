@@ -94,14 +94,6 @@ static uint16_t tx(struct dp_txq *q, struct rte_mbuf **pkts, uint16_t n)
 
 /* ---- Control thread ---- */
 
-static int check_mtu(uint16_t mtu, struct err *err)
-{
-	if (mtu < VMQ_MIN_MTU || mtu > VMQ_MAX_MTU)
-		return err_set(err, -EINVAL, "mtu-range", "mtu %u: must be %u to %u", mtu,
-			       VMQ_MIN_MTU, VMQ_MAX_MTU);
-	return 0;
-}
-
 static int check_opts(const struct dp_port_opts *opts, struct err *err)
 {
 	if (opts->socket == NULL || opts->socket[0] != '/')
@@ -112,7 +104,7 @@ static int check_opts(const struct dp_port_opts *opts, struct err *err)
 			       opts->n_queues, NETVSP_MAX_CHANNELS);
 	if (!opts->has_mac || !rte_is_valid_assigned_ether_addr(&opts->mac))
 		return err_set(err, -EINVAL, "no-mac", "a vmbus port needs a unicast MAC address");
-	return opts->mtu != 0 ? check_mtu(opts->mtu, err) : 0;
+	return opts->mtu != 0 ? dp_mtu_check(opts->mtu, VMQ_MAX_MTU, err) : 0;
 }
 
 static void apply_mtu(struct dp_port *port, uint16_t mtu)
@@ -259,7 +251,7 @@ static int nic_port_open(struct dp_port *port, const struct dp_port_opts *opts, 
 
 static int set_mtu(struct dp_port *port, uint16_t mtu, struct err *err)
 {
-	int rc = check_mtu(mtu, err);
+	int rc = dp_mtu_check(mtu, VMQ_MAX_MTU, err);
 
 	if (rc != 0)
 		return rc;

@@ -50,7 +50,6 @@ struct vmq_path;
 	X(RING_IN, "ring-from-guest", "the ring from the guest is broken")                         \
 	X(RING_OUT, "ring-to-guest", "the ring to the guest is broken")                            \
 	X(PACKET, "bad-packet", "a packet of a type or shape that guests do not send")             \
-	X(JOURNAL, "journal", "after a restart, what was noted does not belong to these rings")    \
 	X(LOST, "memory-lost", "guest memory was taken away")
 enum vmq_fault {
 #define X(name, slug, text) VMQ_FAULT_##name,

@@ -249,21 +249,15 @@ static void write_body(struct wr *wr, const struct vmbus_attach_msg *msg)
 
 size_t vmbus_attach_write(const struct vmbus_attach_msg *msg, void *to)
 {
-	struct wr wr = wr_init(VMBUS_ATTACH_MAX_SIZE);
-	size_t size = 0;
-	uint32_t le;
+	struct wr wr = wr_over(to, VMBUS_ATTACH_MAX_SIZE);
 
 	wr_le32(&wr, msg->type);
 	wr_le32(&wr, 0);
 	write_body(&wr, msg);
-	if (wr_ok(&wr)) {
-		size = wr.size;
-		memcpy(to, wr.bytes, size);
-		le = htole32((uint32_t)size);
-		memcpy((uint8_t *)to + 4, &le, sizeof(le));
-	}
-	wr_fini(&wr);
-	return size;
+	if (!wr_ok(&wr))
+		return 0;
+	wr_set_be32(&wr, 4, __builtin_bswap32((uint32_t)wr.size));
+	return wr.size;
 }
 
 int vmbus_attach_send(int fd, const struct vmbus_attach_msg *msg, const int *fds, unsigned n_fds)

@@ -122,8 +122,12 @@ static bool is_pending(const struct bus_rig_device *d, enum bus_rig_ask what, co
 static void answer(struct bus_rig_device *d, enum bus_rig_ask what, void *thing)
 {
 	if (what == BUS_RIG_OPEN) {
-		d->n_opened += d->open_status == VMBUS_STATUS_SUCCESS;
-		vmbus_channel_opened(thing, d->open_status);
+		struct vmbus_channel *channel = thing;
+		bool opened = d->open_status == VMBUS_STATUS_SUCCESS;
+
+		d->n_opened += opened;
+		channel->priv = opened ? d : NULL;
+		vmbus_channel_opened(channel, d->open_status);
 	} else if (what == BUS_RIG_CLOSE) {
 		d->n_closed++;
 		vmbus_channel_closed(thing);
@@ -173,7 +177,6 @@ static void device_open(void *ctx, struct vmbus_channel *channel)
 	require(d->rig->listen[channel->connection_id] == channel->kick_fd);
 	require(d->rig->route[channel->relid].fd == channel->call_fd);
 	require(channel->kick_fd >= 0 && channel->call_fd >= 0);
-	channel->priv = d->open_status == VMBUS_STATUS_SUCCESS ? d : NULL;
 	ask(d, BUS_RIG_OPEN, channel);
 }
 

@@ -24,7 +24,10 @@ from concurrent.futures import ThreadPoolExecutor
 FOLDERS = {
     'ctl/base': {'ours': [], 'libs': [], 'api': []},
     'ctl': {'ours': ['ctl/base'], 'libs': ['libevent', 'jansson', 'sqlite'], 'api': ['jansson']},
-    'hv': {'ours': ['ctl'], 'libs': ['kvm'], 'api': []},
+    'hv': {'ours': ['ctl'], 'libs': ['kvm'], 'api': ['kvm']},
+    'hv/disk': {'ours': ['ctl', 'vmbus/disk.h'], 'libs': ['libnbd', 'liburing'], 'api': []},  # Images, not machines.
+    # The process: what joins a machine, its bus and its devices.
+    'hv/worker': {'ours': ['ctl', 'hv', 'hv/disk', 'vmbus'], 'libs': ['libevent', 'jansson', 'seccomp'], 'api': ['jansson']},
     'vmbus': {'ours': ['ctl', 'hv/gpa.h'], 'libs': [], 'api': []},
     'dataplane': {'ours': ['ctl'], 'libs': ['dpdk'], 'api': ['dpdk']},
     'filters': {'ours': ['ctl', 'dataplane'], 'libs': ['libbpf', 'libxdp', 'libpcap'], 'api': []},
@@ -37,8 +40,8 @@ FOLDERS = {
 }
 LIBS = {
     'bpf/': 'libbpf', 'cmocka.h': 'cmocka', 'ethdev_': 'dpdk', 'event.h': 'libevent', 'event2/': 'libevent',
-    'jansson.h': 'jansson', 'libnbd.h': 'libnbd', 'linux/kvm.h': 'kvm', 'netlink/': 'libnl', 'openssl/': 'openssl',
-    'pcap.h': 'libpcap', 'pcap/': 'libpcap', 'rte_': 'dpdk', 'sqlite3.h': 'sqlite', 'xdp/': 'libxdp',
+    'jansson.h': 'jansson', 'libnbd.h': 'libnbd', 'liburing.h': 'liburing', 'linux/kvm.h': 'kvm', 'netlink/': 'libnl', 'openssl/': 'openssl',
+    'seccomp.h': 'seccomp', 'pcap.h': 'libpcap', 'pcap/': 'libpcap', 'rte_': 'dpdk', 'sqlite3.h': 'sqlite', 'xdp/': 'libxdp',
 }
 # Files that may use more than their folder, and why.
 EXCEPTIONS = {
@@ -50,7 +53,7 @@ EXCEPTIONS = {
     'dataplane/af_xdp.c': {'libbpf'},  # and the same for a net_af_xdp that somebody names by hand,
     'dataplane/dpdk_log.c': {'libbpf'},  # whose library must not write to our standard error.
 }
-MAINS = {'ctl/main.c', 'hv/main.c', 'vswitch/main.c'}  # They wire, and may look anywhere (but into tests).
+MAINS = {'ctl/main.c', 'hv/worker/main.c', 'vswitch/main.c'}  # They wire, and may look anywhere (but into tests).
 TOP = {name.split('/')[0] for name in FOLDERS} | {'tests'}
 
 LICENCE = 'SPDX-License-Identifier: BSD-2-Clause'

@@ -801,6 +801,49 @@ static void a_nic_ends_with_its_channels_open(void **state)
 	assert_int_equal(bus_rig_info(s->rig).n_channels, 0);
 }
 
+/* A socket handed over, as by a process that may open no paths. */
+static void switch_hand_over(struct state *s)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+	s->fd = fds[0];
+	assert_int_equal(fcntl(s->fd, F_SETFL, O_NONBLOCK), 0);
+	vmbus_remote_attach(s->remote, fds[1]);
+	(void)switch_expect(s, VMBUS_ATTACH_HELLO);
+}
+
+static void a_socket_that_is_handed_over_takes_the_place_of_a_path(void **state)
+{
+	struct state *s = *state;
+	struct vmbus_remote_memory memory = {.gpa = 0, .size = 0x10000, .fd = s->memory_fd};
+	struct vmbus_remote_opts opts = {.memory = &memory, .n_memory = 1, .retry_ms = 1};
+	uint32_t relid;
+
+	vmbus_remote_destroy(s->remote);
+	assert_int_equal(vmbus_remote_create(s->rig->server, &opts, &s->remote, NULL), 0);
+	assert_int_equal(vmbus_remote_fd(s->remote), -1);
+	switch_hand_over(s);
+	switch_welcome(s, "nic", 0);
+	(void)switch_expect(s, VMBUS_ATTACH_READY);
+	bus_rig_connect(s->rig, VMBUS_V5_3);
+	relid = bus_rig_expect(s->rig, VMBUS_MSG_OFFER)->offer.relid;
+	switch_die(s);
+	usleep(20000);
+	vmbus_remote_event(s->remote);
+	assert_int_equal(vmbus_remote_fd(s->remote), -1); /* it looks for nobody by itself */
+	switch_hand_over(s);
+	switch_welcome(s, "nic", VMBUS_ATTACH_RESUMED);
+	assert_true(vmbus_remote_attached(s->remote));
+	assert_int_equal(bus_rig_info(s->rig).n_channels, 1);
+	/* Another, while there is one: the newer it is. */
+	close(s->fd);
+	switch_hand_over(s);
+	switch_welcome(s, "nic", VMBUS_ATTACH_RESUMED);
+	assert_true(vmbus_remote_attached(s->remote));
+	assert_true(relid != 0);
+}
+
 static void wrong_options_are_refused_with_a_reason(void **state)
 {
 	struct state *s = *state;
@@ -850,6 +893,7 @@ int main(void)
 		TEST(a_switch_that_sends_us_away_is_asked_less_often),
 		TEST(a_switch_that_is_not_there_yet_is_waited_for),
 		TEST(a_nic_ends_with_its_channels_open),
+		TEST(a_socket_that_is_handed_over_takes_the_place_of_a_path),
 		TEST(wrong_options_are_refused_with_a_reason),
 	};
 

@@ -15,6 +15,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+struct hv_partition;
+
 struct hv_board {
 	struct hv_pio *pio;
 	struct hv_mailbox *mailbox;

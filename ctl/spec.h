@@ -64,10 +64,10 @@ enum ctl_form {
 #define CTL_DEVICE   (1u << 3) /* 'set' cannot change it: the object must be removed and added */
 #define CTL_OR	     (1u << 4) /* positional number: any other word is the next positional's */
 #define CTL_WHOLE    (1u << 5) /* of a CTL_LIST: items may have commas, each is given by itself */
-#define CTL_BINARY   (1u << 6) /* of a CTL_SIZE: k M G T are 1024 as Ki Mi Gi Ti, as memory is sold \
-				*/
+#define CTL_BINARY   (1u << 6) /* of a CTL_SIZE: k M G T are powers of 1024, as Ki Mi Gi Ti */
+* /
 
-struct ctl_arg {
+	struct ctl_arg {
 	const char *name; /* "take-address" */
 	enum ctl_type type;
 	uint32_t flags;

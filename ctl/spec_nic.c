@@ -2,8 +2,9 @@
  *
  * Commands on the NICs of guests on VMBus, which are ports of kind vmbus; see spec.h.
  */
-#include "ctl/spec_frame.h"
 #include "ctl/spec_nic.h"
+
+#include "ctl/spec_frame.h"
 #include "ctl/spec_priv.h"
 
 #define NIC_ARG                                                                                    \

@@ -65,9 +65,8 @@ enum ctl_form {
 #define CTL_OR	     (1u << 4) /* positional number: any other word is the next positional's */
 #define CTL_WHOLE    (1u << 5) /* of a CTL_LIST: items may have commas, each is given by itself */
 #define CTL_BINARY   (1u << 6) /* of a CTL_SIZE: k M G T are powers of 1024, as Ki Mi Gi Ti */
-* /
 
-	struct ctl_arg {
+struct ctl_arg {
 	const char *name; /* "take-address" */
 	enum ctl_type type;
 	uint32_t flags;

@@ -25,7 +25,9 @@ struct vmbus_remote_memory {
 };
 
 struct vmbus_remote_opts {
-	const char *path; /* of the NIC's attach socket */
+	/* Of the NIC's attach socket; NULL: this process opens no paths, and connected sockets are
+	 * handed to vmbus_remote_attach(). */
+	const char *path;
 	const struct vmbus_remote_memory *memory;
 	unsigned n_memory;
 	uint32_t retry_ms; /* between attempts to connect; 0: 100 */
@@ -42,6 +44,9 @@ int vmbus_remote_create(struct vmbus_server *server, const struct vmbus_remote_o
  * nothing of ours.  Waits up to 0.2 s for a switch that touches guest memory to stop.  Takes NULL.
  */
 void vmbus_remote_destroy(struct vmbus_remote *remote);
+/* A connected attach socket, which is taken, in place of what there was: for who was made without a
+ * path. */
+void vmbus_remote_attach(struct vmbus_remote *remote, int fd);
 /* Changes when it connects again: ask each time.  -1: none now. */
 int vmbus_remote_fd(const struct vmbus_remote *remote);
 /* Something to read, or time has passed; to be called at least ten times a second. */

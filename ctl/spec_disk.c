@@ -42,8 +42,9 @@ static const struct ctl_arg add_args[] = {
 	{.name = "cache",
 	 .type = CTL_CHOICE,
 	 .flags = CTL_DEVICE,
-	 .choices = "safe|unsafe",
-	 .help = "unsafe takes the guest's flushes and does nothing: for what may be lost",
+	 .choices = "safe|direct|unsafe",
+	 .help = "direct goes past the host's page cache; unsafe takes the guest's flushes and "
+		 "does nothing, for what may be lost",
 	 .def = "safe"},
 	{0},
 };

@@ -115,7 +115,7 @@ struct vs_disk {
 	const json_t *body;
 	const char *path;
 	const char *format; /* "raw", "iso", "qcow2", "vhd" or "vhdx" */
-	const char *cache;  /* "safe" or "unsafe" */
+	const char *cache;  /* "safe", "direct" or "unsafe" */
 	bool readonly;
 	unsigned lun;
 };

@@ -12,11 +12,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MIB	   (UINT64_C(1) << 20)
-#define MEMORY_MIN (32 * MIB) /* hv/memory.h */
-#define MEMORY_MAX (UINT64_C(4) << 40)
-#define MAX_VPS	   64 /* hv/layout.h; the hypervisor's headers are not for the switch */
-#define MAX_LUN	   63
+#define MIB	    (UINT64_C(1) << 20)
+#define MEMORY_MIN  (32 * MIB) /* hv/memory.h */
+#define MEMORY_MAX  (UINT64_C(4) << 40)
+#define MAX_VPS	    64 /* hv/layout.h; the hypervisor's headers are not for the switch */
+#define MAX_LUN	    63
+#define CMDLINE_MAX 2047 /* of x86 kernels */
 
 static const char *const restart_names[] = {"never", "on-failure", "always"};
 
@@ -189,8 +190,13 @@ static int choice_check(const char *vm, const char *key, const char *word, const
 
 static int words_check(const struct vs_vm *vm, struct err *err)
 {
-	int rc = choice_check(vm->name, "cpu", vm->cpu,
-			      "host|x86-64-v1|x86-64-v2|x86-64-v3|x86-64-v4", err);
+	int rc;
+
+	if (strlen(vm->cmdline) > CMDLINE_MAX)
+		return number_bad(vm->name, "cmdline", "at most 2047 bytes: kernels take no more",
+				  err);
+	rc = choice_check(vm->name, "cpu", vm->cpu, "host|x86-64-v1|x86-64-v2|x86-64-v3|x86-64-v4",
+			  err);
 
 	if (rc == 0)
 		rc = choice_check(vm->name, "face", vm->face, "auto|kvm|user", err);
@@ -311,7 +317,7 @@ int vs_model_disk_read(struct vs_model *m, const char *name, const json_t *body,
 	if (rc == 0)
 		rc = choice_check(name, "format", d->format, "raw|iso|qcow2|vhd|vhdx", err);
 	if (rc == 0)
-		rc = choice_check(name, "cache", d->cache, "safe|unsafe", err);
+		rc = choice_check(name, "cache", d->cache, "safe|direct|unsafe", err);
 	if (rc == 0 && ++m->vms[vm - m->vms].n_disks > VS_MAX_VM_DISKS)
 		rc = too_many("disk", name, VS_MAX_VM_DISKS, err);
 	return rc;

@@ -93,7 +93,7 @@ static void state_set(struct vmbus_remote *r, int fd)
 static int say_hello(struct vmbus_remote *r)
 {
 	struct vmbus_attach_msg msg = {.type = VMBUS_ATTACH_HELLO,
-				       .hello = {.min_version = VMBUS_ATTACH_VERSION,
+				       .hello = {.min_version = VMBUS_ATTACH_MIN_VERSION,
 						 .max_version = VMBUS_ATTACH_VERSION,
 						 .n_memory = r->n_memory}};
 	int fds[VMBUS_ATTACH_MAX_FDS];
@@ -152,11 +152,13 @@ static void welcome(struct vmbus_remote *r, const struct vmbus_attach_msg *msg, 
 	bool other = !vmbus_guid_equal(&msg->welcome.instance, &r->instance);
 
 	state_set(r, state_fd);
-	if (r->state != REMOTE_HELLO || msg->welcome.version != VMBUS_ATTACH_VERSION) {
+	if (r->state != REMOTE_HELLO || msg->welcome.version < VMBUS_ATTACH_MIN_VERSION ||
+	    msg->welcome.version > VMBUS_ATTACH_VERSION) {
 		remote_lost(r, "the switch welcomes us as nobody does");
 		return;
 	}
 	r->state = REMOTE_UP;
+	r->version = msg->welcome.version;
 	r->up_since_ns = clock_mono_ns();
 	r->removed = false;
 	r->instance = msg->welcome.instance;
@@ -211,6 +213,7 @@ static void handle(struct vmbus_remote *r, const struct vmbus_attach_msg *msg, i
 	case VMBUS_ATTACH_CLOSE:
 	case VMBUS_ATTACH_READY:
 	case VMBUS_ATTACH_RETARGETED:
+	case VMBUS_ATTACH_EVENT:
 	case VMBUS_ATTACH_N_TYPES: /* not of a switch: never read */
 		break;
 	}

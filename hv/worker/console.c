@@ -14,16 +14,15 @@
 
 #include "ctl/base/log.h"
 
-#define LOG_MODULE    "console"
-#define SLUG	      "console"
-#define CHUNK	      4096
-#define TYPE_AGAIN_US 20000 /* the guest has not taken what was typed */
-#define MAX_GROUPS    256
+#define LOG_MODULE "console"
+#define SLUG	   "console"
+#define CHUNK	   4096
+#define MAX_GROUPS 256
 
 struct client {
 	struct console *console;
 	int fd; /* -1: the place is free */
-	struct event *readable, *writable, *again;
+	struct event *readable, *writable;
 	uint64_t at; /* of the port's output, the next byte */
 	/* Typed, and not taken yet. */
 	size_t n_typed, typed_at;
@@ -48,7 +47,6 @@ static void client_end(struct client *client)
 {
 	free_event(&client->readable);
 	free_event(&client->writable);
-	free_event(&client->again);
 	if (client->fd >= 0)
 		close(client->fd);
 	client->fd = -1;
@@ -98,29 +96,12 @@ static void on_writable(evutil_socket_t fd, short what, void *ctx)
 	client_write(ctx);
 }
 
-static void on_output(evutil_socket_t fd, short what, void *ctx)
-{
-	struct console *console = ctx;
-	uint64_t forget = UINT64_MAX / 2;
-	char byte;
-
-	/* Takes the port's sign back, even if nobody is here to read. */
-	(void)console->opts.read(console->opts.ctx, &forget, &byte, 0);
-	for (unsigned i = 0; i < CONSOLE_MAX_CLIENTS; i++) {
-		struct client *client = &console->clients[i];
-
-		if (client->fd >= 0 && !event_pending(client->writable, EV_WRITE, NULL))
-			client_write(client);
-	}
-}
-
 /* ---- From clients ---- */
 
 /* True: all that was typed is taken. */
 static bool type(struct client *client)
 {
 	const struct console_opts *opts = &client->console->opts;
-	const struct timeval again = {.tv_usec = TYPE_AGAIN_US};
 	size_t n = opts->write(opts->ctx, client->typed + client->typed_at, client->n_typed);
 
 	client->typed_at += n;
@@ -128,16 +109,25 @@ static bool type(struct client *client)
 	if (client->n_typed == 0)
 		return true;
 	event_del(client->readable);
-	event_add(client->again, &again);
 	return false;
 }
 
-static void on_again(evutil_socket_t fd, short what, void *ctx)
+static void on_output(evutil_socket_t fd, short what, void *ctx)
 {
-	struct client *client = ctx;
+	struct console *console = ctx;
+	uint64_t nothing = 0;
+	char byte;
 
-	if (type(client))
-		event_add(client->readable, NULL);
+	/* Takes the port's sign back, even if nobody is here to read. */
+	(void)console->opts.read(console->opts.ctx, &nothing, &byte, 0);
+	for (unsigned i = 0; i < CONSOLE_MAX_CLIENTS; i++) {
+		struct client *client = &console->clients[i];
+
+		if (client->fd >= 0 && client->n_typed > 0 && type(client))
+			event_add(client->readable, NULL);
+		if (client->fd >= 0 && !event_pending(client->writable, EV_WRITE, NULL))
+			client_write(client);
+	}
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
@@ -192,8 +182,7 @@ static bool client_begin(struct client *client, int fd)
 	client->fd = fd;
 	client->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, client);
 	client->writable = event_new(base, fd, EV_WRITE, on_writable, client);
-	client->again = event_new(base, -1, 0, on_again, client);
-	return client->readable != NULL && client->writable != NULL && client->again != NULL &&
+	return client->readable != NULL && client->writable != NULL &&
 	       event_add(client->readable, NULL) == 0;
 }
 

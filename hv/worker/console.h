@@ -29,7 +29,7 @@ struct console_opts {
 	bool has_group;
 	gid_t group; /* and its members */
 	/* The port: hv_serial_read() and hv_serial_write(), or a test's; and a descriptor that is
-	 * readable when there is output. */
+	 * readable when there is output, or room for what is typed after there was none. */
 	size_t (*read)(void *ctx, uint64_t *at, void *to, size_t size);
 	size_t (*write)(void *ctx, const void *bytes, size_t size);
 	int fd;

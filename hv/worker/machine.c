@@ -32,7 +32,7 @@ struct machine {
 	struct hv_rtc *rtc;
 	struct hv_pm *pm;
 	struct worker_bus *bus;
-	struct event *mail;
+	struct event *mail, *alarm;
 
 	/* A reset that waits for the bus. */
 	void (*reset_done)(void *ctx, int rc, const struct err *err);
@@ -75,6 +75,11 @@ static void on_mail(evutil_socket_t fd, short what, void *ctx)
 	for (unsigned i = 0; i < MAIL_AT_ONCE && hv_mailbox_take(box, &mail); i++)
 		handle(m, &mail);
 	m->ops->served(m->ctx);
+}
+
+static void on_alarm(evutil_socket_t fd, short what, void *ctx)
+{
+	hv_rtc_expired(ctx);
 }
 
 /* ---- Running ---- */
@@ -120,6 +125,7 @@ static void reset_now(void *ctx)
 	hv_mailbox_clear(hv_partition_mailbox(m->partition));
 	hv_serial_reset(m->serial);
 	hv_pm_reset(m->pm);
+	hv_rtc_reset(m->rtc);
 	if (rc == 0)
 		rc = machine_load(m, &err);
 	if (done != NULL)
@@ -177,13 +183,16 @@ static int make_partition(struct machine *m, struct err *err)
 		.nested = config->nested,
 	};
 	int rc = hv_partition_create(&opts, &m->partition, err);
+	struct hv_board board;
 
+	if (rc != 0)
+		return rc;
+	board = hv_partition_board(m->partition);
+	rc = hv_serial_create(&board, &m->serial, err);
 	if (rc == 0)
-		rc = hv_serial_create(m->partition, &m->serial, err);
+		rc = hv_rtc_create(&board, &m->rtc, err);
 	if (rc == 0)
-		rc = hv_rtc_create(m->partition, &m->rtc, err);
-	if (rc == 0)
-		rc = hv_pm_create(m->partition, &m->pm, err);
+		rc = hv_pm_create(&board, &m->pm, err);
 	return rc;
 }
 
@@ -211,7 +220,9 @@ static int make_bus(struct machine *m, struct event_base *base, struct err *err)
 	if (rc != 0)
 		return rc;
 	m->mail = event_new(base, hv_mailbox_fd(mailbox), EV_READ | EV_PERSIST, on_mail, m);
-	if (m->mail == NULL || event_add(m->mail, NULL) != 0)
+	m->alarm = event_new(base, hv_rtc_fd(m->rtc), EV_READ | EV_PERSIST, on_alarm, m->rtc);
+	if (m->mail == NULL || event_add(m->mail, NULL) != 0 || m->alarm == NULL ||
+	    event_add(m->alarm, NULL) != 0)
 		return err_set(err, -ENOMEM, SLUG, "not enough memory");
 	return 0;
 }
@@ -248,6 +259,8 @@ void machine_destroy(struct machine *m)
 		hv_partition_pause(m->partition);
 	if (m->mail != NULL)
 		event_free(m->mail);
+	if (m->alarm != NULL)
+		event_free(m->alarm);
 	worker_bus_destroy(m->bus);
 	hv_pm_destroy(m->pm);
 	hv_rtc_destroy(m->rtc);

@@ -11,8 +11,7 @@
 
 #define INTERVAL_NS   5000000000ull
 #define TIMEOUT_NS    30000000000ull
-#define STEP	      10000000u /* 100 ns: how far the host's clock goes by itself between samples */
-#define DATA_4_SIZE   22u
+#define STEP	      10000000u /* 100 ns; what clocks drift between samples is less */
 #define DATA_OLD_SIZE 25u
 
 #define FLAG_SYNC   1u

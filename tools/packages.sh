@@ -31,6 +31,7 @@ needs_build=(
 	lib:libnl-route-3.0:libnl-route-3-dev
 	lib:libpcap:libpcap-dev
 	lib:libbpf:libbpf-dev
+	lib:libseccomp:libseccomp-dev
 )
 
 # To run the switch and its demonstration.  netbase: names of ports and protocols in capture filters.
@@ -53,6 +54,7 @@ needs_test=(
 	file:/usr/lib/python3/dist-packages/prometheus_client/__init__.py:python3-prometheus-client
 	cmd:mandoc:mandoc
 	cmd:shellcheck:shellcheck
+	cmd:iasl:acpica-tools
 	cmd:ovs-ofctl:openvswitch-common
 )
 
@@ -60,6 +62,18 @@ needs_test=(
 needs_fuzz=(
 	cmd:clang:clang
 	file:/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a:libclang-rt-dev
+)
+
+# For the test host: an emulator (setup unpacks a newer one beside it where that is too old), and what initial file systems and
+# kernels are packed with.  The rest is downloaded by tests/guest/setup, and not installed.
+needs_guest=(
+	cmd:qemu-system-x86_64:qemu-system-x86
+	cmd:cpio:cpio
+	cmd:xz:xz-utils
+	cmd:zstd:zstd
+	cmd:lz4:lz4
+	cmd:modprobe:kmod
+	file:/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
 )
 
 need_met()

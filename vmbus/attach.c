@@ -24,6 +24,7 @@ static bool sent_by_worker(uint32_t type)
 	case VMBUS_ATTACH_CLOSE:
 	case VMBUS_ATTACH_READY:
 	case VMBUS_ATTACH_RETARGETED:
+	case VMBUS_ATTACH_EVENT:
 		return true;
 	default:
 		return false;
@@ -118,6 +119,12 @@ static void read_body(struct rd *rd, struct vmbus_attach_msg *msg)
 		rd_skip(rd, 2);
 		msg->channel.status = rd_le32(rd);
 		break;
+	case VMBUS_ATTACH_EVENT:
+		msg->event.relid = rd_le16(rd);
+		msg->event.bit = rd_le16(rd);
+		rd_skip(rd, 4);
+		msg->event.gpa = rd_le64(rd);
+		break;
 	case VMBUS_ATTACH_OFFER_SUBCHANNELS:
 		msg->subchannels.n = rd_le32(rd);
 		break;
@@ -157,6 +164,8 @@ unsigned vmbus_attach_n_fds(const struct vmbus_attach_msg *msg)
 		       ((msg->hello.flags & VMBUS_ATTACH_HAS_STATE) != 0 ? 1 : 0);
 	if (msg->type == VMBUS_ATTACH_OPEN)
 		return 2;
+	if (msg->type == VMBUS_ATTACH_EVENT)
+		return msg->event.gpa != 0;
 	return msg->type == VMBUS_ATTACH_WELCOME ? 1 : 0;
 }
 
@@ -234,6 +243,12 @@ static void write_body(struct wr *wr, const struct vmbus_attach_msg *msg)
 		wr_le16(wr, msg->channel.relid);
 		wr_zeros(wr, 2);
 		wr_le32(wr, msg->channel.status);
+		break;
+	case VMBUS_ATTACH_EVENT:
+		wr_le16(wr, msg->event.relid);
+		wr_le16(wr, msg->event.bit);
+		wr_zeros(wr, 4);
+		wr_le64(wr, msg->event.gpa);
 		break;
 	case VMBUS_ATTACH_OFFER_SUBCHANNELS:
 		wr_le32(wr, msg->subchannels.n);

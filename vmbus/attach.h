@@ -15,7 +15,8 @@
  * 	GPADL, GPADL_TEARDOWN               ──►  GPADL_RELEASED
  * 	OPEN (rings; kick fd, call fd)      ──►  OPENED
  * 	CLOSE                               ──►  CLOSED
- * 	RETARGETED                          ──►       (the switch fires 'call' once)
+ * 	EVENT (where flags are; irq fd)     ──►       in place of 'call'
+ * 	RETARGETED                          ──►       (the switch fires once)
  * 	                                    ◄──  OFFER_SUBCHANNELS
  * 	                                    ◄──  REMOVED (withdraw the device; perhaps offer it
  * anew)
@@ -36,10 +37,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VMBUS_ATTACH_VERSION	1
-#define VMBUS_ATTACH_MAX_MEMORY 16
-#define VMBUS_ATTACH_MAX_FDS	(VMBUS_ATTACH_MAX_MEMORY + 1)
-#define VMBUS_ATTACH_TEXT_SIZE	128
+#define VMBUS_ATTACH_MIN_VERSION   1
+#define VMBUS_ATTACH_VERSION	   2
+#define VMBUS_ATTACH_EVENT_VERSION 2 /* the first one with EVENT */
+#define VMBUS_ATTACH_MAX_MEMORY	   16
+#define VMBUS_ATTACH_MAX_FDS	   (VMBUS_ATTACH_MAX_MEMORY + 1)
+#define VMBUS_ATTACH_TEXT_SIZE	   128
 /* Longest message: a GPADL of most pages. */
 #define VMBUS_ATTACH_MAX_SIZE (32 + 8 * VMBUS_GPADL_MAX_PFNS)
 
@@ -59,6 +62,7 @@ enum vmbus_attach_type {
 	VMBUS_ATTACH_RETARGETED,
 	VMBUS_ATTACH_OFFER_SUBCHANNELS,
 	VMBUS_ATTACH_REMOVED,
+	VMBUS_ATTACH_EVENT,
 	VMBUS_ATTACH_N_TYPES,
 };
 
@@ -114,6 +118,11 @@ struct vmbus_attach_msg {
 			uint16_t relid;
 			uint32_t status; /* OPENED: 0 or errno, positive */
 		} channel;		 /* OPENED, CLOSE, CLOSED, RETARGETED */
+		struct {
+			uint16_t relid;
+			uint16_t bit; /* of the flags */
+			uint64_t gpa; /* of 256 bytes of flags; 0: fire 'call' from now on */
+		} event;	      /* descriptor, unless gpa is 0: irq */
 		struct {
 			uint32_t n; /* there shall be so many in all, offered already or not */
 		} subchannels;

@@ -218,6 +218,31 @@ static uint32_t channel_move(struct vmbus_server *s, struct channel *c, uint32_t
 	return VMBUS_STATUS_SUCCESS;
 }
 
+int vmbus_channel_event(const struct vmbus_channel *channel, struct vmbus_event *ret_event)
+{
+	const struct vmbus_server *s = channel->device->server;
+
+	if (s->ops->event == NULL || channel->target_vp == VMBUS_NO_VP)
+		return -ENOENT;
+	return s->ops->event(s->ctx, channel->target_vp, ret_event);
+}
+
+void vmbus_server_events_moved(struct vmbus_server *server, uint32_t vp)
+{
+	server_enter(server);
+	for (unsigned relid = 1; relid <= VMBUS_MAX_RELID; relid++) {
+		struct channel *c = server->relids[relid];
+		const struct vmbus_device_opts *opts;
+
+		if (c == NULL || c->state != CHANNEL_OPEN || c->pub.target_vp != vp)
+			continue;
+		opts = &c->pub.device->opts;
+		if (opts->ops->retarget != NULL)
+			opts->ops->retarget(opts->ctx, &c->pub);
+	}
+	server_leave(server);
+}
+
 void channel_modify(struct vmbus_server *s, const struct vmbus_msg_modify *msg)
 {
 	struct channel *c = channel_find(s, msg->relid);

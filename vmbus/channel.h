@@ -27,6 +27,7 @@
 #define VMBUS_USER_DATA_SIZE  120
 
 struct vmbus_device;
+struct vmbus_event;
 struct vmbus_gpadl;
 struct vmbus_server;
 
@@ -61,8 +62,9 @@ struct vmbus_device_ops {
 	void (*close)(void *ctx, struct vmbus_channel *channel);
 	void (*gpadl_created)(void *ctx, const struct vmbus_gpadl *gpadl);
 	void (*gpadl_teardown)(void *ctx, const struct vmbus_gpadl *gpadl);
-	/* The guest moved the channel's interrupt to channel->target_vp; it is routed already.  A
-	 * device whose ring to the guest is not empty fires call_fd once.  May be NULL. */
+	/* The guest moved the channel's interrupt to channel->target_vp (it is routed already), or
+	 * what vmbus_channel_event() says is another.  A device whose ring to the guest is not
+	 * empty fires call_fd once.  May be NULL. */
 	void (*retarget)(void *ctx, struct vmbus_channel *channel);
 	/* The guest let go of a subchannel that was withdrawn: 'channel' ends with this call.  May
 	 * be NULL. */
@@ -100,6 +102,9 @@ struct vmbus_channel *vmbus_device_primary(struct vmbus_device *device);
 struct vmbus_channel *vmbus_device_channel(struct vmbus_device *device, uint16_t sub_index);
 /* A GPADL of the device by its number; NULL when there is none, or it is being torn down. */
 const struct vmbus_gpadl *vmbus_device_gpadl(struct vmbus_device *device, uint32_t id);
+
+/* Where the channel's events go instead of its call_fd (host.h).  0; -ENOENT: nowhere else. */
+int vmbus_channel_event(const struct vmbus_channel *channel, struct vmbus_event *ret_event);
 
 /* Answers to requests. 'status' 0: success. */
 void vmbus_channel_opened(struct vmbus_channel *channel, uint32_t status);

@@ -5,11 +5,13 @@
  * 	DOWN ──connected, HELLO said──► HELLO ──WELCOME──► UP
  * 	 ▲                                │                 │
  * 	 └────────── closed, REFUSED, no message ───────────┘     tried again after 100 ms,
- * 	                                                          3.2 s at most
+ * 	                                                          3.2 s at most, or when a
+ * 	                                                          socket is handed over
  */
 #include "vmbus/remote_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,6 +28,8 @@
 #define MAX_DOUBLED    5 /* times the wait */
 #define READ_AT_ONCE   64
 #define GOODBYE_MS     200
+#define STUCK_MS       50
+#define OFFER_MS       500
 #define EVENTS_AT_ONCE 8
 #define EVENTS_S       10
 
@@ -55,11 +59,19 @@ static uint64_t next_try(struct vmbus_remote *r, uint64_t now_ns)
 	return now_ns + (r->retry_ns << (r->n_short < MAX_DOUBLED ? r->n_short : MAX_DOUBLED));
 }
 
+static bool has_path(const struct vmbus_remote *r)
+{
+	return r->addr.sun_path[0] != '\0';
+}
+
 static void go_down(struct vmbus_remote *r)
 {
+	if (r->fd >= 0 && r->closing != NULL)
+		r->closing(r->ctx);
 	if (r->fd >= 0)
 		close(r->fd);
 	r->fd = -1;
+	r->stuck = false;
 	r->next_try_ns = next_try(r, clock_mono_ns());
 	r->state = REMOTE_DOWN;
 	remote_forget(r);
@@ -81,7 +93,7 @@ static void state_set(struct vmbus_remote *r, int fd)
 static int say_hello(struct vmbus_remote *r)
 {
 	struct vmbus_attach_msg msg = {.type = VMBUS_ATTACH_HELLO,
-				       .hello = {.min_version = VMBUS_ATTACH_VERSION,
+				       .hello = {.min_version = VMBUS_ATTACH_MIN_VERSION,
 						 .max_version = VMBUS_ATTACH_VERSION,
 						 .n_memory = r->n_memory}};
 	int fds[VMBUS_ATTACH_MAX_FDS];
@@ -98,21 +110,38 @@ static int say_hello(struct vmbus_remote *r)
 	return vmbus_attach_send(r->fd, &msg, fds, n);
 }
 
-static void go_up(struct vmbus_remote *r)
+static int dial(struct vmbus_remote *r)
 {
-	int rc = 0;
-
 	r->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (r->fd < 0 || connect(r->fd, (const struct sockaddr *)&r->addr, sizeof(r->addr)) != 0)
-		rc = -errno;
-	else
+		return -errno;
+	return 0;
+}
+
+/* 'rc' is what became of the socket so far. */
+static void go_up(struct vmbus_remote *r, int rc)
+{
+	if (rc == 0)
 		rc = say_hello(r);
 	if (rc != 0) {
 		go_down(r);
-		remote_event(r, "cannot attach to %s: %s", r->addr.sun_path, strerror(-rc));
+		remote_event(r, "cannot attach to %s: %s",
+			     has_path(r) ? r->addr.sun_path : "the switch", strerror(-rc));
 		return;
 	}
 	r->state = REMOTE_HELLO;
+}
+
+void vmbus_remote_attach(struct vmbus_remote *remote, int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	go_down(remote);
+	remote->fd = fd;
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+		go_up(remote, -errno);
+	else
+		go_up(remote, 0);
 }
 
 /* ---- What the switch says ---- */
@@ -123,11 +152,13 @@ static void welcome(struct vmbus_remote *r, const struct vmbus_attach_msg *msg, 
 	bool other = !vmbus_guid_equal(&msg->welcome.instance, &r->instance);
 
 	state_set(r, state_fd);
-	if (r->state != REMOTE_HELLO || msg->welcome.version != VMBUS_ATTACH_VERSION) {
+	if (r->state != REMOTE_HELLO || msg->welcome.version < VMBUS_ATTACH_MIN_VERSION ||
+	    msg->welcome.version > VMBUS_ATTACH_VERSION) {
 		remote_lost(r, "the switch welcomes us as nobody does");
 		return;
 	}
 	r->state = REMOTE_UP;
+	r->version = msg->welcome.version;
 	r->up_since_ns = clock_mono_ns();
 	r->removed = false;
 	r->instance = msg->welcome.instance;
@@ -182,6 +213,7 @@ static void handle(struct vmbus_remote *r, const struct vmbus_attach_msg *msg, i
 	case VMBUS_ATTACH_CLOSE:
 	case VMBUS_ATTACH_READY:
 	case VMBUS_ATTACH_RETARGETED:
+	case VMBUS_ATTACH_EVENT:
 	case VMBUS_ATTACH_N_TYPES: /* not of a switch: never read */
 		break;
 	}
@@ -207,8 +239,9 @@ static bool read_one(struct vmbus_remote *r)
 
 void vmbus_remote_event(struct vmbus_remote *remote)
 {
-	if (remote->state == REMOTE_DOWN && clock_mono_ns() >= remote->next_try_ns)
-		go_up(remote);
+	if (remote->state == REMOTE_DOWN && has_path(remote) &&
+	    clock_mono_ns() >= remote->next_try_ns)
+		go_up(remote, dial(remote));
 	for (unsigned i = 0; remote->fd >= 0 && i < READ_AT_ONCE; i++)
 		if (!read_one(remote))
 			break;
@@ -222,7 +255,7 @@ static int opts_check(const struct vmbus_remote_opts *opts, struct err *err)
 {
 	struct sockaddr_un addr;
 
-	if (strlen(opts->path) >= sizeof(addr.sun_path)) {
+	if (opts->path != NULL && strlen(opts->path) >= sizeof(addr.sun_path)) {
 		err_set(err, -ENAMETOOLONG, SLUG, "the socket's path is longer than %zu bytes",
 			sizeof(addr.sun_path) - 1);
 		err_fix(err, "use a run directory with a shorter path");
@@ -237,7 +270,8 @@ static int opts_check(const struct vmbus_remote_opts *opts, struct err *err)
 static void opts_take(struct vmbus_remote *r, const struct vmbus_remote_opts *opts)
 {
 	r->addr.sun_family = AF_UNIX;
-	memcpy(r->addr.sun_path, opts->path, strlen(opts->path));
+	if (opts->path != NULL)
+		memcpy(r->addr.sun_path, opts->path, strlen(opts->path));
 	for (unsigned i = 0; i < opts->n_memory; i++) {
 		r->memory[i] = (struct vmbus_attach_memory){.gpa = opts->memory[i].gpa,
 							    .size = opts->memory[i].size,
@@ -247,6 +281,7 @@ static void opts_take(struct vmbus_remote *r, const struct vmbus_remote_opts *op
 	r->n_memory = opts->n_memory;
 	r->retry_ns = (opts->retry_ms != 0 ? opts->retry_ms : RETRY_MS) * 1000000ull;
 	r->event = opts->event;
+	r->closing = opts->closing;
 	r->ctx = opts->ctx;
 }
 
@@ -271,7 +306,8 @@ int vmbus_remote_create(struct vmbus_server *server, const struct vmbus_remote_o
 	LIST_INIT(&r->channels);
 	LIST_INIT(&r->gpadls);
 	opts_take(r, opts);
-	go_up(r);
+	if (has_path(r))
+		go_up(r, dial(r));
 	*ret_remote = r;
 	return 0;
 }
@@ -302,6 +338,7 @@ void vmbus_remote_destroy(struct vmbus_remote *remote)
 	remote_withdraw(remote);
 	/* The guest may hold the device for longer. */
 	remote->event = NULL;
+	remote->closing = NULL;
 	if (remote->device != NULL)
 		remote->orphan = true;
 	else
@@ -311,6 +348,21 @@ void vmbus_remote_destroy(struct vmbus_remote *remote)
 int vmbus_remote_fd(const struct vmbus_remote *remote)
 {
 	return remote->fd;
+}
+
+int vmbus_remote_wait_ms(const struct vmbus_remote *remote)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	if (remote->stuck)
+		return STUCK_MS;
+	if (remote->state == REMOTE_DOWN && has_path(remote))
+		return remote->next_try_ns > now_ns
+			       ? (int)((remote->next_try_ns - now_ns) / 1000000) + 1
+			       : 0;
+	/* An offer that failed, for the guest's bus is full or holds the last one yet. */
+	return remote->state == REMOTE_UP && remote->device == NULL && !remote->removed ? OFFER_MS
+											: -1;
 }
 
 bool vmbus_remote_attached(const struct vmbus_remote *remote)

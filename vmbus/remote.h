@@ -25,12 +25,17 @@ struct vmbus_remote_memory {
 };
 
 struct vmbus_remote_opts {
-	const char *path; /* of the NIC's attach socket */
+	/* Of the NIC's attach socket; NULL: this process opens no paths, and connected sockets are
+	 * handed to vmbus_remote_attach(). */
+	const char *path;
 	const struct vmbus_remote_memory *memory;
 	unsigned n_memory;
 	uint32_t retry_ms; /* between attempts to connect; 0: 100 */
 	/* Something for people: connected, refused and why, lost.  May be NULL. */
 	void (*event)(void *ctx, const char *text);
+	/* vmbus_remote_fd() is about to be closed, for who has it in an event loop.  May be NULL.
+	 */
+	void (*closing)(void *ctx);
 	void *ctx;
 };
 
@@ -42,10 +47,17 @@ int vmbus_remote_create(struct vmbus_server *server, const struct vmbus_remote_o
  * nothing of ours.  Waits up to 0.2 s for a switch that touches guest memory to stop.  Takes NULL.
  */
 void vmbus_remote_destroy(struct vmbus_remote *remote);
+/* A connected attach socket, which is taken, in place of what there was: for who was made without a
+ * path. */
+void vmbus_remote_attach(struct vmbus_remote *remote, int fd);
 /* Changes when it connects again: ask each time.  -1: none now. */
 int vmbus_remote_fd(const struct vmbus_remote *remote);
-/* Something to read, or time has passed; to be called at least ten times a second. */
+/* Something to read, or time has passed; to be called at least ten times a second, or when
+ * vmbus_remote_wait_ms() says so. */
 void vmbus_remote_event(struct vmbus_remote *remote);
+/* Milliseconds until vmbus_remote_event() has something to do though nothing is to be read; -1:
+ * never.  Changes with every call here, and whenever the guest is served. */
+int vmbus_remote_wait_ms(const struct vmbus_remote *remote);
 bool vmbus_remote_attached(const struct vmbus_remote *remote);
 
 #endif

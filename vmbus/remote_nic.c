@@ -106,7 +106,8 @@ static bool say(struct vmbus_remote *r, const struct vmbus_attach_msg *msg, cons
 {
 	int rc = vmbus_attach_send(r->fd, msg, fds, n_fds);
 
-	if (rc != 0 && rc != -EAGAIN && rc != -ENOMEM)
+	r->stuck = rc == -EAGAIN || rc == -ENOMEM;
+	if (rc != 0 && !r->stuck)
 		remote_lost(r, "the switch has gone");
 	return rc == 0;
 }
@@ -179,6 +180,8 @@ static bool say_open(struct vmbus_remote *r, struct remote_channel *rc)
 		return false;
 	rc->open_said = true;
 	rc->retarget_wanted = false;
+	rc->event_wanted = true;
+	rc->event_said = false;
 	return true;
 }
 
@@ -192,6 +195,26 @@ static bool say_close(struct vmbus_remote *r, struct remote_channel *rc)
 	if (!say(r, &msg, NULL, 0))
 		return false;
 	rc->close_said = true;
+	return true;
+}
+
+static bool say_event(struct vmbus_remote *r, struct remote_channel *rc)
+{
+	struct vmbus_attach_msg msg = {.type = VMBUS_ATTACH_EVENT,
+				       .event = {.relid = rc->channel->relid,
+						 .bit = rc->channel->relid}};
+	struct vmbus_event event = {.gpa = 0, .irq_fd = -1};
+
+	if (!rc->event_wanted || !rc->open_said || rc->close_said ||
+	    r->version < VMBUS_ATTACH_EVENT_VERSION)
+		return true;
+	if (vmbus_channel_event(rc->channel, &event) == 0)
+		msg.event.gpa = event.gpa;
+	if ((msg.event.gpa != 0 || rc->event_said) &&
+	    !say(r, &msg, &event.irq_fd, msg.event.gpa != 0))
+		return false;
+	rc->event_said = msg.event.gpa != 0;
+	rc->event_wanted = false;
 	return true;
 }
 
@@ -237,7 +260,8 @@ static bool say_opens(struct vmbus_remote *r, bool opened)
 	struct remote_channel *rc;
 
 	LIST_FOREACH(rc, &r->channels, link)
-		if (rc->opened == opened && (!say_open(r, rc) || !say_retarget(r, rc)))
+		if (rc->opened == opened &&
+		    (!say_open(r, rc) || !say_event(r, rc) || !say_retarget(r, rc)))
 			return false;
 	return true;
 }
@@ -324,6 +348,7 @@ static void nic_retarget(void *ctx, struct vmbus_channel *channel)
 {
 	struct remote_channel *rc = channel->priv;
 
+	rc->event_wanted = true;
 	rc->retarget_wanted = true;
 	remote_tell(ctx);
 }

@@ -29,7 +29,9 @@ struct remote_channel {
 	bool opened;	   /* the guest was told so */
 	bool close_wanted; /* by the server */
 	bool open_said, close_said, retarget_wanted;
-	bool refused; /* this switch cannot take it up */
+	bool event_wanted; /* it is to be said where its events go */
+	bool event_said;   /* elsewhere than to call_fd */
+	bool refused;	   /* this switch cannot take it up */
 };
 
 /* A GPADL that is not released. */
@@ -53,6 +55,7 @@ struct vmbus_remote {
 	int memory_fds[VMBUS_ATTACH_MAX_MEMORY];
 	unsigned n_memory;
 	void (*event)(void *ctx, const char *text);
+	void (*closing)(void *ctx);
 	void *ctx;
 	char last_event[256]; /* not said twice */
 	struct log_limit event_limit;
@@ -61,6 +64,7 @@ struct vmbus_remote {
 	int fd;	      /* -1: none */
 	int state_fd; /* the switch's; -1: none */
 	uint64_t retry_ns, next_try_ns;
+	uint32_t version; /* that the switch speaks */
 	uint64_t up_since_ns;
 	unsigned n_short; /* connections in a row that did not last */
 	uint8_t *buf;	  /* VMBUS_ATTACH_MAX_SIZE */
@@ -75,6 +79,7 @@ struct vmbus_remote {
 	LIST_HEAD(, remote_channel) channels;
 	LIST_HEAD(, remote_gpadl) gpadls;
 	bool ready_said;
+	bool stuck; /* something is left to be said, for the switch did not read */
 	uint64_t monitor_said[2];
 };
 

@@ -101,6 +101,8 @@ int vmbus_server_message(struct vmbus_server *server, uint32_t connection_id, co
 			 size_t size);
 /* The slot that post() found taken is free. */
 void vmbus_server_slot_free(struct vmbus_server *server);
+/* What 'event' of the host says of that processor has changed. */
+void vmbus_server_events_moved(struct vmbus_server *server, uint32_t vp);
 /* The machine was reset: as UNLOAD, without an answer.  'done' runs when no device touches guest
  * memory any more, perhaps before this returns; another reset until then takes its place.  May be
  * NULL. */

@@ -67,7 +67,7 @@ static int welcome(struct vmq_nic *nic)
 	int state_fd = vmq_journal_fd(nic->at.journal);
 	struct vmbus_attach_msg msg = {.type = VMBUS_ATTACH_WELCOME};
 
-	msg.welcome.version = VMBUS_ATTACH_VERSION;
+	msg.welcome.version = nic->at.version;
 	msg.welcome.flags = (nic->conf.monitored ? VMBUS_ATTACH_MONITORED : 0) |
 			    (nic->at.resumed ? VMBUS_ATTACH_RESUMED : 0);
 	vmbus_guid_of_name(nic->port->name, &msg.welcome.instance);
@@ -81,11 +81,12 @@ static int on_hello(struct vmq_nic *nic, const struct vmbus_attach_msg *msg, con
 	int rc;
 
 	memcpy(nic->at.who, msg->hello.who, sizeof(nic->at.who));
-	if (msg->hello.min_version > VMBUS_ATTACH_VERSION ||
-	    msg->hello.max_version < VMBUS_ATTACH_VERSION)
+	nic->at.version = msg->hello.max_version < VMBUS_ATTACH_VERSION ? msg->hello.max_version
+									: VMBUS_ATTACH_VERSION;
+	if (nic->at.version < msg->hello.min_version || nic->at.version < VMBUS_ATTACH_MIN_VERSION)
 		rc = err_set(&err, -EPROTONOSUPPORT, "attach-version",
-			     "this switch speaks version %u of the attach protocol",
-			     VMBUS_ATTACH_VERSION);
+			     "this switch speaks versions %u to %u of the attach protocol",
+			     VMBUS_ATTACH_MIN_VERSION, VMBUS_ATTACH_VERSION);
 	else
 		rc = nic_memory(nic, msg, fds, &err);
 	if (rc == 0)
@@ -149,6 +150,14 @@ static int on_monitor(struct vmq_nic *nic, const struct vmbus_attach_msg *msg)
 	return 0;
 }
 
+static int on_event(struct vmq_nic *nic, const struct vmbus_attach_msg *msg, const int *fds)
+{
+	if (nic->at.version >= VMBUS_ATTACH_EVENT_VERSION)
+		return nic_event(nic, msg, fds[0]);
+	close_fds(fds, vmbus_attach_n_fds(msg));
+	return -EBADMSG;
+}
+
 static int on_ready(struct vmq_nic *nic)
 {
 	if (nic->at.ready)
@@ -183,6 +192,8 @@ static int on_message(struct vmq_nic *nic, const struct vmbus_attach_msg *msg, c
 	case VMBUS_ATTACH_RETARGETED:
 		nic_retargeted(nic, msg->channel.relid);
 		return 0;
+	case VMBUS_ATTACH_EVENT:
+		return on_event(nic, msg, fds);
 	case VMBUS_ATTACH_WELCOME:
 	case VMBUS_ATTACH_REFUSED:
 	case VMBUS_ATTACH_GPADL_RELEASED:

@@ -31,7 +31,8 @@
 
 #include "ctl/base/wire.h"
 
-#define SLUG "attach"
+#define SLUG		 "attach"
+#define EVENT_FLAGS_SIZE 256u /* bytes, of a processor's SINT; [TLFS] 11.8 */
 
 /* ---- Memory and state ---- */
 
@@ -264,6 +265,7 @@ static int make_queue(struct vmq_nic *nic, unsigned index, bool resume)
 				      .monitor_id = c->monitor_id,
 				      .kick_fd = c->kick_fd,
 				      .call_fd = c->call_fd,
+				      .event = c->event,
 				      .journal = nic->at.journal,
 				      .control = index == 0 ? nic->control : NULL,
 				      .mail = index == 0 ? nic->mail : NULL,
@@ -357,6 +359,59 @@ int nic_open(struct vmq_nic *nic, const struct vmbus_attach_msg *msg, const int 
 	return 0;
 }
 
+static void event_destroy(struct vmq_event *event)
+{
+	if (event == NULL)
+		return;
+	close(event->irq_fd);
+	free(event);
+}
+
+/* Of a message that was read; takes irq_fd.  0 or what is wrong with it. */
+static int event_create(const struct vmq_nic *nic, const struct vmbus_attach_msg *msg, int irq_fd,
+			struct vmq_event **ret_event)
+{
+	uint8_t *flags = gpa_at(&nic->at.memory, msg->event.gpa, EVENT_FLAGS_SIZE);
+	struct vmq_event *event;
+
+	if (flags == NULL || msg->event.gpa % EVENT_FLAGS_SIZE != 0 ||
+	    msg->event.bit >= 8 * EVENT_FLAGS_SIZE || !is_eventfd(irq_fd))
+		return -EBADMSG;
+	event = malloc(sizeof(*event));
+	if (event == NULL)
+		return -ENOMEM;
+	*event = (struct vmq_event){.word = (_Atomic uint64_t *)(void *)(flags +
+									 msg->event.bit / 64 * 8),
+				    .bit = 1ull << msg->event.bit % 64,
+				    .irq_fd = irq_fd};
+	*ret_event = event;
+	return 0;
+}
+
+int nic_event(struct vmq_nic *nic, const struct vmbus_attach_msg *msg, int irq_fd)
+{
+	struct nic_channel *c = nic_channel_find(nic, msg->event.relid);
+	struct vmq_event *event = NULL, *old;
+	int rc = 0;
+
+	if (msg->event.gpa != 0)
+		rc = c == NULL ? -ENOENT : event_create(nic, msg, irq_fd, &event);
+	if (rc != 0)
+		close(irq_fd);
+	if (c == NULL) /* it ended here, and the worker has not heard of it yet */
+		return 0;
+	if (rc != 0)
+		return rc;
+	old = c->event;
+	c->event = event;
+	if (c->queue != NULL && old != event) {
+		vmq_queue_set_event(c->queue, event);
+		dp_synchronize(nic->port->dp);
+	}
+	event_destroy(old);
+	return 0;
+}
+
 static void close_channel(struct vmq_nic *nic, unsigned index)
 {
 	struct nic_channel *c = &nic->at.channels[index];
@@ -372,6 +427,7 @@ static void close_channel(struct vmq_nic *nic, unsigned index)
 		vmq_queue_destroy(c->queue);
 		nic->at.n_open--;
 	}
+	event_destroy(c->event);
 	if (c->queue != NULL || c->to_resume) {
 		close(c->kick_fd);
 		close(c->call_fd);
@@ -413,7 +469,9 @@ void nic_retargeted(struct vmq_nic *nic, uint16_t relid)
 {
 	const struct nic_channel *c = nic_channel_find(nic, relid);
 
-	if (c != NULL)
+	if (c != NULL && c->queue != NULL)
+		vmq_queue_call(c->queue);
+	else if (c != NULL)
 		(void)eventfd_write(c->call_fd, 1);
 }
 

@@ -33,6 +33,7 @@ struct nic_channel {
 	struct vmq_queue *queue; /* NULL: not open */
 	uint16_t relid;
 	int kick_fd, call_fd;
+	struct vmq_event *event; /* where signals go instead of call_fd; NULL: there is none */
 	uint32_t ring_gpadl;
 	/* Until READY: the guest had it open before this connection. */
 	bool to_resume;
@@ -45,8 +46,9 @@ struct nic_attachment {
 	int fd; /* -1: nobody is there */
 	struct dp_watch *watch;
 	char who[VMBUS_ATTACH_TEXT_SIZE];
-	bool greeted; /* HELLO came */
-	bool ready;   /* READY came */
+	uint32_t version; /* of the protocol, that both speak */
+	bool greeted;	  /* HELLO came */
+	bool ready;	  /* READY came */
 	bool resumed;
 	struct gpa_map memory;
 	struct dp_guard *guards[GPA_MAX_RANGES];
@@ -132,6 +134,8 @@ int nic_open(struct vmq_nic *nic, const struct vmbus_attach_msg *msg, const int 
 	     uint32_t *ret_status);
 /* Of no channel that is open: nothing. */
 void nic_close(struct vmq_nic *nic, uint16_t relid);
+/* Where a channel's signals go.  Takes 'irq_fd', if the message has one. */
+int nic_event(struct vmq_nic *nic, const struct vmbus_attach_msg *msg, int irq_fd);
 void nic_retargeted(struct vmq_nic *nic, uint16_t relid);
 void nic_ready(struct vmq_nic *nic);
 /* Lets go of everything that came with the connection. */

@@ -73,6 +73,7 @@ static struct vmq_queue *make(const struct vmq_queue_opts *opts)
 	q->monitor_id = opts->monitor_id;
 	q->kick_fd = opts->kick_fd;
 	q->call_fd = opts->call_fd;
+	atomic_init(&q->event, opts->event);
 	q->journal = opts->journal;
 	q->control = opts->control;
 	q->mail = opts->mail;
@@ -108,6 +109,16 @@ int vmq_queue_open(const struct vmq_queue_opts *opts, struct vmq_queue **ret_que
 		vmq_queue_signal(q);
 	*ret_queue = q;
 	return 0;
+}
+
+void vmq_queue_set_event(struct vmq_queue *q, const struct vmq_event *event)
+{
+	atomic_store_explicit(&q->event, event, memory_order_release);
+}
+
+void vmq_queue_call(struct vmq_queue *q)
+{
+	vmq_queue_signal(q);
 }
 
 void vmq_queue_close(struct vmq_queue *q)

@@ -92,6 +92,13 @@ struct vmq_rules {
 		       [16]; /* Toeplitz, by nibble of the input (rss.c) */
 };
 
+/* Where signals to the guest go without another process: flag and interrupt (vmbus/host.h). */
+struct vmq_event {
+	_Atomic uint64_t *word; /* in guest memory */
+	uint64_t bit;
+	int irq_fd;
+};
+
 struct vmq_queue {
 	/* From the guest: the receiving worker's. */
 	struct vmbus_in in;
@@ -110,6 +117,7 @@ struct vmq_queue {
 	_Atomic uint8_t fault; /* enum vmq_fault */
 	uint8_t ring_fault;    /* enum vmbus_ring_fault, with RING_IN and RING_OUT */
 	int call_fd;
+	const struct vmq_event *_Atomic event; /* in its place; NULL: none */
 	struct vmbus_out out;
 	uint32_t reserve;  /* bytes of the ring to the guest that only completions use */
 	uint32_t in_read;  /* as committed */
@@ -132,7 +140,8 @@ struct vmq_queue_opts {
 	struct vmq_path *path;
 	uint16_t index;
 	uint8_t monitor_id;
-	int kick_fd, call_fd; /* borrowed; EFD_NONBLOCK */
+	int kick_fd, call_fd;	       /* borrowed; EFD_NONBLOCK */
+	const struct vmq_event *event; /* borrowed; NULL: call_fd is written */
 	struct vmbus_ring from_guest, to_guest;
 	struct vmq_journal *journal; /* borrowed, like the next two */
 	struct vmq_control *control; /* NULL on subchannels, which have no control messages */
@@ -144,6 +153,11 @@ struct vmq_queue_opts {
  * buffers, if it has any yet, are resumed before.  0, -ENOMEM, or -EBADMSG: the journal has no
  * positions that belong to these rings.  Control thread. */
 int vmq_queue_open(const struct vmq_queue_opts *opts, struct vmq_queue **ret_queue);
+/* Signals go by 'event' (borrowed; NULL: call_fd) from now on; the one before may be in use until
+ * dp_synchronize().  Control thread. */
+void vmq_queue_set_event(struct vmq_queue *q, const struct vmq_event *event);
+/* Signals the guest, as a move of its interrupt asks for.  Control thread. */
+void vmq_queue_call(struct vmq_queue *q);
 /* Takes it out of the path: no worker enters it any more. */
 void vmq_queue_close(struct vmq_queue *q);
 /* Frees a closed queue, when no worker can be inside (dp_synchronize()).  Takes NULL. */

@@ -45,9 +45,16 @@ static inline bool vmq_queue_commit(struct vmq_queue *q, uint32_t in_read)
 	return vmbus_out_end(&q->out);
 }
 
+/* A flag that is set was signalled by whoever set it.  Writing fails only when it is signalled
+ * already. */
 static inline void vmq_queue_signal(struct vmq_queue *q)
 {
-	(void)eventfd_write(q->call_fd, 1); /* Fails only when it is signalled already. */
+	const struct vmq_event *e = atomic_load_explicit(&q->event, memory_order_acquire);
+
+	if (e == NULL)
+		(void)eventfd_write(q->call_fd, 1);
+	else if ((atomic_fetch_or(e->word, e->bit) & e->bit) == 0)
+		(void)eventfd_write(e->irq_fd, 1);
 }
 
 /* 'size' bytes at 'offset', which the pages hold, if they lie together; else NULL. */

@@ -16,46 +16,16 @@
 
 #include <rte_cycles.h>
 
+#include "tests/bench/bench_frame.h"
 #include "tests/bench/bench_switch.h"
 
-#define SIZE	 60u
+#define SIZE	 BENCH_FRAME_SIZE
 #define N_BURSTS 30000u
 #define N_WARM	 2000u
 #define N_AHEAD	 2u
 
 static struct bench_switch sw;
 static const char *program;
-
-/* ---- Frames ---- */
-
-static uint64_t state = 1;
-
-static uint32_t rnd(void)
-{
-	state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)(state >> 32);
-}
-
-static void frame_make(uint8_t *f, uint32_t flow)
-{
-	static const uint8_t head[] = {2, 0,	0, 0, 0,  1, 2, 0, 0, 0,  0,  2, 8,
-				       0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17, 0, 0};
-
-	memset(f, 0, SIZE);
-	memcpy(f, head, sizeof(head));
-	state = flow * 77 + 5;
-	rnd();
-	for (unsigned i = 26; i < 38; i += 4) {
-		uint32_t v = rnd();
-
-		memcpy(f + i, &v, 4);
-	}
-	f[26] = 10;
-	f[30] = 20;
-	f[36] = 0x30;
-	f[38] = 0;
-	f[39] = 26;
-}
 
 /* ---- Programs ---- */
 
@@ -145,7 +115,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	for (uint32_t i = 0; i < n_flows; i++)
-		frame_make(frames + (size_t)i * SIZE, i);
+		bench_frame_make(frames + (size_t)i * SIZE, i);
 	for (int i = 2; i < argc; i++) {
 		program = argv[i];
 		dp_pipeline_log_all(sw.pipeline);

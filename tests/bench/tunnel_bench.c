@@ -27,7 +27,9 @@
 #include <rte_cycles.h>
 #include <rte_eal.h>
 
-#define INNER	 60u
+#include "tests/bench/bench_frame.h"
+
+#define INNER	 BENCH_FRAME_SIZE
 #define OUTER	 50u
 #define SIZE	 (INNER + OUTER)
 #define N_BURSTS 30000u
@@ -48,35 +50,6 @@ static struct dp_ip us = {.b = {172, 31, 1, 1}}, peer = {.b = {172, 31, 1, 2}};
 
 /* ---- Frames ---- */
 
-static uint64_t state = 1;
-
-static uint32_t rnd(void)
-{
-	state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)(state >> 32);
-}
-
-static void inner_make(uint8_t *f, uint32_t flow)
-{
-	static const uint8_t head[] = {2, 0,	0, 0, 0,  1, 2, 0, 0, 0,  0,  2, 8,
-				       0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17, 0, 0};
-
-	memset(f, 0, INNER);
-	memcpy(f, head, sizeof(head));
-	state = flow * 77 + 5;
-	rnd();
-	for (unsigned i = 26; i < 38; i += 4) {
-		uint32_t v = rnd();
-
-		memcpy(f + i, &v, 4);
-	}
-	f[26] = 10;
-	f[30] = 20;
-	f[36] = 0x30;
-	f[38] = 0;
-	f[39] = 26;
-}
-
 /* As the remote sends it. */
 static void frame_make(uint8_t *f, uint32_t flow)
 {
@@ -93,7 +66,7 @@ static void frame_make(uint8_t *f, uint32_t flow)
 	memcpy(to_us.dst_mac, vtep_mac, 6);
 	memcpy(to_us.src_mac, peer_mac, 6);
 	dp_tunnel_head_make(&to_us, &head);
-	inner_make(room + DP_TUNNEL_HEAD, flow);
+	bench_frame_make(room + DP_TUNNEL_HEAD, flow);
 	dp_tunnel_head_put(&head, room + DP_TUNNEL_HEAD, INNER, flow * 7, 0, 64, 0);
 	memcpy(f, room + DP_TUNNEL_HEAD - OUTER, SIZE);
 }
@@ -265,7 +238,7 @@ static void refill(struct rte_mbuf **m, const struct way *way, const uint8_t *fr
 		   uint32_t n_flows)
 {
 	for (unsigned i = 0; i < DP_BURST; i++) {
-		const uint8_t *f = frames + (size_t)(rnd() % n_flows) * SIZE;
+		const uint8_t *f = frames + (size_t)(bench_rnd() % n_flows) * SIZE;
 
 		m[i]->data_off = RTE_PKTMBUF_HEADROOM;
 		m[i]->data_len = (uint16_t)way->size;

@@ -155,15 +155,19 @@ static void say_raw(struct rd *rd)
 	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
 	int fds[2];
 
-	bytes[0] = kinds >> 4;
+	bytes[0] = kinds >> 4 != 0 ? kinds >> 4 : VMBUS_ATTACH_EVENT;
 	bytes[4] = (uint8_t)(8 + n);
 	bytes[5] = (uint8_t)((8 + n) >> 8);
 	rd_copy(rd, bytes + 8, n);
 	pick_fds(kinds, fds);
 	memcpy(CMSG_DATA(&control.hdr), fds, sizeof(fds));
-	if ((kinds >> 4) == VMBUS_ATTACH_OPEN) {
+	if (bytes[0] == VMBUS_ATTACH_OPEN || bytes[0] == VMBUS_ATTACH_EVENT) {
 		mh.msg_control = &control;
 		mh.msg_controllen = sizeof(control);
+	}
+	if (bytes[0] == VMBUS_ATTACH_EVENT) {
+		control.hdr.cmsg_len = CMSG_LEN(sizeof(int));
+		mh.msg_controllen = CMSG_SPACE(sizeof(int));
 	}
 	(void)sendmsg(fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fds[0]);

@@ -15,62 +15,10 @@
 #include <pcap/pcap.h>
 
 #include "tests/fuzz/fuzz.h"
+#include "tests/support/bpf_codes.h"
 
 #define N_MEMORY  16
 #define MAX_INSNS 256
-
-/* All there are; at others libpcap's interpreter aborts. */
-static const uint16_t codes[] = {
-	BPF_LD | BPF_W | BPF_ABS,
-	BPF_LD | BPF_H | BPF_ABS,
-	BPF_LD | BPF_B | BPF_ABS,
-	BPF_LD | BPF_W | BPF_IND,
-	BPF_LD | BPF_H | BPF_IND,
-	BPF_LD | BPF_B | BPF_IND,
-	BPF_LD | BPF_W | BPF_LEN,
-	BPF_LD | BPF_IMM,
-	BPF_LD | BPF_MEM,
-	BPF_LDX | BPF_IMM,
-	BPF_LDX | BPF_MEM,
-	BPF_LDX | BPF_W | BPF_LEN,
-	BPF_LDX | BPF_MSH | BPF_B,
-	BPF_ST,
-	BPF_STX,
-	BPF_ALU | BPF_ADD | BPF_K,
-	BPF_ALU | BPF_ADD | BPF_X,
-	BPF_ALU | BPF_SUB | BPF_K,
-	BPF_ALU | BPF_SUB | BPF_X,
-	BPF_ALU | BPF_AND | BPF_K,
-	BPF_ALU | BPF_AND | BPF_X,
-	BPF_ALU | BPF_OR | BPF_K,
-	BPF_ALU | BPF_OR | BPF_X,
-	BPF_ALU | BPF_XOR | BPF_K,
-	BPF_ALU | BPF_XOR | BPF_X,
-	BPF_ALU | BPF_MUL | BPF_K,
-	BPF_ALU | BPF_MUL | BPF_X,
-	BPF_ALU | BPF_DIV | BPF_K,
-	BPF_ALU | BPF_DIV | BPF_X,
-	BPF_ALU | BPF_MOD | BPF_K,
-	BPF_ALU | BPF_MOD | BPF_X,
-	BPF_ALU | BPF_LSH | BPF_K,
-	BPF_ALU | BPF_LSH | BPF_X,
-	BPF_ALU | BPF_RSH | BPF_K,
-	BPF_ALU | BPF_RSH | BPF_X,
-	BPF_ALU | BPF_NEG,
-	BPF_JMP | BPF_JA,
-	BPF_JMP | BPF_JEQ | BPF_K,
-	BPF_JMP | BPF_JEQ | BPF_X,
-	BPF_JMP | BPF_JGT | BPF_K,
-	BPF_JMP | BPF_JGT | BPF_X,
-	BPF_JMP | BPF_JGE | BPF_K,
-	BPF_JMP | BPF_JGE | BPF_X,
-	BPF_JMP | BPF_JSET | BPF_K,
-	BPF_JMP | BPF_JSET | BPF_X,
-	BPF_RET | BPF_K,
-	BPF_RET | BPF_A,
-	BPF_MISC | BPF_TAX,
-	BPF_MISC | BPF_TXA,
-};
 
 /* What C, not BPF, leaves open about the interpreter: shifts by 32 and more, and endless loops. */
 static bool is_defined(const struct bpf_insn *insn)
@@ -98,10 +46,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < data[0]; i++, n++) {
 		const uint8_t *p = data + 1 + i * 8;
 
-		insns[n] =
-			(struct bpf_insn){.code = codes[p[0] % (sizeof(codes) / sizeof(codes[0]))],
-					  .jt = p[2],
-					  .jf = p[3]};
+		insns[n] = (struct bpf_insn){.code = bpf_codes[p[0] % N_BPF_CODES],
+					     .jt = p[2],
+					     .jf = p[3]};
 		memcpy(&insns[n].k, p + 4, 4);
 		if (!is_defined(&insns[n]))
 			return 0;

@@ -89,6 +89,16 @@ static int rig_route(void *ctx, uint16_t relid, uint32_t vp, int call_fd)
 	return 0;
 }
 
+static int rig_event_at(void *ctx, uint32_t vp, struct vmbus_event *ret_event)
+{
+	struct bus_rig *rig = ctx;
+
+	if (vp >= BUS_RIG_N_VPS || rig->event_at[vp].gpa == 0)
+		return -ENOENT;
+	*ret_event = rig->event_at[vp];
+	return 0;
+}
+
 static const struct gpa_map *rig_memory(void *ctx)
 {
 	struct bus_rig *rig = ctx;
@@ -107,6 +117,7 @@ static void rig_event(void *ctx, const char *text)
 static const struct vmbus_host_ops host_ops = {.post = rig_post,
 					       .listen = rig_listen,
 					       .route = rig_route,
+					       .event = rig_event_at,
 					       .memory = rig_memory};
 
 /* ---- Devices ---- */

@@ -48,6 +48,7 @@ struct bus_rig {
 		int fd; /* -1: none */
 		uint32_t vp;
 	} route[VMBUS_MAX_RELID + 1];
+	struct vmbus_event event_at[8];		    /* of processors; gpa 0: nowhere */
 	int listen[2 * 4096 + VMBUS_MAX_RELID + 1]; /* kick_fd by connection id; -1: none */
 	struct bus_rig_device *devices;
 };

@@ -5,6 +5,7 @@
  */
 #include "filters/capture_jit.h"
 
+#include "tests/support/bpf_codes.h"
 #include "tests/support/packet.h"
 
 #include <errno.h>
@@ -20,58 +21,6 @@
 
 #define MAX_INSNS 600
 #define N_MEMORY  16
-
-static const uint16_t codes[] = {
-	BPF_LD | BPF_W | BPF_ABS,
-	BPF_LD | BPF_H | BPF_ABS,
-	BPF_LD | BPF_B | BPF_ABS,
-	BPF_LD | BPF_W | BPF_IND,
-	BPF_LD | BPF_H | BPF_IND,
-	BPF_LD | BPF_B | BPF_IND,
-	BPF_LD | BPF_W | BPF_LEN,
-	BPF_LD | BPF_IMM,
-	BPF_LD | BPF_MEM,
-	BPF_LDX | BPF_IMM,
-	BPF_LDX | BPF_MEM,
-	BPF_LDX | BPF_W | BPF_LEN,
-	BPF_LDX | BPF_MSH | BPF_B,
-	BPF_ST,
-	BPF_STX,
-	BPF_ALU | BPF_ADD | BPF_K,
-	BPF_ALU | BPF_ADD | BPF_X,
-	BPF_ALU | BPF_SUB | BPF_K,
-	BPF_ALU | BPF_SUB | BPF_X,
-	BPF_ALU | BPF_AND | BPF_K,
-	BPF_ALU | BPF_AND | BPF_X,
-	BPF_ALU | BPF_OR | BPF_K,
-	BPF_ALU | BPF_OR | BPF_X,
-	BPF_ALU | BPF_XOR | BPF_K,
-	BPF_ALU | BPF_XOR | BPF_X,
-	BPF_ALU | BPF_MUL | BPF_K,
-	BPF_ALU | BPF_MUL | BPF_X,
-	BPF_ALU | BPF_DIV | BPF_K,
-	BPF_ALU | BPF_DIV | BPF_X,
-	BPF_ALU | BPF_MOD | BPF_K,
-	BPF_ALU | BPF_MOD | BPF_X,
-	BPF_ALU | BPF_LSH | BPF_K,
-	BPF_ALU | BPF_LSH | BPF_X,
-	BPF_ALU | BPF_RSH | BPF_K,
-	BPF_ALU | BPF_RSH | BPF_X,
-	BPF_ALU | BPF_NEG,
-	BPF_JMP | BPF_JA,
-	BPF_JMP | BPF_JEQ | BPF_K,
-	BPF_JMP | BPF_JEQ | BPF_X,
-	BPF_JMP | BPF_JGT | BPF_K,
-	BPF_JMP | BPF_JGT | BPF_X,
-	BPF_JMP | BPF_JGE | BPF_K,
-	BPF_JMP | BPF_JGE | BPF_X,
-	BPF_JMP | BPF_JSET | BPF_K,
-	BPF_JMP | BPF_JSET | BPF_X,
-	BPF_RET | BPF_K,
-	BPF_RET | BPF_A,
-	BPF_MISC | BPF_TAX,
-	BPF_MISC | BPF_TXA,
-};
 
 static uint32_t min(uint32_t a, uint32_t b)
 {
@@ -99,9 +48,8 @@ static uint32_t random_constant(uint64_t *rnd, uint32_t size)
 
 static struct bpf_insn random_insn(uint64_t *rnd, uint32_t size, uint32_t left)
 {
-	struct bpf_insn insn = {
-		.code = codes[(uint32_t)pkt_rand(rnd) % (sizeof(codes) / sizeof(codes[0]))],
-		.k = random_constant(rnd, size)};
+	struct bpf_insn insn = {.code = bpf_codes[(uint32_t)pkt_rand(rnd) % N_BPF_CODES],
+				.k = random_constant(rnd, size)};
 	bool load = BPF_CLASS(insn.code) == BPF_LD || BPF_CLASS(insn.code) == BPF_LDX;
 
 	if (BPF_CLASS(insn.code) == BPF_RET && (uint32_t)pkt_rand(rnd) % 8 != 0) /* Most go on. */

@@ -52,6 +52,9 @@ static struct vmbus_attach_msg sample(enum vmbus_attach_type type)
 		msg.open.ring_offset = 128;
 		msg.open.monitor_id = 255;
 		msg.open.resumed = true;
+	} else if (type == VMBUS_ATTACH_EVENT) {
+		msg.event.relid = msg.event.bit = 9;
+		msg.event.gpa = 0x5200;
 	}
 	return msg;
 }

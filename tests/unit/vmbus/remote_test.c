@@ -244,7 +244,7 @@ static void hello_says_the_memory(void **state)
 	struct vmbus_attach_msg msg = switch_accept(s);
 
 	assert_int_equal(msg.hello.min_version, 1);
-	assert_int_equal(msg.hello.max_version, 1);
+	assert_int_equal(msg.hello.max_version, VMBUS_ATTACH_VERSION);
 	assert_int_equal(msg.hello.flags, 0);
 	assert_int_equal(msg.hello.n_memory, 2);
 	assert_int_equal(msg.hello.memory[0].size, 0x10000);
@@ -323,6 +323,74 @@ static void the_switch_learns_of_a_channel_from_its_pages_to_its_end(void **stat
 	bus_rig_expect_nothing(s->rig);
 	switch_release(s, relid, 7);
 	bus_rig_expect(s->rig, VMBUS_MSG_GPADL_TORNDOWN);
+}
+
+/* Opens the primary channel of the device; its relid. */
+static uint32_t open_nic(struct state *s)
+{
+	uint32_t relid = attach(s);
+
+	bus_rig_gpadl(s->rig, relid, 7, PFN, 8);
+	switch_expect(s, VMBUS_ATTACH_MONITOR);
+	switch_expect(s, VMBUS_ATTACH_GPADL);
+	bus_rig_open(s->rig, relid, 7, 4, 1);
+	switch_expect(s, VMBUS_ATTACH_OPEN);
+	return relid;
+}
+
+static void the_switch_is_told_where_events_go(void **state)
+{
+	struct state *s = *state;
+	struct vmbus_attach_msg msg;
+	eventfd_t n = 0;
+	uint32_t relid;
+
+	s->rig->event_at[1] = (struct vmbus_event){.gpa = 0x5200, .irq_fd = eventfd(0, 0)};
+	relid = open_nic(s);
+	msg = switch_expect(s, VMBUS_ATTACH_EVENT);
+	assert_int_equal(msg.event.relid, relid);
+	assert_int_equal(msg.event.bit, relid);
+	assert_int_equal(msg.event.gpa, 0x5200);
+	assert_int_equal(eventfd_write(s->fds[0], 3), 0);
+	assert_int_equal(eventfd_read(s->rig->event_at[1].irq_fd, &n), 0);
+	assert_int_equal(n, 3);
+	switch_answer(s, VMBUS_ATTACH_OPENED, relid, 0);
+
+	bus_rig_modify(s->rig, relid, 3); /* to one that has none */
+	msg = switch_expect(s, VMBUS_ATTACH_EVENT);
+	assert_int_equal(msg.event.gpa, 0);
+	switch_expect(s, VMBUS_ATTACH_RETARGETED);
+
+	s->rig->event_at[3] =
+		(struct vmbus_event){.gpa = 0x7200, .irq_fd = s->rig->event_at[1].irq_fd};
+	vmbus_server_events_moved(s->rig->server, 1); /* not its processor */
+	switch_expect_nothing(s);
+	vmbus_server_events_moved(s->rig->server, 3);
+	assert_int_equal(switch_expect(s, VMBUS_ATTACH_EVENT).event.gpa, 0x7200);
+	switch_expect(s, VMBUS_ATTACH_RETARGETED);
+	close(s->rig->event_at[1].irq_fd);
+}
+
+static void a_switch_of_version_1_is_not_told_of_events(void **state)
+{
+	struct state *s = *state;
+	struct vmbus_attach_msg msg = {.type = VMBUS_ATTACH_WELCOME, .welcome = {.version = 1}};
+	uint32_t relid;
+
+	s->rig->event_at[1] = (struct vmbus_event){.gpa = 0x5200, .irq_fd = eventfd(0, 0)};
+	switch_accept(s);
+	vmbus_guid_of_name("web1", &msg.welcome.instance);
+	switch_say(s, msg);
+	switch_expect(s, VMBUS_ATTACH_READY);
+	bus_rig_connect(s->rig, VMBUS_V5_3);
+	relid = bus_rig_expect(s->rig, VMBUS_MSG_OFFER)->offer.relid;
+	bus_rig_gpadl(s->rig, relid, 7, PFN, 8);
+	switch_expect(s, VMBUS_ATTACH_MONITOR);
+	switch_expect(s, VMBUS_ATTACH_GPADL);
+	bus_rig_open(s->rig, relid, 7, 4, 1);
+	switch_expect(s, VMBUS_ATTACH_OPEN);
+	switch_expect_nothing(s);
+	close(s->rig->event_at[1].irq_fd);
 }
 
 static void an_open_that_the_switch_refuses_fails(void **state)
@@ -733,6 +801,49 @@ static void a_nic_ends_with_its_channels_open(void **state)
 	assert_int_equal(bus_rig_info(s->rig).n_channels, 0);
 }
 
+/* A socket handed over, as by a process that may open no paths. */
+static void switch_hand_over(struct state *s)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+	s->fd = fds[0];
+	assert_int_equal(fcntl(s->fd, F_SETFL, O_NONBLOCK), 0);
+	vmbus_remote_attach(s->remote, fds[1]);
+	(void)switch_expect(s, VMBUS_ATTACH_HELLO);
+}
+
+static void a_socket_that_is_handed_over_takes_the_place_of_a_path(void **state)
+{
+	struct state *s = *state;
+	struct vmbus_remote_memory memory = {.gpa = 0, .size = 0x10000, .fd = s->memory_fd};
+	struct vmbus_remote_opts opts = {.memory = &memory, .n_memory = 1, .retry_ms = 1};
+	uint32_t relid;
+
+	vmbus_remote_destroy(s->remote);
+	assert_int_equal(vmbus_remote_create(s->rig->server, &opts, &s->remote, NULL), 0);
+	assert_int_equal(vmbus_remote_fd(s->remote), -1);
+	switch_hand_over(s);
+	switch_welcome(s, "nic", 0);
+	(void)switch_expect(s, VMBUS_ATTACH_READY);
+	bus_rig_connect(s->rig, VMBUS_V5_3);
+	relid = bus_rig_expect(s->rig, VMBUS_MSG_OFFER)->offer.relid;
+	switch_die(s);
+	usleep(20000);
+	vmbus_remote_event(s->remote);
+	assert_int_equal(vmbus_remote_fd(s->remote), -1); /* it looks for nobody by itself */
+	switch_hand_over(s);
+	switch_welcome(s, "nic", VMBUS_ATTACH_RESUMED);
+	assert_true(vmbus_remote_attached(s->remote));
+	assert_int_equal(bus_rig_info(s->rig).n_channels, 1);
+	/* Another, while there is one: the newer it is. */
+	close(s->fd);
+	switch_hand_over(s);
+	switch_welcome(s, "nic", VMBUS_ATTACH_RESUMED);
+	assert_true(vmbus_remote_attached(s->remote));
+	assert_true(relid != 0);
+}
+
 static void wrong_options_are_refused_with_a_reason(void **state)
 {
 	struct state *s = *state;
@@ -762,6 +873,8 @@ int main(void)
 		TEST(hello_says_the_memory),
 		TEST(the_offer_is_what_the_switch_says),
 		TEST(the_switch_learns_of_a_channel_from_its_pages_to_its_end),
+		TEST(the_switch_is_told_where_events_go),
+		TEST(a_switch_of_version_1_is_not_told_of_events),
 		TEST(an_open_that_the_switch_refuses_fails),
 		TEST(subchannels_are_offered_up_to_a_number),
 		TEST(a_removed_port_is_withdrawn_and_offered_again_if_it_says_so),
@@ -780,6 +893,7 @@ int main(void)
 		TEST(a_switch_that_sends_us_away_is_asked_less_often),
 		TEST(a_switch_that_is_not_there_yet_is_waited_for),
 		TEST(a_nic_ends_with_its_channels_open),
+		TEST(a_socket_that_is_handed_over_takes_the_place_of_a_path),
 		TEST(wrong_options_are_refused_with_a_reason),
 	};
 

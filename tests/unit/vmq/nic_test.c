@@ -442,6 +442,85 @@ static void a_moved_channel_is_signalled_once(void **state)
 	close(fds[1]);
 }
 
+static void say_event(uint64_t gpa, uint16_t bit, int irq_fd)
+{
+	struct vmbus_attach_msg msg = {.type = VMBUS_ATTACH_EVENT};
+
+	msg.event.relid = RELID;
+	msg.event.bit = bit;
+	msg.event.gpa = gpa;
+	say(fd, &msg, &irq_fd, gpa != 0);
+}
+
+static uint64_t count_of(int event_fd)
+{
+	eventfd_t n = 0;
+
+	return eventfd_read(event_fd, &n) == 0 ? n : 0;
+}
+
+static void signals_go_to_where_the_worker_says(void **state)
+{
+	const uint64_t flags = (PAGES - 1) * GPA_PAGE_SIZE + 512;
+	uint64_t *word = (uint64_t *)(void *)(memory + flags + 8);
+	int irq = eventfd(0, EFD_NONBLOCK),
+	    fds[2] = {eventfd(0, EFD_NONBLOCK), eventfd(0, EFD_NONBLOCK)};
+	struct vmbus_attach_msg msg = open_msg();
+	struct vmq_queue *q;
+
+	attach();
+	say_gpadl(RING_ID, 0, RING_PAGES);
+	say(fd, &msg, fds, 2);
+	assert_int_equal(hear(fd, &msg, NULL), VMBUS_ATTACH_OPENED);
+	q = ((struct vmq_nic *)port->priv)->at.channels[0].queue;
+	(void)count_of(fds[1]);
+	*word = 1;
+	say_event(flags, 64 + 5, irq);
+	vmq_queue_call(q);
+	assert_int_equal(*word, 1 | 1 << 5);
+	assert_int_equal(count_of(irq), 1);
+	vmq_queue_call(q); /* the guest has not looked yet */
+	assert_int_equal(count_of(irq), 0);
+	*word = 0;
+	vmq_queue_call(q);
+	assert_int_equal(*word, 1 << 5);
+	assert_int_equal(count_of(irq), 1);
+	assert_int_equal(count_of(fds[1]), 0);
+	say_event(0, 0, -1);
+	vmq_queue_call(q);
+	assert_int_equal(count_of(fds[1]), 1);
+	assert_int_equal(count_of(irq), 0);
+	close(irq);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void places_for_events_that_are_none_end_the_connection(void **state)
+{
+	const struct {
+		uint64_t gpa;
+		uint16_t bit;
+	} wrong[] = {{GPA_PAGE_SIZE + 8, 1},
+		     {PAGES * GPA_PAGE_SIZE, 1},
+		     {UINT64_MAX - 255, 1},
+		     {GPA_PAGE_SIZE, 2048}};
+	int irq = eventfd(0, EFD_NONBLOCK), other = memfd_create("none", MFD_CLOEXEC);
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		attach();
+		open_primary();
+		say_event(wrong[i].gpa, wrong[i].bit, irq);
+		assert_sent_away(fd);
+		close(fd);
+	}
+	attach();
+	open_primary();
+	say_event(GPA_PAGE_SIZE, 1, other);
+	assert_sent_away(fd);
+	close(irq);
+	close(other);
+}
+
 static int n_open_fds(void)
 {
 	int n = 0;
@@ -566,6 +645,8 @@ int main(void)
 		T(gpadls_outside_of_memory_end_the_connection),
 		T(there_is_a_most_of_gpadls),
 		T(a_moved_channel_is_signalled_once),
+		T(signals_go_to_where_the_worker_says),
+		T(places_for_events_that_are_none_end_the_connection),
 		T(workers_that_come_and_go_leave_nothing),
 		T(after_a_restart_the_channel_goes_on),
 		T(a_state_that_is_none_is_not_taken_up),

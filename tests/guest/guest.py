@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A guest that does what a test says: the other end of the agent in its initial file system.
+
+    g = Guest('web1', connect=lambda: stream_socket)
+    g.wait_ready(90)
+    g.run('ip -br link').out
+
+The stream is the guest's serial port, whoever emulates it.  A command is a line; its output and exit
+status come between marks, so whatever the kernel prints in between does no harm.
+"""
+import base64
+import itertools
+import os
+import re
+import select
+import socket
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, '..', 'integration'))
+
+import vst  # noqa: E402
+
+BOOT_S = 120  # Two test hosts share two cores with whatever else: ten times what it takes.
+KERNELS = ('kernel-cloud', 'kernel-new')
+LOAD = 'hv_vmbus,hv_netvsc,hv_utils,hv_storvsc,hv_balloon,af_packet,sd_mod,sr_mod'
+
+
+def cache():
+    """The folder of kernels; setup has filled it, or there is no test host."""
+    script = f'. {HERE}/cache.sh && echo "$cache"'
+    return subprocess.run(['bash', '-c', script], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def kernel_path(kernel, image='vmlinux'):
+    return os.path.join(cache(), kernel, image)
+
+
+def kernels():
+    """Those that this suite has: there may be no newer one."""
+    return [k for k in KERNELS if os.path.isdir(os.path.join(cache(), k))]
+
+
+def initrd(folder, kernel, files=()):
+    """An initial file system for a kernel, with more files ('from:to') if wanted."""
+    out = os.path.join(folder, f'{kernel}-{abs(hash(tuple(files))):x}.cpio')
+    subprocess.run([os.path.join(HERE, 'image'), kernel, out] + list(files), check=True)
+    return out
+
+
+def modprobe(*modules):
+    for module in modules:
+        subprocess.run(['modprobe', module], check=True)
+
+
+class GuestFault(vst.Failed):
+    """The guest does not answer as it should: what it said last is in the text."""
+
+
+class Result:
+    def __init__(self, command, status, out):
+        self.command, self.status, self.out = command, status, out
+        self.ok = status == 0
+
+    def __repr__(self):
+        return f'{self.command!r}: exit {self.status}\n{self.out}'
+
+
+class Guest:
+    """Speaks with one guest's agent over its console."""
+
+    ids = itertools.count(1)
+
+    def __init__(self, name, connect):
+        self.name, self.connect = name, connect
+        self.sock, self.heard, self.seen = None, b'', 0
+        self.kernel, self.uptime = None, None
+
+    def attach(self, timeout=20):
+        """Connects to the console, which may not be there yet."""
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                self.sock = self.connect()
+                self.heard, self.seen = b'', 0
+                return self
+            except OSError:
+                if time.monotonic() > end:
+                    raise GuestFault(f'{self.name}: no console')
+                time.sleep(0.1)
+
+    def text(self):
+        return self.heard.decode(errors='replace')
+
+    def tail(self, n=2500):
+        return self.text()[-n:]
+
+    def listen(self, timeout):
+        """Takes what the guest says; False when nothing came, or when nothing will come again."""
+        if not select.select([self.sock], [], [], max(timeout, 0))[0]:
+            return False
+        try:
+            data = self.sock.recv(65536)
+        except OSError:
+            data = b''
+        if not data:
+            time.sleep(min(0.1, max(timeout, 0)))
+            return False
+        self.heard += data.replace(b'\r', b'')
+        return True
+
+    def expect(self, pattern, timeout):
+        """Waits for a line; returns the match and goes on behind it."""
+        end = time.monotonic() + timeout
+        regex = re.compile(pattern.encode(), re.S | re.M)
+        while True:
+            match = regex.search(self.heard, self.seen)
+            if match:
+                self.seen = match.end()
+                return match
+            if time.monotonic() > end:
+                raise GuestFault(f'{self.name}: not within {timeout} s: {pattern}; its console ends:\n{self.tail()}')
+            self.listen(end - time.monotonic())
+
+    def wait_ready(self, timeout=BOOT_S):
+        """Until the agent runs; the kernel's release and its uptime then are what it said."""
+        if self.sock is None:
+            self.attach()
+        match = self.expect(r'^@@ready (\S+) (\S+)$', timeout)
+        self.kernel, self.uptime = match.group(1).decode(), float(match.group(2))
+        return self
+
+    def send(self, command):
+        """Starts a command; returns its id, to be handed to finish()."""
+        number = str(next(Guest.ids))
+        line = f'{number} {base64.b64encode(command.encode()).decode()}\n'.encode()
+        self.sock.sendall(line)
+        return number, command
+
+    def finish(self, sent, timeout=60):
+        number, command = sent
+        match = self.expect(rf'^@@begin {number}\n(.*?)\n@@end {number} (\d+)$', timeout)
+        return Result(command, int(match.group(2)), match.group(1).decode(errors='replace'))
+
+    def run(self, command, timeout=60, ok=True):
+        """A command of the shell; raises when it fails, unless 'ok' is None."""
+        result = self.finish(self.send(command), timeout)
+        if ok and not result.ok:
+            raise GuestFault(f'{self.name}: {result}')
+        return result
+
+    def out(self, command, **kwargs):
+        return self.run(command, **kwargs).out.strip()
+
+    def ping(self, address, count=2, size=56, options='', wait=2):
+        """True when all pings were answered."""
+        got = self.run(f'ping -q -i 0.2 -c {count} -W {wait} -s {size} {options} {address}', ok=None, timeout=60)
+        return got.ok and f' {count} received' in got.out
+
+    def reaches(self, address, timeout=15, **kwargs):
+        return vst.wait_for(lambda: self.ping(address, count=1, **kwargs), timeout)
+
+    def complaints(self):
+        """What the kernel said that no kernel should: warnings, lock-ups, oopses, and errors of our drivers."""
+        got = self.out("dmesg | grep -iE 'WARNING:|BUG:|Oops|soft lockup|hung task|rcu.*(stall|detected)|Call Trace|"
+                       "(hv_|hyperv|storvsc|netvsc|vmbus).*(error|fail|unable|timed? ?out)' | head -n 20", ok=None)
+        return got
+
+    def close(self):
+        if self.sock is not None:
+            self.sock.close()
+            self.sock = None
+
+
+class Qemu(Guest):
+    """A guest of QEMU on KVM: what ours are compared with, and what shows that the test host itself works."""
+
+    def __init__(self, test, name, kernel='kernel-cloud', cpus=1, memory=256, cmdline='', machine='q35', initrd=None, more=()):
+        self.path = test.file(f'{name}.serial')
+        argv = [qemu_program()[0]] + qemu_program()[1:] + [
+            '-M', machine, '-accel', 'kvm', '-cpu', 'host', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
+            '-smp', str(cpus), '-m', str(memory), '-kernel', kernel_path(kernel), '-initrd', initrd,
+            '-append', f'console=ttyS0 quiet panic=-1 {cmdline}',
+            '-chardev', f'socket,id=s,path={self.path},server=on,wait=off', '-serial', 'chardev:s'] + list(more)
+        self.started = time.monotonic()
+        self.proc = test.popen(argv)
+        super().__init__(name, self._connect)
+
+    def _connect(self):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(self.path)
+        return sock
+
+
+def qemu_program():
+    script = f'. {HERE}/cache.sh && qemu_find && printf "%s\\n" "${{qemu[@]}}"'
+    return subprocess.run(['bash', '-c', script], check=True, stdout=subprocess.PIPE, text=True).stdout.split('\n')[:-1]

@@ -103,6 +103,7 @@ static const int allowed[] = {
 	/* threads and itself */
 	CALL(set_robust_list),
 	CALL(rseq),
+	CALL(rt_sigaction), /* the C library's own, at the first thread */
 	CALL(rt_sigprocmask),
 	CALL(rt_sigreturn),
 	CALL(rt_sigtimedwait),
@@ -193,6 +194,8 @@ static const unsigned long ioctls[] = {
 	KVM_GET_CLOCK,
 	KVM_SET_CLOCK,
 	KVM_X86_SET_MSR_FILTER,
+	KVM_SET_NESTED_STATE,
+	KVM_SET_DEVICE_ATTR, /* of a processor: its TSC's offset */
 	KVM_CHECK_EXTENSION,
 	/* disks */
 	BLKGETSIZE64,

@@ -51,6 +51,8 @@ struct hv_face_ops {
 	bool (*exit)(struct hv_vp *vp);
 	/* Back to power-on; processors are paused. */
 	void (*reset)(struct hv_partition *partition);
+	/* Reference time as the guest has it, in 100 ns.  Any thread. */
+	uint64_t (*time)(const struct hv_partition *partition);
 
 	/* As the operations of the same name in vmbus/host.h. */
 	int (*post)(struct hv_partition *partition, uint32_t vp, const void *msg, size_t size);

@@ -28,18 +28,27 @@
 #define HV_TSS		0xfeffd000ull /* three pages, Intel only */
 
 /* Below 1 MB; the rest of it is memory, but for what e820 keeps. */
-#define HV_BOOT_GDT	0x500ull
-#define HV_BOOT_STACK	0x8000ull
-#define HV_BOOT_PARAMS	0x7000ull  /* Linux' zero page, or PVH's start info */
-#define HV_BOOT_TABLES	0x9000ull  /* page tables, 6 pages */
-#define HV_BOOT_CMDLINE 0x20000ull /* 4 KB at most */
-#define HV_BOOT_MEMMAP	0x22000ull /* PVH */
-#define HV_EBDA		0x9fc00ull
-#define HV_ACPI		0xe0000ull /* RSDP first, the tables behind it */
-#define HV_ACPI_SIZE	0x20000ull
-#define HV_KERNEL_MIN	0x100000ull
+#define HV_BIOS_DATA	     0x400ull
+#define HV_BOOT_GDT	     0x500ull
+#define HV_BOOT_STACK	     0x7000ull	/* grows down */
+#define HV_BOOT_PARAMS	     0x7000ull	/* one page: Linux' zero page, or PVH's start info */
+#define HV_BOOT_TABLES	     0x9000ull	/* page tables, 6 pages: the first 4 GB as they are */
+#define HV_BOOT_CMDLINE	     0x20000ull /* 4 KB at most, with its end */
+#define HV_BOOT_CMDLINE_SIZE 4096u
+#define HV_BOOT_MEMMAP	     0x22000ull /* PVH */
+#define HV_EBDA		     0x9fc00ull
+#define HV_ACPI		     0xe0000ull /* RSDP first, the tables behind it */
+#define HV_ACPI_SIZE	     0x20000ull
+#define HV_KERNEL_MIN	     0x100000ull
+
+/* Segments of the processor that starts: the descriptors at HV_BOOT_GDT. */
+#define HV_BOOT_CS 0x10 /* 64 bits, or 32 without page tables; from 0 to 4 GB */
+#define HV_BOOT_DS 0x18 /* and ES, FS, GS, SS; writable, from 0 to 4 GB */
+#define HV_BOOT_TR 0x20 /* base 0, limit 0x67, busy: never used, but processors want one */
 
 /* I/O ports. */
+#define HV_PORT_SYSTEM	   0x61 /* speaker and NMI reasons */
+#define HV_PORT_KEYBOARD   0x64 /* not there, but for the command that resets */
 #define HV_PORT_RTC	   0x70 /* and 0x71 */
 #define HV_PORT_HYPERCALL  0xe0 /* where KVM does not do hypercalls: our page's trap, 4 bytes */
 #define HV_PORT_SIGNAL	   0xe4 /* the same: SignalEvent, 4 bytes: a connection id */
@@ -48,7 +57,7 @@
 #define HV_PORT_PM_CONTROL 0x604 /* PM1a control, 2 bytes */
 #define HV_PORT_PM_TIMER   0x608 /* 4 bytes, 3.579545 MHz */
 #define HV_PORT_RESET	   0xcf9
-#define HV_RESET_VALUE	   6
+#define HV_RESET_VALUE	   6 /* any with bit 2 does */
 #define HV_PM_S5_TYPE	   5 /* SLP_TYP of _S5 */
 
 /* Interrupt lines (GSIs). */

@@ -19,6 +19,7 @@ struct hv_mailbox {
 	int fd;
 	pthread_mutex_t lock;
 	/* All below: the lock's. */
+	bool hold;
 	unsigned first, n;
 	struct hv_mail messages[N_MESSAGES];
 	/* Of the other types, those that wait: a bit for each processor. */
@@ -86,7 +87,7 @@ int hv_mailbox_put(struct hv_mailbox *box, const struct hv_mail *mail)
 
 static bool take(struct hv_mailbox *box, struct hv_mail *ret_mail)
 {
-	if (box->n > 0) {
+	if (box->n > 0 && !box->hold) {
 		*ret_mail = box->messages[box->first];
 		box->first = (box->first + 1) % N_MESSAGES;
 		box->n--;
@@ -122,10 +123,20 @@ bool hv_mailbox_take(struct hv_mailbox *box, struct hv_mail *ret_mail)
 	return some;
 }
 
+void hv_mailbox_hold(struct hv_mailbox *box, bool hold)
+{
+	pthread_mutex_lock(&box->lock);
+	box->hold = hold;
+	pthread_mutex_unlock(&box->lock);
+	if (!hold)
+		(void)eventfd_write(box->fd, 1);
+}
+
 void hv_mailbox_clear(struct hv_mailbox *box)
 {
 	pthread_mutex_lock(&box->lock);
 	box->n = 0;
+	box->hold = false;
 	memset(box->waiting, 0, sizeof(box->waiting));
 	pthread_mutex_unlock(&box->lock);
 }

@@ -48,7 +48,10 @@ int hv_mailbox_fd(const struct hv_mailbox *box);
 int hv_mailbox_put(struct hv_mailbox *box, const struct hv_mail *mail);
 /* The owner's thread.  False: empty.  Messages come in the order of each processor. */
 bool hv_mailbox_take(struct hv_mailbox *box, struct hv_mail *ret_mail);
-/* Throws away all that is there; for a reset. */
+/* While it is held, messages stay in it: the owner cannot go on with the last one, but wants all
+ * else. */
+void hv_mailbox_hold(struct hv_mailbox *box, bool hold);
+/* Throws away all that is there, and holds nothing; for a reset. */
 void hv_mailbox_clear(struct hv_mailbox *box);
 
 #endif

@@ -46,7 +46,8 @@ struct hv_crash {
 	char text[4096]; /* its log's end if it gave one; not trusted, made printable */
 };
 
-/* Where a processor starts: set for the first one by the boot loader (boot.h). */
+/* Where a processor starts: set for the first one by the boot loader (boot.h).  Segments: HV_BOOT_*
+ * (layout.h).  Interrupts are off. */
 struct hv_start {
 	uint64_t rip, rsp, rsi, rbx;
 	uint64_t cr3; /* long mode when not 0 (page tables are there); else 32-bit protected mode */

@@ -12,8 +12,6 @@
 
 #include <stdint.h>
 
-struct hv_partition;
-
 struct hv_pio_ops {
 	/* 'size' is 1, 2 or 4 bytes; 'offset' counts from the first port.  A device that has no
 	 * register of that size says all ones, and ignores what is written. */

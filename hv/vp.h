@@ -29,7 +29,8 @@ struct hv_vp {
 	/* Counted by its thread, read by the owner. */
 	_Atomic uint64_t exits, exits_pio, exits_mmio, exits_msr, exits_hypercall, exits_halt,
 		exits_signal;
-	void *face; /* the face's own */
+	_Atomic uint64_t messages, message_retries; /* posted by the guest; refused: box full */
+	void *face;				    /* the face's own */
 };
 
 enum hv_state { HV_STOPPED, HV_RUNNING, HV_PAUSED };

@@ -31,6 +31,7 @@ needs_build=(
 	lib:libnl-route-3.0:libnl-route-3-dev
 	lib:libpcap:libpcap-dev
 	lib:libbpf:libbpf-dev
+	lib:libseccomp:libseccomp-dev
 )
 
 # To run the switch and its demonstration.  netbase: names of ports and protocols in capture filters.

@@ -28,6 +28,8 @@
 #define MAX_DOUBLED    5 /* times the wait */
 #define READ_AT_ONCE   64
 #define GOODBYE_MS     200
+#define STUCK_MS       50
+#define OFFER_MS       500
 #define EVENTS_AT_ONCE 8
 #define EVENTS_S       10
 
@@ -64,9 +66,12 @@ static bool has_path(const struct vmbus_remote *r)
 
 static void go_down(struct vmbus_remote *r)
 {
+	if (r->fd >= 0 && r->closing != NULL)
+		r->closing(r->ctx);
 	if (r->fd >= 0)
 		close(r->fd);
 	r->fd = -1;
+	r->stuck = false;
 	r->next_try_ns = next_try(r, clock_mono_ns());
 	r->state = REMOTE_DOWN;
 	remote_forget(r);
@@ -276,6 +281,7 @@ static void opts_take(struct vmbus_remote *r, const struct vmbus_remote_opts *op
 	r->n_memory = opts->n_memory;
 	r->retry_ns = (opts->retry_ms != 0 ? opts->retry_ms : RETRY_MS) * 1000000ull;
 	r->event = opts->event;
+	r->closing = opts->closing;
 	r->ctx = opts->ctx;
 }
 
@@ -332,6 +338,7 @@ void vmbus_remote_destroy(struct vmbus_remote *remote)
 	remote_withdraw(remote);
 	/* The guest may hold the device for longer. */
 	remote->event = NULL;
+	remote->closing = NULL;
 	if (remote->device != NULL)
 		remote->orphan = true;
 	else
@@ -341,6 +348,21 @@ void vmbus_remote_destroy(struct vmbus_remote *remote)
 int vmbus_remote_fd(const struct vmbus_remote *remote)
 {
 	return remote->fd;
+}
+
+int vmbus_remote_wait_ms(const struct vmbus_remote *remote)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	if (remote->stuck)
+		return STUCK_MS;
+	if (remote->state == REMOTE_DOWN && has_path(remote))
+		return remote->next_try_ns > now_ns
+			       ? (int)((remote->next_try_ns - now_ns) / 1000000) + 1
+			       : 0;
+	/* An offer that failed, for the guest's bus is full or holds the last one yet. */
+	return remote->state == REMOTE_UP && remote->device == NULL && !remote->removed ? OFFER_MS
+											: -1;
 }
 
 bool vmbus_remote_attached(const struct vmbus_remote *remote)

@@ -33,6 +33,9 @@ struct vmbus_remote_opts {
 	uint32_t retry_ms; /* between attempts to connect; 0: 100 */
 	/* Something for people: connected, refused and why, lost.  May be NULL. */
 	void (*event)(void *ctx, const char *text);
+	/* vmbus_remote_fd() is about to be closed, for who has it in an event loop.  May be NULL.
+	 */
+	void (*closing)(void *ctx);
 	void *ctx;
 };
 
@@ -49,8 +52,12 @@ void vmbus_remote_destroy(struct vmbus_remote *remote);
 void vmbus_remote_attach(struct vmbus_remote *remote, int fd);
 /* Changes when it connects again: ask each time.  -1: none now. */
 int vmbus_remote_fd(const struct vmbus_remote *remote);
-/* Something to read, or time has passed; to be called at least ten times a second. */
+/* Something to read, or time has passed; to be called at least ten times a second, or when
+ * vmbus_remote_wait_ms() says so. */
 void vmbus_remote_event(struct vmbus_remote *remote);
+/* Milliseconds until vmbus_remote_event() has something to do though nothing is to be read; -1:
+ * never.  Changes with every call here, and whenever the guest is served. */
+int vmbus_remote_wait_ms(const struct vmbus_remote *remote);
 bool vmbus_remote_attached(const struct vmbus_remote *remote);
 
 #endif

@@ -106,7 +106,8 @@ static bool say(struct vmbus_remote *r, const struct vmbus_attach_msg *msg, cons
 {
 	int rc = vmbus_attach_send(r->fd, msg, fds, n_fds);
 
-	if (rc != 0 && rc != -EAGAIN && rc != -ENOMEM)
+	r->stuck = rc == -EAGAIN || rc == -ENOMEM;
+	if (rc != 0 && !r->stuck)
 		remote_lost(r, "the switch has gone");
 	return rc == 0;
 }

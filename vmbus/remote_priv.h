@@ -55,6 +55,7 @@ struct vmbus_remote {
 	int memory_fds[VMBUS_ATTACH_MAX_MEMORY];
 	unsigned n_memory;
 	void (*event)(void *ctx, const char *text);
+	void (*closing)(void *ctx);
 	void *ctx;
 	char last_event[256]; /* not said twice */
 	struct log_limit event_limit;
@@ -78,6 +79,7 @@ struct vmbus_remote {
 	LIST_HEAD(, remote_channel) channels;
 	LIST_HEAD(, remote_gpadl) gpadls;
 	bool ready_said;
+	bool stuck; /* something is left to be said, for the switch did not read */
 	uint64_t monitor_said[2];
 };
 

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * See trampoline.h.
+ */
+#include "hv/trampoline.h"
+
+#include "hv/layout.h"
+
+#include <string.h>
+
+#define INT3 0xcc
+
+static const uint8_t code[] = {
+	0xf3, 0x0f,
+	0x1e, 0xfa, /*       endbr64: Linux with IBT looks for it */
+	0x48, 0x81,
+	0xf9, 0x5d,
+	0x00, 0x01,
+	0x00,	    /*       cmp $0x1005d, %rcx */
+	0x75, 0x0f, /*       jne slow */
+	0x89, 0xd0, /*       mov %edx, %eax */
+	0x48, 0x39,
+	0xd0,		      /*       cmp %rdx, %rax */
+	0x75, 0x08,	      /*       jne slow */
+	0x31, 0xc9,	      /*       xor %ecx, %ecx */
+	0xe7, HV_PORT_SIGNAL, /*       out %eax, $signal */
+	0x48, 0x89,
+	0xc8,			 /*       mov %rcx, %rax */
+	0xc3,			 /*       ret */
+	0xe7, HV_PORT_HYPERCALL, /* slow: out %eax, $hypercall */
+	0xc3,			 /*       ret */
+};
+
+void hv_trampoline_write(uint8_t page[4096])
+{
+	memcpy(page, code, sizeof(code));
+	memset(page + sizeof(code), INT3, 4096 - sizeof(code));
+}

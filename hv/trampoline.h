@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The hypercall page where KVM does not do hypercalls: code that a 64-bit guest calls, and that
+ * traps by I/O ports, for KVM keeps VMCALL to itself.
+ *
+ * 	fast SignalEvent of an id below 2^32   'out HV_PORT_SIGNAL, id': KVM_IOEVENTFD takes it
+ * 	                                       without leaving the kernel, RAX is 0; or we set RCX
+ * 	anything else                          'out HV_PORT_HYPERCALL': we read the registers and
+ * 	                                       set RAX
+ *
+ * It changes RAX, RCX and the flags.  Source: [TLFS] 3.7, what guests may expect to be clobbered.
+ */
+#ifndef HV_TRAMPOLINE_H
+#define HV_TRAMPOLINE_H
+
+#include <stdint.h>
+
+void hv_trampoline_write(uint8_t page[4096]);
+
+#endif

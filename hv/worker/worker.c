@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * See worker.h.
+ */
+#include "hv/worker/worker_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "ctl/base/clock.h"
+#include "hv/serial.h"
+#include "hv/worker/bus.h"
+#include "vmbus/server.h"
+
+#define LOG_MODULE    "worker"
+#define SLUG	      "worker"
+#define LINES_AT_ONCE 10 /* that a guest can cause */
+#define LINES_S	      60
+#define LAST_WORDS_MS 200
+
+/* ---- What life decides: struct life_ops ---- */
+
+static int do_run(void *ctx, struct err *err)
+{
+	return machine_run(((struct worker *)ctx)->machine, err);
+}
+
+static void do_pause(void *ctx)
+{
+	machine_pause(((struct worker *)ctx)->machine);
+}
+
+static void reset_done(void *ctx, int rc, const struct err *err)
+{
+	struct worker *w = ctx;
+
+	w->boot_s = 0;
+	life_reset_done(w->life, rc, err);
+}
+
+static void do_reset(void *ctx)
+{
+	struct worker *w = ctx;
+
+	machine_reset(w->machine, reset_done, w);
+}
+
+static bool do_shutdown(void *ctx)
+{
+	return false;
+}
+
+static void do_button(void *ctx)
+{
+	machine_button(((struct worker *)ctx)->machine);
+}
+
+static void do_event(void *ctx, const char *name, json_t *event)
+{
+	control_event(((struct worker *)ctx)->control, name, event);
+}
+
+static void do_end(void *ctx)
+{
+	event_base_loopbreak(((struct worker *)ctx)->base);
+}
+
+static const struct life_ops life_ops = {
+	.run = do_run,
+	.pause = do_pause,
+	.reset = do_reset,
+	.shutdown = do_shutdown,
+	.button = do_button,
+	.event = do_event,
+	.ended = do_end,
+};
+
+/* ---- What the machine says: struct machine_ops ---- */
+
+static void on_crashed(void *ctx)
+{
+	struct worker *w = ctx;
+	struct hv_crash *crash = calloc(1, sizeof(*crash));
+
+	if (crash == NULL)
+		return;
+	hv_partition_crash(machine_partition(w->machine), crash);
+	life_crashed(w->life, crash);
+	free(crash);
+}
+
+static void on_wants_reset(void *ctx)
+{
+	life_wants_reset(((struct worker *)ctx)->life);
+}
+
+static void on_powered_off(void *ctx)
+{
+	life_powered_off(((struct worker *)ctx)->life);
+}
+
+static void on_fault(void *ctx, const char *text)
+{
+	life_fault(((struct worker *)ctx)->life, text);
+}
+
+static void on_served(void *ctx)
+{
+	struct worker *w = ctx;
+	struct vmbus_server_info info;
+
+	nics_served(w->nics);
+	if (w->boot_s != 0)
+		return;
+	vmbus_server_info(worker_bus_server(machine_bus(w->machine)), &info);
+	if (info.version != 0)
+		w->boot_s = life_uptime_s(w->life);
+}
+
+/* Of guests, switches and disks: they may say much. */
+static void say(struct worker *w, const char *event, const char *name, const char *text)
+{
+	if (!log_allow(&w->fault_limit, LINES_AT_ONCE, LINES_S))
+		return;
+	if (name != NULL)
+		log_info("%s %s: %s", event, name, text);
+	else
+		log_info("%s: %s", event, text);
+	control_event(w->control, event, json_pack("{ss*, ss}", "name", name, "text", text));
+}
+
+static void on_bus_event(void *ctx, const char *text)
+{
+	say(ctx, "fault", NULL, text);
+}
+
+static const struct machine_ops machine_ops = {
+	.crashed = on_crashed,
+	.wants_reset = on_wants_reset,
+	.powered_off = on_powered_off,
+	.fault = on_fault,
+	.served = on_served,
+	.bus_event = on_bus_event,
+};
+
+static void on_nic_event(void *ctx, const char *name, const char *text)
+{
+	say(ctx, "nic", name, text);
+}
+
+/* ---- Opening ---- */
+
+static size_t serial_read(void *ctx, uint64_t *at, void *to, size_t size)
+{
+	return hv_serial_read(ctx, at, to, size);
+}
+
+static size_t serial_write(void *ctx, const void *bytes, size_t size)
+{
+	return hv_serial_write(ctx, bytes, size);
+}
+
+static int open_control(struct worker *w, uid_t starter, struct err *err)
+{
+	struct control_opts opts = {.base = w->base,
+				    .listen_fd = w->folder.control.fd,
+				    .uid = starter,
+				    .methods = worker_methods,
+				    .ctx = w};
+
+	w->folder.control.fd = -1;
+	return control_create(&opts, &w->control, err);
+}
+
+static int open_console(struct worker *w, uid_t starter, struct err *err)
+{
+	struct hv_serial *serial = machine_serial(w->machine);
+	struct console_opts opts = {.base = w->base,
+				    .listen_fd = w->folder.console.fd,
+				    .uid = starter,
+				    .has_group = w->config->has_group,
+				    .group = w->config->group,
+				    .read = serial_read,
+				    .write = serial_write,
+				    .fd = hv_serial_fd(serial),
+				    .ctx = serial};
+
+	w->folder.console.fd = -1;
+	return console_create(&opts, &w->console, err);
+}
+
+static int open_nics(struct worker *w, struct err *err)
+{
+	struct nics_opts opts = {.base = w->base,
+				 .server = worker_bus_server(machine_bus(w->machine)),
+				 .memory = hv_partition_memory(machine_partition(w->machine)),
+				 .event = on_nic_event,
+				 .ctx = w};
+	int rc = nics_create(&opts, &w->nics, err);
+
+	for (unsigned i = 0; rc == 0 && i < w->config->n_nics; i++)
+		rc = nics_add(w->nics, w->config->nics[i], err);
+	return rc;
+}
+
+/* A worker is ended by its control socket; who sends a signal means it at once. */
+static void on_terminate(evutil_socket_t fd, short what, void *ctx)
+{
+	struct worker *w = ctx;
+
+	(void)life_stop(w->life, true, NULL);
+}
+
+static int open_loop(struct worker *w, struct err *err)
+{
+	struct event_config *config = event_config_new();
+
+	/* No look at the environment, no clocks that need a system call each. */
+	if (config != NULL &&
+	    event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV | EVENT_BASE_FLAG_NOLOCK) == 0)
+		w->base = event_base_new_with_config(config);
+	if (config != NULL)
+		event_config_free(config);
+	if (w->base != NULL)
+		w->terminate = evsignal_new(w->base, SIGTERM, on_terminate, w);
+	if (w->terminate == NULL || event_add(w->terminate, NULL) != 0)
+		return err_set(err, -ENOMEM, SLUG, "cannot make an event loop");
+	return 0;
+}
+
+static int open_life(struct worker *w, struct err *err)
+{
+	struct life_opts opts = {.base = w->base,
+				 .on_crash = w->config->on_crash,
+				 .ops = &life_ops,
+				 .ctx = w};
+
+	return life_create(&opts, &w->life, err);
+}
+
+static int open_all(struct worker *w, uid_t starter, struct err *err)
+{
+	gid_t group = w->config->has_group ? w->config->group : UNIX_NO_GROUP;
+	int rc = open_loop(w, err);
+
+	if (rc == 0)
+		rc = folder_open(w->config->dir, group, &w->folder, err);
+	if (rc == 0)
+		rc = machine_open(w->config, w->base, &machine_ops, w, &w->machine, err);
+	if (rc == 0)
+		rc = open_life(w, err);
+	if (rc == 0)
+		rc = open_control(w, starter, err);
+	if (rc == 0)
+		rc = open_console(w, starter, err);
+	if (rc == 0)
+		rc = open_nics(w, err);
+	w->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	return rc;
+}
+
+int worker_open(const struct worker_config *config, uid_t starter, struct worker **ret_worker,
+		struct err *err)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	int rc;
+
+	if (w == NULL)
+		return err_set(err, -ENOMEM, SLUG, "not enough memory");
+	w->config = config;
+	w->statm_fd = -1;
+	w->folder =
+		(struct folder){.pid_fd = -1, .exit_fd = -1, .control.fd = -1, .console.fd = -1};
+	rc = open_all(w, starter, err);
+	if (rc != 0) {
+		folder_remove(&w->folder);
+		worker_destroy(w);
+		return rc;
+	}
+	*ret_worker = w;
+	return 0;
+}
+
+void worker_destroy(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	nics_destroy(w->nics);
+	console_destroy(w->console);
+	control_destroy(w->control);
+	life_destroy(w->life);
+	machine_destroy(w->machine);
+	folder_close(&w->folder);
+	if (w->statm_fd >= 0)
+		close(w->statm_fd);
+	if (w->terminate != NULL)
+		event_free(w->terminate);
+	if (w->base != NULL)
+		event_base_free(w->base);
+	free(w);
+}
+
+/* ---- Running ---- */
+
+int worker_start(struct worker *w, struct err *err)
+{
+	int rc = machine_load(w->machine, err);
+
+	return rc == 0 ? life_start(w->life, err) : rc;
+}
+
+int worker_run(struct worker *w)
+{
+	if (event_base_dispatch(w->base) < 0)
+		log_error("the event loop failed");
+	folder_write_exit(&w->folder, life_outcome(w->life));
+	control_flush(w->control, LAST_WORDS_MS);
+	return life_exit(w->life);
+}
+
+void worker_failed(struct worker *w, const struct err *err)
+{
+	folder_write_exit(&w->folder,
+			  json_pack("{si, ss, ss, s{}, sI}", "status", (int)LIFE_EXIT_FAILED, "why",
+				    "fault", "text", err->what, "crash", "time",
+				    (json_int_t)(clock_wall_ns() / 1000000000u)));
+}

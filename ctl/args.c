@@ -402,6 +402,22 @@ static int put_rest(FILE *f, const struct ctl_arg *arg, const json_t *list, bool
 	return rc;
 }
 
+/* "--nic a --nic b" */
+static int put_whole(FILE *f, const struct ctl_arg *arg, const json_t *list)
+{
+	json_t *item;
+	size_t i;
+	int rc = 0;
+
+	json_array_foreach(list, i, item) {
+		fprintf(f, " --%s%s", arg->name, starts_with_dash(item) ? "=" : " ");
+		rc = put_word(f, "", json_string_value(item));
+		if (rc != 0)
+			break;
+	}
+	return rc;
+}
+
 static int put_named(FILE *f, const struct ctl_arg *arg, const json_t *value)
 {
 	char before[CTL_KEY_SIZE + 8];
@@ -412,6 +428,8 @@ static int put_named(FILE *f, const struct ctl_arg *arg, const json_t *value)
 		fprintf(f, " --%s%s", json_is_true(value) ? "" : "no-", arg->name);
 		return 0;
 	}
+	if ((arg->flags & CTL_WHOLE) != 0)
+		return put_whole(f, arg, value);
 	word = ctl_value_format(arg, value);
 	snprintf(before, sizeof(before), " --%s%s", arg->name,
 		 word != NULL && word[0] == '-' ? "=" : " ");

@@ -46,7 +46,8 @@ static void offer_values(const struct completion *k, const struct ctl_arg *arg, 
 
 	snprintf(prefix, sizeof(prefix), "%s", before);
 	/* A list goes on behind its last comma. */
-	comma = arg->type == CTL_LIST ? strrchr(k->current, ',') : NULL;
+	comma = arg->type == CTL_LIST && !(arg->flags & CTL_WHOLE) ? strrchr(k->current, ',')
+								   : NULL;
 	if (comma != NULL)
 		snprintf(prefix, sizeof(prefix), "%.*s", (int)(comma + 1 - k->current), k->current);
 	if (arg->choices != NULL)

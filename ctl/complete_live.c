@@ -84,6 +84,10 @@ static void live_names(struct ctl_completer *c, const char *kind, const char *pr
 		put_listed(c, "port", "list", "name", prefix);
 	else if (strcmp(kind, "nic") == 0)
 		put_listed(c, "nic", "list", "name", prefix);
+	else if (strcmp(kind, "vm") == 0)
+		put_listed(c, "vm", "list", "name", prefix);
+	else if (strcmp(kind, "disk") == 0)
+		put_listed(c, "disk", "list", "name", prefix);
 	else if (strcmp(kind, "tenant") == 0)
 		put_listed(c, "tenant", "list", "name", prefix);
 	else if (strcmp(kind, "core") == 0)

@@ -16,9 +16,9 @@
 int conf_kind_rank(const char *kind)
 {
 	/* Each kind may refer to those before it. */
-	static const char *const order[] = {"settings", "cores",  "core",      "conntrack",
-					    "tenant",	"switch", "zone",      "port",
-					    "mac",	"queue",  "controller"};
+	static const char *const order[] = {"settings", "cores", "core",      "conntrack", "tenant",
+					    "switch",	"zone",	 "vm",	      "disk",	   "port",
+					    "mac",	"queue", "controller"};
 	int rank = 0;
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
@@ -163,7 +163,7 @@ static json_t *remove_params(const struct ctl_spec *removes, const json_t *body)
 
 static char *remove_command(const struct ctl_spec *adds, const json_t *body)
 {
-	const struct ctl_spec *removes = ctl_spec_find(adds->noun, "remove");
+	const struct ctl_spec *removes = ctl_spec_removes(adds->noun);
 	json_t *params, *empty;
 	char *command;
 

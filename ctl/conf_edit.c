@@ -24,7 +24,9 @@ int conf_edit_add(json_t *state, const char *kind, const char *name, json_t *bod
 		json_decref(body);
 		err_set(err, -EEXIST, "exists", "%s '%s' exists", kind, name);
 		err_why(err, "names are unique among all of a kind");
-		err_fix(err, "take another, or first: vswitchctl %s remove %s", kind, name);
+		err_fix(err, "take another, or first: vswitchctl %s %s %s", kind,
+			ctl_spec_removes(kind) != NULL ? ctl_spec_removes(kind)->verb : "remove",
+			name);
 		return -EEXIST;
 	}
 	if (state_put(state, kind, name, body) != 0)
@@ -95,7 +97,7 @@ const struct ctl_spec *conf_adds(const struct ctl_spec *spec)
 bool conf_edit_knows(const struct ctl_spec *spec)
 {
 	return conf_adds(spec) != NULL && (spec->kind != NULL || strcmp(spec->verb, "set") == 0 ||
-					   strcmp(spec->verb, "remove") == 0);
+					   spec == ctl_spec_removes(spec->noun));
 }
 
 /* A body as the command that adds it would have made it.  What 'given' says must be in it; what was
@@ -296,7 +298,7 @@ static int edit_remove(json_t *state, const struct ctl_spec *adds, const char *n
 /* An object that several words name: its command says it better than a name that nobody typed. */
 static int refuse_again(const struct ctl_spec *spec, const json_t *params, struct err *err)
 {
-	const struct ctl_spec *removes = ctl_spec_find(spec->noun, "remove");
+	const struct ctl_spec *removes = ctl_spec_removes(spec->noun);
 	char *added = ctl_args_format(spec, params);
 	char *removed = removes != NULL ? ctl_args_format(removes, params) : NULL;
 
@@ -312,7 +314,7 @@ static int refuse_again(const struct ctl_spec *spec, const json_t *params, struc
 int conf_edit(json_t *state, const struct ctl_spec *spec, const json_t *params, struct err *err)
 {
 	const struct ctl_spec *adds = conf_adds(spec);
-	bool removes = strcmp(spec->verb, "remove") == 0;
+	bool removes = spec == ctl_spec_removes(spec->noun);
 	char *name;
 	int rc;
 

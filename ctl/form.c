@@ -254,6 +254,10 @@ static bool has_form(enum ctl_form form, const char *text, const char **ret_form
 	case CTL_FORM_PATH:
 		*ret_form = "an absolute path of at most 107 bytes";
 		return is_path(text);
+	case CTL_FORM_FILE:
+	case CTL_FORM_FILE_OPTIONS:
+		*ret_form = "a path";
+		return text[0] != '\0' && text[0] != ',';
 	case CTL_FORM_CIDR:
 		*ret_form = "an address with a prefix length, such as 10.0.0.1/24";
 		return is_cidr(text);

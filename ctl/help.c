@@ -140,7 +140,7 @@ static void put_value(FILE *f, const struct ctl_arg *arg)
 		fputs(" on|off", f);
 	else
 		fprintf(f, " %s%s", ctl_arg_metavar(arg, metavar),
-			arg->type == CTL_LIST ? "[,..]" : "");
+			arg->type == CTL_LIST && !(arg->flags & CTL_WHOLE) ? "[,..]" : "");
 }
 
 static void put_positional(FILE *f, const struct ctl_arg *arg)

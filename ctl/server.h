@@ -82,6 +82,18 @@ int ctl_call_take_fd(struct ctl_call *call);
 /* The n-th descriptor of the message (0 is the first). */
 int ctl_call_take_fd_at(struct ctl_call *call, unsigned index);
 
+/* An answer that takes time: the handler returns 0 without a result, and the call is answered
+ * later, once, by ctl_late_answer() or ctl_late_fail(), not before the handler has returned.
+ * Meanwhile the client's other calls go on, so answers may come in another order than calls.
+ * 'on_gone' runs when the client went before: then there is nobody to answer, and 'late' is gone. A
+ * handler that fails after it deferred is answered with its error, and 'on_gone' does not run.
+ * NULL: the client waits for too many, or out of memory. */
+struct ctl_late;
+struct ctl_late *ctl_call_defer(struct ctl_call *call, void (*on_gone)(void *arg), void *arg);
+/* Takes 'late' (NULL: nobody) and 'result' (an object, or NULL for {}). */
+void ctl_late_answer(struct ctl_late *late, json_t *result);
+void ctl_late_fail(struct ctl_late *late, const struct err *err);
+
 /* A stream: notifications {"method": "noun.verb", "params": ...} after the call's own answer, until
  * either side closes.  'on_close' runs once, on the control thread, whoever closes, also when the
  * handler fails after it opened the stream; the stream is gone after it.  A client that does not

@@ -256,7 +256,10 @@ void ctl_call_run(struct ctl_conn *conn, const char *text, size_t size)
 
 	if (rc == 0) {
 		rc = run(&call, &result, &no);
-		answer(&call, rc, result, &no);
+		if (rc != 0 || result != NULL)
+			ctl_late_forget(&call);
+		if (call.late == NULL)
+			answer(&call, rc, result, &no);
 	} else if (rc == -EBADMSG) {
 		conn->server->counters.garbage++;
 		ctl_output_end(conn, JSONRPC_PARSE_ERROR, &no.err);

@@ -58,6 +58,8 @@ static bool is_over(const struct ctl_conn *conn)
 {
 	if (conn->dead)
 		return true;
+	if (conn->n_lates > 0 && !conn->closing)
+		return false;
 	return (conn->closing || (conn->eof && !conn->pending)) && ctl_output_size(conn) == 0;
 }
 
@@ -188,6 +190,7 @@ int ctl_conn_create(struct ctl_server *server, int fd, const struct ucred *cred)
 	conn->active_ns = clock_mono_ns();
 	conn->out = evbuffer_new();
 	TAILQ_INIT(&conn->streams);
+	TAILQ_INIT(&conn->lates);
 	TAILQ_INSERT_TAIL(&server->conns, conn, link);
 	server->n_conns++;
 	if (conn->out == NULL || !make_events(conn)) {
@@ -208,6 +211,7 @@ void ctl_conn_destroy(struct ctl_conn *conn)
 {
 	conn->dead = true;
 	ctl_stream_drop(conn);
+	ctl_late_drop(conn);
 	TAILQ_REMOVE(&conn->server->conns, conn, link);
 	conn->server->n_conns--;
 	free_event(conn->readable);
@@ -231,7 +235,8 @@ bool ctl_conn_evict(struct ctl_server *server)
 	TAILQ_FOREACH(conn, &server->conns, link) {
 		if (now - conn->active_ns < server->opts.evict_after_ms * 1000000ull)
 			return false;
-		if (conn->n_streams > 0 || conn->pending || ctl_output_size(conn) > 0)
+		if (conn->n_streams > 0 || conn->n_lates > 0 || conn->pending ||
+		    ctl_output_size(conn) > 0)
 			continue;
 		server->counters.evicted++;
 		ctl_conn_destroy(conn);

@@ -12,6 +12,7 @@
  * 	server_output.c  messages into bytes
  * 	server_call.c    one message: parse, find, check, run, answer
  * 	server_stream.c  notifications
+ * 	server_late.c    answers that take time
  */
 #ifndef CTL_SERVER_PRIV_H
 #define CTL_SERVER_PRIV_H
@@ -30,6 +31,7 @@
 #define CTL_FLUSH_BURST	   (1024 * 1024) /* Written to one client before others have their turn. */
 #define CTL_CALLS_PER_TURN 16
 #define CTL_MAX_STREAMS	   16 /* Of one client. */
+#define CTL_MAX_LATES	   16 /* Of one client. */
 #define CTL_MAX_HELD_FDS   64 /* Received and not yet taken, all clients together. */
 #define CTL_MAX_IN	   (64u * 1024 * 1024)	/* Unfinished messages, all clients together. */
 #define CTL_MAX_OUT	   (128u * 1024 * 1024) /* Unsent answers, all clients together. */
@@ -55,6 +57,7 @@ struct ctl_bound {
 struct ctl_conn;
 TAILQ_HEAD(ctl_conns, ctl_conn);
 TAILQ_HEAD(ctl_streams, ctl_stream);
+TAILQ_HEAD(ctl_lates, ctl_late);
 
 struct ctl_server {
 	struct event_base *base;
@@ -95,6 +98,8 @@ struct ctl_conn {
 	struct evbuffer *out;
 	struct ctl_streams streams;
 	unsigned n_streams;
+	struct ctl_lates lates;
+	unsigned n_lates;
 	bool pending; /* 'in' may hold whole messages that wait for their turn. */
 	bool eof;     /* The client sends no more. */
 	bool closing; /* Ends as soon as 'out' is sent. */
@@ -108,6 +113,7 @@ struct ctl_call {
 	int fds[JSONRPC_MAX_FDS]; /* -1: taken */
 	unsigned n_fds;
 	struct evbuffer *early; /* What its streams say before the answer. */
+	struct ctl_late *late;	/* It will be answered by this. */
 };
 
 struct ctl_stream {
@@ -118,6 +124,14 @@ struct ctl_stream {
 	json_t *id;
 	uint64_t lost; /* Not yet told. */
 	void (*on_close)(void *arg);
+	void *arg;
+};
+
+struct ctl_late {
+	TAILQ_ENTRY(ctl_late) link;
+	struct ctl_conn *conn;
+	json_t *id;
+	void (*on_gone)(void *arg);
 	void *arg;
 };
 
@@ -168,5 +182,11 @@ void ctl_stream_answered(struct ctl_call *call, bool keep);
 void ctl_stream_drained(struct ctl_conn *conn);
 /* Ends all, silently. */
 void ctl_stream_drop(struct ctl_conn *conn);
+
+/* server_late.c */
+/* The call is answered after all. */
+void ctl_late_forget(struct ctl_call *call);
+/* Nobody is there any more. */
+void ctl_late_drop(struct ctl_conn *conn);
 
 #endif

@@ -10,14 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_SPECS 128
+#define MAX_SPECS 192
 
 static const struct ctl_spec *const groups[] = {
 	ctl_spec_switches,    ctl_spec_ports,	   ctl_spec_tenants,  ctl_spec_cores,
 	ctl_spec_macs,	      ctl_spec_flows,	   ctl_spec_groups,   ctl_spec_traces,
 	ctl_spec_controllers, ctl_spec_configs,	   ctl_spec_captures, ctl_spec_views,
 	ctl_spec_vteps,	      ctl_spec_conntracks, ctl_spec_zones,    ctl_spec_queues,
-	ctl_spec_nics,
+	ctl_spec_nics,	      ctl_spec_vms,	   ctl_spec_disks,
 };
 
 /* Filled once from the constant groups and never changed again. */
@@ -48,6 +48,13 @@ const struct ctl_spec *ctl_spec_find(const char *noun, const char *verb)
 			return spec;
 	}
 	return NULL;
+}
+
+const struct ctl_spec *ctl_spec_removes(const char *noun)
+{
+	const struct ctl_spec *spec = ctl_spec_find(noun, "remove");
+
+	return spec != NULL ? spec : ctl_spec_find(noun, "delete");
 }
 
 bool ctl_spec_is_alone(const char *noun)

@@ -26,7 +26,8 @@ enum ctl_type {
 	CTL_FLAG,     /* --x, --no-x; JSON boolean */
 	CTL_ONOFF,    /* "--x on|off"; JSON boolean */
 	CTL_UINT,     /* integer in [min,max] ("0x.." too) */
-	CTL_SIZE,     /* "10M": bytes, JSON integer; suffixes k M G (1000) and Ki Mi Gi */
+	CTL_SIZE,     /* "10M": bytes, JSON integer; suffixes k M G (1000) and Ki Mi Gi; of memory
+			 (CTL_BINARY) both mean the latter */
 	CTL_RATE,     /* "100M": bits per second, JSON integer */
 	CTL_DURATION, /* "60s" "5m" "2h" "1d" "250ms": JSON integer, milliseconds */
 	CTL_MICROS,   /* the same words and "50us": JSON integer, microseconds */
@@ -44,14 +45,16 @@ enum ctl_type {
 /* What a CTL_STR, or each item of a CTL_LIST, must look like besides. */
 enum ctl_form {
 	CTL_FORM_ANY,
-	CTL_FORM_NAME,	      /* as CTL_NAME */
-	CTL_FORM_IFNAME,      /* a Linux interface: 1 to 15 bytes, no '/' or white space */
-	CTL_FORM_PATH,	      /* absolute, fits a unix socket's address */
-	CTL_FORM_CIDR,	      /* "10.0.0.1/24" or "fd00::1/64" */
-	CTL_FORM_VLAN,	      /* "1" to "4094" */
-	CTL_FORM_TENANT_VLAN, /* "blue=100" */
-	CTL_FORM_ENDPOINT,    /* "127.0.0.1:9464", "[::1]:9464" or "off" */
-	CTL_FORM_RING,	      /* "10x100M": ten files of 100 MB; see ctl_ring_parse() */
+	CTL_FORM_NAME,	       /* as CTL_NAME */
+	CTL_FORM_IFNAME,       /* a Linux interface: 1 to 15 bytes, no '/' or white space */
+	CTL_FORM_PATH,	       /* absolute, fits a unix socket's address */
+	CTL_FORM_FILE,	       /* a file for the daemon to open: the tool makes the path absolute */
+	CTL_FORM_FILE_OPTIONS, /* the same, with ",key=value" behind it */
+	CTL_FORM_CIDR,	       /* "10.0.0.1/24" or "fd00::1/64" */
+	CTL_FORM_VLAN,	       /* "1" to "4094" */
+	CTL_FORM_TENANT_VLAN,  /* "blue=100" */
+	CTL_FORM_ENDPOINT,     /* "127.0.0.1:9464", "[::1]:9464" or "off" */
+	CTL_FORM_RING,	       /* "10x100M": ten files of 100 MB; see ctl_ring_parse() */
 };
 
 /* Flags of an argument. */
@@ -60,6 +63,8 @@ enum ctl_form {
 #define CTL_REST     (1u << 2) /* positional that takes all the rest; JSON array of strings */
 #define CTL_DEVICE   (1u << 3) /* 'set' cannot change it: the object must be removed and added */
 #define CTL_OR	     (1u << 4) /* positional number: any other word is the next positional's */
+#define CTL_WHOLE    (1u << 5) /* of a CTL_LIST: items may have commas, each is given by itself */
+#define CTL_BINARY   (1u << 6) /* of a CTL_SIZE: k M G T are powers of 1024, as Ki Mi Gi Ti */
 
 struct ctl_arg {
 	const char *name; /* "take-address" */
@@ -145,6 +150,8 @@ const struct ctl_spec *ctl_specs(void);
 const struct ctl_spec *ctl_spec_find(const char *noun, const char *verb);
 /* Has the noun one command, whose verb nobody writes? */
 bool ctl_spec_is_alone(const char *noun);
+/* The command that takes a noun's objects away: its "remove" or "delete"; NULL when none. */
+const struct ctl_spec *ctl_spec_removes(const char *noun);
 /* What a noun alone means, or NULL. */
 const struct ctl_spec *ctl_spec_default(const char *noun);
 /* The command whose 'kind' is this ("port" -> port add); NULL when none. */

@@ -3,6 +3,8 @@
  * Commands on the NICs of guests on VMBus, which are ports of kind vmbus; see spec.h.
  */
 #include "ctl/spec_nic.h"
+
+#include "ctl/spec_frame.h"
 #include "ctl/spec_priv.h"
 
 #define NIC_ARG                                                                                    \
@@ -10,6 +12,34 @@
 		.name = "name", .type = CTL_NAME, .flags = CTL_POS | CTL_REQUIRED,                 \
 		.complete = "nic", .help = "the NIC's port"                                        \
 	}
+
+/* A NIC of a VM; its port's name is its own. */
+static const struct ctl_arg add_args[] = {
+	{.name = "name",
+	 .type = CTL_NAME,
+	 .flags = CTL_POS | CTL_REQUIRED,
+	 .metavar = "VM/NIC",
+	 .help = "the VM and the name that the NIC gets"},
+	{.name = "switch",
+	 .type = CTL_NAME,
+	 .flags = CTL_REQUIRED,
+	 .complete = "switch",
+	 .help = "the switch it is on"},
+	CTL_PORT_OPTIONS,
+	CTL_NIC_OPTIONS,
+	{.name = "queues",
+	 .type = CTL_UINT,
+	 .min = 1,
+	 .max = 64,
+	 .metavar = "N",
+	 .help = "channels that the guest may open",
+	 .def = "8"},
+	{.name = "offloads",
+	 .type = CTL_ONOFF,
+	 .help = "offer the guest checksums and segmentation",
+	 .def = "on"},
+	{0},
+};
 
 static const struct ctl_arg set_args[] = {
 	NIC_ARG,
@@ -55,6 +85,7 @@ static const struct ctl_col list_cols[] = {
 	{"guest", "GUEST", CTL_LEFT, CTL_AS_IS, false},
 	{"link", "LINK", CTL_LEFT, CTL_AS_IS, false},
 	{"mac", "MAC", CTL_LEFT, CTL_AS_IS, false},
+	{"ips", "ADDRESSES", CTL_LEFT, CTL_AS_IS, false},
 	{"mtu", "MTU", CTL_RIGHT, CTL_AS_IS, false},
 	{"channels", "CHANNELS", CTL_LEFT, CTL_AS_IS, false},
 	{"nvsp", "NVSP", CTL_LEFT, CTL_AS_IS, false},
@@ -131,6 +162,27 @@ static const struct ctl_part show_parts[] = {{"channel_list", "channels", channe
 const struct ctl_spec ctl_spec_nics[] = {
 	{
 		.noun = "nic",
+		.verb = "add",
+		.summary = "Add a NIC to a VM",
+		.description = "It is a port of kind vmbus named VM/NIC, and whatever takes a port "
+			       "takes it. A VM that runs sees it come.",
+		.examples = (const char *const[]){"vswitchctl nic add web1/nic1 --switch lan0",
+						  "vswitchctl nic add web1/back --switch lan1 "
+						  "--tenant blue --vlan 20 --queues 4",
+						  NULL},
+		.args = add_args,
+		.flags = CTL_CHANGES,
+	},
+	{
+		.noun = "nic",
+		.verb = "remove",
+		.summary = "Take a NIC from a VM",
+		.examples = (const char *const[]){"vswitchctl nic remove web1/nic1", NULL},
+		.args = show_args,
+		.flags = CTL_CHANGES,
+	},
+	{
+		.noun = "nic",
 		.verb = "list",
 		.summary = "List the NICs of guests on VMBus",
 		.description = "Each is a port of kind vmbus; 'port list' shows it among the "
@@ -142,7 +194,9 @@ const struct ctl_spec ctl_spec_nics[] = {
 		.rows = "nics",
 		.flags = CTL_WATCH | CTL_DEFAULT,
 		.answer = "{\"nics\": [{\"name\", \"switch\", \"guest\": running, starting, silent "
-			  "(a worker, but no driver), away or waiting, \"link\", \"mac\", \"mtu\", "
+			  "(a worker, but no driver), away or waiting, \"link\", \"mac\", \"ips\": "
+			  "[..], "
+			  "\"mtu\", "
 			  "\"channels\": open of configured, \"nvsp\", \"rx_packets\", "
 			  "\"tx_packets\", \"drops\", \"faults\", \"worker\", \"note\"}]}",
 	},

@@ -12,7 +12,7 @@ extern const struct ctl_spec ctl_spec_switches[], ctl_spec_ports[], ctl_spec_ten
 	ctl_spec_cores[], ctl_spec_macs[], ctl_spec_flows[], ctl_spec_groups[],
 	ctl_spec_controllers[], ctl_spec_configs[], ctl_spec_captures[], ctl_spec_traces[],
 	ctl_spec_views[], ctl_spec_vteps[], ctl_spec_conntracks[], ctl_spec_zones[],
-	ctl_spec_queues[], ctl_spec_nics[];
+	ctl_spec_queues[], ctl_spec_nics[], ctl_spec_vms[], ctl_spec_disks[];
 
 /* Arguments that many commands have: which switch or port, or all of them. */
 #define CTL_NAMED(arg, what, more, text)                                                           \
@@ -52,9 +52,12 @@ bool ctl_is_name(const char *text);
 
 /* Numbers with units.  0 or -EINVAL; 'ret' in bytes, bits a second, microseconds. */
 int ctl_size_parse(const char *text, int64_t *ret);
+/* The same where k, M, G and T are powers of 1024 too (CTL_BINARY). */
+int ctl_binary_size_parse(const char *text, int64_t *ret);
 int ctl_rate_parse(const char *text, int64_t *ret);
 int ctl_time_parse(const char *text, bool *ret_bare, int64_t *ret_us);
 void ctl_size_format(int64_t value, char *buf, size_t size);
+void ctl_binary_size_format(int64_t value, char *buf, size_t size);
 void ctl_rate_format(int64_t value, char *buf, size_t size);
 void ctl_time_format(int64_t us, char *buf, size_t size);
 

@@ -43,6 +43,30 @@ static const struct unit size_units[] = {
 	{0},
 };
 
+static const struct unit binary_units[] = {
+	{"Ti", KI *KI *KI *KI},
+	{"Gi", KI *KI *KI},
+	{"Mi", KI *KI},
+	{"Ki", KI},
+	{"", 1},
+	{"T", KI *KI *KI *KI},
+	{"G", KI *KI *KI},
+	{"M", KI *KI},
+	{"K", KI},
+	{"k", KI},
+	{"TB", KI *KI *KI *KI},
+	{"GB", KI *KI *KI},
+	{"MB", KI *KI},
+	{"KB", KI},
+	{"kB", KI},
+	{"TiB", KI *KI *KI *KI},
+	{"GiB", KI *KI *KI},
+	{"MiB", KI *KI},
+	{"KiB", KI},
+	{"B", 1},
+	{0},
+};
+
 static const struct unit rate_units[] = {
 	{"T", K *K *K *K}, {"G", K *K *K}, {"M", K *K},	   {"k", K},	      {"", 1}, {"K", K},
 	{"bit", 1},	   {"kbit", K},	   {"Mbit", K *K}, {"Gbit", K *K *K}, {0},
@@ -53,23 +77,28 @@ static const struct unit time_units[] = {
 	{"ms", K},	     {"us", 1},		 {"", K *K},	   {0},
 };
 
-/* The fraction's digits count down from a tenth of the unit; what is below one is not exact and
- * refused. */
+/* The fraction is counted exactly, as a share of the unit; what is below one is refused. */
 static int add_fraction(const char **text, int64_t factor, int64_t *value)
 {
 	const char *p = *text + 1;
+	int64_t share = 0, whole = 1;
 
 	if (*p < '0' || *p > '9')
 		return -EINVAL;
 	for (; *p >= '0' && *p <= '9'; p++) {
-		if (*p == '0' && factor % 10 != 0)
-			continue;
-		if (factor % 10 != 0)
+		size_t n_zeros = strspn(p, "0");
+
+		if (n_zeros != 0 && n_zeros == strspn(p, "0123456789")) {
+			p += n_zeros; /* at the end they say nothing, however many */
+			break;
+		}
+		if (__builtin_mul_overflow(whole, 10, &whole))
 			return -EINVAL;
-		factor /= 10;
-		if (__builtin_add_overflow(*value, (*p - '0') * factor, value))
-			return -EINVAL;
+		share = share * 10 + (*p - '0');
 	}
+	if (__builtin_mul_overflow(share, factor, &share) || share % whole != 0 ||
+	    __builtin_add_overflow(*value, share / whole, value))
+		return -EINVAL;
 	*text = p;
 	return 0;
 }
@@ -125,6 +154,13 @@ int ctl_size_parse(const char *text, int64_t *ret)
 	return parse(text, size_units, &unit, ret);
 }
 
+int ctl_binary_size_parse(const char *text, int64_t *ret)
+{
+	const char *unit;
+
+	return parse(text, binary_units, &unit, ret);
+}
+
 int ctl_rate_parse(const char *text, int64_t *ret)
 {
 	const char *unit;
@@ -145,6 +181,11 @@ int ctl_time_parse(const char *text, bool *ret_bare, int64_t *ret_us)
 void ctl_size_format(int64_t value, char *buf, size_t size)
 {
 	format(value, size_units, buf, size);
+}
+
+void ctl_binary_size_format(int64_t value, char *buf, size_t size)
+{
+	format(value, binary_units, buf, size);
 }
 
 void ctl_rate_format(int64_t value, char *buf, size_t size)

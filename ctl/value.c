@@ -116,7 +116,10 @@ static int parse_units(const struct ctl_arg *arg, const char *word, json_t **ret
 	bool bare = false;
 	int64_t value = 0;
 
-	if (arg->type == CTL_SIZE && ctl_size_parse(word, &value) != 0)
+	if (arg->type == CTL_SIZE && (arg->flags & CTL_BINARY) != 0) {
+		if (ctl_binary_size_parse(word, &value) != 0)
+			return refuse(arg, err, word, "a size, such as 256M or 4G");
+	} else if (arg->type == CTL_SIZE && ctl_size_parse(word, &value) != 0)
 		return refuse(arg, err, word, "a size, such as 10M or 64Ki");
 	if (arg->type == CTL_RATE && ctl_rate_parse(word, &value) != 0)
 		return refuse(arg, err, word, "a rate in bits a second, such as 100M");
@@ -152,12 +155,18 @@ static int parse_string(const struct ctl_arg *arg, const char *word, size_t n, j
 	return *ret != NULL ? 0 : refuse(arg, err, "...", "UTF-8");
 }
 
+/* Does a comma end an item? */
+static bool splits(const struct ctl_arg *arg)
+{
+	return arg->type == CTL_LIST && (arg->flags & CTL_WHOLE) == 0;
+}
+
 static int parse_list(const struct ctl_arg *arg, const char *word, json_t **ret, struct err *err)
 {
 	json_t *list = json_array(), *item;
 
 	for (const char *p = word;; p++) {
-		size_t n = arg->type == CTL_LIST ? strcspn(p, ",") : strlen(p);
+		size_t n = splits(arg) ? strcspn(p, ",") : strlen(p);
 
 		if (parse_string(arg, p, n, &item, err) != 0) {
 			json_decref(list);
@@ -335,7 +344,7 @@ static int check_item(const struct ctl_arg *arg, const json_t *item, json_t **re
 	char label[CTL_LABEL_SIZE];
 	const char *text = json_string_value(item);
 
-	if (arg->type == CTL_LIST && text != NULL && strchr(text, ',') != NULL)
+	if (splits(arg) && text != NULL && strchr(text, ',') != NULL)
 		return err_set(err, -EINVAL, "usage", "%s: an item has a comma",
 			       ctl_arg_label(arg, label));
 	return check_string(arg, item, ret, err);
@@ -423,7 +432,10 @@ char *ctl_value_format(const struct ctl_arg *arg, const json_t *value)
 		snprintf(buf, sizeof(buf), "%" PRId64, n);
 		break;
 	case CTL_SIZE:
-		ctl_size_format(n, buf, sizeof(buf));
+		if ((arg->flags & CTL_BINARY) != 0)
+			ctl_binary_size_format(n, buf, sizeof(buf));
+		else
+			ctl_size_format(n, buf, sizeof(buf));
 		break;
 	case CTL_RATE:
 		ctl_rate_format(n, buf, sizeof(buf));

@@ -144,6 +144,7 @@ static bool find_pvh(const void *notes, size_t size, uint64_t align, uint64_t *r
 		uint32_t name_size = rd_le32(&rd), value_size = rd_le32(&rd), type = rd_le32(&rd);
 		const uint8_t *name = rd_bytes(&rd, name_size);
 		struct rd value;
+		uint64_t entry;
 
 		skip_padding(&rd, name_size, align);
 		value = rd_sub(&rd, value_size);
@@ -151,8 +152,11 @@ static bool find_pvh(const void *notes, size_t size, uint64_t align, uint64_t *r
 		if (!rd_ok(&rd) || type != XEN_PHYS32_ENTRY || name_size != 4 ||
 		    memcmp(name, "Xen", 4) != 0)
 			continue;
-		*ret_entry = value_size == 4 ? rd_le32(&value) : rd_le64(&value);
-		return rd_ok(&value);
+		entry = rd_le(&value, value_size == 4 ? 4 : 8);
+		if (!rd_ok(&value))
+			return false;
+		*ret_entry = entry;
+		return true;
 	}
 	return false;
 }

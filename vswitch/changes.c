@@ -3,7 +3,7 @@
  * Changes of the configuration that are more than the generic add, set and remove; see changes.h.
  * Each edits the state; whether the result can run is the model's to say (model.c).
  */
-#include "vswitch/changes.h"
+#include "vswitch/changes_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -78,6 +78,15 @@ static int vlan_set(void *ctx, json_t *state, const json_t *params, json_t **ret
 	return 0;
 }
 
+int vs_change_not_a_nic(const char *name, const json_t *body, struct err *err)
+{
+	err_set(err, -EINVAL, "not-a-nic", "port %s is of kind %s, not vmbus", name,
+		param(body, "kind"));
+	err_why(err, "only a port of kind vmbus is the NIC of a guest");
+	err_fix(err, "vswitchctl port set %s; vswitchctl nic list shows the NICs", name);
+	return -EINVAL;
+}
+
 /* A NIC is a port; what is said of it is said of the port, also what 'port set' leaves to those who
  * make the port anew: a guest sees its NIC go and come back, as often as that. */
 static int nic_set(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
@@ -89,13 +98,8 @@ static int nic_set(void *ctx, json_t *state, const json_t *params, json_t **ret_
 
 	if (body == NULL)
 		return conf_refuse_missing(state, "port", name, "", err);
-	if (param(body, "kind") == NULL || strcmp(param(body, "kind"), "vmbus") != 0) {
-		err_set(err, -EINVAL, "not-a-nic", "port %s is of kind %s, not vmbus", name,
-			param(body, "kind"));
-		err_why(err, "only a port of kind vmbus is the NIC of a guest");
-		err_fix(err, "vswitchctl port set %s; vswitchctl nic list shows the NICs", name);
-		return -EINVAL;
-	}
+	if (param(body, "kind") == NULL || strcmp(param(body, "kind"), "vmbus") != 0)
+		return vs_change_not_a_nic(name, body, err);
 	json_object_foreach((json_t *)(uintptr_t)params, key, value) {
 		if (strcmp(key, "name") != 0 && strcmp(key, "default") != 0)
 			json_object_set(body, key, value);
@@ -145,8 +149,7 @@ static unsigned count_where(json_t *state, const char *kind, const char *key, co
 	return n;
 }
 
-/* What belongs to a port goes with it. */
-static void port_gone(json_t *state, const char *name)
+void vs_change_port_gone(json_t *state, const char *name)
 {
 	remove_where(state, "mac", "port", name);
 	remove_where(state, "queue", "port", name);
@@ -159,7 +162,7 @@ static void ports_gone(json_t *state, const char *sw)
 
 	json_object_foreach(ports, name, body) {
 		if (strcmp(param(body, "switch"), sw) == 0)
-			port_gone(state, name);
+			vs_change_port_gone(state, name);
 	}
 }
 
@@ -186,14 +189,14 @@ static int switch_remove(void *ctx, json_t *state, const json_t *params, json_t 
 	return conf_edit_remove(state, "switch", name, err);
 }
 
-static int port_remove(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
-		       struct err *err)
+int vs_change_port_remove(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			  struct err *err)
 {
 	const char *name = param(params, "name");
 	int rc = conf_edit_remove(state, "port", name, err);
 
 	if (rc == 0)
-		port_gone(state, name);
+		vs_change_port_gone(state, name);
 	return rc;
 }
 
@@ -262,7 +265,7 @@ const struct conf_binding vs_changes[] = {
 	{"switch", "remove", switch_remove},
 	{"port", "add", NULL},
 	{"port", "set", NULL},
-	{"port", "remove", port_remove},
+	{"port", "remove", vs_change_port_remove},
 	{"tenant", "add", NULL},
 	{"tenant", "set", NULL},
 	{"tenant", "remove", tenant_remove},
@@ -282,6 +285,13 @@ const struct conf_binding vs_changes[] = {
 	{"controller", "remove", NULL},
 	{"vlan", "set", vlan_set},
 	{"nic", "set", nic_set},
+	{"nic", "add", vs_change_nic_add},
+	{"nic", "remove", vs_change_nic_remove},
+	{"vm", "create", vs_change_vm_create},
+	{"vm", "set", NULL},
+	{"vm", "delete", vs_change_vm_delete},
+	{"disk", "add", vs_change_disk_add},
+	{"disk", "remove", NULL},
 	{"config", "set", NULL},
 	{NULL, NULL, NULL},
 };

@@ -418,6 +418,8 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 		return err_set(err, -EINVAL, "bad-of-port",
 			       "port %s: an OpenFlow number is 1 to %d", name, VS_MAX_OF_PORT);
 	rc = kind_allowed(p, err);
+	if (rc == 0)
+		rc = vs_model_nic_read(m, p, err);
 	if (rc == 0 && vs_body_str(body, "mac") != NULL)
 		rc = unicast_check("port", name, vs_body_str(body, "mac"), &mac, err);
 	if (rc == 0)
@@ -504,9 +506,11 @@ static int allocate(struct vs_model *m)
 	m->queues = calloc(n_of(m->state, "queue"), sizeof(*m->queues));
 	m->zones = calloc(n_of(m->state, "zone"), sizeof(*m->zones));
 	m->cores = calloc(n_of(m->state, "core"), sizeof(*m->cores));
+	m->vms = calloc(n_of(m->state, "vm"), sizeof(*m->vms));
+	m->disks = calloc(n_of(m->state, "disk"), sizeof(*m->disks));
 	return m->switches != NULL && m->tenants != NULL && m->ports != NULL && m->macs != NULL &&
 			       m->controllers != NULL && m->queues != NULL && m->zones != NULL &&
-			       m->cores != NULL
+			       m->cores != NULL && m->vms != NULL && m->disks != NULL
 		       ? 0
 		       : -ENOMEM;
 }
@@ -528,6 +532,10 @@ static int read_all(struct vs_model *m, struct err *err)
 					     json_object_get(json_object_get(m->state, "conntrack"),
 							     "conntrack"),
 					     err);
+	if (rc == 0)
+		rc = read_kind(m, "vm", VS_MAX_VMS, vs_model_vm_read, err);
+	if (rc == 0)
+		rc = read_kind(m, "disk", VS_MAX_DISKS, vs_model_disk_read, err);
 	if (rc == 0)
 		rc = read_kind(m, "port", DP_MAX_PORTS, port_read, err);
 	if (rc == 0)
@@ -576,6 +584,8 @@ int vs_model_create(json_t *state, struct vs_model **ret_model, struct err *err)
 		rc = vs_model_controllers_check(m, err);
 	if (rc == 0)
 		rc = vs_model_queues_check(m, err);
+	if (rc == 0)
+		rc = vs_model_vms_check(m, err);
 	if (rc != 0) {
 		vs_model_destroy(m);
 		return rc;
@@ -599,6 +609,8 @@ void vs_model_destroy(struct vs_model *m)
 	free(m->controllers);
 	free(m->queues);
 	free(m->zones);
+	free(m->vms);
+	free(m->disks);
 	free(m->cores);
 	json_decref(m->state);
 	free(m);

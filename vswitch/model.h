@@ -28,6 +28,16 @@
 #define VS_MAX_AUX	   8
 #define VS_MAX_QUEUES	   16384
 #define VS_MAX_ZONES	   4096
+#define VS_MAX_VMS	   1024
+#define VS_MAX_VM_ID	   65535
+#define VS_MAX_VM_NICS	   8
+#define VS_MAX_VM_DISKS	   64
+#define VS_MAX_DISKS	   4096
+/* Bytes of names, with the byte 0: a NIC's port, "VM/NIC", is a port's name too. */
+#define VS_VM_NAME_SIZE 41
+#define VS_VM_PART_SIZE 23
+/* Users of VMs' processes: this and the VM's id. */
+#define VS_VM_FIRST_UID 0x70000000u
 /* Ports have OpenFlow numbers from 1 to this: those above are OpenFlow's own in 16 bits. */
 #define VS_MAX_OF_PORT 65279
 
@@ -81,6 +91,35 @@ struct vs_controller {
 	unsigned n_aux;		     /* auxiliary connections */
 };
 
+enum vs_restart { VS_RESTART_NEVER, VS_RESTART_ON_FAILURE, VS_RESTART_ALWAYS };
+
+/* A virtual machine; what runs of it is vm.h's. */
+struct vs_vm {
+	const char *name;
+	const json_t *body; /* as configured */
+	uint32_t id;
+	const char *kernel, *initrd, *cmdline; /* 'initrd' may be NULL */
+	uint64_t memory, memory_min, memory_max;
+	unsigned memory_buffer, memory_priority; /* percent; 0 to 100 */
+	unsigned processors;
+	const char *cpu, *face, *on_crash;
+	bool nested, autostart;
+	enum vs_restart restart;
+	unsigned n_nics, n_disks;
+};
+
+struct vs_disk {
+	const char *name; /* of the object: "web1/root" */
+	const char *own;  /* "root" */
+	const struct vs_vm *vm;
+	const json_t *body;
+	const char *path;
+	const char *format; /* "raw", "iso", "qcow2", "vhd" or "vhdx" */
+	const char *cache;  /* "safe", "direct" or "unsafe" */
+	bool readonly;
+	unsigned lun;
+};
+
 /* One tenant of an uplink that several share. */
 struct vs_tenant_vlan {
 	const struct vs_tenant *tenant;
@@ -111,6 +150,8 @@ struct vs_port {
 	struct vs_tenant_vlan *shared; /* NULL: the uplink is one tenant's */
 	unsigned n_shared;
 	struct vs_overlay *overlay; /* of a VTEP and a tunnel port; else NULL */
+	const struct vs_vm *vm;	    /* whose NIC it is, of kind vmbus; NULL: no VM's of ours */
+	const char *nic;	    /* then its name there: "nic0" of "web1/nic0" */
 };
 
 static inline bool vs_is_tunnel(const struct vs_port *p)
@@ -169,9 +210,11 @@ struct vs_model {
 	struct vs_controller *controllers;
 	struct vs_queue *queues; /* by port, in the order of 'ports', and number */
 	struct vs_zone *zones;
+	struct vs_vm *vms;
+	struct vs_disk *disks;
 	struct vs_conntrack conntrack;
 	unsigned *cores;
-	unsigned n_zones;
+	unsigned n_zones, n_vms, n_disks;
 	unsigned n_switches, n_tenants, n_ports, n_macs, n_controllers, n_queues, n_cores;
 	uint32_t mac_age_s; /* 0: default */
 	uint32_t max_sleep_us;
@@ -187,6 +230,17 @@ void vs_model_destroy(struct vs_model *model);
 const struct vs_port *vs_model_port(const struct vs_model *model, const char *name);
 const struct vs_switch *vs_model_switch(const struct vs_model *model, const char *name);
 const struct vs_tenant *vs_model_tenant(const struct vs_model *model, const char *name);
+
+const struct vs_vm *vs_model_vm(const struct vs_model *model, const char *name);
+const struct vs_disk *vs_model_disk(const struct vs_model *model, const char *name);
+
+/* May a VM be called so?  -EINVAL with the reason. */
+int vs_vm_name_check(const char *name, struct err *err);
+/* "VM/PART": where the part begins; NULL: no such name. */
+const char *vs_vm_part(const char *name);
+/* What an image is by its file's name: "iso", "qcow2", "vhd", "vhdx", else "raw". */
+const char *vs_disk_format_of(const char *path);
+const char *vs_restart_name(enum vs_restart restart);
 
 const char *vs_switch_type_name(enum vs_switch_type type);
 const char *vs_port_kind_name(enum vs_port_kind kind);

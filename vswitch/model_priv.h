@@ -23,6 +23,12 @@ int vs_model_queues_check(struct vs_model *m, struct err *err);
 /* model_conntrack.c: a zone, whose switch and tenant are read; what 'conntrack set' says. */
 int vs_model_zone_read(struct vs_model *m, const char *name, const json_t *body, struct err *err);
 int vs_model_conntrack_read(struct vs_model *m, const json_t *body, struct err *err);
+/* model_vm.c: a VM; a disk, whose VM is read; a port that is read: is it a VM's NIC, and may be? */
+int vs_model_vm_read(struct vs_model *m, const char *name, const json_t *body, struct err *err);
+int vs_model_disk_read(struct vs_model *m, const char *name, const json_t *body, struct err *err);
+int vs_model_nic_read(struct vs_model *m, struct vs_port *p, struct err *err);
+/* No two VMs have one id, no two disks of a VM one place or file. */
+int vs_model_vms_check(const struct vs_model *m, struct err *err);
 /* "00000000deadbeef", with or without "0x": not 0. */
 int vs_datapath_id_parse(const char *text, uint64_t *ret_id);
 

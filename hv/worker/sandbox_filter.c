@@ -279,7 +279,10 @@ static int add_threads(scmp_filter_ctx filter)
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(prctl), 1,
 				      SCMP_A0_32(SCMP_CMP_EQ, PR_SET_NAME));
-	/* fstat() of newer C libraries. */
+	/* fstat() of newer C libraries is one without a path. */
+	if (rc == 0)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), CALL(newfstatat), 1,
+				      SCMP_A3_32(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, 0));
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(newfstatat), 1,
 				      SCMP_A3_32(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));

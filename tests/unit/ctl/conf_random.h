@@ -72,6 +72,12 @@ static inline json_t *random_form(struct random *r, enum ctl_form form)
 		return json_string(random_below(r, 2) ? "eth0" : "a-b'c\"#");
 	case CTL_FORM_PATH:
 		return json_string(random_below(r, 2) ? "/run/x.sock" : "/tmp/with space/'quote'");
+	case CTL_FORM_FILE:
+		return json_string(random_below(r, 2) ? "/boot/vmlinuz"
+						      : "/srv/with 'quote', comma");
+	case CTL_FORM_FILE_OPTIONS:
+		return json_string(random_below(r, 2) ? "/srv/a.img"
+						      : "/srv/a.img,name=b,readonly");
 	case CTL_FORM_CIDR:
 		snprintf(text, sizeof(text), "10.%u.0.1/%u", random_below(r, 256),
 			 random_below(r, 33));

@@ -41,6 +41,7 @@ const struct ctl_spec fix_specs[] = {
 	{.noun = "thing", .verb = "list", .summary = "List", .args = no_args},
 	{.noun = "thing", .verb = "fail", .summary = "Fail", .args = no_args},
 	{.noun = "thing", .verb = "mute", .summary = "Fail without words", .args = no_args},
+	{.noun = "thing", .verb = "wait", .summary = "Answer later", .args = thing_args},
 	{.noun = "blob", .verb = "get", .summary = "Get", .args = number_args},
 	{.noun = "nap", .verb = "take", .summary = "Sleep", .args = number_args},
 	{.noun = "out", .verb = "write", .summary = "Write", .args = text_args},
@@ -104,6 +105,63 @@ static int thing_fail(void *ctx, struct ctl_call *call, const json_t *params, js
 	return err_set(err, -ENOSPC, "full", "cut in a character: %.20s",
 		       "x\303\244\303\244\303\244\303\244\303\244\303\244\303\244\303\244\303\244"
 		       "\303\244");
+}
+
+struct waiting {
+	struct ctl_late *late;
+	struct event *timer;
+	struct fix *fix;
+	char name[32];
+};
+
+static void waited(evutil_socket_t fd, short what, void *arg)
+{
+	struct waiting *w = arg;
+	struct err no;
+
+	err_set(&no, -ETIMEDOUT, "too-late", "%s came too late", w->name);
+	if (strcmp(w->name, "late") == 0)
+		ctl_late_fail(w->late, &no);
+	else
+		ctl_late_answer(w->late, json_pack("{s:s}", "name", w->name));
+	event_free(w->timer);
+	free(w);
+}
+
+static void waiter_gone(void *arg)
+{
+	struct waiting *w = arg;
+
+	w->fix->n_closed++;
+	w->late = NULL;
+}
+
+/* "refused" fails after it deferred; "result" has its result at once. */
+static int thing_wait(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
+		      struct err *err)
+{
+	const char *name = json_string_value(json_object_get(params, "name"));
+	const struct timeval tv = {.tv_usec = 100000};
+	struct waiting *w;
+
+	if (strcmp(name, "refused") == 0 || strcmp(name, "result") == 0) {
+		assert_non_null(ctl_call_defer(call, NULL, NULL));
+		*ret = json_pack("{s:s}", "name", name);
+		return strcmp(name, "result") == 0 ? 0 : err_set(err, -EBUSY, "busy", "busy");
+	}
+	w = calloc(1, sizeof(*w));
+	assert_non_null(w);
+	w->fix = ctx;
+	snprintf(w->name, sizeof(w->name), "%s", name);
+	w->late = ctl_call_defer(call, waiter_gone, w);
+	w->timer = evtimer_new(w->fix->base, waited, w);
+	if (w->late == NULL) {
+		event_free(w->timer);
+		free(w);
+		return err_set(err, -EBUSY, "too-many", "too many wait");
+	}
+	evtimer_add(w->timer, &tv);
+	return 0;
 }
 
 static int thing_mute(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
@@ -285,14 +343,23 @@ static int server_stats(void *ctx, struct ctl_call *call, const json_t *params, 
 }
 
 const struct ctl_binding fix_bindings[] = {
-	{"thing", "add", thing_add},	   {"thing", "list", thing_list},
-	{"thing", "fail", thing_fail},	   {"thing", "mute", thing_mute},
-	{"blob", "get", blob_get},	   {"nap", "take", nap_take},
-	{"out", "write", out_write},	   {"out", "ignore", thing_list},
-	{"who", "show", who_show},	   {"tick", "watch", tick_watch},
-	{"tick", "later", tick_later},	   {"tick", "refuse", tick_refuse},
-	{"tick", "end", tick_end},	   {"tick", "closed", tick_closed},
-	{"server", "stats", server_stats}, {NULL, NULL, NULL},
+	{"thing", "add", thing_add},
+	{"thing", "list", thing_list},
+	{"thing", "fail", thing_fail},
+	{"thing", "mute", thing_mute},
+	{"thing", "wait", thing_wait},
+	{"blob", "get", blob_get},
+	{"nap", "take", nap_take},
+	{"out", "write", out_write},
+	{"out", "ignore", thing_list},
+	{"who", "show", who_show},
+	{"tick", "watch", tick_watch},
+	{"tick", "later", tick_later},
+	{"tick", "refuse", tick_refuse},
+	{"tick", "end", tick_end},
+	{"tick", "closed", tick_closed},
+	{"server", "stats", server_stats},
+	{NULL, NULL, NULL},
 };
 
 /* The thread */

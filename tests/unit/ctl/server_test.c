@@ -45,6 +45,74 @@ static void call_gets_its_result(void **state)
 	fix_stop(&fix);
 }
 
+static void answer_that_takes_time_lets_others_pass(void **state)
+{
+	static const char *const names[] = {"slow", "late", "refused", "result"};
+	struct fix fix;
+	struct raw raw;
+
+	fix_start(&fix, NULL);
+	raw_open(&raw, fix.path);
+	for (int i = 0; i < 4; i++) {
+		char text[200];
+
+		snprintf(text, sizeof(text),
+			 "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"thing.wait\",\"params\":"
+			 "{\"name\":\"%s\"}}\n",
+			 i, names[i]);
+		assert_true(raw_text(&raw, text));
+	}
+	/* Whoever sends no more still gets what it waits for. */
+	shutdown(raw.fd, SHUT_WR);
+	for (int i = 0; i < 4; i++) {
+		static const int order[] = {2, 3, 0, 1};
+		json_t *line = raw_line(&raw);
+		const json_t *error = json_object_get(line, "error");
+
+		assert_int_equal(json_integer_value(json_object_get(line, "id")), order[i]);
+		assert_int_equal(error != NULL, order[i] == 1 || order[i] == 2);
+		if (order[i] == 1)
+			expect_text(json_object_get(error, "data"), "slug", "too-late");
+		if (error == NULL)
+			expect_text(json_object_get(line, "result"), "name", names[order[i]]);
+		json_decref(line);
+	}
+	raw_expect_end(&raw);
+	raw_close(&raw);
+	fix_stop(&fix);
+}
+
+static void too_many_waits_are_refused_and_a_client_that_goes_is_forgotten(void **state)
+{
+	struct ctl_client *client;
+	unsigned n_refused = 0;
+	struct fix fix;
+	struct raw raw;
+
+	fix_start(&fix, NULL);
+	raw_open(&raw, fix.path);
+	for (int i = 0; i < 17; i++)
+		assert_true(raw_text(&raw, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"thing."
+					   "wait\",\"params\":{\"name\":\"x\"}}\n"));
+	for (int i = 0; i < 17; i++) {
+		json_t *line = raw_line(&raw);
+
+		n_refused += json_object_get(line, "error") != NULL;
+		json_decref(line);
+	}
+	assert_int_equal(n_refused, 1);
+	/* Bytes that are no message end the connection with a call still waiting. */
+	assert_true(raw_text(&raw, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"thing.wait\","
+				   "\"params\":{\"name\":\"x\"}}\nnonsense\n"));
+	raw_expect_error(&raw, -32700, "parse-error");
+	raw_expect_end(&raw);
+	raw_close(&raw);
+	client = fix_client(&fix);
+	assert_int_equal(fix_call_integer(client, "tick.closed", "closed"), 1);
+	ctl_client_close(client);
+	fix_stop(&fix);
+}
+
 static void refusal_arrives_with_all_its_words(void **state)
 {
 	json_t *params = json_pack("{s:s}", "name", "taken");
@@ -533,6 +601,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(call_gets_its_result),
+		cmocka_unit_test(answer_that_takes_time_lets_others_pass),
+		cmocka_unit_test(too_many_waits_are_refused_and_a_client_that_goes_is_forgotten),
 		cmocka_unit_test(refusal_arrives_with_all_its_words),
 		cmocka_unit_test(failure_with_broken_or_no_words_is_answered),
 		cmocka_unit_test(parameters_are_checked_against_the_table),

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Inside the changes of the configuration: changes.c has the switch's, changes_vm.c those of VMs.
+ * All are conf_change_fn (conf.h) unless said otherwise.
+ */
+#ifndef VSWITCH_CHANGES_PRIV_H
+#define VSWITCH_CHANGES_PRIV_H
+
+#include "vswitch/changes.h"
+
+/* What belongs to a port goes with it; no conf_change_fn. */
+void vs_change_port_gone(json_t *state, const char *name);
+/* Says that the port of this body is none of kind vmbus; no conf_change_fn.  Returns -EINVAL. */
+int vs_change_not_a_nic(const char *name, const json_t *body, struct err *err);
+int vs_change_port_remove(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			  struct err *err);
+
+int vs_change_vm_create(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			struct err *err);
+int vs_change_vm_delete(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			struct err *err);
+int vs_change_nic_add(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+		      struct err *err);
+int vs_change_nic_remove(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			 struct err *err);
+int vs_change_disk_add(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+		       struct err *err);
+
+#endif

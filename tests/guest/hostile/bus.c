@@ -2,7 +2,7 @@
  *
  * See hostile.h.  All answers are polled for, with a limit in time.
  */
-#include "hostile.h"
+#include "tests/guest/hostile/hostile.h"
 
 #define OS_ID	     0x8100000000000000ull
 #define SINT	     2

@@ -3,7 +3,7 @@
  * VMBus as nobody should have it.  What is sent is mostly right, and wrong in one place: that gets
  * further than noise does.
  */
-#include "hostile.h"
+#include "tests/guest/hostile/hostile.h"
 
 #define KIND_NET  0xf8615163u /* the first bytes of types (GUIDs) */
 #define KIND_SCSI 0xba6163d9u

@@ -2,7 +2,7 @@
  *
  * See hostile.h.
  */
-#include "hostile.h"
+#include "tests/guest/hostile/hostile.h"
 
 #define N_GATES	 256
 #define STUB	 16

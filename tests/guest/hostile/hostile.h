@@ -9,8 +9,8 @@
  *
  * Processors run with interrupts off for ever, and look at SynIC's pages by themselves.
  */
-#ifndef TESTS_GUEST_HOSTILE_H
-#define TESTS_GUEST_HOSTILE_H
+#ifndef TESTS_GUEST_HOSTILE_HOSTILE_H
+#define TESTS_GUEST_HOSTILE_HOSTILE_H
 
 #include <stdbool.h>
 #include <stddef.h>

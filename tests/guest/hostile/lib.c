@@ -2,7 +2,7 @@
  *
  * See hostile.h.
  */
-#include "hostile.h"
+#include "tests/guest/hostile/hostile.h"
 
 #include <stdarg.h>
 

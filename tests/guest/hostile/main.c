@@ -6,7 +6,7 @@
  *
  * Its last line on the serial port is 'hostile: survived ...'.
  */
-#include "hostile.h"
+#include "tests/guest/hostile/hostile.h"
 
 /* [Xen] hvm_start_info: where the command line is. */
 struct start_info {

@@ -3,7 +3,7 @@
  * What a guest can reach without VMBus: MSRs, hypercalls, ports, memory that is none, its own
  * SynIC's pages.
  */
-#include "hostile.h"
+#include "tests/guest/hostile/hostile.h"
 
 #define MSR_FIRST     0x40000000u
 #define MSR_HYPERCALL 0x40000001u

@@ -144,7 +144,7 @@ static void say(struct worker *w, const char *event, const char *name, const cha
 
 static void on_bus_event(void *ctx, const char *text)
 {
-	say(ctx, "fault", NULL, text);
+	say(ctx, "bus", NULL, text);
 }
 
 static const struct machine_ops machine_ops = {

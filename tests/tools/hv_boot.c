@@ -1,51 +1,49 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A machine with nothing on its VMBus: boots a kernel, shows its serial port, and ends as the guest
- * ends.  For tests of hv alone, and for a look at a guest's log.
+ * Boots a kernel in a machine that has no VMBus, and nothing else around it: for whoever works on
+ * hv/.  The serial port is standard output; what the machine cost goes to standard error (--stats).
  *
- * 	hv-boot [-c PROCESSORS] [-m MB] [-f kvm|user] [-t SECONDS] [-r RESETS] [-b TEXT] KERNEL
- * 	        [INITRD [CMDLINE]]
+ *	hv-boot --kernel vmlinuz --initrd initrd --cmdline 'console=ttyS0' --memory 256 --vps 2
  *
- * Standard input is typed.  -b: press the power button when the guest has said so.  Exit status: 0
- * powered off, 1 could not start, 2 crashed, 3 a processor could not go on, 4 one reset more than
- * -r says, 124 out of time.
+ * Ends as a worker does (docs/vmworker.md): 0 the guest switched itself off, 1 could not start, 2
+ * it crashed, 3 a processor could not go on; and 4, the time given was over.
  */
-#include <errno.h>
+#include "ctl/base/clock.h"
+#include "hv/acpi.h"
+#include "hv/board.h"
+#include "hv/boot.h"
+#include "hv/face.h"
+#include "hv/pm.h"
+#include "hv/rtc.h"
+#include "hv/serial.h"
+
 #include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "ctl/base/clock.h"
-#include "hv/boot.h"
-#include "hv/partition.h"
-#include "hv/pm.h"
-#include "hv/rtc.h"
-#include "hv/serial.h"
+enum end { RUNNING = -1, OFF, FAILED, CRASHED, FAULT, LATE };
 
-enum { RUNNING = -1, OFF = 0, FAILED = 1, CRASHED = 2, FAULT = 3, RESET = 4, TIMEOUT = 124 };
+struct options {
+	struct hv_partition_opts partition;
+	struct hv_boot_opts boot;
+	unsigned seconds, pauses;
+	bool stats, reboot;
+};
 
 struct machine {
 	struct hv_partition *partition;
 	struct hv_serial *serial;
 	struct hv_rtc *rtc;
 	struct hv_pm *pm;
-	struct hv_boot_opts boot;
-	uint64_t shown; /* bytes of the serial port */
-	unsigned resets;
-	bool typing;	    /* standard input is not at its end */
-	const char *button; /* press the power button when this was said */
-	size_t said;	    /* bytes of it */
+	uint64_t printed;
 };
 
-struct args {
-	struct hv_partition_opts partition;
-	unsigned time_s;
-};
-
-static int say(const struct err *err)
+static enum end failed(const struct err *err)
 {
 	fprintf(stderr, "hv-boot: %s\n", err->what);
 	if (err->why[0] != '\0')
@@ -55,10 +53,25 @@ static int say(const struct err *err)
 	return FAILED;
 }
 
-static int create(struct machine *m, const struct args *args, struct err *err)
+/* ---- the machine ---- */
+
+static int load(struct machine *m, const struct options *o, struct err *err)
+{
+	const struct hv_memory *memory = hv_partition_memory(m->partition);
+	struct hv_start start;
+	int rc = hv_boot_load(memory, &o->boot, &start, err);
+
+	if (rc == 0)
+		rc = hv_acpi_write(memory, o->partition.n_vps, err);
+	if (rc == 0)
+		hv_partition_set_start(m->partition, &start);
+	return rc;
+}
+
+static int make(struct machine *m, const struct options *o, struct err *err)
 {
 	struct hv_board board;
-	int rc = hv_partition_create(&args->partition, &m->partition, err);
+	int rc = hv_partition_create(&o->partition, &m->partition, err);
 
 	if (rc != 0)
 		return rc;
@@ -68,224 +81,243 @@ static int create(struct machine *m, const struct args *args, struct err *err)
 		rc = hv_rtc_create(&board, &m->rtc, err);
 	if (rc == 0)
 		rc = hv_pm_create(&board, &m->pm, err);
-	return rc;
+	if (rc == 0)
+		rc = load(m, o, err);
+	return rc == 0 ? hv_partition_run(m->partition, err) : rc;
 }
 
-static void destroy(struct machine *m)
-{
-	hv_partition_destroy(m->partition);
-	hv_pm_destroy(m->pm);
-	hv_rtc_destroy(m->rtc);
-	hv_serial_destroy(m->serial);
-}
-
-static int start(struct machine *m, struct err *err)
-{
-	struct hv_start start;
-	int rc = hv_boot_load(hv_partition_memory(m->partition), &m->boot, &start, err);
-
-	if (rc != 0)
-		return rc;
-	hv_partition_set_start(m->partition, &start);
-	return hv_partition_run(m->partition, err);
-}
-
-static int restart(struct machine *m)
+static enum end reset(struct machine *m, const struct options *o)
 {
 	struct err err = {0};
+	int rc = hv_partition_reset(m->partition, &err);
 
-	if (m->resets-- == 0)
-		return RESET;
-	if (hv_partition_reset(m->partition, &err) != 0)
-		return say(&err);
-	hv_mailbox_clear(hv_partition_mailbox(m->partition));
 	hv_serial_reset(m->serial);
 	hv_rtc_reset(m->rtc);
 	hv_pm_reset(m->pm);
-	return start(m, &err) == 0 ? RUNNING : say(&err);
+	if (rc == 0)
+		rc = load(m, o, &err);
+	if (rc == 0)
+		rc = hv_partition_run(m->partition, &err);
+	return rc == 0 ? RUNNING : failed(&err);
 }
 
-/* Good enough for texts whose beginning does not come twice. */
-static void watch(struct machine *m, char c)
+static void end(struct machine *m)
 {
-	if (m->button == NULL)
-		return;
-	m->said = c == m->button[m->said] ? m->said + 1 : c == m->button[0];
-	if (m->button[m->said] != '\0')
-		return;
-	m->button = NULL;
-	hv_pm_button(m->pm);
+	if (m->partition != NULL)
+		hv_partition_pause(m->partition);
+	hv_pm_destroy(m->pm);
+	hv_rtc_destroy(m->rtc);
+	hv_serial_destroy(m->serial);
+	hv_partition_destroy(m->partition);
 }
 
-static void show(struct machine *m)
+/* ---- what it does ---- */
+
+static void print(struct machine *m)
 {
-	char text[4096];
+	char bytes[4096];
 	size_t n;
 
-	while ((n = hv_serial_read(m->serial, &m->shown, text, sizeof(text))) > 0) {
-		if (write(STDOUT_FILENO, text, n) < 0)
+	while ((n = hv_serial_read(m->serial, &m->printed, bytes, sizeof(bytes))) > 0)
+		if (write(STDOUT_FILENO, bytes, n) < 0)
 			return;
-		for (size_t i = 0; i < n; i++)
-			watch(m, text[i]);
-	}
 }
 
-static int crashed(struct machine *m)
+static enum end crashed(struct machine *m)
 {
-	static struct hv_crash crash;
+	struct hv_crash crash;
 
 	hv_partition_crash(m->partition, &crash);
-	fprintf(stderr, "hv-boot: the guest crashed: %llx\n%s\n",
-		(unsigned long long)crash.parameter[0], crash.text);
+	fprintf(stderr, "hv-boot: the guest crashed: %#" PRIx64 " %#" PRIx64 "\n%s\n",
+		crash.parameter[0], crash.parameter[1], crash.text);
 	return CRASHED;
 }
 
-static int take_mail(struct machine *m)
+static enum end take_mail(struct machine *m, const struct options *o)
 {
+	enum end how = RUNNING;
 	struct hv_mail mail;
 
-	if (!hv_mailbox_take(hv_partition_mailbox(m->partition), &mail))
-		return RUNNING;
-	switch (mail.type) {
-	case HV_MAIL_POWEROFF:
-		return OFF;
-	case HV_MAIL_RESET:
-		return restart(m);
-	case HV_MAIL_CRASH:
-		return crashed(m);
-	case HV_MAIL_FAULT:
-		fprintf(stderr, "hv-boot: processor %u: %s\n", mail.vp, mail.text);
-		return FAULT;
-	case HV_MAIL_MESSAGE:
-	case HV_MAIL_SLOT_FREE:
-	case HV_MAIL_SYNIC:
-	case HV_MAIL_N_TYPES:
-	default:
-		return RUNNING; /* nobody is on this VMBus */
+	while (how == RUNNING && hv_mailbox_take(hv_partition_mailbox(m->partition), &mail)) {
+		if (mail.type == HV_MAIL_POWEROFF)
+			how = OFF;
+		else if (mail.type == HV_MAIL_RESET)
+			how = o->reboot ? reset(m, o) : OFF;
+		else if (mail.type == HV_MAIL_CRASH)
+			how = crashed(m);
+		else if (mail.type == HV_MAIL_FAULT)
+			how = (fprintf(stderr, "hv-boot: %s\n", mail.text), FAULT);
+	}
+	return how;
+}
+
+/* --pauses: stops all processors and lets them go on, as often as it can. */
+static void disturb(struct machine *m, unsigned n)
+{
+	struct err err = {0};
+
+	for (unsigned i = 0; i < n; i++) {
+		hv_partition_pause(m->partition);
+		if (hv_partition_run(m->partition, &err) != 0)
+			(void)failed(&err);
 	}
 }
 
-static void type(struct machine *m)
-{
-	char text[256];
-	ssize_t n = read(STDIN_FILENO, text, sizeof(text));
-
-	if (n <= 0)
-		m->typing = false;
-	else
-		(void)hv_serial_write(m->serial, text, (size_t)n);
-}
-
-static int step(struct machine *m, int wait_ms)
+static enum end loop(struct machine *m, const struct options *o)
 {
 	struct pollfd fds[] = {
 		{.fd = hv_mailbox_fd(hv_partition_mailbox(m->partition)), .events = POLLIN},
 		{.fd = hv_serial_fd(m->serial), .events = POLLIN},
 		{.fd = hv_rtc_fd(m->rtc), .events = POLLIN},
-		{.fd = m->typing ? STDIN_FILENO : -1, .events = POLLIN},
 	};
+	uint64_t late = clock_mono_ns() + o->seconds * 1000000000ull;
+	enum end how = RUNNING;
 
-	if (poll(fds, 4, wait_ms) < 0)
-		return errno == EINTR ? RUNNING : FAILED;
-	if (fds[1].revents != 0)
-		show(m);
-	if (fds[2].revents != 0)
-		hv_rtc_expired(m->rtc);
-	if (fds[3].revents != 0)
-		type(m);
-	return fds[0].revents != 0 ? take_mail(m) : RUNNING;
+	while (how == RUNNING) {
+		poll(fds, sizeof(fds) / sizeof(fds[0]), o->pauses > 0 ? 5 : 200);
+		print(m);
+		if (fds[2].revents != 0)
+			hv_rtc_expired(m->rtc);
+		how = take_mail(m, o);
+		disturb(m, o->pauses);
+		if (how == RUNNING && clock_mono_ns() > late)
+			how = LATE;
+	}
+	print(m);
+	return how;
 }
 
-static int run(struct machine *m, const struct args *args)
+/* ---- what it cost ---- */
+
+static uint64_t status_kb(const char *key)
 {
-	uint64_t end = clock_mono_ns() + args->time_s * 1000000000ull;
-	int rc = RUNNING;
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[128];
+	uint64_t kb = 0;
 
-	while (rc == RUNNING)
-		rc = clock_mono_ns() > end ? TIMEOUT : step(m, 200);
-	show(m);
-	return rc;
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, key, strlen(key)) == 0)
+			kb = strtoull(line + strlen(key), NULL, 10);
+	if (f != NULL)
+		fclose(f);
+	return kb;
 }
 
-static void report(const struct machine *m)
+static void print_stats(struct machine *m, uint64_t started)
 {
 	struct hv_partition_stats s;
 
 	hv_partition_stats(m->partition, &s);
-	fprintf(stderr, "hv-boot: face %s, %llu exits: %llu io, %llu mmio, %llu msr, %llu halt\n",
-		hv_partition_face(m->partition), (unsigned long long)s.exits,
-		(unsigned long long)s.exits_pio, (unsigned long long)s.exits_mmio,
-		(unsigned long long)s.exits_msr, (unsigned long long)s.exits_halt);
+	fprintf(stderr,
+		"hv-boot: face %s, %u processors, %.2f s, processors' time %.2f s\n"
+		"hv-boot: exits %" PRIu64 ": ports %" PRIu64 " memory %" PRIu64 " MSRs %" PRIu64
+		" hypercalls %" PRIu64 " halts %" PRIu64 " signals %" PRIu64 " others %" PRIu64 "\n"
+		"hv-boot: own memory %" PRIu64 " kB (anonymous %" PRIu64 ", files %" PRIu64
+		"), guest's %" PRIu64 " kB\n",
+		hv_partition_face(m->partition), hv_partition_n_vps(m->partition),
+		(double)(clock_mono_ns() - started) / 1e9, (double)s.cpu_ns / 1e9, s.exits,
+		s.exits_pio, s.exits_mmio, s.exits_msr, s.exits_hypercall, s.exits_halt,
+		s.exits_signal, s.exits_other, status_kb("RssAnon:") + status_kb("RssFile:"),
+		status_kb("RssAnon:"), status_kb("RssFile:"),
+		hv_memory_resident(hv_partition_memory(m->partition)) / 1024);
 }
 
-static int open_file(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+/* ---- options ---- */
 
-	if (fd < 0) {
-		fprintf(stderr, "hv-boot: %s: %s\n", path, strerror(errno));
-		exit(FAILED);
-	}
-	return fd;
+static const struct option names[] = {
+	{"kernel", required_argument, NULL, 'k'},
+	{"initrd", required_argument, NULL, 'i'},
+	{"cmdline", required_argument, NULL, 'c'},
+	{"memory", required_argument, NULL, 'm'},
+	{"vps", required_argument, NULL, 'p'},
+	{"face", required_argument, NULL, 'f'},
+	{"cpu", required_argument, NULL, 'C'},
+	{"nested", no_argument, NULL, 'n'},
+	{"seconds", required_argument, NULL, 's'},
+	{"stats", no_argument, NULL, 'S'},
+	{"reboot", no_argument, NULL, 'r'},
+	{"pauses", required_argument, NULL, 'P'},
+	{NULL, 0, NULL, 0},
+};
+
+static unsigned number(const char *text)
+{
+	return (unsigned)strtoul(text, NULL, 0);
 }
 
-static bool parse(int argc, char **argv, struct args *args, struct machine *m)
+static enum hv_face face(const char *text)
 {
-	int opt;
+	if (strcmp(text, "kvm") == 0)
+		return HV_FACE_KVM;
+	return strcmp(text, "user") == 0 ? HV_FACE_USER : HV_FACE_AUTO;
+}
 
-	while ((opt = getopt(argc, argv, "b:c:f:m:r:t:")) != -1) {
-		unsigned value = optarg != NULL ? (unsigned)strtoul(optarg, NULL, 0) : 0;
-
-		if (opt == 'b')
-			m->button = optarg;
-		else if (opt == 'c')
-			args->partition.n_vps = value;
-		else if (opt == 'm')
-			args->partition.memory_size = (uint64_t)value << 20;
-		else if (opt == 'r')
-			m->resets = value;
-		else if (opt == 't')
-			args->time_s = value;
-		else if (opt == 'f' && strcmp(optarg, "kvm") == 0)
-			args->partition.face = HV_FACE_KVM;
-		else if (opt == 'f' && strcmp(optarg, "user") == 0)
-			args->partition.face = HV_FACE_USER;
-		else
-			return false;
-	}
-	if (optind >= argc || argc - optind > 3)
+static bool option(struct options *o, int c)
+{
+	switch (c) {
+	case 'k':
+		o->boot.kernel = optarg;
+		return (o->boot.kernel_fd = open(optarg, O_RDONLY | O_CLOEXEC)) >= 0;
+	case 'i':
+		o->boot.initrd = optarg;
+		return (o->boot.initrd_fd = open(optarg, O_RDONLY | O_CLOEXEC)) >= 0;
+	case 'c':
+		o->boot.cmdline = optarg;
+		return true;
+	case 'm':
+		o->partition.memory_size = (uint64_t)number(optarg) << 20;
+		return true;
+	case 'p':
+		o->partition.n_vps = o->boot.n_vps = number(optarg);
+		return true;
+	case 'f':
+		o->partition.face = face(optarg);
+		return true;
+	case 'C':
+		o->partition.cpu = optarg;
+		return true;
+	case 'n':
+		o->partition.nested = true;
+		return true;
+	case 's':
+		o->seconds = number(optarg);
+		return true;
+	case 'S':
+		o->stats = true;
+		return true;
+	case 'r':
+		o->reboot = true;
+		return true;
+	case 'P':
+		o->pauses = number(optarg);
+		return true;
+	default:
 		return false;
-	m->boot.kernel = argv[optind];
-	m->boot.initrd = argc - optind > 1 && argv[optind + 1][0] != '\0' ? argv[optind + 1] : NULL;
-	m->boot.cmdline = argc - optind > 2 ? argv[optind + 2] : "console=ttyS0";
-	m->boot.n_vps = args->partition.n_vps;
-	return true;
+	}
 }
 
 int main(int argc, char **argv)
 {
-	struct machine m = {.typing = true};
-	struct args args = {.partition = {.n_vps = 1, .memory_size = 256u << 20}, .time_s = 60};
+	struct options o = {
+		.partition = {.n_vps = 1, .memory_size = 256ull << 20},
+		.boot = {.kernel_fd = -1, .initrd_fd = -1, .cmdline = "", .n_vps = 1},
+		.seconds = 600,
+	};
+	uint64_t started = clock_mono_ns();
+	struct machine m = {0};
 	struct err err = {0};
-	int rc;
+	enum end how;
+	int c;
 
-	if (!parse(argc, argv, &args, &m)) {
-		fprintf(stderr, "usage: hv-boot [-c PROCESSORS] [-m MB] [-f kvm|user] [-t SECONDS] "
-				"[-r RESETS] [-b TEXT] KERNEL [INITRD [CMDLINE]]\n");
-		return FAILED;
+	while ((c = getopt_long(argc, argv, "", names, NULL)) >= 0) {
+		if (!option(&o, c)) {
+			fprintf(stderr, "hv-boot: %s: %m\n", optarg != NULL ? optarg : "usage");
+			return FAILED;
+		}
 	}
-	m.boot.kernel_fd = open_file(m.boot.kernel);
-	m.boot.initrd_fd = m.boot.initrd != NULL ? open_file(m.boot.initrd) : -1;
-	rc = create(&m, &args, &err);
-	if (rc == 0)
-		rc = start(&m, &err);
-	if (rc == 0) {
-		rc = run(&m, &args);
-		hv_partition_pause(m.partition);
-		report(&m);
-	} else {
-		rc = say(&err);
-	}
-	destroy(&m);
-	return rc;
+	how = make(&m, &o, &err) == 0 ? loop(&m, &o) : failed(&err);
+	if (o.stats && how != FAILED)
+		print_stats(&m, started);
+	end(&m);
+	return how;
 }

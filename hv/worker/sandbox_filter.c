@@ -279,6 +279,10 @@ static int add_threads(scmp_filter_ctx filter)
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(prctl), 1,
 				      SCMP_A0_32(SCMP_CMP_EQ, PR_SET_NAME));
+	/* The C library sets handlers of its own with the first thread. */
+	if (rc == 0)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(rt_sigaction), 1,
+				      SCMP_A0_32(SCMP_CMP_NE, SIGSYS));
 	/* fstat() of newer C libraries is one without a path. */
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), CALL(newfstatat), 1,

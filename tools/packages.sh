@@ -57,7 +57,8 @@ needs_test=(
 	cmd:mandoc:mandoc
 	cmd:shellcheck:shellcheck
 	cmd:iasl:acpica-tools
-	cmd:qemu-storage-daemon:qemu-utils
+	cmd:qemu-img:qemu-utils
+	cmd:qemu-storage-daemon:qemu-system-common
 	cmd:ovs-ofctl:openvswitch-common
 )
 

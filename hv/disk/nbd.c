@@ -380,7 +380,7 @@ static int refused(struct nbd_disk *nbd, const struct disk_spec *spec, int rc, s
 		words[0] != 0	   ? words
 		: rc == -ETIMEDOUT ? "the storage daemon does not answer"
 				   : "the storage daemon ended without a word: is "
-				     "qemu-storage-daemon (qemu-utils) installed?");
+				     "qemu-storage-daemon installed (qemu-system-common)?");
 	return rc;
 }
 

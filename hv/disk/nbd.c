@@ -33,6 +33,8 @@ struct request {
 	uint8_t *bounce;  /* NULL: the guest's memory is one piece */
 	uint64_t at, now; /* of a trim or zero: bytes done; those under way */
 	bool flushing;	  /* a write that is done, and made durable */
+	bool told;	  /* it is in 'done' */
+	int64_t cookie;	  /* libnbd's number of it, while it is on the wire */
 	int rc;
 };
 
@@ -119,14 +121,19 @@ static void request_end(struct request *r, int rc)
 	io->done(io, rc);
 }
 
-/* Called by libnbd, whose lock is held.  1: it may forget the request. */
+static void tell(struct request *r, int rc)
+{
+	r->rc = rc;
+	r->told = true;
+	STAILQ_INSERT_TAIL(&r->nbd->done, r, link);
+}
+
+/* Called by libnbd, whose lock is held.  It is not to forget the request yet (that would be 1): it
+ * still reads it when a call fails in the middle (1.14), so that is done in settle(). */
 static int on_done(void *ctx, int *error)
 {
-	struct request *r = ctx;
-
-	r->rc = -*error;
-	STAILQ_INSERT_TAIL(&r->nbd->done, r, link);
-	return 1;
+	tell(ctx, -*error);
+	return 0;
 }
 
 static int64_t range_send(struct request *r, nbd_completion_callback done)
@@ -171,10 +178,10 @@ static void request_send(struct request *r)
 {
 	nbd_completion_callback done = {.callback = on_done, .user_data = r};
 
-	if (r->nbd->dead || send_io(r, done) < 0) {
-		r->rc = -EIO;
-		STAILQ_INSERT_TAIL(&r->nbd->done, r, link);
-	}
+	r->told = false;
+	r->cookie = r->nbd->dead ? -1 : send_io(r, done);
+	if (r->cookie < 0 && !r->told)
+		tell(r, -EIO);
 }
 
 /* A part is done: what is next? */
@@ -207,12 +214,11 @@ static bool has_room(const struct nbd_disk *nbd, const struct disk_io *io)
 static void request_begin(struct request *r)
 {
 	r->nbd->n_requests++;
-	if (bounce_make(r) != 0) {
-		r->rc = -ENOMEM;
-		STAILQ_INSERT_TAIL(&r->nbd->done, r, link);
-		return;
-	}
-	request_send(r);
+	r->cookie = -1;
+	if (bounce_make(r) != 0)
+		tell(r, -ENOMEM);
+	else
+		request_send(r);
 }
 
 /* Until there is nothing to tell, nothing that waits and could go. */
@@ -223,6 +229,8 @@ static void settle(struct nbd_disk *nbd)
 	for (;;) {
 		if ((r = STAILQ_FIRST(&nbd->done)) != NULL) {
 			STAILQ_REMOVE_HEAD(&nbd->done, link);
+			if (r->cookie >= 0)
+				(void)nbd_aio_command_completed(nbd->handle, (uint64_t)r->cookie);
 			request_next(r);
 		} else if ((r = STAILQ_FIRST(&nbd->waiting)) != NULL && has_room(nbd, r->io)) {
 			STAILQ_REMOVE_HEAD(&nbd->waiting, link);

@@ -26,6 +26,10 @@ struct hv_vp {
 	struct kvm_run *run;
 	pthread_t thread;
 	_Atomic int tid;
+	bool has_thread; /* the owner's to know */
+	bool has_face;
+	bool dead;		      /* it cannot go on before a reset; partition's lock */
+	struct hv_vp_state *power_on; /* as it was made (vp_state.c) */
 	/* Counted by its thread, read by the owner. */
 	_Atomic uint64_t exits, exits_pio, exits_mmio, exits_msr, exits_hypercall, exits_halt,
 		exits_signal;
@@ -44,13 +48,16 @@ struct hv_partition {
 	pthread_mutex_t devices;
 	const struct hv_face_ops *face_ops;
 	void *face; /* the face's own */
+	bool has_face;
 	char cpu[32];
 	bool nested;
 	uint32_t tsc_khz;
 	uint64_t made_ns;	     /* CLOCK_MONOTONIC when reference time was 0 */
 	struct kvm_irq_routing *irq; /* as KVM has it */
 	pthread_mutex_t irq_lock;
+	struct hv_chips *chips; /* the interrupt controllers as they were made (irq.c) */
 	struct hv_start start;
+	bool start_set; /* since the last run: the first processor is to be put there */
 
 	pthread_mutex_t lock; /* of what is below; processors wait on 'changed' */
 	pthread_cond_t changed;
@@ -65,21 +72,41 @@ struct hv_partition {
 	struct hv_vp vp[HV_MAX_VPS];
 };
 
-/* ---- vp.c ---- */
+/* ---- vp.c: a processor, its thread, and ways out of the guest ---- */
 
+/* 'vp' is one of the partition's, its face is not there yet: hv_vp_create() makes it too. */
 int hv_vp_create(struct hv_partition *partition, uint32_t index, struct hv_vp *vp, struct err *err);
+/* Its thread has ended. */
 void hv_vp_destroy(struct hv_vp *vp);
-/* Sets registers, LAPIC and MSRs as at power-on; the first processor as 'start' says. */
-int hv_vp_reset(struct hv_vp *vp, const struct hv_start *start, struct err *err);
-/* The thread's body, and its way out of the guest. */
-void *hv_vp_thread(void *vp);
+/* Starts its thread, which waits for the partition to run. */
+int hv_vp_start_thread(struct hv_vp *vp, struct err *err);
+/* Makes KVM_RUN return, now or when it is called next.  Any thread. */
 void hv_vp_kick(struct hv_vp *vp);
+
+/* ---- vp_exit.c: what came out of the guest ---- */
+
+/* Answers the exit in vp->run.  False: the processor cannot go on (mail was sent). */
+bool hv_vp_exit(struct hv_vp *vp);
+/* Says that it cannot go on, with its registers; 'code' is an errno of KVM_RUN. */
+void hv_vp_failed(struct hv_vp *vp, int code);
+
+/* ---- vp_state.c: registers.  The processor is not in the guest. ---- */
+
+/* Keeps its state, as at power-on, for hv_vp_reset(). */
+int hv_vp_keep(struct hv_vp *vp, struct err *err);
+void hv_vp_forget(struct hv_vp *vp);
+/* Registers, LAPIC, MSRs and what is pending, all as at power-on. */
+int hv_vp_reset(struct hv_vp *vp, struct err *err);
+/* Puts it where a kernel wants to start. */
+int hv_vp_start(struct hv_vp *vp, const struct hv_start *start, struct err *err);
 
 /* ---- irq.c ---- */
 
 /* The default lines to both controllers. */
 int hv_irq_init(struct hv_partition *partition, struct err *err);
 void hv_irq_fini(struct hv_partition *partition);
+/* Both controllers and the timer, as at power-on. */
+int hv_irq_reset(struct hv_partition *partition, struct err *err);
 /* Says where 'gsi' goes, in place of what was said before; 'entry' NULL: nowhere.  Any thread. */
 int hv_irq_route(struct hv_partition *partition, unsigned gsi,
 		 const struct kvm_irq_routing_entry *entry);

@@ -54,6 +54,7 @@ needs_test=(
 	file:/usr/lib/python3/dist-packages/prometheus_client/__init__.py:python3-prometheus-client
 	cmd:mandoc:mandoc
 	cmd:shellcheck:shellcheck
+	cmd:iasl:acpica-tools
 	cmd:ovs-ofctl:openvswitch-common
 )
 

@@ -186,7 +186,7 @@ static void op_open(void *ctx, struct vmbus_channel *channel)
 {
 	struct vmbus_local *l = ctx;
 
-	if (rings_open(l, channel) != 0) {
+	if (l->ops == NULL || rings_open(l, channel) != 0) {
 		vmbus_channel_opened(channel, STATUS_FAILURE);
 		return;
 	}
@@ -289,6 +289,7 @@ void vmbus_local_destroy(struct vmbus_local *l)
 	if (l == NULL)
 		return;
 	l->ops = NULL;
+	watch_end(l);
 	if (l->device != NULL) {
 		vmbus_device_withdraw(l->device);
 		return;

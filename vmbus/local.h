@@ -72,8 +72,8 @@ struct vmbus_local_stats {
 /* Offers it.  0 or what vmbus_device_offer() says. */
 int vmbus_local_create(struct vmbus_server *server, const struct vmbus_local_opts *opts,
 		       struct vmbus_local **ret_local);
-/* Withdraws it; no callback comes any more, and 'ops' and 'ctx' are let go of.  What is left of it
- * ends when the guest has let go, or with the server; the loop must live as long.  Takes NULL. */
+/* Withdraws it; no callback comes any more, and 'ops', 'ctx' and the loop are let go of.  What is
+ * left ends when the guest has let go, or with the server.  Takes NULL. */
 void vmbus_local_destroy(struct vmbus_local *local);
 
 bool vmbus_local_is_open(const struct vmbus_local *local);

@@ -187,6 +187,7 @@ class Qemu(Guest):
         self.started = time.monotonic()
         self.proc = test.popen(argv)
         super().__init__(name, self._connect)
+        self.attach()  # At once: what it says with nobody there is lost.
 
     def _connect(self):
         sock = socket.socket(socket.AF_UNIX)
@@ -197,3 +198,143 @@ class Qemu(Guest):
 def qemu_program():
     script = f'. {HERE}/cache.sh && qemu_find && printf "%s\\n" "${{qemu[@]}}"'
     return subprocess.run(['bash', '-c', script], check=True, stdout=subprocess.PIPE, text=True).stdout.split('\n')[:-1]
+
+
+# Ours
+
+# In the guest: what it made of the platform, in words that a test can look for.  One command, because each costs a round trip.
+SURVEY = r'''
+echo "== log"
+dmesg | grep -iE 'hyper-?v|hypervisor|vmbus|hv_|storvsc|scsi|balloon|tsc:|clocksource' | sed 's/^\[[^]]*\] *//'
+echo "== facts"
+echo "cpus $(grep -c ^processor /proc/cpuinfo)"
+echo "clock $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
+echo "hyp $(awk '$1 == "HYP:" { for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++) printf "%s ", $i }' /proc/interrupts)"
+for ptp in /sys/class/ptp/*; do [ ! -e "$ptp" ] || echo "ptp $(cat $ptp/clock_name)"; done
+echo "== devices"
+for d in /sys/bus/vmbus/devices/*; do
+	[ -e "$d" ] || continue
+	driver=$(readlink $d/driver) || driver=-
+	echo "${d##*/} ${driver##*/} $(cat $d/class_id) $(cat $d/state) $(cat $d/channel_vp_mapping | tr '\n' ' ')"
+done
+echo "== missing"
+for d in /sys/bus/vmbus/devices/*; do
+	[ "$(cat $d/state)" = 3 ] || continue
+	for f in class_id device_id id modalias vendor device channel_vp_mapping in_intr_mask in_read_index in_write_index \
+			in_read_bytes_avail in_write_bytes_avail out_intr_mask out_read_index out_write_index; do
+		cat $d/$f >/dev/null 2>&1 || echo "$d/$f"
+	done
+	for c in $d/channels/*; do
+		for f in cpu interrupts events in_mask out_mask read_avail write_avail subchannel_id; do
+			cat $c/$f >/dev/null 2>&1 || echo "$c/$f"
+		done
+	done
+done
+'''
+
+
+class Survey:
+    """What SURVEY said."""
+
+    def __init__(self, text):
+        self.text, self.parts, part = text, {}, ''
+        for line in text.splitlines():
+            if line.startswith('== '):
+                part = line[3:]
+            else:
+                self.parts.setdefault(part, []).append(line)
+        self.log = '\n'.join(self.parts.get('log', []))
+        self.devices = [line.split(None, 4) for line in self.parts.get('devices', [])]
+        self.missing = self.parts.get('missing', [])
+
+    def fact(self, name):
+        return next((x.split(None, 1)[1].strip() for x in self.parts.get('facts', []) if x.startswith(name + ' ')), '')
+
+    def drivers(self):
+        return sorted(d[1] for d in self.devices)
+
+    def of(self, driver):
+        return [d for d in self.devices if d[1] == driver]
+
+
+class Vm(Guest):
+    """A VM of the hypervisor under test, made and driven by vswitchctl."""
+
+    def __init__(self, sw, name, kernel='kernel-cloud', image='vmlinux', memory='192M', processors=1, face='auto', nics=(),
+                 disks=(), cmdline='', load=LOAD, files=(), options='', create=True):
+        self.sw, self.kernel_name = sw, kernel
+        super().__init__(name, self._connect)
+        if not create:
+            return
+        argv = ['vm', 'create', name, '--kernel', kernel_path(kernel, image), '--initrd', initrd(sw.test.dir, kernel, files),
+                '--cmdline', f'console=ttyS0 quiet panic=-1 vst.load={load} {cmdline}'.strip(), '--memory', memory,
+                '--processors', str(processors), '--face', face]
+        for nic in nics:
+            argv += ['--nic', nic]
+        for disk in disks:
+            argv += ['--disk', disk]
+        sw.ctl(argv + options.split())
+
+    def _connect(self):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(self.show()['console'])
+        return sock
+
+    def show(self):
+        return self.sw.ctl(f'vm show {self.name}')
+
+    def state(self):
+        return self.show()['state']
+
+    def is_state(self, state, timeout=30):
+        return vst.wait_for(lambda: self.state() == state, timeout, 0.2)
+
+    def start(self, wait=True):
+        """Starts it; 'boot_s' is from the command to the agent."""
+        began = time.monotonic()
+        self.sw.ctl(f'vm start {self.name}', timeout=BOOT_S)
+        if wait:
+            self.wait_ready()
+            self.boot_s = time.monotonic() - began
+        return self
+
+    def ready_again(self, timeout=BOOT_S):
+        """After it was started, or started itself, once more."""
+        self.close()
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                self.attach(timeout=max(end - time.monotonic(), 0.1))
+                return self.wait_ready(max(end - time.monotonic(), 0.1))
+            except GuestFault:
+                if time.monotonic() > end:
+                    raise
+            self.close()
+
+    def address(self, address, nic='eth0', mtu=None, options=''):
+        """Gives a NIC an address and brings it up."""
+        self.run((f'ip link set {nic} mtu {mtu}; ' if mtu else '') + f'ip link set {nic} up && ip addr add {address} dev {nic} {options}')
+        return self
+
+    def survey(self):
+        return Survey(self.out(SURVEY))
+
+    def log_text(self):
+        with open(self.show()['log'], errors='replace') as f:
+            return f.read()
+
+
+def daemon(test, name='sw'):
+    """A vswitchd whose workers are this test's alone."""
+    d = test.daemon(name)
+    return d
+
+
+def iperf(client, server, seconds=3, options=''):
+    """Megabits a second that arrived; 0 when it did not run."""
+    got = client.run(f'iperf3 -c {server} -t {seconds} -i 0 -f k {options}', timeout=seconds + 60, ok=None)
+    lines = [x for x in got.out.splitlines() if 'receiver' in x]
+    match = re.search(r'([\d.]+) Kbits/sec', lines[-1]) if lines else None
+    if match is None:
+        print(f'iperf3: {got}', flush=True)
+    return float(match.group(1)) / 1000 if match else 0.0

@@ -273,10 +273,10 @@ class Daemon:
                              **({} if stdin is not None else {'stdin': subprocess.DEVNULL}))
         return got.returncode, got.stdout, got.stderr
 
-    def ctl(self, command, rc=0, stdin=None):
+    def ctl(self, command, rc=0, stdin=None, **kwargs):
         """The answer of a command; raises when its exit code is not 'rc'."""
         argv = shlex.split(command) if isinstance(command, str) else list(command)
-        code, out, err = self.tool(['--json'] + argv, stdin)
+        code, out, err = self.tool(['--json'] + argv, stdin, **kwargs)
         if code != rc:
             raise Failed(f'{self.name}: {command}: exit {code}, not {rc}\n{out}{err}')
         return json.loads(out) if out.strip() else {}

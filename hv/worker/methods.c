@@ -71,9 +71,9 @@ static void call_info(void *ctx, struct control_call *call)
 				(int)hv_partition_n_vps(partition), "memory", memory_info(w),
 				"uptime_s", life_uptime_s(w->life), "started",
 				(json_int_t)(life_started_ns(w->life) / NS), "boot_ms",
-				(json_int_t)(w->boot_s * 1000), "heartbeat", "none", "vmbus",
-				bus_version(w), "guest", "nics", nics_info(w->nics), "disks",
-				"crash", life_crash(w->life)));
+				(json_int_t)(w->boot_s * 1000), "heartbeat", ics_heartbeat(w->ics),
+				"vmbus", bus_version(w), "guest", "nics", nics_info(w->nics),
+				"disks", "crash", life_crash(w->life)));
 }
 
 /* ---- stats ---- */

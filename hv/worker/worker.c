@@ -28,12 +28,18 @@
 
 static int do_run(void *ctx, struct err *err)
 {
-	return machine_run(((struct worker *)ctx)->machine, err);
+	struct worker *w = ctx;
+
+	ics_run(w->ics, true);
+	return machine_run(w->machine, err);
 }
 
 static void do_pause(void *ctx)
 {
-	machine_pause(((struct worker *)ctx)->machine);
+	struct worker *w = ctx;
+
+	machine_pause(w->machine);
+	ics_run(w->ics, false);
 }
 
 static void reset_done(void *ctx, int rc, const struct err *err)
@@ -48,12 +54,13 @@ static void do_reset(void *ctx)
 {
 	struct worker *w = ctx;
 
+	ics_run(w->ics, false);
 	machine_reset(w->machine, reset_done, w);
 }
 
 static bool do_shutdown(void *ctx)
 {
-	return false;
+	return ics_shutdown(((struct worker *)ctx)->ics);
 }
 
 static void do_button(void *ctx)
@@ -137,7 +144,7 @@ static void say(struct worker *w, const char *event, const char *name, const cha
 
 static void on_bus_event(void *ctx, const char *text)
 {
-	say(ctx, "fault", NULL, text);
+	say(ctx, "bus", NULL, text);
 }
 
 static const struct machine_ops machine_ops = {
@@ -152,6 +159,20 @@ static const struct machine_ops machine_ops = {
 static void on_nic_event(void *ctx, const char *name, const char *text)
 {
 	say(ctx, "nic", name, text);
+}
+
+static void on_heartbeat(void *ctx, bool ok)
+{
+	struct worker *w = ctx;
+
+	if (log_allow(&w->fault_limit, LINES_AT_ONCE, LINES_S))
+		log_info("the guest's heart %s", ok ? "beats" : "has stopped");
+	control_event(w->control, "heartbeat", json_pack("{sb}", "ok", ok));
+}
+
+static void on_shutdown_failed(void *ctx, const char *text)
+{
+	say(ctx, "fault", NULL, text);
 }
 
 /* ---- Opening ---- */
@@ -209,6 +230,18 @@ static int open_nics(struct worker *w, struct err *err)
 	return rc;
 }
 
+static int open_ics(struct worker *w, struct err *err)
+{
+	struct ics_opts opts = {.base = w->base,
+				.server = worker_bus_server(machine_bus(w->machine)),
+				.event = on_bus_event,
+				.heartbeat = on_heartbeat,
+				.shutdown_failed = on_shutdown_failed,
+				.ctx = w};
+
+	return ics_create(&opts, &w->ics, err);
+}
+
 /* A worker is ended by its control socket; who sends a signal means it at once. */
 static void on_terminate(evutil_socket_t fd, short what, void *ctx)
 {
@@ -261,6 +294,8 @@ static int open_all(struct worker *w, uid_t starter, struct err *err)
 		rc = open_console(w, starter, err);
 	if (rc == 0)
 		rc = open_nics(w, err);
+	if (rc == 0)
+		rc = open_ics(w, err);
 	w->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	return rc;
 }
@@ -291,6 +326,7 @@ void worker_destroy(struct worker *w)
 {
 	if (w == NULL)
 		return;
+	ics_destroy(w->ics);
 	nics_destroy(w->nics);
 	console_destroy(w->console);
 	control_destroy(w->control);

@@ -15,6 +15,7 @@
 #include "hv/worker/console.h"
 #include "hv/worker/control.h"
 #include "hv/worker/folder.h"
+#include "hv/worker/ics.h"
 #include "hv/worker/life.h"
 #include "hv/worker/machine.h"
 #include "hv/worker/nic.h"
@@ -30,6 +31,7 @@ struct worker {
 	struct machine *machine;
 	struct life *life;
 	struct nics *nics;
+	struct ics *ics;
 	struct control *control;
 	struct console *console;
 	int statm_fd;  /* /proc/self/statm; -1: none */

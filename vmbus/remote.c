@@ -369,3 +369,10 @@ bool vmbus_remote_attached(const struct vmbus_remote *remote)
 {
 	return remote->state == REMOTE_UP;
 }
+
+const struct vmbus_guid *vmbus_remote_instance(const struct vmbus_remote *remote)
+{
+	static const struct vmbus_guid none;
+
+	return vmbus_guid_equal(&remote->instance, &none) ? NULL : &remote->instance;
+}

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct vmbus_guid;
 struct vmbus_remote;
 struct vmbus_server;
 
@@ -59,5 +60,7 @@ void vmbus_remote_event(struct vmbus_remote *remote);
  * never.  Changes with every call here, and whenever the guest is served. */
 int vmbus_remote_wait_ms(const struct vmbus_remote *remote);
 bool vmbus_remote_attached(const struct vmbus_remote *remote);
+/* Of the device on the guest's bus; NULL: no switch has said yet what it is. */
+const struct vmbus_guid *vmbus_remote_instance(const struct vmbus_remote *remote);
 
 #endif

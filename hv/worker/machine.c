@@ -176,7 +176,7 @@ static int make_partition(struct machine *m, struct err *err)
 	const struct worker_config *config = m->config;
 	struct hv_partition_opts opts = {
 		.n_vps = config->processors,
-		.memory_size = config->memory_size,
+		.memory_size = config->memory_maximum, /* the balloon takes it down to size */
 		.pages = config->memory_pages,
 		.face = config->face,
 		.cpu = config->cpu,

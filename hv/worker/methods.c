@@ -42,7 +42,8 @@ static json_t *memory_info(const struct worker *w)
 {
 	const struct hv_memory *memory = hv_partition_memory(machine_partition(w->machine));
 
-	return json_pack("{sI, sI, sb}", "size", (json_int_t)memory->size, "resident",
+	return json_pack("{sI, sI, sI, sb}", "size", (json_int_t)w->config->memory_size, "maximum",
+			 (json_int_t)memory->size, "resident",
 			 (json_int_t)hv_memory_resident(memory), "huge", memory->huge);
 }
 
@@ -58,13 +59,35 @@ static json_t *bus_version(const struct worker *w)
 	return json_string(text);
 }
 
+struct nic_list {
+	const struct worker *worker;
+	json_t *list;
+};
+
+static void add_nic(void *ctx, const char *name, bool attached, const struct vmbus_guid *instance)
+{
+	struct nic_list *nics = ctx;
+	json_t *ips = instance != NULL ? ics_nic_ips(nics->worker->ics, instance) : json_array();
+
+	json_array_append_new(nics->list, json_pack("{ss, sb, so}", "name", name, "attached",
+						    attached, "ips", ips));
+}
+
+static json_t *nic_info(const struct worker *w)
+{
+	struct nic_list nics = {.worker = w, .list = json_array()};
+
+	nics_each(w->nics, add_nic, &nics);
+	return nics.list;
+}
+
 static void call_info(void *ctx, struct control_call *call)
 {
 	struct worker *w = ctx;
 	const struct hv_partition *partition = machine_partition(w->machine);
 
 	control_reply(call,
-		      json_pack("{ss, ss, ss, si, si, so, sf, sI, sI, ss, so, s{}, so, s[], so}",
+		      json_pack("{ss, ss, ss, si, si, so, sf, sI, sI, ss, so, so, so, s[], so}",
 				"name", w->config->name, "state",
 				life_state_name(life_state(w->life)), "face",
 				hv_partition_face(partition), "pid", (int)getpid(), "processors",
@@ -72,8 +95,8 @@ static void call_info(void *ctx, struct control_call *call)
 				"uptime_s", life_uptime_s(w->life), "started",
 				(json_int_t)(life_started_ns(w->life) / NS), "boot_ms",
 				(json_int_t)(w->boot_s * 1000), "heartbeat", ics_heartbeat(w->ics),
-				"vmbus", bus_version(w), "guest", "nics", nics_info(w->nics),
-				"disks", "crash", life_crash(w->life)));
+				"vmbus", bus_version(w), "guest", ics_guest(w->ics), "nics",
+				nic_info(w), "disks", "crash", life_crash(w->life)));
 }
 
 /* ---- stats ---- */
@@ -121,19 +144,28 @@ static json_t *bus_stats(const struct worker *w)
 			 "faults", faults);
 }
 
+static json_t *memory_stats(const struct worker *w)
+{
+	const struct hv_memory *memory = hv_partition_memory(machine_partition(w->machine));
+	struct ics_memory m;
+
+	ics_memory(w->ics, &m);
+	return json_pack("{sI, sI, sI, sI, sI, sI, sb, sb, si}", "size", (json_int_t)memory->size,
+			 "resident", (json_int_t)hv_memory_resident(memory), "own",
+			 (json_int_t)own_memory(w), "assigned", (json_int_t)m.assigned, "balloon",
+			 (json_int_t)m.ballooned, "target", (json_int_t)m.target, "dynamic",
+			 m.automatic, "driver", m.balloon, "pressure", (int)m.pressure);
+}
+
 static void call_stats(void *ctx, struct control_call *call)
 {
 	struct worker *w = ctx;
-	const struct hv_partition *partition = machine_partition(w->machine);
-	const struct hv_memory *memory = hv_partition_memory(machine_partition(w->machine));
 	struct hv_partition_stats stats;
 
-	hv_partition_stats(partition, &stats);
-	control_reply(call, json_pack("{so, sI, so, s{sI, sI, sI}, s[]}", "exits", exits(&stats),
-				      "cpu_ns", (json_int_t)stats.cpu_ns, "bus", bus_stats(w),
-				      "memory", "size", (json_int_t)memory->size, "resident",
-				      (json_int_t)hv_memory_resident(memory), "own",
-				      (json_int_t)own_memory(w), "disks"));
+	hv_partition_stats(machine_partition(w->machine), &stats);
+	control_reply(call, json_pack("{so, sI, so, so, s[]}", "exits", exits(&stats), "cpu_ns",
+				      (json_int_t)stats.cpu_ns, "bus", bus_stats(w), "memory",
+				      memory_stats(w), "disks"));
 }
 
 /* ---- Life ---- */
@@ -210,6 +242,71 @@ static void call_nic_remove(void *ctx, struct control_call *call)
 		answer(call, nics_remove(w->nics, name, &err), &err);
 }
 
+/* ---- Services ---- */
+
+static void call_memory_set(void *ctx, struct control_call *call)
+{
+	struct worker *w = ctx;
+	const json_t *target = json_object_get(control_params(call), "target");
+	json_int_t bytes = json_integer_value(target);
+	struct err err = {0};
+	int rc = 0;
+
+	if (json_is_string(target) && strcmp(json_string_value(target), "auto") == 0)
+		bytes = 0;
+	else if (!json_is_integer(target) || bytes <= 0)
+		rc = err_set(&err, -EINVAL, "bad-request", "'target' must be bytes, or auto");
+	if (rc == 0)
+		rc = ics_set_memory(w->ics, (uint64_t)bytes, &err);
+	answer(call, rc, &err);
+}
+
+static void call_kvp_set(void *ctx, struct control_call *call)
+{
+	struct worker *w = ctx;
+	const char *key = need_text(call, "key"), *value;
+	struct err err = {0};
+
+	if (key == NULL)
+		return;
+	value = json_string_value(json_object_get(control_params(call), "value"));
+	answer(call, ics_set_key(w->ics, key, value, &err), &err);
+}
+
+/* Answered when the guest has done it. */
+static void ask_and_wait(struct worker *w, struct control_call **place, struct control_call *call,
+			 int (*ask)(struct ics *ics, struct err *err))
+{
+	struct err err = {0};
+	int rc = 0;
+
+	if (*place != NULL)
+		rc = err_set(&err, -EBUSY, "wrong-state", "somebody waits for that already");
+	else
+		*place = call;
+	if (rc == 0)
+		rc = ask(w->ics, &err);
+	if (rc == 0)
+		return;
+	if (*place == call)
+		*place = NULL;
+	control_refuse(call, &err);
+}
+
+static void call_freeze(void *ctx, struct control_call *call)
+{
+	struct worker *w = ctx;
+
+	ask_and_wait(w, &w->freeze_call, call, ics_freeze);
+}
+
+static void call_thaw(void *ctx, struct control_call *call)
+{
+	struct worker *w = ctx;
+
+	ask_and_wait(w, &w->thaw_call, call, ics_thaw);
+}
+
 const struct control_method worker_methods[] = {
 	{.name = "info", .call = call_info},
 	{.name = "stats", .call = call_stats},
@@ -220,5 +317,9 @@ const struct control_method worker_methods[] = {
 	{.name = "nic-add", .call = call_nic_add},
 	{.name = "nic-attach", .n_fds = 1, .call = call_nic_attach},
 	{.name = "nic-remove", .call = call_nic_remove},
+	{.name = "memory-set", .call = call_memory_set},
+	{.name = "kvp-set", .call = call_kvp_set},
+	{.name = "freeze", .call = call_freeze},
+	{.name = "thaw", .call = call_thaw},
 	{.name = NULL},
 };

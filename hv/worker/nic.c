@@ -205,19 +205,15 @@ int nics_remove(struct nics *nics, const char *name, struct err *err)
 	return 0;
 }
 
-json_t *nics_info(const struct nics *nics)
+void nics_each(const struct nics *nics, nics_each_fn *each, void *ctx)
 {
-	json_t *list = json_array();
-
 	for (unsigned i = 0; i < WORKER_MAX_NICS; i++) {
 		const struct nic *nic = &nics->nic[i];
 
 		if (nic->remote != NULL)
-			json_array_append_new(list,
-					      json_pack("{ss, sb}", "name", nic->name, "attached",
-							vmbus_remote_attached(nic->remote)));
+			each(ctx, nic->name, vmbus_remote_attached(nic->remote),
+			     vmbus_remote_instance(nic->remote));
 	}
-	return list;
 }
 
 int nics_create(const struct nics_opts *opts, struct nics **ret_nics, struct err *err)

@@ -13,11 +13,10 @@
 
 #include <stdbool.h>
 
-#include <jansson.h>
-
 struct event_base;
 struct hv_memory;
 struct nics;
+struct vmbus_guid;
 struct vmbus_server;
 
 struct nics_opts {
@@ -41,7 +40,9 @@ int nics_attach(struct nics *nics, const char *name, int fd, struct err *err);
 int nics_remove(struct nics *nics, const char *name, struct err *err);
 /* The guest was served: what waits for it may be able to go on. */
 void nics_served(struct nics *nics);
-/* [{"name", "attached"}]; a new reference. */
-json_t *nics_info(const struct nics *nics);
+/* Calls 'each' for every NIC; 'instance' of its device, NULL: not known yet. */
+typedef void nics_each_fn(void *ctx, const char *name, bool attached,
+			  const struct vmbus_guid *instance);
+void nics_each(const struct nics *nics, nics_each_fn *each, void *ctx);
 
 #endif

@@ -156,10 +156,24 @@ static const struct machine_ops machine_ops = {
 	.bus_event = on_bus_event,
 };
 
+static void ask_addresses(void *ctx, const char *name, bool attached,
+			  const struct vmbus_guid *instance)
+{
+	struct worker *w = ctx;
+
+	if (instance != NULL)
+		ics_nic_add(w->ics, instance);
+}
+
 static void on_nic_event(void *ctx, const char *name, const char *text)
 {
-	say(ctx, "nic", name, text);
+	struct worker *w = ctx;
+
+	say(w, "nic", name, text);
+	nics_each(w->nics, ask_addresses, w);
 }
+
+/* ---- What its services say: struct ics_ops ---- */
 
 static void on_heartbeat(void *ctx, bool ok)
 {
@@ -172,8 +186,57 @@ static void on_heartbeat(void *ctx, bool ok)
 
 static void on_shutdown_failed(void *ctx, const char *text)
 {
-	say(ctx, "fault", NULL, text);
+	say(ctx, "bus", NULL, text);
 }
+
+static void on_guest(void *ctx)
+{
+	struct worker *w = ctx;
+
+	control_event(w->control, "guest", ics_guest(w->ics));
+}
+
+/* Answers who asked, if somebody did. */
+static void answer_late(struct control_call **call, int error, const char *what)
+{
+	struct control_call *asked = *call;
+	struct err err;
+
+	*call = NULL;
+	if (asked == NULL)
+		return;
+	if (error == 0) {
+		control_reply(asked, NULL);
+		return;
+	}
+	err_set(&err, error, "not-frozen", "the guest %s: %s", what, strerror(-error));
+	control_refuse(asked, &err);
+}
+
+static void on_frozen(void *ctx, int error)
+{
+	struct worker *w = ctx;
+
+	answer_late(&w->freeze_call, error, "did not freeze its file systems");
+}
+
+static void on_thawed(void *ctx, int error)
+{
+	struct worker *w = ctx;
+
+	if (w->thaw_call == NULL)
+		say(w, "bus", NULL, "the guest's file systems are not frozen any more");
+	answer_late(&w->thaw_call, error, "did not say that it thawed");
+}
+
+static const struct ics_ops ics_ops = {
+	.event = on_bus_event,
+	.heartbeat = on_heartbeat,
+	.shutdown_failed = on_shutdown_failed,
+	.guest = on_guest,
+	.frozen = on_frozen,
+	.thawed = on_thawed,
+};
 
 /* ---- Opening ---- */
 
@@ -234,9 +297,9 @@ static int open_ics(struct worker *w, struct err *err)
 {
 	struct ics_opts opts = {.base = w->base,
 				.server = worker_bus_server(machine_bus(w->machine)),
-				.event = on_bus_event,
-				.heartbeat = on_heartbeat,
-				.shutdown_failed = on_shutdown_failed,
+				.partition = machine_partition(w->machine),
+				.config = w->config,
+				.ops = &ics_ops,
 				.ctx = w};
 
 	return ics_create(&opts, &w->ics, err);

@@ -37,6 +37,7 @@ struct worker {
 	int statm_fd;  /* /proc/self/statm; -1: none */
 	double boot_s; /* until the guest found its bus; 0: not yet */
 	struct log_limit fault_limit;
+	struct control_call *freeze_call, *thaw_call; /* not answered yet */
 };
 
 /* methods.c */

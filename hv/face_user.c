@@ -388,9 +388,8 @@ static bool port_exit(struct hv_vp *vp, const struct kvm_run *run)
 	if (run->io.direction != KVM_EXIT_IO_OUT || run->io.size != 4 || run->io.count != 1 ||
 	    (port != HV_PORT_HYPERCALL && port != HV_PORT_SIGNAL))
 		return false;
-	if (ioctl(vp->fd, KVM_GET_REGS, &regs) < 0)
-		return true;
-	atomic_fetch_add_explicit(&vp->exits_hypercall, 1, memory_order_relaxed);
+	if (ioctl(vp->fd, KVM_GET_REGS, &regs) < 0 || !hv_trampoline_is_at(port, regs.rip))
+		return false;
 	if (port == HV_PORT_HYPERCALL)
 		regs.rax = hypercall(vp, &regs);
 	else /* An id that no KVM_IOEVENTFD has: there were too many, or nobody listens. */

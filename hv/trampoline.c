@@ -31,8 +31,20 @@ static const uint8_t code[] = {
 	0xc3,			 /*       ret */
 };
 
+/* Where the two OUTs are, and their size. */
+#define SIGNAL_AT    22
+#define HYPERCALL_AT 28
+#define OUT_SIZE     2
+
 void hv_trampoline_write(uint8_t page[4096])
 {
 	memcpy(page, code, sizeof(code));
 	memset(page + sizeof(code), INT3, 4096 - sizeof(code));
+}
+
+bool hv_trampoline_is_at(uint16_t port, uint64_t rip)
+{
+	uint64_t at = rip & 0xfff, out = port == HV_PORT_SIGNAL ? SIGNAL_AT : HYPERCALL_AT;
+
+	return at == out || at == out + OUT_SIZE;
 }

@@ -8,13 +8,20 @@
  * 	anything else                          'out HV_PORT_HYPERCALL': we read the registers and
  * 	                                       set RAX
  *
- * It changes RAX, RCX and the flags.  Source: [TLFS] 3.7, what guests may expect to be clobbered.
+ * It changes RAX, RCX and the flags.  Who writes the ports from elsewhere gets nothing for it: a
+ * string instruction there, say, counts in RCX.
+ *
+ * Source: [TLFS] 3.7, what guests may expect to be clobbered.
  */
 #ifndef HV_TRAMPOLINE_H
 #define HV_TRAMPOLINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 void hv_trampoline_write(uint8_t page[4096]);
+/* True if a processor that trapped by 'port' is in the page, by its RIP: at the instruction, or
+ * behind it, which depends on how KVM stepped over it. */
+bool hv_trampoline_is_at(uint16_t port, uint64_t rip);
 
 #endif

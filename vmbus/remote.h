@@ -51,6 +51,8 @@ void vmbus_remote_destroy(struct vmbus_remote *remote);
 /* A connected attach socket, which is taken, in place of what there was: for who was made without a
  * path. */
 void vmbus_remote_attach(struct vmbus_remote *remote, int fd);
+/* The device's instance on the guest's bus, which the switch says; false: it has not yet. */
+bool vmbus_remote_instance(const struct vmbus_remote *remote, struct vmbus_guid *ret_instance);
 /* Changes when it connects again: ask each time.  -1: none now. */
 int vmbus_remote_fd(const struct vmbus_remote *remote);
 /* Something to read, or time has passed; to be called at least ten times a second, or when
@@ -60,7 +62,5 @@ void vmbus_remote_event(struct vmbus_remote *remote);
  * never.  Changes with every call here, and whenever the guest is served. */
 int vmbus_remote_wait_ms(const struct vmbus_remote *remote);
 bool vmbus_remote_attached(const struct vmbus_remote *remote);
-/* Of the device on the guest's bus; NULL: no switch has said yet what it is. */
-const struct vmbus_guid *vmbus_remote_instance(const struct vmbus_remote *remote);
 
 #endif

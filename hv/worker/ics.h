@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The machine's integration services (vmbus/ic_*.h) and its dynamic memory (vmbus/balloon.h) on the
- * worker's event loop, with a clock that stands while the machine is paused.
- *
- * Dynamic memory: a machine is made with its maximum, begins with a target of its size, and the
- * target follows what the guest reports and how short of memory the host is (vmbus/pressure.h).
+ * The machine's integration services (vmbus/ic_*.h) on the worker's event loop, with a clock that
+ * stands while the machine is paused.
  *
  * Thread: the owner's.
  */
@@ -12,6 +9,7 @@
 #define HV_WORKER_ICS_H
 
 #include "ctl/base/err.h"
+#include "vmbus/guid.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,70 +17,56 @@
 #include <jansson.h>
 
 struct event_base;
-struct hv_partition;
+struct ic_env;
 struct ics;
-struct vmbus_guid;
 struct vmbus_server;
-struct worker_config;
 
-/* All must be there. */
-struct ics_ops {
+struct ics_opts {
+	struct event_base *base;
+	struct vmbus_server *server;
 	/* Something for the log; rate-limited by who is told. */
 	void (*event)(void *ctx, const char *text);
 	/* The guest's heart beats, or does not any more. */
 	void (*heartbeat)(void *ctx, bool ok);
 	/* The guest will not power off after all, and why. */
 	void (*shutdown_failed)(void *ctx, const char *text);
-	/* ics_guest() says something else. */
+	/* What the guest says of itself changed. */
 	void (*guest)(void *ctx);
-	/* What ics_freeze() or ics_thaw() asked for; 0 or negative errno. */
+	/* What ics_freeze() and ics_thaw() asked for was done, or why not (negative errno);
+	 * 'thawed' also comes unasked, when a guest was frozen for too long, or ended so. */
 	void (*frozen)(void *ctx, int error);
 	void (*thawed)(void *ctx, int error);
-};
-
-struct ics_opts {
-	struct event_base *base;
-	struct vmbus_server *server;
-	struct hv_partition *partition;
-	const struct worker_config *config;
-	const struct ics_ops *ops;
+	/* The partition's reference time, 100 ns. */
+	uint64_t (*reference)(void *ctx);
+	/* The instance of the i-th NIC; false: there is none. */
+	bool (*nic)(void *ctx, unsigned i, struct vmbus_guid *ret_instance);
+	unsigned n_nics; /* i is below this */
 	void *ctx;
 };
 
-struct ics_memory {
-	bool balloon;	   /* the guest has a driver for it */
-	bool automatic;	   /* the target follows the guest's demand */
-	uint64_t assigned; /* bytes: what it has, without what it gave back */
-	uint64_t target, ballooned;
-	unsigned pressure; /* percent of what it has that it needs; 0: not known */
-};
-
-/* Opens what it will read of the host: before the worker locks itself in. */
 int ics_create(const struct ics_opts *opts, struct ics **ret_ics, struct err *err);
 /* Takes NULL. */
 void ics_destroy(struct ics *ics);
+/* For other devices on the same loop, which end before this does. */
+const struct ic_env *ics_env(const struct ics *ics);
 /* The machine runs, or is paused. */
 void ics_run(struct ics *ics, bool runs);
-
 /* Asks the guest to power off.  False: it would not hear. */
 bool ics_shutdown(struct ics *ics);
 const char *ics_heartbeat(const struct ics *ics); /* "none", "ok", "lost" */
+/* Sets the guest's clock. */
+void ics_sync_time(struct ics *ics);
 
-/* {"os", "host", "ips", "version"}: what the guest says of itself; not trusted.  New references. */
+/* {"os", "host", "version", "ips"}, or {} when the guest says nothing; a new reference. */
 json_t *ics_guest(const struct ics *ics);
-json_t *ics_nic_ips(const struct ics *ics, const struct vmbus_guid *nic);
-/* Whose addresses are asked for; again: nothing. */
-void ics_nic_add(struct ics *ics, const struct vmbus_guid *nic);
-void ics_nic_remove(struct ics *ics, const struct vmbus_guid *nic);
-/* 'value' NULL deletes. */
-int ics_set_key(struct ics *ics, const char *key, const char *value, struct err *err);
-
-/* 0: ops->frozen() or ops->thawed() will be called, perhaps before this returns. */
+/* ["10.0.0.1", ..] of one NIC; a new reference. */
+json_t *ics_nic_ips(const struct ics *ics, const struct vmbus_guid *instance);
+/* A key for the guest to read; 'value' NULL deletes it.  Slug "bad-key". */
+int ics_kvp_set(struct ics *ics, const char *key, const char *value, struct err *err);
+/* 0: frozen() comes, thawed() comes.  Slugs "no-service", "wrong-state". */
 int ics_freeze(struct ics *ics, struct err *err);
 int ics_thaw(struct ics *ics, struct err *err);
-
-void ics_memory(const struct ics *ics, struct ics_memory *ret_memory);
-/* How much the guest shall have, in bytes; 0: what it needs. */
-int ics_set_memory(struct ics *ics, uint64_t target, struct err *err);
+/* {"heartbeat": {"state", "version", "requests", "answers", "faults"}, ..}; a new reference. */
+json_t *ics_stats(const struct ics *ics);
 
 #endif

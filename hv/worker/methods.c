@@ -42,9 +42,13 @@ static json_t *memory_info(const struct worker *w)
 {
 	const struct hv_memory *memory = hv_partition_memory(machine_partition(w->machine));
 
-	return json_pack("{sI, sI, sI, sb}", "size", (json_int_t)w->config->memory_size, "maximum",
-			 (json_int_t)memory->size, "resident",
+	return json_pack("{sI, sI, sb}", "size", (json_int_t)memory->size, "resident",
 			 (json_int_t)hv_memory_resident(memory), "huge", memory->huge);
+}
+
+static json_t *nic_ips(void *ctx, const struct vmbus_guid *instance)
+{
+	return ics_nic_ips(((struct worker *)ctx)->ics, instance);
 }
 
 static json_t *bus_version(const struct worker *w)
@@ -57,28 +61,6 @@ static json_t *bus_version(const struct worker *w)
 		return json_null();
 	snprintf(text, sizeof(text), "%u.%u", info.version >> 16, info.version & 0xffff);
 	return json_string(text);
-}
-
-struct nic_list {
-	const struct worker *worker;
-	json_t *list;
-};
-
-static void add_nic(void *ctx, const char *name, bool attached, const struct vmbus_guid *instance)
-{
-	struct nic_list *nics = ctx;
-	json_t *ips = instance != NULL ? ics_nic_ips(nics->worker->ics, instance) : json_array();
-
-	json_array_append_new(nics->list, json_pack("{ss, sb, so}", "name", name, "attached",
-						    attached, "ips", ips));
-}
-
-static json_t *nic_info(const struct worker *w)
-{
-	struct nic_list nics = {.worker = w, .list = json_array()};
-
-	nics_each(w->nics, add_nic, &nics);
-	return nics.list;
 }
 
 static void call_info(void *ctx, struct control_call *call)
@@ -96,7 +78,8 @@ static void call_info(void *ctx, struct control_call *call)
 				(json_int_t)(life_started_ns(w->life) / NS), "boot_ms",
 				(json_int_t)(w->boot_s * 1000), "heartbeat", ics_heartbeat(w->ics),
 				"vmbus", bus_version(w), "guest", ics_guest(w->ics), "nics",
-				nic_info(w), "disks", "crash", life_crash(w->life)));
+				nics_info(w->nics, nic_ips, w), "disks", "crash",
+				life_crash(w->life)));
 }
 
 /* ---- stats ---- */
@@ -147,25 +130,25 @@ static json_t *bus_stats(const struct worker *w)
 static json_t *memory_stats(const struct worker *w)
 {
 	const struct hv_memory *memory = hv_partition_memory(machine_partition(w->machine));
-	struct ics_memory m;
+	json_t *stats = dynmem_stats(w->dynmem);
 
-	ics_memory(w->ics, &m);
-	return json_pack("{sI, sI, sI, sI, sI, sI, sb, sb, si}", "size", (json_int_t)memory->size,
-			 "resident", (json_int_t)hv_memory_resident(memory), "own",
-			 (json_int_t)own_memory(w), "assigned", (json_int_t)m.assigned, "balloon",
-			 (json_int_t)m.ballooned, "target", (json_int_t)m.target, "dynamic",
-			 m.automatic, "driver", m.balloon, "pressure", (int)m.pressure);
+	json_object_set_new(stats, "size", json_integer((json_int_t)memory->size));
+	json_object_set_new(stats, "resident",
+			    json_integer((json_int_t)hv_memory_resident(memory)));
+	json_object_set_new(stats, "own", json_integer((json_int_t)own_memory(w)));
+	return stats;
 }
 
 static void call_stats(void *ctx, struct control_call *call)
 {
 	struct worker *w = ctx;
+	const struct hv_partition *partition = machine_partition(w->machine);
 	struct hv_partition_stats stats;
 
-	hv_partition_stats(machine_partition(w->machine), &stats);
-	control_reply(call, json_pack("{so, sI, so, so, s[]}", "exits", exits(&stats), "cpu_ns",
+	hv_partition_stats(partition, &stats);
+	control_reply(call, json_pack("{so, sI, so, so, so, s[]}", "exits", exits(&stats), "cpu_ns",
 				      (json_int_t)stats.cpu_ns, "bus", bus_stats(w), "memory",
-				      memory_stats(w), "disks"));
+				      memory_stats(w), "services", ics_stats(w->ics), "disks"));
 }
 
 /* ---- Life ---- */
@@ -242,71 +225,6 @@ static void call_nic_remove(void *ctx, struct control_call *call)
 		answer(call, nics_remove(w->nics, name, &err), &err);
 }
 
-/* ---- Services ---- */
-
-static void call_memory_set(void *ctx, struct control_call *call)
-{
-	struct worker *w = ctx;
-	const json_t *target = json_object_get(control_params(call), "target");
-	json_int_t bytes = json_integer_value(target);
-	struct err err = {0};
-	int rc = 0;
-
-	if (json_is_string(target) && strcmp(json_string_value(target), "auto") == 0)
-		bytes = 0;
-	else if (!json_is_integer(target) || bytes <= 0)
-		rc = err_set(&err, -EINVAL, "bad-request", "'target' must be bytes, or auto");
-	if (rc == 0)
-		rc = ics_set_memory(w->ics, (uint64_t)bytes, &err);
-	answer(call, rc, &err);
-}
-
-static void call_kvp_set(void *ctx, struct control_call *call)
-{
-	struct worker *w = ctx;
-	const char *key = need_text(call, "key"), *value;
-	struct err err = {0};
-
-	if (key == NULL)
-		return;
-	value = json_string_value(json_object_get(control_params(call), "value"));
-	answer(call, ics_set_key(w->ics, key, value, &err), &err);
-}
-
-/* Answered when the guest has done it. */
-static void ask_and_wait(struct worker *w, struct control_call **place, struct control_call *call,
-			 int (*ask)(struct ics *ics, struct err *err))
-{
-	struct err err = {0};
-	int rc = 0;
-
-	if (*place != NULL)
-		rc = err_set(&err, -EBUSY, "wrong-state", "somebody waits for that already");
-	else
-		*place = call;
-	if (rc == 0)
-		rc = ask(w->ics, &err);
-	if (rc == 0)
-		return;
-	if (*place == call)
-		*place = NULL;
-	control_refuse(call, &err);
-}
-
-static void call_freeze(void *ctx, struct control_call *call)
-{
-	struct worker *w = ctx;
-
-	ask_and_wait(w, &w->freeze_call, call, ics_freeze);
-}
-
-static void call_thaw(void *ctx, struct control_call *call)
-{
-	struct worker *w = ctx;
-
-	ask_and_wait(w, &w->thaw_call, call, ics_thaw);
-}
-
 const struct control_method worker_methods[] = {
 	{.name = "info", .call = call_info},
 	{.name = "stats", .call = call_stats},
@@ -319,6 +237,7 @@ const struct control_method worker_methods[] = {
 	{.name = "nic-remove", .call = call_nic_remove},
 	{.name = "memory-set", .call = call_memory_set},
 	{.name = "kvp-set", .call = call_kvp_set},
+	{.name = "time-sync", .call = call_time_sync},
 	{.name = "freeze", .call = call_freeze},
 	{.name = "thaw", .call = call_thaw},
 	{.name = NULL},

@@ -13,6 +13,8 @@
 
 #include <stdbool.h>
 
+#include <jansson.h>
+
 struct event_base;
 struct hv_memory;
 struct nics;
@@ -40,9 +42,11 @@ int nics_attach(struct nics *nics, const char *name, int fd, struct err *err);
 int nics_remove(struct nics *nics, const char *name, struct err *err);
 /* The guest was served: what waits for it may be able to go on. */
 void nics_served(struct nics *nics);
-/* Calls 'each' for every NIC; 'instance' of its device, NULL: not known yet. */
-typedef void nics_each_fn(void *ctx, const char *name, bool attached,
-			  const struct vmbus_guid *instance);
-void nics_each(const struct nics *nics, nics_each_fn *each, void *ctx);
+/* The instance on the bus of the i-th place for a NIC; false: there is none, or not yet. */
+bool nics_instance(const struct nics *nics, unsigned i, struct vmbus_guid *ret_instance);
+/* [{"name", "attached", "ips"}]; a new reference.  'ips' says what the guest has on one, as a new
+ * reference. */
+json_t *nics_info(const struct nics *nics,
+		  json_t *(*ips)(void *ctx, const struct vmbus_guid *instance), void *ctx);
 
 #endif

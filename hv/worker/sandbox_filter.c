@@ -28,9 +28,10 @@
 #include <linux/kvm.h>
 #include <seccomp.h>
 
-#define SLUG	   "sandbox"
-#define N(array)   (sizeof(array) / sizeof((array)[0]))
-#define CALL(name) SCMP_SYS(name)
+#define SLUG	    "sandbox"
+#define N(array)    (sizeof(array) / sizeof((array)[0]))
+#define CALL(name)  SCMP_SYS(name)
+#define LIBC_SIGNAL 32u /* the kernel's first real-time signal */
 
 /* With any arguments: they work on descriptors that the process has, on its own memory, or wait. */
 static const int allowed[] = {
@@ -197,6 +198,8 @@ static const unsigned long ioctls[] = {
 	KVM_GET_CLOCK,
 	KVM_SET_CLOCK,
 	KVM_X86_SET_MSR_FILTER,
+	KVM_SET_NESTED_STATE,
+	KVM_SET_DEVICE_ATTR, /* of a processor: its TSC's offset */
 	KVM_CHECK_EXTENSION,
 	/* disks */
 	BLKGETSIZE64,
@@ -280,6 +283,10 @@ static int add_threads(scmp_filter_ctx filter)
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(tgkill), 1,
 				      SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)getpid()));
+	/* The C library's own two, which it takes with the first thread. */
+	for (uint32_t n = LIBC_SIGNAL; rc == 0 && n < LIBC_SIGNAL + 2; n++)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(rt_sigaction), 1,
+				      SCMP_A0_32(SCMP_CMP_EQ, n));
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(prctl), 1,
 				      SCMP_A0_32(SCMP_CMP_EQ, PR_SET_NAME));

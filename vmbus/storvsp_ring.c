@@ -17,7 +17,8 @@
 
 #include "vmbus/channel.h"
 
-#define MAX_BATCH 64 /* packets of a channel before the others have their turn */
+#define STORVSP_NOWHERE UINT32_MAX
+#define MAX_BATCH	64 /* packets of a channel before the others have their turn */
 
 /* ---- Requests ---- */
 
@@ -155,17 +156,12 @@ static void srb_refuse(struct storvsp_request *r, uint8_t status)
 	request_end(r);
 }
 
-/* Only target 0 of bus 0 is there.  Who asks another one who it is, and takes no error for an
- * answer, must not read a disk out of zeros. */
-static bool address_ok(struct storvsp_request *r)
+/* Only target 0 of bus 0 is there.  Elsewhere is no unit; but INQUIRY is answered, as it is for
+ * numbers without one: Linux takes every INQUIRY for a success, and would read a disk out of zeros.
+ */
+static unsigned lun_of(const struct storvsp_srb *srb)
 {
-	const struct storvsp_srb *srb = &r->packet.srb;
-
-	if (srb->path == 0 && srb->target == 0)
-		return true;
-	if (srb->cdb_or_sense[0] == 0x12 && r->command.n_iov > 0 && r->command.iov[0].iov_len > 0)
-		*(uint8_t *)r->command.iov[0].iov_base = 0x7f;
-	return false;
+	return srb->path == 0 && srb->target == 0 ? srb->lun : STORVSP_NOWHERE;
 }
 
 static void command_start(struct storvsp *s, struct storvsp_request *r)
@@ -183,17 +179,13 @@ static void command_start(struct storvsp *s, struct storvsp_request *r)
 		srb_refuse(r, STORVSP_SRB_INVALID);
 		return;
 	}
-	if (!address_ok(r)) {
-		srb_refuse(r, STORVSP_SRB_INVALID_LUN);
-		return;
-	}
 	memcpy(command->cdb, srb->cdb_or_sense, sizeof(command->cdb));
 	command->cdb_size = srb->cdb_size;
 	command->direction = directions[srb->direction];
 	command->done = command_done;
 	s->n_commands++;
 	s->n_running++;
-	scsi_execute(s->target, srb->lun, command);
+	scsi_execute(s->target, lun_of(srb), command);
 }
 
 /* The guest's pages, as far as the request says that they are meant. */

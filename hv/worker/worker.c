@@ -164,6 +164,11 @@ static void on_nic_event(void *ctx, const char *name, const char *text)
 	say(ctx, "nic", name, text);
 }
 
+static void on_disk_event(void *ctx, const char *name, const char *text)
+{
+	say(ctx, "disk", name, text);
+}
+
 static void on_heartbeat(void *ctx, bool ok)
 {
 	struct worker *w = ctx;
@@ -292,6 +297,27 @@ static int open_nics(struct worker *w, struct err *err)
 	return rc;
 }
 
+static int open_disks(struct worker *w, struct err *err)
+{
+	const struct worker_config *config = w->config;
+	struct disks_opts opts = {
+		.base = w->base,
+		.server = worker_bus_server(machine_bus(w->machine)),
+		.memory = &hv_partition_memory(machine_partition(w->machine))->map,
+		.n_channels = config->processors,
+		.uid = config->uid,
+		.gid = config->gid,
+		.folder = config->dir,
+		.event = on_disk_event,
+		.ctx = w,
+	};
+	int rc = disks_create(&opts, &w->disks, err);
+
+	for (unsigned i = 0; rc == 0 && i < config->n_disks; i++)
+		rc = disks_add(w->disks, &config->disks[i], -1, err);
+	return rc;
+}
+
 static int open_ics(struct worker *w, struct err *err)
 {
 	struct ics_opts opts = {.base = w->base,
@@ -380,6 +406,8 @@ static int open_all(struct worker *w, uid_t starter, struct err *err)
 	if (rc == 0)
 		rc = open_nics(w, err);
 	if (rc == 0)
+		rc = open_disks(w, err);
+	if (rc == 0)
 		rc = open_ics(w, err);
 	if (rc == 0)
 		rc = open_dynmem(w, err);
@@ -415,6 +443,9 @@ void worker_destroy(struct worker *w)
 		return;
 	dynmem_destroy(w->dynmem);
 	ics_destroy(w->ics);
+	if (w->machine != NULL)
+		machine_pause(w->machine); /* or disks would never be done */
+	disks_destroy(w->disks);
 	nics_destroy(w->nics);
 	console_destroy(w->console);
 	control_destroy(w->control);

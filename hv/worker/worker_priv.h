@@ -14,6 +14,7 @@
 #include "hv/worker/config.h"
 #include "hv/worker/console.h"
 #include "hv/worker/control.h"
+#include "hv/worker/disk.h"
 #include "hv/worker/dynmem.h"
 #include "hv/worker/folder.h"
 #include "hv/worker/ics.h"
@@ -32,6 +33,7 @@ struct worker {
 	struct machine *machine;
 	struct life *life;
 	struct nics *nics;
+	struct disks *disks;
 	struct ics *ics;
 	struct dynmem *dynmem;
 	struct control *control;

@@ -226,6 +226,54 @@ static void call_nic_remove(void *ctx, struct control_call *call)
 		answer(call, nics_remove(w->nics, name, &err), &err);
 }
 
+/* ---- Disks ---- */
+
+/* A packet is its parameters, and what makes it a call. */
+static void call_disk_add(void *ctx, struct control_call *call)
+{
+	struct worker *w = ctx;
+	json_t *params = json_copy((json_t *)(uintptr_t)control_params(call));
+	int fd = control_take_fd(call, 0), rc;
+	struct worker_disk_config config;
+	struct err err = {0};
+
+	json_object_del(params, "id");
+	json_object_del(params, "method");
+	rc = worker_disk_parse(params, "disk", &config, &err);
+	if (rc == 0) {
+		rc = disks_add(w->disks, &config, fd, &err);
+		worker_disk_fini(&config);
+	}
+	json_decref(params);
+	close(fd);
+	answer(call, rc, &err);
+}
+
+static void call_disk_remove(void *ctx, struct control_call *call)
+{
+	struct worker *w = ctx;
+	const char *name = need_text(call, "name");
+	struct err err = {0};
+
+	if (name != NULL)
+		answer(call, disks_remove(w->disks, name, &err), &err);
+}
+
+static void call_disk_resize(void *ctx, struct control_call *call)
+{
+	struct worker *w = ctx;
+	const char *name = need_text(call, "name");
+	struct err err = {0};
+	uint64_t size;
+
+	if (name == NULL)
+		return;
+	if (disks_resize(w->disks, name, &size, &err) == 0)
+		control_reply(call, json_pack("{sI}", "size", (json_int_t)size));
+	else
+		control_refuse(call, &err);
+}
+
 const struct control_method worker_methods[] = {
 	{.name = "info", .call = call_info},
 	{.name = "stats", .call = call_stats},

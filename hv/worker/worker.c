@@ -165,6 +165,11 @@ static void on_nic_event(void *ctx, const char *name, const char *text)
 	say(ctx, "nic", name, text);
 }
 
+static void on_disk_event(void *ctx, const char *name, const char *text)
+{
+	say(ctx, "disk", name, text);
+}
+
 static void on_heartbeat(void *ctx, bool ok)
 {
 	struct worker *w = ctx;
@@ -238,11 +243,6 @@ static bool on_nic(void *ctx, unsigned i, struct vmbus_guid *ret_instance)
 	return nics_instance(((struct worker *)ctx)->nics, i, ret_instance);
 }
 
-static void on_disk_trouble(void *ctx, const char *name, const char *text)
-{
-	say(ctx, "disk", name, text);
-}
-
 /* ---- Opening ---- */
 
 static size_t serial_read(void *ctx, uint64_t *at, void *to, size_t size)
@@ -300,15 +300,23 @@ static int open_nics(struct worker *w, struct err *err)
 
 static int open_disks(struct worker *w, struct err *err)
 {
-	struct disks_opts opts = {.base = w->base,
-				  .server = worker_bus_server(machine_bus(w->machine)),
-				  .memory =
-					  &hv_partition_memory(machine_partition(w->machine))->map,
-				  .config = w->config,
-				  .trouble = on_disk_trouble,
-				  .ctx = w};
+	const struct worker_config *config = w->config;
+	struct disks_opts opts = {
+		.base = w->base,
+		.server = worker_bus_server(machine_bus(w->machine)),
+		.memory = &hv_partition_memory(machine_partition(w->machine))->map,
+		.n_channels = config->processors,
+		.uid = config->uid,
+		.gid = config->gid,
+		.folder = config->dir,
+		.event = on_disk_event,
+		.ctx = w,
+	};
+	int rc = disks_create(&opts, &w->disks, err);
 
-	return disks_create(&opts, &w->disks, err);
+	for (unsigned i = 0; rc == 0 && i < config->n_disks; i++)
+		rc = disks_add(w->disks, &config->disks[i], -1, err);
+	return rc;
 }
 
 static int open_ics(struct worker *w, struct err *err)
@@ -439,6 +447,8 @@ void worker_destroy(struct worker *w)
 		return;
 	dynmem_destroy(w->dynmem);
 	ics_destroy(w->ics);
+	if (w->machine != NULL)
+		machine_pause(w->machine); /* or disks would never be done */
 	disks_destroy(w->disks);
 	nics_destroy(w->nics);
 	console_destroy(w->console);

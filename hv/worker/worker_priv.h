@@ -14,7 +14,7 @@
 #include "hv/worker/config.h"
 #include "hv/worker/console.h"
 #include "hv/worker/control.h"
-#include "hv/worker/disks.h"
+#include "hv/worker/disk.h"
 #include "hv/worker/dynmem.h"
 #include "hv/worker/folder.h"
 #include "hv/worker/ics.h"
@@ -49,10 +49,6 @@ struct worker {
 
 /* methods.c */
 extern const struct control_method worker_methods[];
-/* methods_disk.c */
-void call_disk_add(void *ctx, struct control_call *call);
-void call_disk_remove(void *ctx, struct control_call *call);
-void call_disk_resize(void *ctx, struct control_call *call);
 /* methods_guest.c */
 void call_memory_set(void *ctx, struct control_call *call);
 void call_kvp_set(void *ctx, struct control_call *call);

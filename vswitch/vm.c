@@ -107,6 +107,7 @@ void vm_tell(const struct vm_live *vm, const char *type, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	vs_vm_mend(text);
 	vm->vms->opts.ops->event(vm->vms->opts.ctx, type, vm->name, text);
 }
 
@@ -117,6 +118,7 @@ void vm_note(struct vm_live *vm, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(vm->note, sizeof(vm->note), fmt, ap);
 	va_end(ap);
+	vs_vm_mend(vm->note);
 }
 
 void vm_answer(struct vm_waiters *waiters, const struct err *err)

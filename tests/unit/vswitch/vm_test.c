@@ -789,7 +789,7 @@ int main(int argc, char **argv)
 
 	if (argc != 2)
 		return 2;
-	worker = argv[1];
+	worker = realpath(argv[1], NULL);
 	cmocka_set_test_filter(getenv("CMOCKA_TEST_FILTER"));
 	return cmocka_run_group_tests(tests, make, unmake);
 }

@@ -387,6 +387,8 @@ int disk_file_create(struct disk_engine *engine, const struct disk_spec *spec, i
 	file->disk.fd = disk_engine_fd(engine);
 	file->engine = engine;
 	file->fd = fd;
+	/* A ring gives up too early on files that do not wait. */
+	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	rc = check(file, spec, &st, &size, err);
 	if (rc != 0) {
 		free(file);

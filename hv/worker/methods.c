@@ -46,6 +46,11 @@ static json_t *memory_info(const struct worker *w)
 			 (json_int_t)hv_memory_resident(memory), "huge", memory->huge);
 }
 
+static json_t *nic_ips(void *ctx, const struct vmbus_guid *instance)
+{
+	return ics_nic_ips(((struct worker *)ctx)->ics, instance);
+}
+
 static json_t *bus_version(const struct worker *w)
 {
 	struct vmbus_server_info info;
@@ -64,7 +69,7 @@ static void call_info(void *ctx, struct control_call *call)
 	const struct hv_partition *partition = machine_partition(w->machine);
 
 	control_reply(call,
-		      json_pack("{ss, ss, ss, si, si, so, sf, sI, sI, ss, so, s{}, so, s[], so}",
+		      json_pack("{ss, ss, ss, si, si, so, sf, sI, sI, ss, so, so, so, s[], so}",
 				"name", w->config->name, "state",
 				life_state_name(life_state(w->life)), "face",
 				hv_partition_face(partition), "pid", (int)getpid(), "processors",
@@ -72,8 +77,9 @@ static void call_info(void *ctx, struct control_call *call)
 				"uptime_s", life_uptime_s(w->life), "started",
 				(json_int_t)(life_started_ns(w->life) / NS), "boot_ms",
 				(json_int_t)(w->boot_s * 1000), "heartbeat", ics_heartbeat(w->ics),
-				"vmbus", bus_version(w), "guest", "nics", nics_info(w->nics),
-				"disks", "crash", life_crash(w->life)));
+				"vmbus", bus_version(w), "guest", ics_guest(w->ics), "nics",
+				nics_info(w->nics, nic_ips, w), "disks", "crash",
+				life_crash(w->life)));
 }
 
 /* ---- stats ---- */
@@ -121,19 +127,28 @@ static json_t *bus_stats(const struct worker *w)
 			 "faults", faults);
 }
 
+static json_t *memory_stats(const struct worker *w)
+{
+	const struct hv_memory *memory = hv_partition_memory(machine_partition(w->machine));
+	json_t *stats = dynmem_stats(w->dynmem);
+
+	json_object_set_new(stats, "size", json_integer((json_int_t)memory->size));
+	json_object_set_new(stats, "resident",
+			    json_integer((json_int_t)hv_memory_resident(memory)));
+	json_object_set_new(stats, "own", json_integer((json_int_t)own_memory(w)));
+	return stats;
+}
+
 static void call_stats(void *ctx, struct control_call *call)
 {
 	struct worker *w = ctx;
 	const struct hv_partition *partition = machine_partition(w->machine);
-	const struct hv_memory *memory = hv_partition_memory(machine_partition(w->machine));
 	struct hv_partition_stats stats;
 
 	hv_partition_stats(partition, &stats);
-	control_reply(call, json_pack("{so, sI, so, s{sI, sI, sI}, s[]}", "exits", exits(&stats),
-				      "cpu_ns", (json_int_t)stats.cpu_ns, "bus", bus_stats(w),
-				      "memory", "size", (json_int_t)memory->size, "resident",
-				      (json_int_t)hv_memory_resident(memory), "own",
-				      (json_int_t)own_memory(w), "disks"));
+	control_reply(call, json_pack("{so, sI, so, so, so, s[]}", "exits", exits(&stats), "cpu_ns",
+				      (json_int_t)stats.cpu_ns, "bus", bus_stats(w), "memory",
+				      memory_stats(w), "services", ics_stats(w->ics), "disks"));
 }
 
 /* ---- Life ---- */
@@ -220,5 +235,10 @@ const struct control_method worker_methods[] = {
 	{.name = "nic-add", .call = call_nic_add},
 	{.name = "nic-attach", .n_fds = 1, .call = call_nic_attach},
 	{.name = "nic-remove", .call = call_nic_remove},
+	{.name = "memory-set", .call = call_memory_set},
+	{.name = "kvp-set", .call = call_kvp_set},
+	{.name = "time-sync", .call = call_time_sync},
+	{.name = "freeze", .call = call_freeze},
+	{.name = "thaw", .call = call_thaw},
 	{.name = NULL},
 };

@@ -221,20 +221,21 @@ static void heartbeat(struct vm_live *vm, const json_t *event)
 		vm->name);
 }
 
+/* What a disk cannot do is kept beside it; a NIC's attachment has its own place in 'nic list'. */
 static void part_said(struct vm_live *vm, const char *kind, const json_t *event)
 {
 	const char *own = vs_vm_text(event, "name");
-	struct vm_parts *parts = strcmp(kind, "nic") == 0 ? &vm->nics : &vm->disks;
+	bool nic = strcmp(kind, "nic") == 0;
 	struct vm_part *part;
 
-	TAILQ_FOREACH(part, parts, link) {
-		if (strcmp(part->own, own) != 0)
+	TAILQ_FOREACH(part, &vm->disks, link) {
+		if (nic || strcmp(part->own, own) != 0)
 			continue;
 		snprintf(part->note, sizeof(part->note), "%.190s", vs_vm_text(event, "text"));
 		vs_vm_mend(part->note);
 	}
-	vm_tell(vm, strcmp(kind, "nic") == 0 ? "vm-nic" : "vm-disk", "VM %s: %s %.40s: %.250s",
-		vm->name, kind, own, vs_vm_text(event, "text"));
+	vm_tell(vm, nic ? "vm-nic" : "vm-disk", "VM %s: %s %.40s: %.250s", vm->name, kind, own,
+		vs_vm_text(event, "text"));
 }
 
 static void on_event(void *ctx, const char *name, const json_t *event)

@@ -195,16 +195,14 @@ static enum vs_vm_state state_said(const char *word, enum vs_vm_state otherwise)
 
 static void crashed(struct vm_live *vm, const json_t *event)
 {
-	const char *text = vs_vm_text(event, "text");
-	const char *last = strrchr(text, '\n');
+	char line[300];
 
 	json_decref(vm->crash);
 	vm->crash = json_copy((json_t *)(uintptr_t)event);
 	json_object_del(vm->crash, "event");
-	vm_note(vm, "its kernel crashed%s%.250s", text[0] != '\0' ? ": " : "",
-		last != NULL && last[1] != '\0' ? last + 1 : text);
-	vm_tell(vm, "vm-crashed", "VM %s crashed%s%.300s", vm->name, text[0] != '\0' ? ": " : "",
-		text);
+	vs_vm_panic_line(vs_vm_text(event, "text"), line, sizeof(line));
+	vm_note(vm, "its kernel crashed%s%.250s", line[0] != '\0' ? ": " : "", line);
+	vm_tell(vm, "vm-crashed", "VM %s crashed%s%s", vm->name, line[0] != '\0' ? ": " : "", line);
 }
 
 static void heartbeat(struct vm_live *vm, const json_t *event)

@@ -11,34 +11,65 @@
 
 #define MAX_LEVELS  8
 #define MAX_MEMBERS 512
-#define MAX_STRING  1024
+#define MAX_STRING  16384 /* what a kernel says when it panics */
 
-/* Control characters of all kinds become '?': what a guest calls itself goes to terminals. */
-static void clean_text(char *text)
+/* Bytes of the character at 'p'; 0: there is none, or half of one. */
+static size_t character(const unsigned char *p)
 {
-	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {
-		if (*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	size_t n = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
+
+	if (*p >= 0xf5 || (*p >= 0x80 && *p < 0xc2))
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	/* Longer than need be, halves of pairs, beyond the last. */
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] >= 0x90))
+		return 0;
+	return n;
+}
+
+/* 'lines': ends of lines stay. */
+static void mend(char *text, bool lines)
+{
+	unsigned char *p = (unsigned char *)text;
+
+	while (*p != '\0') {
+		size_t n = character(p);
 		/* U+0080 to U+009F are c2 80 to c2 9f. */
-		if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-			p[0] = p[1] = '?';
+		bool control = *p < 0x20 || *p == 0x7f || (p[0] == 0xc2 && n == 2 && p[1] < 0xa0);
+
+		if ((control && !(lines && *p == '\n')) || n == 0)
+			memset(p, '?', n > 0 ? n : 1);
+		p += n > 0 ? n : 1;
 	}
+}
+
+void vs_vm_mend(char *text)
+{
+	mend(text, false);
 }
 
 /* Cuts in front of a character, not in it. */
 static json_t *clean_string(const json_t *value)
 {
-	char copy[MAX_STRING + 1];
+	char *copy = malloc(MAX_STRING + 1);
+	json_t *good;
 	size_t n = json_string_length(value);
 
+	if (copy == NULL)
+		return NULL;
 	n = n < MAX_STRING ? n : MAX_STRING;
 	memcpy(copy, json_string_value(value), n);
 	while (n > 0 && n == MAX_STRING &&
 	       ((unsigned char)json_string_value(value)[n] & 0xc0) == 0x80)
 		n--;
 	copy[n] = '\0';
-	clean_text(copy);
-	return json_string(copy);
+	mend(copy, true);
+	good = json_string(copy);
+	free(copy);
+	return good;
 }
 
 static bool good_key(const char *key)
@@ -131,6 +162,7 @@ static void copy_text(const json_t *object, const char *key, char *to, size_t si
 	if (good != NULL)
 		snprintf(to, size, "%s", json_string_value(good));
 	json_decref(good);
+	vs_vm_mend(to); /* it may have been cut in a character */
 }
 
 /* {"code": slug, "what", "why", "fix"} */
@@ -272,4 +304,24 @@ int64_t vs_vm_number(const json_t *value, const char *path)
 	if (json_is_real(n) && json_real_value(n) > -9e18 && json_real_value(n) < 9e18)
 		return (int64_t)json_real_value(n);
 	return json_integer_value(n);
+}
+
+void vs_vm_panic_line(const char *text, char *line, size_t size)
+{
+	const char *at = strstr(text, "Kernel panic"), *end;
+	size_t n;
+
+	if (at == NULL) {
+		/* The last line that has something in it. */
+		n = strlen(text);
+		while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
+			n--;
+		at = text + n;
+		while (at > text && at[-1] != '\n')
+			at--;
+	}
+	end = strchr(at, '\n');
+	n = end != NULL ? (size_t)(end - at) : strlen(at);
+	snprintf(line, size, "%.*s", n < size ? (int)n : (int)size - 1, at);
+	vs_vm_mend(line);
 }

@@ -132,7 +132,7 @@ static void tear_down(void)
 
 	/* Nobody outlives a test. */
 	for (unsigned i = 0; (name = vs_vms_nth(vms, i)) != NULL; i++) {
-		struct vm_live *vm = vm_find(vms, name);
+		struct vs_vm_live *vm = vs_vm_find(vms, name);
 
 		if (vm->pid > 0)
 			(void)kill(vm->pid, SIGKILL);
@@ -349,14 +349,14 @@ static void process_inherits_nothing(void **unused)
 {
 	int secret = open("/dev/null", O_RDONLY); /* not O_CLOEXEC, as of a library */
 	char command[200], text[200] = "";
-	struct vm_live *vm;
+	struct vs_vm_live *vm;
 	FILE *f;
 
 	set_up();
 	configure("a", "", "never");
 	follow();
 	assert_int_equal(start("a", 10000), 0);
-	vm = vm_find(vms, "a");
+	vm = vs_vm_find(vms, "a");
 	/* 0, 2, two listeners, our connection. */
 	snprintf(command, sizeof(command), "ls /proc/%d/fd | wc -l", (int)vm->pid);
 	f = popen(command, "r");
@@ -430,16 +430,16 @@ static void policy_decides_about_every_end(void **unused)
 	static const struct {
 		enum vs_restart restart;
 		bool failed;
-		enum vm_next next;
-	} cases[] = {{VS_RESTART_NEVER, true, VM_STAYS},
-		     {VS_RESTART_NEVER, false, VM_STAYS},
-		     {VS_RESTART_ON_FAILURE, true, VM_AGAIN},
-		     {VS_RESTART_ON_FAILURE, false, VM_STAYS},
-		     {VS_RESTART_ALWAYS, true, VM_AGAIN},
-		     {VS_RESTART_ALWAYS, false, VM_AGAIN}};
+		enum vs_vm_next next;
+	} cases[] = {{VS_RESTART_NEVER, true, VS_VM_STAYS},
+		     {VS_RESTART_NEVER, false, VS_VM_STAYS},
+		     {VS_RESTART_ON_FAILURE, true, VS_VM_AGAIN},
+		     {VS_RESTART_ON_FAILURE, false, VS_VM_STAYS},
+		     {VS_RESTART_ALWAYS, true, VS_VM_AGAIN},
+		     {VS_RESTART_ALWAYS, false, VS_VM_AGAIN}};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_int_equal(vm_policy(cases[i].restart, cases[i].failed), cases[i].next);
+		assert_int_equal(vs_vm_policy(cases[i].restart, cases[i].failed), cases[i].next);
 }
 
 static void vm_that_powers_off_stays_off_unless_always(void **unused)
@@ -460,13 +460,13 @@ static void vm_that_powers_off_stays_off_unless_always(void **unused)
 
 static void killed_process_starts_again_with_a_longer_wait_each_time(void **unused)
 {
-	struct vm_live *vm;
+	struct vs_vm_live *vm;
 
 	set_up();
 	configure("a", "", "on-failure");
 	follow();
 	assert_int_equal(start("a", 10000), 0);
-	vm = vm_find(vms, "a");
+	vm = vs_vm_find(vms, "a");
 	for (unsigned i = 0; i < 3; i++) {
 		pid_t pid = vm->pid;
 		static const char *const waits[] = {"in 0.0 s", "in 0.1 s", "in 0.2 s"};
@@ -545,10 +545,10 @@ static void vm_that_runs_is_taken_up_again(void **unused)
 	configure("b", "", "on-failure");
 	follow();
 	assert_int_equal(start("a", 10000), 0);
-	pid = vm_find(vms, "a")->pid;
+	pid = vs_vm_find(vms, "a")->pid;
 	come_back();
 	await_event("VM a runs, taken up again");
-	assert_int_equal(vm_find(vms, "a")->pid, pid);
+	assert_int_equal(vs_vm_find(vms, "a")->pid, pid);
 	assert_string_equal(state_of("a"), "running");
 	assert_string_equal(state_of("b"), "stopped");
 	/* It is no child now, and its end is seen all the same. */
@@ -571,8 +571,8 @@ static void vm_that_died_meanwhile_starts_by_its_policy(void **unused)
 	follow();
 	assert_int_equal(start("a", 10000), 0);
 	assert_int_equal(start("b", 10000), 0);
-	kill(vm_find(vms, "a")->pid, SIGKILL);
-	kill(vm_find(vms, "b")->pid, SIGKILL);
+	kill(vs_vm_find(vms, "a")->pid, SIGKILL);
+	kill(vs_vm_find(vms, "b")->pid, SIGKILL);
 	usleep(100000);
 	come_back();
 	await_event("VM a runs (process");

@@ -355,7 +355,7 @@ int vs_vm_start(struct vs_vms *vms, const char *name, unsigned timeout_ms, vs_vm
 
 	if (vm == NULL || vm->orphan)
 		return not_there(name, err);
-	if (vs_vm_has_process(vm)) {
+	if (vs_vm_has_process(vm) || vs_vm_take(vm)) {
 		err_set(err, -EEXIST, "vm-running", "VM %s is %s already", name,
 			vs_vm_state_name(vm->state));
 		err_why(err, "its process is %d", (int)vm->pid);

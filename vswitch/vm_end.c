@@ -117,6 +117,8 @@ static void on_again(int fd, short what, void *arg)
 	vs_vm_timer_stop(&vm->again);
 	vm->n_restarts++;
 	vm->by_hand = false;
+	if (vs_vm_take(vm))
+		return;
 	if (vs_vm_begin(vm, VM_STOP_MS, &err) == 0)
 		return;
 	vs_vm_tell(vm, "vm-failed", "%s", err.what);

@@ -138,6 +138,9 @@ void vs_vm_decide(struct vs_vm_live *vm, bool failed, const char *why);
 void vs_vm_stop_now(struct vs_vm_live *vm, bool off, unsigned timeout_ms);
 
 /* vm_take.c */
+/* Connects to the VM's process, if one listens: also one that was still starting when an earlier
+ * daemon died.  False: there is none. */
+bool vs_vm_take(struct vs_vm_live *vm);
 void vs_vm_take_all(struct vs_vms *vms);
 void vs_vm_want(const struct vs_vm_live *vm, bool runs); /* for who comes after us */
 

@@ -75,10 +75,10 @@ static int make_folder(const char *path, struct err *err)
 	return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : no_folder(path, err);
 }
 
-/* The VM's folder, without what an earlier process left in it. */
+/* The VM's folder.  Sockets and lock of an earlier process are for the next one to replace: it
+ * alone can tell that nobody holds them. */
 static int prepare_folder(const struct vs_vm_live *vm, struct err *err)
 {
-	static const char *const stale[] = {"control.sock", "console.sock", "exit.json", "pid"};
 	char path[PATH_MAX];
 	int rc;
 
@@ -87,10 +87,9 @@ static int prepare_folder(const struct vs_vm_live *vm, struct err *err)
 	vs_vm_path(vm->vms, vm->name, "", path, sizeof(path));
 	if (rc == 0)
 		rc = make_folder(path, err);
-	for (size_t i = 0; rc == 0 && i < sizeof(stale) / sizeof(stale[0]); i++) {
-		vs_vm_path(vm->vms, vm->name, stale[i], path, sizeof(path));
+	vs_vm_path(vm->vms, vm->name, "exit.json", path, sizeof(path));
+	if (rc == 0)
 		(void)unlink(path);
-	}
 	vs_vm_path(vm->vms, vm->name, "console.sock", path, sizeof(path));
 	if (rc == 0 && strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
 		rc = err_set(err, -ENAMETOOLONG, "path-too-long",

@@ -87,8 +87,7 @@ static void load_config(struct vs_vm_live *vm)
 		json_decref(config);
 }
 
-/* Connects to the VM's process.  False: there is none. */
-static bool take(struct vs_vm_live *vm)
+bool vs_vm_take(struct vs_vm_live *vm)
 {
 	struct err err = {0};
 	int pidfd, rc;
@@ -129,7 +128,7 @@ static void look_at(struct vs_vms *vms, const char *name, bool host_is_new)
 	if (vm == NULL)
 		return;
 	vm->orphan = !known;
-	if (take(vm))
+	if (vs_vm_take(vm))
 		return;
 	if (known && !host_is_new && is_wanted(vm)) {
 		/* It died while there was no daemon. */
@@ -165,7 +164,7 @@ static void start_with_host(struct vs_vms *vms)
 		struct vs_vm_live *vm = vs_vm_find(vms, m->name);
 		struct err err = {0};
 
-		if (!m->autostart || vm == NULL || vs_vm_has_process(vm))
+		if (!m->autostart || vm == NULL || vs_vm_has_process(vm) || vs_vm_take(vm))
 			continue;
 		vm->by_hand = false;
 		if (vs_vm_begin(vm, VM_STOP_MS, &err) != 0) {

@@ -357,12 +357,12 @@ static void process_inherits_nothing(void **unused)
 	follow();
 	assert_int_equal(start("a", 10000), 0);
 	vm = vs_vm_find(vms, "a");
-	/* 0, 2, two listeners, our connection. */
+	/* 0, 2, the lock, two listeners, our connection. */
 	snprintf(command, sizeof(command), "ls /proc/%d/fd | wc -l", (int)vm->pid);
 	f = popen(command, "r");
 	assert_non_null(fgets(text, sizeof(text), f));
 	pclose(f);
-	assert_int_equal(atoi(text), 5);
+	assert_int_equal(atoi(text), 6);
 	assert_int_equal(getsid(vm->pid), vm->pid);
 	close(secret);
 	tear_down();
@@ -560,6 +560,24 @@ static void vm_that_runs_is_taken_up_again(void **unused)
 	for (int i = 0; i < 20; i++)
 		turn();
 	assert_string_equal(state_of("a"), "stopped");
+	tear_down();
+}
+
+/* The daemon died while the process was starting, and came back before it listened: there must not
+ * be a second one. */
+static void process_that_listens_late_is_found_and_not_doubled(void **unused)
+{
+	struct done d = {0};
+	pid_t pid;
+
+	set_up();
+	configure("a", "late=600", "on-failure");
+	follow();
+	assert_int_equal(vs_vm_start(vms, "a", 10000, on_done, &d, &err), 0);
+	pid = vs_vm_find(vms, "a")->pid;
+	come_back();
+	await_event("VM a runs, taken up again");
+	assert_int_equal(vs_vm_find(vms, "a")->pid, pid);
 	tear_down();
 }
 
@@ -777,6 +795,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(crash_is_told_with_its_text),
 		cmocka_unit_test(flood_of_events_stops_nobody_else),
 		cmocka_unit_test(vm_that_runs_is_taken_up_again),
+		cmocka_unit_test(process_that_listens_late_is_found_and_not_doubled),
 		cmocka_unit_test(vm_that_died_meanwhile_starts_by_its_policy),
 		cmocka_unit_test(vm_that_is_configured_no_more_is_stopped),
 		cmocka_unit_test(vm_starts_with_the_host_and_only_then),

@@ -205,18 +205,21 @@ static void crashed(struct vs_vm_live *vm, const json_t *event)
 		   line);
 }
 
+/* The first beat of a guest is no news: that it is back is. */
 static void heartbeat(struct vs_vm_live *vm, const json_t *event)
 {
 	bool ok = json_is_true(json_object_get(event, "ok"));
+	bool lost = strcmp(vs_vm_text(vm->info, "heartbeat"), "lost") == 0;
 
 	if (vm->info != NULL)
 		json_object_set_new(vm->info, "heartbeat", json_string(ok ? "ok" : "lost"));
 	if (ok && strncmp(vm->note, "its guest is silent", 19) == 0)
 		vm->note[0] = '\0';
-	else if (!ok)
+	if (!ok)
 		vs_vm_note(vm, "its guest is silent: no heartbeat");
-	vs_vm_tell(vm, "vm-heartbeat", ok ? "VM %s: its heartbeat is back" : "VM %s: no heartbeat",
-		   vm->name);
+	if (!ok || lost)
+		vs_vm_tell(vm, "vm-heartbeat",
+			   ok ? "VM %s: its heartbeat is back" : "VM %s: no heartbeat", vm->name);
 }
 
 /* What a disk cannot do is kept beside it; a NIC's attachment has its own place in 'nic list'. */

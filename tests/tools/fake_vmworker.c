@@ -10,6 +10,7 @@
  * 	garbage     says what is no packet               flood      says 5000 events
  * 	other       says that it is another VM           noshut     refuses to be asked to shut down
  * 	late=MS     listens after so long; a second process of the VM refuses to start
+ * 	heart@MS    its guest beats, then falls silent, then beats again
  * 	once        "end" and "crash" only the first time that it is started
  *
  * Each request is a line in the file "asked" in its folder: method, name, how many descriptors.
@@ -113,12 +114,25 @@ static void end(int status, const char *why, const char *text)
 	exit(status);
 }
 
+/* "heart": the n-th thing its heart does. */
+static int beat(void)
+{
+	static int n;
+	long every = number_of("heart", '@', 100);
+
+	if (n < 3 && ms_since_start() >= every * (n + 1))
+		tell(json_pack("{ss sb}", "event", "heartbeat", "ok", n++ != 1));
+	return n < 3 ? (int)every : -1;
+}
+
 /* What happens by itself; how long until the next. */
 static int happen(void)
 {
 	static bool done;
 	long at = has("end") ? number_of("end", '@', 0) : number_of("crash", '@', -1);
 
+	if (has("heart"))
+		return beat();
 	if (done || at < 0 || (!has("end") && !has("crash")))
 		return -1;
 	if (ms_since_start() < at)

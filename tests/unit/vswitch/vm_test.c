@@ -513,6 +513,27 @@ static void crash_is_told_with_its_text(void **unused)
 	tear_down();
 }
 
+static void heart_is_news_when_it_stops_and_when_it_is_back(void **unused)
+{
+	json_t *row;
+
+	set_up();
+	configure("a", "heart@200", "never");
+	follow();
+	assert_int_equal(start("a", 10000), 0);
+	await_event("VM a: no heartbeat");
+	assert_null(strstr(events, "is back"));
+	row = vs_vm_row(vms, "a", true);
+	assert_string_equal(vs_vm_text(row, "heartbeat"), "lost");
+	assert_non_null(strstr(vs_vm_text(row, "note"), "silent"));
+	json_decref(row);
+	await_event("VM a: its heartbeat is back");
+	row = vs_vm_row(vms, "a", true);
+	assert_string_equal(vs_vm_text(row, "note"), "");
+	json_decref(row);
+	tear_down();
+}
+
 static void flood_of_events_stops_nobody_else(void **unused)
 {
 	set_up();
@@ -793,6 +814,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(vm_that_powers_off_stays_off_unless_always),
 		cmocka_unit_test(killed_process_starts_again_with_a_longer_wait_each_time),
 		cmocka_unit_test(crash_is_told_with_its_text),
+		cmocka_unit_test(heart_is_news_when_it_stops_and_when_it_is_back),
 		cmocka_unit_test(flood_of_events_stops_nobody_else),
 		cmocka_unit_test(vm_that_runs_is_taken_up_again),
 		cmocka_unit_test(process_that_listens_late_is_found_and_not_doubled),

@@ -23,6 +23,7 @@
 #define LINES_AT_ONCE 10 /* that a guest can cause */
 #define LINES_S	      60
 #define LAST_WORDS_MS 200
+#define LET_GO_S      2
 
 /* ---- What life decides: struct life_ops ---- */
 
@@ -441,6 +442,9 @@ void worker_destroy(struct worker *w)
 {
 	if (w == NULL)
 		return;
+	/* Somebody may use the machine's memory yet: the kernel ends that with the process. */
+	if (w->started && !w->let_go)
+		return;
 	dynmem_destroy(w->dynmem);
 	ics_destroy(w->ics);
 	if (w->machine != NULL)
@@ -467,7 +471,30 @@ int worker_start(struct worker *w, struct err *err)
 {
 	int rc = machine_load(w->machine, err);
 
-	return rc == 0 ? life_start(w->life, err) : rc;
+	if (rc == 0)
+		rc = life_start(w->life, err);
+	w->started = rc == 0;
+	return rc;
+}
+
+static void on_let_go(void *ctx)
+{
+	struct worker *w = ctx;
+
+	w->let_go = true;
+	event_base_loopbreak(w->base);
+}
+
+/* The machine stands: what its disks were told to do is done, and the switch lets go of its memory.
+ * A disk or a switch that does not answer is not waited for longer than this. */
+static void let_go(struct worker *w)
+{
+	const struct timeval limit = {.tv_sec = LET_GO_S};
+
+	worker_bus_reset(machine_bus(w->machine), on_let_go, w);
+	event_base_loopexit(w->base, &limit);
+	while (!w->let_go && event_base_dispatch(w->base) == 0 && !event_base_got_exit(w->base))
+		continue;
 }
 
 int worker_run(struct worker *w)
@@ -476,6 +503,7 @@ int worker_run(struct worker *w)
 		log_error("the event loop failed");
 	folder_write_exit(&w->folder, life_outcome(w->life));
 	control_flush(w->control, LAST_WORDS_MS);
+	let_go(w);
 	return life_exit(w->life);
 }
 

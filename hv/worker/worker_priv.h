@@ -40,6 +40,8 @@ struct worker {
 	struct console *console;
 	int statm_fd;  /* /proc/self/statm; -1: none */
 	double boot_s; /* until the guest found its bus; 0: not yet */
+	bool started;
+	bool let_go; /* at the end: nobody uses the machine's memory any more */
 	struct log_limit fault_limit, service_limit;
 	/* Calls that are answered when the guest has frozen, or thawed; NULL: none. */
 	struct control_call *freeze_call, *thaw_call;

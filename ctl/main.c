@@ -166,6 +166,10 @@ static int run(struct ctl_tool *tool, const struct ctl_spec *spec, json_t *param
 		return ctl_tool_doctor(tool, spec, params);
 	if (strcmp(spec->noun, "capture") == 0 && strcmp(spec->verb, "start") == 0)
 		return ctl_tool_capture(tool, spec, params);
+	if (strcmp(spec->noun, "vm") == 0 && strcmp(spec->verb, "console") == 0)
+		return ctl_tool_console(tool, spec, params);
+	if (strcmp(spec->noun, "disk") == 0 && (spec->flags & CTL_LOCAL))
+		return ctl_tool_disk(tool, spec, params);
 	if (spec->flags & CTL_STREAM)
 		return ctl_tool_stream(tool, spec, params);
 	if (tool->watch || ((spec->flags & CTL_ALWAYS) && !tool->json))
@@ -201,6 +205,47 @@ static int check_options(const struct ctl_tool *tool, const struct ctl_spec *spe
 	return -EINVAL;
 }
 
+/* The file at a relative path is meant where the tool runs, not the daemon. */
+static json_t *from_root(const char *path)
+{
+	char here[PATH_MAX];
+
+	while (strncmp(path, "./", 2) == 0)
+		path += 2;
+	if (path[0] == '/' || getcwd(here, sizeof(here)) == NULL)
+		return json_string(path);
+	return json_sprintf("%s/%s", strcmp(here, "/") != 0 ? here : "", path);
+}
+
+static void make_absolute(const struct ctl_spec *spec, json_t *params)
+{
+	char key[CTL_KEY_SIZE];
+
+	for (const struct ctl_arg *arg = spec->args; arg->name != NULL; arg++) {
+		json_t *value = json_object_get(params, ctl_arg_key(arg, key)), *item;
+		size_t i;
+
+		if (arg->form != CTL_FORM_FILE && arg->form != CTL_FORM_FILE_OPTIONS)
+			continue;
+		if (json_is_string(value))
+			json_object_set_new(params, key, from_root(json_string_value(value)));
+		json_array_foreach(value, i, item)
+			json_array_set_new(value, i, from_root(json_string_value(item)));
+	}
+}
+
+/* Who asks for something that takes long waits for it as long as it may take. */
+static void wait_longer(struct ctl_tool *tool, const struct ctl_spec *spec, const json_t *params)
+{
+	const struct ctl_arg *arg = ctl_spec_arg(spec, "timeout");
+	const json_t *ms = json_object_get(params, "timeout");
+	json_int_t longest = ms != NULL ? json_integer_value(ms) : 60000;
+
+	if (arg != NULL && arg->type == CTL_DURATION && tool->timeout_ms > 0 &&
+	    longest + 15000 > tool->timeout_ms)
+		tool->timeout_ms = (int)longest + 15000;
+}
+
 static int run_words(struct ctl_tool *tool, const struct ctl_spec *spec, int argc, char **argv)
 {
 	json_t *params = NULL;
@@ -216,8 +261,11 @@ static int run_words(struct ctl_tool *tool, const struct ctl_spec *spec, int arg
 		rc = check_options(tool, spec, &err);
 	if (rc == 0)
 		rc = ctl_args_parse(spec, n, argv, &params, &err);
-	if (rc == 0)
+	if (rc == 0) {
+		make_absolute(spec, params);
+		wait_longer(tool, spec, params);
 		rc = read_files(spec, params, &err);
+	}
 	if (rc == 0 && ctl_spec_arg(spec, "frame") != NULL)
 		rc = ctl_tool_take_frame(params, &err);
 	rc = rc == 0 ? run(tool, spec, params) : ctl_tool_fail(tool, &err);

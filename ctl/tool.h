@@ -57,6 +57,8 @@ int ctl_tool_stream(struct ctl_tool *tool, const struct ctl_spec *spec, const js
 int ctl_tool_capture(struct ctl_tool *tool, const struct ctl_spec *spec, json_t *params);
 /* capture_frame.c: where a flow is "pcap:FILE#N", frame N of that file takes its place. */
 int ctl_tool_take_frame(json_t *params, struct err *err);
+int ctl_tool_console(struct ctl_tool *tool, const struct ctl_spec *spec, const json_t *params);
+int ctl_tool_disk(struct ctl_tool *tool, const struct ctl_spec *spec, const json_t *params);
 int ctl_tool_doctor(struct ctl_tool *tool, const struct ctl_spec *spec, const json_t *params);
 
 /* ^C and SIGTERM set ctl_tool_stopped instead of killing; returns whether it has come. */

@@ -113,31 +113,36 @@ uint16_t hv_face_message(struct hv_vp *vp, const struct hv_hypercall *call)
 	return HV_STATUS_SUCCESS;
 }
 
-/* KVM's struct ends in an array that C does not let us fill in place. */
+/* KVM's struct ends in an array, whose room is ours to give. */
 union one_msr {
-	struct kvm_msrs head;
-	struct {
-		struct kvm_msrs again;
-		struct kvm_msr_entry entry;
-	} one;
+	struct kvm_msrs msrs;
+	uint8_t bytes[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
 };
+
+static union one_msr one_msr(uint32_t msr, uint64_t value)
+{
+	union one_msr one = {.bytes = {0}};
+
+	one.msrs.nmsrs = 1;
+	one.msrs.entries[0] = (struct kvm_msr_entry){.index = msr, .data = value};
+	return one;
+}
 
 int hv_face_get_msr(const struct hv_vp *vp, uint32_t msr, uint64_t *ret_value)
 {
-	union one_msr msrs = {.one = {.again = {.nmsrs = 1}, .entry = {.index = msr}}};
-	int rc = ioctl(vp->fd, KVM_GET_MSRS, &msrs);
+	union one_msr one = one_msr(msr, 0);
+	int rc = ioctl(vp->fd, KVM_GET_MSRS, &one.msrs);
 
 	if (rc != 1)
 		return rc < 0 ? -errno : -ENOENT;
-	*ret_value = msrs.one.entry.data;
+	*ret_value = one.msrs.entries[0].data;
 	return 0;
 }
 
 int hv_face_set_msr(const struct hv_vp *vp, uint32_t msr, uint64_t value)
 {
-	union one_msr msrs = {
-		.one = {.again = {.nmsrs = 1}, .entry = {.index = msr, .data = value}}};
-	int rc = ioctl(vp->fd, KVM_SET_MSRS, &msrs);
+	union one_msr one = one_msr(msr, value);
+	int rc = ioctl(vp->fd, KVM_SET_MSRS, &one.msrs);
 
 	if (rc != 1)
 		return rc < 0 ? -errno : -ENOENT;

@@ -22,7 +22,7 @@ struct hv_kvm {
 	bool user_msr;	     /* gives us MSRs that it does not know, and those that we filter */
 	bool x2apic_ids;     /* processors beyond 254 */
 	bool nested;	     /* guests may run guests */
-	bool tsc_stable;
+	bool tsc_stable;     /* invariant, or KVM trusts it for its own clock (partition.c) */
 };
 
 /* Opens and probes.  Errors: no such device, not permitted (and what to do), an API that is not 12,

@@ -130,6 +130,19 @@ static int make_vps(struct hv_partition *partition, unsigned n, struct err *err)
 	return rc;
 }
 
+/* The guest's clocks start now.  Setting KVM's also has it look whether all processors and its own
+ * kernel's clock go by one TSC: then the guest's reference time may, too. */
+static void start_clock(struct hv_partition *partition)
+{
+	struct kvm_clock_data clock = {0};
+
+	partition->made_ns = clock_mono_ns();
+	if (ioctl(partition->fd, KVM_SET_CLOCK, &clock) == 0 &&
+	    ioctl(partition->fd, KVM_GET_CLOCK, &clock) == 0 &&
+	    (clock.flags & KVM_CLOCK_TSC_STABLE) != 0)
+		partition->kvm.tsc_stable = true;
+}
+
 static int make(struct hv_partition *partition, const struct hv_partition_opts *opts,
 		struct err *err)
 {
@@ -156,7 +169,11 @@ static int make(struct hv_partition *partition, const struct hv_partition_opts *
 		partition->has_face = true;
 		rc = partition->face_ops->init(partition, err);
 	}
-	return rc == 0 ? make_vps(partition, opts->n_vps, err) : rc;
+	if (rc == 0)
+		rc = make_vps(partition, opts->n_vps, err);
+	if (rc == 0)
+		start_clock(partition);
+	return rc;
 }
 
 int hv_partition_create(const struct hv_partition_opts *opts, struct hv_partition **ret_partition,
@@ -178,7 +195,6 @@ int hv_partition_create(const struct hv_partition_opts *opts, struct hv_partitio
 	partition->nested = opts->nested;
 	snprintf(partition->cpu, sizeof(partition->cpu), "%s",
 		 opts->cpu != NULL ? opts->cpu : "host");
-	partition->made_ns = clock_mono_ns();
 	rc = make(partition, opts, err);
 	if (rc != 0) {
 		hv_partition_destroy(partition);

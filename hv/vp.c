@@ -36,16 +36,16 @@
 /* In the guest, only a kick comes through. */
 static int set_mask(struct hv_vp *vp)
 {
-	struct {
-		struct kvm_signal_mask head;
-		uint64_t set;
-	} __attribute__((packed)) mask = {
-		.head.len = KERNEL_NSIG8,
-		.set = ~(1ull << (KICK - 1) | 1ull << (SIG_LIBC_1 - 1) | 1ull << (SIG_LIBC_2 - 1)),
-	};
+	const uint64_t set =
+		~(1ull << (KICK - 1) | 1ull << (SIG_LIBC_1 - 1) | 1ull << (SIG_LIBC_2 - 1));
+	union {
+		struct kvm_signal_mask kvm;
+		uint8_t bytes[sizeof(struct kvm_signal_mask) + KERNEL_NSIG8];
+	} mask = {.kvm.len = KERNEL_NSIG8};
 
-	_Static_assert(sizeof(mask) == 4 + KERNEL_NSIG8, "as KVM reads it");
-	return ioctl(vp->fd, KVM_SET_SIGNAL_MASK, &mask) == 0 ? 0 : -errno;
+	_Static_assert(sizeof(set) == KERNEL_NSIG8, "as the kernel has it");
+	memcpy(mask.kvm.sigset, &set, sizeof(set));
+	return ioctl(vp->fd, KVM_SET_SIGNAL_MASK, &mask.kvm) == 0 ? 0 : -errno;
 }
 
 static int make(struct hv_partition *partition, struct hv_vp *vp, struct err *err)

@@ -13,6 +13,8 @@
 
 #define SLUG	   "vm-processor"
 #define MSR_TSC	   0x10u /* kept by its offset, so that processors agree */
+#define MSR_MTRR   0x2ffu
+#define MTRR_WB	   0x806ull /* on; all memory is cached */
 #define CR0_PE	   0x1ull
 #define CR0_ET	   0x10ull
 #define CR0_NE	   0x20ull
@@ -154,8 +156,23 @@ static int keep_all(struct hv_vp *vp, struct hv_vp_state *s, struct err *err)
 	return all_msrs(vp, KVM_GET_MSRS, s->msrs) == 0 ? 0 : fail(err, "MSRs");
 }
 
+/* As firmware leaves it: else all memory is uncached by the letter, and Linux does without
+ * write-combining.  KVM does not list these among its MSRs; where it has none, none is needed. */
+static void set_memory_types(struct hv_vp *vp)
+{
+	union {
+		struct kvm_msrs msrs;
+		uint8_t bytes[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} mtrr = {.bytes = {0}};
+
+	mtrr.msrs.nmsrs = 1;
+	mtrr.msrs.entries[0] = (struct kvm_msr_entry){.index = MSR_MTRR, .data = MTRR_WB};
+	(void)ioctl(vp->fd, KVM_SET_MSRS, &mtrr.msrs);
+}
+
 int hv_vp_keep(struct hv_vp *vp, struct err *err)
 {
+	set_memory_types(vp);
 	vp->power_on = calloc(1, sizeof(*vp->power_on));
 	if (vp->power_on == NULL)
 		return err_set(err, -ENOMEM, SLUG, "out of memory");
@@ -194,6 +211,7 @@ int hv_vp_reset(struct hv_vp *vp, struct err *err)
 		return fail(err, "extended registers");
 	if (all_msrs(vp, KVM_SET_MSRS, s->msrs) != 0)
 		return fail(err, "MSRs");
+	set_memory_types(vp);
 	if (s->has_tsc_offset)
 		(void)tsc_offset(vp, KVM_SET_DEVICE_ATTR, &s->tsc_offset);
 	if (ioctl(vp->fd, KVM_SET_LAPIC, &s->lapic) != 0)

@@ -38,6 +38,9 @@ struct vmq_nic_conf {
 /* Of a port of this driver.  What it starts with: link up, nothing else. */
 void vmq_nic_set(struct dp_port *port, const struct vmq_nic_conf *conf);
 
+/* Has it a worker? */
+bool vmq_nic_attached(const struct dp_port *port);
+
 /* The port is about to be closed, and not because the switch stops: the guest loses its device
  * ('again': until the port is opened again), instead of waiting for the switch to come back. */
 void vmq_nic_withdraw(struct dp_port *port, bool again);

@@ -307,6 +307,13 @@ void vmq_nic_set(struct dp_port *port, const struct vmq_nic_conf *conf)
 	tell_vsp(nic);
 }
 
+bool vmq_nic_attached(const struct dp_port *port)
+{
+	const struct vmq_nic *nic = port->priv;
+
+	return nic->at.fd >= 0;
+}
+
 void vmq_nic_withdraw(struct dp_port *port, bool again)
 {
 	struct vmbus_attach_msg msg = {.type = VMBUS_ATTACH_REMOVED};

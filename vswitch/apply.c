@@ -21,6 +21,7 @@
 #include "vswitch/queues.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/takeover.h"
+#include "vswitch/vm.h"
 #include "vswitch/vtep.h"
 
 #include <errno.h>
@@ -498,6 +499,8 @@ int vs_check(void *ctx, const json_t *after, struct err *err)
 	if (rc != 0)
 		return rc;
 	rc = ctx != NULL ? vs_of_ports_check(ctx, m, err) : 0;
+	if (rc == 0 && ctx != NULL && ((struct vs *)ctx)->vms != NULL)
+		rc = vs_vms_check(((struct vs *)ctx)->vms, m, err);
 	vs_model_destroy(m);
 	return rc;
 }
@@ -591,11 +594,48 @@ int vs_apply(void *ctx, const json_t *before, const json_t *after, bool starting
 		ids_refresh(vs);
 		vs_controllers_commit(vs);
 		vs_switch_flows_sync(vs);
+		if (vs->vms != NULL)
+			vs_vms_follow(vs->vms, vs->model);
 	} else {
 		vs_model_destroy(model);
 	}
 	free(plan);
 	return rc;
+}
+
+static int nic_connect(void *ctx, const char *port)
+{
+	return vs_nic_connect(ctx, port);
+}
+
+static bool nic_waits(void *ctx, const char *port)
+{
+	return vs_nic_waits(ctx, port);
+}
+
+static void vm_event(void *ctx, const char *type, const char *vm, const char *text)
+{
+	const struct vs *vs = ctx;
+
+	if (vs->opts.vm_event != NULL)
+		vs->opts.vm_event(vs->opts.ctx, type, vm, text);
+}
+
+static int create_vms(struct vs *vs, struct err *err)
+{
+	static const struct vs_vms_ops ops = {.nic_connect = nic_connect,
+					      .nic_waits = nic_waits,
+					      .event = vm_event};
+	const struct vs_vms_opts opts = {.base = vs->opts.base,
+					 .run_dir = vs->opts.run_dir,
+					 .worker = vs->opts.worker,
+					 .has_group = vs->opts.has_group,
+					 .group = vs->opts.group,
+					 .cpus = vs->opts.cpus,
+					 .ops = &ops,
+					 .ctx = vs};
+
+	return vs_vms_create(&opts, &vs->vms, err);
 }
 
 int vs_create(const struct vs_opts *opts, struct vs **ret_vs, struct err *err)
@@ -615,7 +655,10 @@ int vs_create(const struct vs_opts *opts, struct vs **ret_vs, struct err *err)
 	json_decref(empty);
 	if (rc == 0 && opts->takeover_path != NULL)
 		rc = vs_takeovers_create(opts->takeover_path, &vs->takeovers, err);
+	if (rc == 0 && opts->worker != NULL && opts->run_dir != NULL)
+		rc = create_vms(vs, err);
 	if (rc != 0) {
+		vs_takeovers_destroy(vs->takeovers);
 		vs_model_destroy(vs->model);
 		free(vs);
 		return rc;
@@ -630,6 +673,9 @@ void vs_destroy(struct vs *vs)
 
 	if (vs == NULL)
 		return;
+	/* They go on running. */
+	vs_vms_destroy(vs->vms);
+	vs->vms = NULL;
 	(void)vs_apply(vs, NULL, empty, false, NULL);
 	json_decref(empty);
 	vs_controllers_fini(vs);

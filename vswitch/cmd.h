@@ -43,6 +43,8 @@ extern const struct ctl_binding vs_cmd_conntracks[];  /* cmd_conntrack.c */
 extern const struct ctl_binding vs_cmd_zones[];	      /* cmd_zone.c */
 extern const struct ctl_binding vs_cmd_queues[];      /* cmd_queue.c */
 extern const struct ctl_binding vs_cmd_nics[];	      /* cmd_nic.c */
+extern const struct ctl_binding vs_cmd_vms[];	      /* cmd_vm.c */
+extern const struct ctl_binding vs_cmd_disks[];	      /* cmd_disk.c */
 extern const struct ctl_binding vs_cmd_groups[];      /* cmd_group.c: group, meter */
 extern const struct ctl_binding vs_cmd_traces[];      /* cmd_trace.c: trace, why */
 extern const struct ctl_binding vs_cmd_vteps[];	      /* cmd_vtep.c */
@@ -66,6 +68,8 @@ json_t *vs_count_json(const struct dp_count *count);
 json_t *vs_drops_json(const struct dp_count *count);
 /* Queues of a port, or of all (-1), new reference. */
 json_t *vs_queues_json(const struct vs_daemon *d, int port_id);
+/* Disks of a VM (NULL: of all) as 'disk list' has them, new reference. */
+json_t *vs_disks_json(const struct vs_daemon *d, const char *vm);
 /* Everything about a port that fits a row, new reference. */
 json_t *vs_port_row(const struct vs_daemon *d, const struct vs_port *p);
 /* "up", "down", "disabled", "waiting", "held" */

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -105,6 +106,32 @@ int vs_nic_open(struct vs *vs, const struct vs_port *p, struct vs_live *live, st
 	vmq_nic_set(port, &conf);
 	port->own_mac = vs_device_own_mac(p);
 	return vs_device_opened(vs, live, p, port);
+}
+
+int vs_nic_connect(const struct vs *vs, const char *port)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd, rc = vs_nic_socket(vs, port, address.sun_path, sizeof(address.sun_path), NULL);
+
+	if (rc != 0)
+		return rc;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+bool vs_nic_waits(const struct vs *vs, const char *port)
+{
+	uint16_t id = vs_port_id(vs, port);
+	const struct dp_port *p = id != DP_NO_PORT ? vs->live[id].port : NULL;
+
+	return p != NULL && p->ops == &vmq_port_ops && !vmq_nic_attached(p);
 }
 
 static bool same(const json_t *a, const json_t *b, const char *key)

@@ -53,8 +53,10 @@ struct main_state {
 	struct vs_punts *punts;
 	struct vs_link_monitor *links;
 	struct vs_daemon d;
+	struct log_limit vm_lines;
 	char *initial;
-	char run_dir[PATH_MAX];
+	char run_dir[PATH_MAX], vmworker[PATH_MAX];
+	cpu_set_t cpus; /* that this process may use, before its threads have theirs */
 };
 
 struct module {
@@ -72,6 +74,21 @@ static void event_told(void *ctx, const char *type, const char *port, const char
 		vs_captures_renew(s->d.captures, port);
 	if (s->d.events != NULL)
 		vs_events_add(s->d.events, type, port, text);
+}
+
+static void vm_event_told(void *ctx, const char *type, const char *vm, const char *text)
+{
+	static const char *const bad[] = {"vm-failed", "vm-crashed", "vm-killed", "vm-fault"};
+	enum vs_severity severity = VS_INFO;
+	struct main_state *s = ctx;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (strcmp(type, bad[i]) == 0)
+			severity = VS_WARNING;
+	if (severity == VS_WARNING && log_allow(&s->vm_lines, 20, 10))
+		log_warn("%s", text);
+	if (s->d.events != NULL)
+		vs_events_log(s->d.events, severity, type, "vm", vm, "%s", text);
 }
 
 static void conf_changed(void *ctx, uint64_t revision, const char *text)
@@ -176,6 +193,8 @@ static int base_start(struct main_state *s, struct err *err)
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	signal(SIGPIPE, SIG_IGN);
 	s->d.started_ns = clock_mono_ns();
+	if (sched_getaffinity(0, sizeof(s->cpus), &s->cpus) != 0)
+		memset(&s->cpus, 0xff, sizeof(s->cpus));
 	s->base = event_base_new();
 	s->d.base = s->base;
 	if (s->opt.initial == NULL)
@@ -325,6 +344,27 @@ static void folder_of(const char *path, char *dir, size_t size)
 		snprintf(dir, size, "%s", full);
 }
 
+/* The program that runs a VM: as told, beside this one, or where a build tree has it. */
+static const char *find_vmworker(struct main_state *s)
+{
+	static const char *const places[] = {"vmworker", "../hv/worker/vmworker"};
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (s->opt.vmworker != NULL)
+		return s->opt.vmworker;
+	self[n > 0 ? n : 0] = '\0';
+	for (size_t i = 0; n > 0 && i < sizeof(places) / sizeof(places[0]); i++) {
+		int end = (int)(strrchr(self, '/') + 1 - self);
+
+		snprintf(s->vmworker, sizeof(s->vmworker), "%.*s%s", end, self, places[i]);
+		if (access(s->vmworker, X_OK) == 0)
+			return s->vmworker;
+	}
+	snprintf(s->vmworker, sizeof(s->vmworker), "/usr/sbin/vmworker");
+	return s->vmworker;
+}
+
 static int vs_start(struct main_state *s, struct err *err)
 {
 	char path[300];
@@ -334,6 +374,9 @@ static int vs_start(struct main_state *s, struct err *err)
 			       .run_dir = s->run_dir,
 			       .serve_metrics = serve_metrics,
 			       .event = event_told,
+			       .vm_event = vm_event_told,
+			       .worker = find_vmworker(s),
+			       .cpus = &s->cpus,
 			       .ctx = s};
 	int rc;
 
@@ -372,10 +415,10 @@ static int conf_start_module(struct main_state *s, struct err *err)
 					    .probe = vs_probe,
 					    .apply = vs_apply};
 	static const struct ctl_binding *const tables[] = {
-		vs_cmd_switches,   vs_cmd_ports,       vs_cmd_tenants, vs_cmd_stats,
-		vs_cmd_capture,	   vs_cmd_doctor,      vs_cmd_flows,   vs_cmd_flow_reads,
-		vs_cmd_groups,	   vs_cmd_controllers, vs_cmd_traces,  vs_cmd_vteps,
-		vs_cmd_conntracks, vs_cmd_zones,       vs_cmd_queues,  vs_cmd_nics};
+		vs_cmd_switches, vs_cmd_ports, vs_cmd_tenants,	  vs_cmd_stats,	 vs_cmd_capture,
+		vs_cmd_doctor,	 vs_cmd_flows, vs_cmd_flow_reads, vs_cmd_groups, vs_cmd_controllers,
+		vs_cmd_traces,	 vs_cmd_vteps, vs_cmd_conntracks, vs_cmd_zones,	 vs_cmd_queues,
+		vs_cmd_nics,	 vs_cmd_vms,   vs_cmd_disks};
 	int rc = conf_create(s->base, s->store, &ops, s->d.vs, &s->d.conf, err);
 
 	if (rc != 0)

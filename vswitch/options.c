@@ -30,6 +30,7 @@ static void usage(FILE *f)
 		   "  --huge MB          huge pages to ask the kernel for (192)\n"
 		   "  --mbufs N          packet buffers, 2.4 KB each (32768)\n"
 		   "  --control-cpu N    core of the control thread (the first that may be used)\n"
+		   "  --vmworker PATH    program that runs a VM (vmworker beside this one)\n"
 		   "  --driver PATH      an additional DPDK driver to load\n"
 		   "  --eal ARG          an additional argument for DPDK's environment\n"
 		   "  --debug            say more\n"
@@ -67,6 +68,7 @@ int vs_options_read(struct vs_options *o, int argc, char **argv)
 		HUGE_MB,
 		MBUFS,
 		CPU,
+		VMWORKER,
 		DRIVER,
 		EAL,
 		DEBUG,
@@ -82,6 +84,7 @@ int vs_options_read(struct vs_options *o, int argc, char **argv)
 		{"huge", required_argument, NULL, HUGE_MB},
 		{"mbufs", required_argument, NULL, MBUFS},
 		{"control-cpu", required_argument, NULL, CPU},
+		{"vmworker", required_argument, NULL, VMWORKER},
 		{"driver", required_argument, NULL, DRIVER},
 		{"eal", required_argument, NULL, EAL},
 		{"debug", no_argument, NULL, DEBUG},
@@ -105,6 +108,9 @@ int vs_options_read(struct vs_options *o, int argc, char **argv)
 			break;
 		case GROUP:
 			o->group = optarg;
+			break;
+		case VMWORKER:
+			o->vmworker = optarg;
 			break;
 		case INITIAL:
 			o->initial = optarg;

@@ -11,6 +11,7 @@
 
 struct vs_options {
 	const char *socket, *store, *group, *initial;
+	const char *vmworker; /* NULL: beside this program */
 	bool no_huge;
 	unsigned huge_mb, mbufs, control_cpu;
 	bool control_cpu_given;

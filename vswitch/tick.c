@@ -9,6 +9,7 @@
 #include "vswitch/controllers.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/takeover.h"
+#include "vswitch/vm.h"
 
 #include <net/if.h>
 #include <stdio.h>
@@ -118,4 +119,6 @@ void vs_tick(struct vs *vs)
 		(void)vs_republish(vs);
 	vs_switch_flows_tick(vs);
 	vs_controllers_tick(vs);
+	if (vs->vms != NULL)
+		vs_vms_tick(vs->vms);
 }

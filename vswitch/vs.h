@@ -11,6 +11,7 @@
 #include "dataplane/view.h"
 #include "vswitch/model.h"
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -20,6 +21,7 @@
 struct conf;
 struct event_base;
 struct vs;
+struct vs_vms;
 
 /* A port of the model and its device.  Keeps its id while it is configured. */
 struct vs_live {
@@ -78,7 +80,11 @@ struct vs_opts {
 	/* Serves metrics at this address and no other (NULL: nowhere).  May be NULL. */
 	int (*serve_metrics)(void *ctx, const char *address, struct err *err);
 	void (*event)(void *ctx, const char *type, const char *port, const char *text);
+	/* The same of a VM; may be NULL. */
+	void (*vm_event)(void *ctx, const char *type, const char *vm, const char *text);
 	void *ctx;
+	const char *worker;    /* path of vmworker; NULL: no VMs run here */
+	const cpu_set_t *cpus; /* that VMs may use; NULL: as this thread */
 };
 
 struct vs {
@@ -86,6 +92,7 @@ struct vs {
 	struct dp *dp;
 	struct vs_model *model;
 	struct vs_takeovers *takeovers;
+	struct vs_vms *vms; /* NULL: no VMs run here */
 	struct vs_live live[DP_MAX_PORTS];
 	struct vs_domain_live domains[DP_MAX_DOMAINS];
 	uint8_t held[DP_MAX_PORTS]; /* by the loop guard: 1 */

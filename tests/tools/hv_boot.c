@@ -12,10 +12,10 @@
 #include "hv/acpi.h"
 #include "hv/board.h"
 #include "hv/boot.h"
-#include "hv/face.h"
 #include "hv/pm.h"
 #include "hv/rtc.h"
 #include "hv/serial.h"
+#include "hv/vp.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum end { RUNNING = -1, OFF, FAILED, CRASHED, FAULT, LATE };
@@ -222,6 +223,24 @@ static void print_stats(struct machine *m, uint64_t started)
 		hv_memory_resident(hv_partition_memory(m->partition)) / 1024);
 }
 
+/* Where a machine that did not end hangs. */
+static void print_processors(struct machine *m)
+{
+	hv_partition_pause(m->partition);
+	for (unsigned i = 0; i < hv_partition_n_vps(m->partition); i++) {
+		struct hv_vp *vp = &m->partition->vp[i];
+		struct kvm_regs r = {0};
+		struct kvm_mp_state mp = {0};
+
+		(void)ioctl(vp->fd, KVM_GET_REGS, &r);
+		(void)ioctl(vp->fd, KVM_GET_MP_STATE, &mp);
+		fprintf(stderr,
+			"hv-boot: vp %u: state %u rip %#llx rflags %#llx exits %" PRIu64 "%s\n", i,
+			mp.mp_state, r.rip, r.rflags, atomic_load(&vp->exits),
+			vp->dead ? " dead" : "");
+	}
+}
+
 /* ---- options ---- */
 
 static const struct option names[] = {
@@ -318,6 +337,8 @@ int main(int argc, char **argv)
 	how = make(&m, &o, &err) == 0 ? loop(&m, &o) : failed(&err);
 	if (o.stats && how != FAILED)
 		print_stats(&m, started);
+	if (how == LATE)
+		print_processors(&m);
 	end(&m);
 	return how;
 }

@@ -318,8 +318,7 @@ static void iasl_reads_what_we_meant(void **state)
 		"Scope (\\_SB)",
 		"Device (VMOD)",
 		"Name (_HID, \"ACPI0004\"",
-		"DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, "
-		"ReadWrite,",
+		"DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable,",
 		"0xD0000000,         // Range Minimum",
 		"0xEFFFFFFF,         // Range Maximum",
 		"Device (VMBS)",

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Packets of VMs' workers; see vm_msg.h.
+ */
+#include "vswitch/vm_msg.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_LEVELS  8
+#define MAX_MEMBERS 512
+#define MAX_STRING  1024
+
+/* Control characters of all kinds become '?': what a guest calls itself goes to terminals. */
+static void clean_text(char *text)
+{
+	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {
+		if (*p < 0x20 || *p == 0x7f)
+			*p = '?';
+		/* U+0080 to U+009F are c2 80 to c2 9f. */
+		if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = '?';
+	}
+}
+
+/* Cuts in front of a character, not in it. */
+static json_t *clean_string(const json_t *value)
+{
+	char copy[MAX_STRING + 1];
+	size_t n = json_string_length(value);
+
+	n = n < MAX_STRING ? n : MAX_STRING;
+	memcpy(copy, json_string_value(value), n);
+	while (n > 0 && n == MAX_STRING &&
+	       ((unsigned char)json_string_value(value)[n] & 0xc0) == 0x80)
+		n--;
+	copy[n] = '\0';
+	clean_text(copy);
+	return json_string(copy);
+}
+
+static bool good_key(const char *key)
+{
+	size_t n = strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			       "_-. :/");
+
+	return n > 0 && n < 64 && key[n] == '\0';
+}
+
+static json_t *clean(const json_t *value, unsigned level);
+
+static json_t *clean_object(const json_t *value, unsigned level)
+{
+	json_t *copy = json_object(), *item;
+	unsigned n = 0;
+	const char *key;
+
+	json_object_foreach((json_t *)(uintptr_t)value, key, item) {
+		if (!good_key(key) || n++ == MAX_MEMBERS)
+			continue;
+		json_object_set_new(copy, key, clean(item, level + 1));
+	}
+	return copy;
+}
+
+static json_t *clean_array(const json_t *value, unsigned level)
+{
+	json_t *copy = json_array(), *item;
+	size_t i;
+
+	json_array_foreach(value, i, item) {
+		if (i == MAX_MEMBERS)
+			break;
+		json_array_append_new(copy, clean(item, level + 1));
+	}
+	return copy;
+}
+
+static json_t *clean(const json_t *value, unsigned level)
+{
+	if (level > MAX_LEVELS)
+		return json_null();
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		return clean_object(value, level);
+	case JSON_ARRAY:
+		return clean_array(value, level);
+	case JSON_STRING:
+		return clean_string(value);
+	case JSON_INTEGER:
+		return json_integer(json_integer_value(value));
+	case JSON_REAL:
+		return json_real(json_real_value(value));
+	case JSON_TRUE:
+	case JSON_FALSE:
+	case JSON_NULL:
+		break;
+	}
+	return json_incref((json_t *)(uintptr_t)value);
+}
+
+json_t *vs_vm_clean(const json_t *value)
+{
+	return value != NULL ? clean(value, 0) : NULL;
+}
+
+/* One object and nothing else. */
+static json_t *load(const char *text, size_t size, size_t max)
+{
+	json_t *value = NULL;
+
+	if (size > 0 && size <= max)
+		value = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+	if (value != NULL && !json_is_object(value)) {
+		json_decref(value);
+		value = NULL;
+	}
+	return value;
+}
+
+static void copy_text(const json_t *object, const char *key, char *to, size_t size)
+{
+	json_t *value = json_object_get(object, key), *good;
+
+	to[0] = '\0';
+	if (!json_is_string(value))
+		return;
+	good = clean_string(value);
+	if (good != NULL)
+		snprintf(to, size, "%s", json_string_value(good));
+	json_decref(good);
+}
+
+/* {"code": slug, "what", "why", "fix"} */
+static int error_read(const json_t *object, struct err *ret_err)
+{
+	char code[sizeof(ret_err->slug)], what[sizeof(ret_err->what)];
+	char why[sizeof(ret_err->why)], fix[sizeof(ret_err->fix)];
+
+	if (!json_is_object(object))
+		return -EBADMSG;
+	copy_text(object, "code", code, sizeof(code));
+	copy_text(object, "what", what, sizeof(what));
+	copy_text(object, "why", why, sizeof(why));
+	copy_text(object, "fix", fix, sizeof(fix));
+	err_set(ret_err, -EINVAL, code[0] != '\0' ? code : "failed", "%s",
+		what[0] != '\0' ? what : "its process refused, and did not say why");
+	if (why[0] != '\0')
+		err_why(ret_err, "%s", why);
+	if (fix[0] != '\0')
+		err_fix(ret_err, "%s", fix);
+	return 0;
+}
+
+static int event_read(const json_t *packet, struct vs_vm_msg *msg)
+{
+	msg->type = VS_VM_EVENT;
+	copy_text(packet, "event", msg->event, sizeof(msg->event));
+	msg->body = vs_vm_clean(packet);
+	return msg->event[0] != '\0' && msg->body != NULL ? 0 : -EBADMSG;
+}
+
+static int answer_read(const json_t *packet, struct vs_vm_msg *msg)
+{
+	const json_t *id = json_object_get(packet, "id");
+	const json_t *error = json_object_get(packet, "error");
+	const json_t *result = json_object_get(packet, "result");
+
+	if (!json_is_integer(id) || json_integer_value(id) < 0 ||
+	    (error != NULL) == (result != NULL))
+		return -EBADMSG;
+	msg->id = (uint64_t)json_integer_value(id);
+	if (error != NULL) {
+		msg->type = VS_VM_REFUSAL;
+		return error_read(error, &msg->err);
+	}
+	msg->type = VS_VM_ANSWER;
+	msg->body = json_is_object(result) ? vs_vm_clean(result) : NULL;
+	return msg->body != NULL ? 0 : -EBADMSG;
+}
+
+int vs_vm_msg_parse(const char *text, size_t size, struct vs_vm_msg *ret_msg)
+{
+	json_t *packet = load(text, size, VS_VM_MAX_PACKET);
+	struct vs_vm_msg msg = {0};
+	int rc = -EBADMSG;
+
+	if (packet != NULL && json_object_get(packet, "event") != NULL)
+		rc = event_read(packet, &msg);
+	else if (packet != NULL)
+		rc = answer_read(packet, &msg);
+	json_decref(packet);
+	if (rc != 0)
+		vs_vm_msg_fini(&msg);
+	else
+		*ret_msg = msg;
+	return rc;
+}
+
+void vs_vm_msg_fini(struct vs_vm_msg *msg)
+{
+	json_decref(msg->body);
+	msg->body = NULL;
+}
+
+int vs_vm_line_parse(const char *text, size_t size, struct err *err)
+{
+	struct err said = {0};
+	json_t *line;
+	int rc = -EBADMSG;
+
+	while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
+		size--;
+	if (size == 5 && memcmp(text, "ready", 5) == 0)
+		return 0;
+	line = load(text, size, VS_VM_MAX_LINE);
+	if (line != NULL)
+		rc = error_read(json_object_get(line, "error"), &said);
+	json_decref(line);
+	if (rc != 0)
+		return err_set(err, -EINVAL, "bad-worker",
+			       "its process began with a line that is none");
+	if (err != NULL)
+		*err = said;
+	return -EINVAL;
+}
+
+int vs_vm_outcome_parse(const char *text, size_t size, struct vs_vm_outcome *ret_outcome)
+{
+	json_t *o = load(text, size, VS_VM_MAX_PACKET);
+	const json_t *status = json_object_get(o, "status");
+	json_int_t n = json_integer_value(status);
+
+	if (!json_is_integer(status) || n < 0 || n > 255) {
+		json_decref(o);
+		return -EBADMSG;
+	}
+	*ret_outcome = (struct vs_vm_outcome){.status = (int)n};
+	copy_text(o, "why", ret_outcome->why, sizeof(ret_outcome->why));
+	copy_text(o, "text", ret_outcome->text, sizeof(ret_outcome->text));
+	json_decref(o);
+	return 0;
+}
+
+static const json_t *find(const json_t *value, const char *path)
+{
+	char key[64];
+
+	while (value != NULL && *path != '\0') {
+		size_t n = strcspn(path, ".");
+
+		snprintf(key, sizeof(key), "%.*s", (int)n, path);
+		value = json_object_get(value, key);
+		path += path[n] == '.' ? n + 1 : n;
+	}
+	return value;
+}
+
+const char *vs_vm_text(const json_t *value, const char *path)
+{
+	const char *text = json_string_value(find(value, path));
+
+	return text != NULL ? text : "";
+}
+
+int64_t vs_vm_number(const json_t *value, const char *path)
+{
+	const json_t *n = find(value, path);
+
+	if (json_is_real(n) && json_real_value(n) > -9e18 && json_real_value(n) < 9e18)
+		return (int64_t)json_real_value(n);
+	return json_integer_value(n);
+}

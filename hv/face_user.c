@@ -341,7 +341,11 @@ static void read_msr(struct hv_vp *vp, struct kvm_run *run)
 	uint64_t value = 0;
 	int rc = hv_synic_read(&hv_face_vp(vp)->synic, run->msr.index, &value);
 
-	if (rc == -ENOENT) {
+	if (run->msr.index == HV_MSR_TIME_REF_COUNT && !vp->partition->kvm.tsc_stable) {
+		/* Without a page guests read it all the time, on all processors: without a lock. */
+		value = host_time(vp->partition);
+		rc = 0;
+	} else if (rc == -ENOENT) {
 		pthread_mutex_lock(&user->lock);
 		rc = read_shared(user, vp, run->msr.index, &value);
 		pthread_mutex_unlock(&user->lock);

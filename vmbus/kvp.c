@@ -151,26 +151,41 @@ int kvp_read_item(const uint8_t *data, size_t size, enum kvp_op op, struct kvp_i
 	return vmbus_utf16_read(key, key_size, ret_item->key, KVP_KEY_TEXT) > 0 ? 0 : -EBADMSG;
 }
 
-static void add_address(struct kvp_addresses *a, char *word)
+static void add_address(struct kvp_addresses *a, const char *word, size_t size)
 {
+	const char *zone = memchr(word, '%', size); /* "fe80::1%eth0" */
+	char text[KVP_ADDRESS_TEXT];
 	uint8_t bytes[16];
-	char *zone = strchr(word, '%');
 	int family;
 
-	if (zone != NULL) /* "fe80::1%eth0" */
-		*zone = '\0';
-	family = strchr(word, ':') != NULL ? AF_INET6 : AF_INET;
-	if (a->n == KVP_MAX_ADDRESSES || inet_pton(family, word, bytes) != 1)
+	if (zone != NULL)
+		size = (size_t)(zone - word);
+	if (a->n == KVP_MAX_ADDRESSES || size >= sizeof(text))
 		return;
+	memcpy(text, word, size);
+	text[size] = '\0';
+	family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET;
 	/* As we write addresses, not as the guest does. */
-	if (inet_ntop(family, bytes, a->text[a->n], KVP_ADDRESS_TEXT) != NULL)
+	if (inet_pton(family, text, bytes) == 1 &&
+	    inet_ntop(family, bytes, a->text[a->n], KVP_ADDRESS_TEXT) != NULL)
 		a->n++;
+}
+
+void kvp_add_addresses(struct kvp_addresses *addresses, const char *list)
+{
+	while (*list != '\0') {
+		size_t size = strcspn(list, ";");
+
+		if (size > 0)
+			add_address(addresses, list, size);
+		list += size + (list[size] == ';');
+	}
 }
 
 int kvp_read_ip(const uint8_t *data, size_t size, struct kvp_addresses *ret_addresses)
 {
 	struct rd rd = rd_init(data, size);
-	char text[UTF16_TEXT_SIZE(IP_ADDRESSES)], *at = text, *word;
+	char text[UTF16_TEXT_SIZE(IP_ADDRESSES)];
 	struct kvp_addresses a = {0};
 	const uint8_t *addresses;
 
@@ -180,10 +195,7 @@ int kvp_read_ip(const uint8_t *data, size_t size, struct kvp_addresses *ret_addr
 	if (!rd_ok(&rd))
 		return -EBADMSG;
 	vmbus_utf16_read(addresses, IP_ADDRESSES, text, sizeof(text));
-	while ((word = strsep(&at, ";")) != NULL) {
-		if (word[0] != '\0')
-			add_address(&a, word);
-	}
+	kvp_add_addresses(&a, text);
 	*ret_addresses = a;
 	return 0;
 }

@@ -58,6 +58,8 @@ struct kvp_addresses {
 	char text[KVP_MAX_ADDRESSES][KVP_ADDRESS_TEXT]; /* "10.0.0.1", "fe80::1" */
 };
 
+/* Adds the addresses in a list with semicolons between them.  Words that are none are left out. */
+void kvp_add_addresses(struct kvp_addresses *addresses, const char *list);
 /* The answer to KVP_GET_IP.  Words that are no addresses are left out.  0 or -EBADMSG. */
 int kvp_read_ip(const uint8_t *data, size_t size, struct kvp_addresses *ret_addresses);
 

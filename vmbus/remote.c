@@ -345,6 +345,14 @@ void vmbus_remote_destroy(struct vmbus_remote *remote)
 		remote_free(remote);
 }
 
+bool vmbus_remote_instance(const struct vmbus_remote *remote, struct vmbus_guid *ret_instance)
+{
+	const struct vmbus_guid none = {{0}};
+
+	*ret_instance = remote->instance;
+	return !vmbus_guid_equal(ret_instance, &none);
+}
+
 int vmbus_remote_fd(const struct vmbus_remote *remote)
 {
 	return remote->fd;

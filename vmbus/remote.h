@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct vmbus_guid;
 struct vmbus_remote;
 struct vmbus_server;
 
@@ -50,6 +51,8 @@ void vmbus_remote_destroy(struct vmbus_remote *remote);
 /* A connected attach socket, which is taken, in place of what there was: for who was made without a
  * path. */
 void vmbus_remote_attach(struct vmbus_remote *remote, int fd);
+/* The device's instance on the guest's bus, which the switch says; false: it has not yet. */
+bool vmbus_remote_instance(const struct vmbus_remote *remote, struct vmbus_guid *ret_instance);
 /* Changes when it connects again: ask each time.  -1: none now. */
 int vmbus_remote_fd(const struct vmbus_remote *remote);
 /* Something to read, or time has passed; to be called at least ten times a second, or when

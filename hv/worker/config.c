@@ -308,6 +308,7 @@ static void get_memory(struct reader *outer, struct worker_config *config)
 	config->memory_minimum = get_bytes(&r, "minimum", config->memory_size);
 	config->memory_maximum = get_bytes(&r, "maximum", config->memory_size);
 	config->memory_buffer = (unsigned)get_number(&r, "buffer", 20, 0, 2000);
+	config->memory_priority = (unsigned)get_number(&r, "priority", 50, 0, 100);
 	config->memory_pages = (enum hv_memory_pages)get_choice(&r, "pages", pages);
 	if (config->memory_size == 0)
 		wrong(&r, "size", "is missing");

@@ -61,7 +61,7 @@ struct worker_config {
 	char *dir;   /* control.sock and console.sock are made here */
 
 	uint64_t memory_size, memory_minimum, memory_maximum; /* bytes */
-	unsigned memory_buffer;				      /* percent */
+	unsigned memory_buffer, memory_priority;	      /* percent */
 	enum hv_memory_pages memory_pages;
 
 	unsigned processors;

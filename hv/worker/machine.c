@@ -176,7 +176,8 @@ static int make_partition(struct machine *m, struct err *err)
 	const struct worker_config *config = m->config;
 	struct hv_partition_opts opts = {
 		.n_vps = config->processors,
-		.memory_size = config->memory_size,
+		/* What it does not start with the balloon takes (dynmem.h). */
+		.memory_size = config->memory_maximum,
 		.pages = config->memory_pages,
 		.face = config->face,
 		.cpu = config->cpu,

@@ -15,6 +15,7 @@
 
 #include "hv/memory.h"
 #include "hv/worker/config.h"
+#include "vmbus/guid.h"
 #include "vmbus/remote.h"
 
 #define SLUG "nic"
@@ -205,17 +206,28 @@ int nics_remove(struct nics *nics, const char *name, struct err *err)
 	return 0;
 }
 
-json_t *nics_info(const struct nics *nics)
+bool nics_instance(const struct nics *nics, unsigned i, struct vmbus_guid *ret_instance)
+{
+	return i < WORKER_MAX_NICS && nics->nic[i].remote != NULL &&
+	       vmbus_remote_instance(nics->nic[i].remote, ret_instance);
+}
+
+json_t *nics_info(const struct nics *nics,
+		  json_t *(*ips)(void *ctx, const struct vmbus_guid *instance), void *ctx)
 {
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < WORKER_MAX_NICS; i++) {
 		const struct nic *nic = &nics->nic[i];
+		struct vmbus_guid instance;
+		json_t *has;
 
-		if (nic->remote != NULL)
-			json_array_append_new(list,
-					      json_pack("{ss, sb}", "name", nic->name, "attached",
-							vmbus_remote_attached(nic->remote)));
+		if (nic->remote == NULL)
+			continue;
+		has = nics_instance(nics, i, &instance) ? ips(ctx, &instance) : json_array();
+		json_array_append_new(list,
+				      json_pack("{ss, sb, so}", "name", nic->name, "attached",
+						vmbus_remote_attached(nic->remote), "ips", has));
 	}
 	return list;
 }

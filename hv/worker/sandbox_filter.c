@@ -117,6 +117,7 @@ static const int allowed[] = {
 	CALL(getrusage),
 	CALL(getrandom),
 	CALL(sched_getaffinity),
+	CALL(wait4), /* for a storage daemon that was told to end */
 	CALL(exit),
 	CALL(exit_group),
 };
@@ -170,6 +171,10 @@ static const unsigned long ioctls[] = {
 	KVM_SET_MP_STATE,
 	KVM_GET_VCPU_EVENTS,
 	KVM_SET_VCPU_EVENTS,
+	KVM_GET_NESTED_STATE,
+	KVM_SET_NESTED_STATE,
+	KVM_GET_DEVICE_ATTR,
+	KVM_SET_DEVICE_ATTR,
 	KVM_GET_DEBUGREGS,
 	KVM_SET_DEBUGREGS,
 	KVM_SET_SIGNAL_MASK,

@@ -23,6 +23,7 @@
 #define LINES_AT_ONCE 10 /* that a guest can cause */
 #define LINES_S	      60
 #define LAST_WORDS_MS 200
+#define LET_GO_S      2
 
 /* ---- What life decides: struct life_ops ---- */
 
@@ -31,6 +32,7 @@ static int do_run(void *ctx, struct err *err)
 	struct worker *w = ctx;
 
 	ics_run(w->ics, true);
+	dynmem_run(w->dynmem, true);
 	return machine_run(w->machine, err);
 }
 
@@ -40,6 +42,7 @@ static void do_pause(void *ctx)
 
 	machine_pause(w->machine);
 	ics_run(w->ics, false);
+	dynmem_run(w->dynmem, false);
 }
 
 static void reset_done(void *ctx, int rc, const struct err *err)
@@ -55,6 +58,7 @@ static void do_reset(void *ctx)
 	struct worker *w = ctx;
 
 	ics_run(w->ics, false);
+	dynmem_run(w->dynmem, false);
 	machine_reset(w->machine, reset_done, w);
 }
 
@@ -161,6 +165,11 @@ static void on_nic_event(void *ctx, const char *name, const char *text)
 	say(ctx, "nic", name, text);
 }
 
+static void on_disk_event(void *ctx, const char *name, const char *text)
+{
+	say(ctx, "disk", name, text);
+}
+
 static void on_heartbeat(void *ctx, bool ok)
 {
 	struct worker *w = ctx;
@@ -173,6 +182,65 @@ static void on_heartbeat(void *ctx, bool ok)
 static void on_shutdown_failed(void *ctx, const char *text)
 {
 	say(ctx, "fault", NULL, text);
+}
+
+/* Versions that services agree on are many when a guest boots: they leave what is said of faults
+ * alone. */
+static void on_service_event(void *ctx, const char *text)
+{
+	struct worker *w = ctx;
+
+	if (log_allow(&w->service_limit, LINES_AT_ONCE, LINES_S))
+		log_info("%s", text);
+}
+
+static void on_guest(void *ctx)
+{
+	struct worker *w = ctx;
+
+	if (log_allow(&w->service_limit, LINES_AT_ONCE, LINES_S))
+		control_event(w->control, "guest", ics_guest(w->ics));
+}
+
+/* Answers a call that waited, if there is one. */
+static bool answer_waiting(struct control_call **waiting, int error, const char *what)
+{
+	struct control_call *call = *waiting;
+	struct err err = {0};
+
+	*waiting = NULL;
+	if (call == NULL)
+		return false;
+	if (error == 0) {
+		control_reply(call, NULL);
+		return true;
+	}
+	err_set(&err, error, "guest-failed", "the guest did not %s: %s", what, strerror(-error));
+	control_refuse(call, &err);
+	return true;
+}
+
+static void on_frozen(void *ctx, int error)
+{
+	(void)answer_waiting(&((struct worker *)ctx)->freeze_call, error, "freeze");
+}
+
+static void on_thawed(void *ctx, int error)
+{
+	struct worker *w = ctx;
+
+	if (!answer_waiting(&w->thaw_call, error, "thaw") && error == -ETIMEDOUT)
+		say(w, "fault", NULL, "the guest was thawed: it had been frozen for too long");
+}
+
+static uint64_t on_reference(void *ctx)
+{
+	return hv_partition_time(machine_partition(((struct worker *)ctx)->machine));
+}
+
+static bool on_nic(void *ctx, unsigned i, struct vmbus_guid *ret_instance)
+{
+	return nics_instance(((struct worker *)ctx)->nics, i, ret_instance);
 }
 
 /* ---- Opening ---- */
@@ -230,16 +298,60 @@ static int open_nics(struct worker *w, struct err *err)
 	return rc;
 }
 
+static int open_disks(struct worker *w, struct err *err)
+{
+	const struct worker_config *config = w->config;
+	struct disks_opts opts = {
+		.base = w->base,
+		.server = worker_bus_server(machine_bus(w->machine)),
+		.memory = &hv_partition_memory(machine_partition(w->machine))->map,
+		.n_channels = config->processors,
+		.uid = config->uid,
+		.gid = config->gid,
+		.folder = config->dir,
+		.event = on_disk_event,
+		.ctx = w,
+	};
+	int rc = disks_create(&opts, &w->disks, err);
+
+	for (unsigned i = 0; rc == 0 && i < config->n_disks; i++)
+		rc = disks_add(w->disks, &config->disks[i], -1, err);
+	return rc;
+}
+
 static int open_ics(struct worker *w, struct err *err)
 {
 	struct ics_opts opts = {.base = w->base,
 				.server = worker_bus_server(machine_bus(w->machine)),
-				.event = on_bus_event,
+				.event = on_service_event,
 				.heartbeat = on_heartbeat,
 				.shutdown_failed = on_shutdown_failed,
+				.guest = on_guest,
+				.frozen = on_frozen,
+				.thawed = on_thawed,
+				.reference = on_reference,
+				.nic = on_nic,
+				.n_nics = WORKER_MAX_NICS,
 				.ctx = w};
 
 	return ics_create(&opts, &w->ics, err);
+}
+
+static int open_dynmem(struct worker *w, struct err *err)
+{
+	const struct worker_config *config = w->config;
+	struct dynmem_opts opts = {
+		.base = w->base,
+		.env = ics_env(w->ics),
+		.memory = hv_partition_memory(machine_partition(w->machine)),
+		.conf = {.minimum = config->memory_minimum,
+			 .start = config->memory_size,
+			 .maximum = config->memory_maximum,
+			 .buffer = config->memory_buffer,
+			 .priority = config->memory_priority},
+	};
+
+	return dynmem_create(&opts, &w->dynmem, err);
 }
 
 /* A worker is ended by its control socket; who sends a signal means it at once. */
@@ -295,7 +407,11 @@ static int open_all(struct worker *w, uid_t starter, struct err *err)
 	if (rc == 0)
 		rc = open_nics(w, err);
 	if (rc == 0)
+		rc = open_disks(w, err);
+	if (rc == 0)
 		rc = open_ics(w, err);
+	if (rc == 0)
+		rc = open_dynmem(w, err);
 	w->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	return rc;
 }
@@ -326,7 +442,14 @@ void worker_destroy(struct worker *w)
 {
 	if (w == NULL)
 		return;
+	/* Somebody may use the machine's memory yet: the kernel ends that with the process. */
+	if (w->started && !w->let_go)
+		return;
+	dynmem_destroy(w->dynmem);
 	ics_destroy(w->ics);
+	if (w->machine != NULL)
+		machine_pause(w->machine); /* or disks would never be done */
+	disks_destroy(w->disks);
 	nics_destroy(w->nics);
 	console_destroy(w->console);
 	control_destroy(w->control);
@@ -348,7 +471,30 @@ int worker_start(struct worker *w, struct err *err)
 {
 	int rc = machine_load(w->machine, err);
 
-	return rc == 0 ? life_start(w->life, err) : rc;
+	if (rc == 0)
+		rc = life_start(w->life, err);
+	w->started = rc == 0;
+	return rc;
+}
+
+static void on_let_go(void *ctx)
+{
+	struct worker *w = ctx;
+
+	w->let_go = true;
+	event_base_loopbreak(w->base);
+}
+
+/* The machine stands: what its disks were told to do is done, and the switch lets go of its memory.
+ * A disk or a switch that does not answer is not waited for longer than this. */
+static void let_go(struct worker *w)
+{
+	const struct timeval limit = {.tv_sec = LET_GO_S};
+
+	worker_bus_reset(machine_bus(w->machine), on_let_go, w);
+	event_base_loopexit(w->base, &limit);
+	while (!w->let_go && event_base_dispatch(w->base) == 0 && !event_base_got_exit(w->base))
+		continue;
 }
 
 int worker_run(struct worker *w)
@@ -357,6 +503,7 @@ int worker_run(struct worker *w)
 		log_error("the event loop failed");
 	folder_write_exit(&w->folder, life_outcome(w->life));
 	control_flush(w->control, LAST_WORDS_MS);
+	let_go(w);
 	return life_exit(w->life);
 }
 

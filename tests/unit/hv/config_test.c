@@ -23,7 +23,7 @@ static const char full[] =
 	"{\"name\": \"web1\", \"id\": 7, \"uid\": 1879048199, \"dir\": \"/run/vswitch/vm/web1\","
 	" \"group\": 99,"
 	" \"memory\": {\"size\": 268435456, \"minimum\": 134217728, \"maximum\": 536870912,"
-	" \"buffer\": 10, \"pages\": \"small\"},"
+	" \"buffer\": 10, \"priority\": 90, \"pages\": \"small\"},"
 	" \"processors\": 2, \"cpu\": \"host\", \"nested\": true, \"face\": \"user\","
 	" \"kernel\": \"/boot/vmlinuz\", \"initrd\": \"/boot/initrd.img\","
 	" \"cmdline\": \"console=ttyS0\","
@@ -61,6 +61,7 @@ static void what_is_said_is_taken(void **state)
 	assert_int_equal(c->memory_minimum, 128 * MB);
 	assert_int_equal(c->memory_maximum, 512 * MB);
 	assert_int_equal(c->memory_buffer, 10);
+	assert_int_equal(c->memory_priority, 90);
 	assert_int_equal(c->memory_pages, HV_PAGES_SMALL);
 	assert_int_equal(c->processors, 2);
 	assert_true(c->nested);

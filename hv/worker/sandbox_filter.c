@@ -284,7 +284,11 @@ static int add_threads(scmp_filter_ctx filter)
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(tgkill), 1,
 				      SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)getpid()));
-	/* The C library's own two, which it takes with the first thread. */
+	/* The C library's own two, which it takes with the first thread; and the one that is let
+	 * go of at the end. */
+	if (rc == 0)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(rt_sigaction), 1,
+				      SCMP_A0_32(SCMP_CMP_EQ, SIGTERM));
 	for (uint32_t n = LIBC_SIGNAL; rc == 0 && n < LIBC_SIGNAL + 2; n++)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(rt_sigaction), 1,
 				      SCMP_A0_32(SCMP_CMP_EQ, n));

@@ -173,16 +173,19 @@ static bool address_ok(const struct storvsp_srb *srb)
 static void address_refuse(struct storvsp_request *r)
 {
 	const struct storvsp_srb *srb = &r->packet.srb;
+	/* Qualifier 3, type 31; SPC-3; 31 bytes follow. */
+	static const uint8_t nobody[] = {0x7f, 0, 5, 0, 31};
+	const struct iovec *first = &r->command.iov[0];
 	uint8_t opcode = srb->cdb_or_sense[0];
 
-	if ((opcode != 0x12 && opcode != 0xa0) || r->command.n_iov == 0 ||
-	    r->command.iov[0].iov_len == 0) {
+	if ((opcode != 0x12 && opcode != 0xa0) || r->command.n_iov == 0) {
 		srb_refuse(r, STORVSP_SRB_NO_DEVICE);
 		return;
 	}
 	zero_data(&r->command);
 	if (opcode == 0x12)
-		*(uint8_t *)r->command.iov[0].iov_base = 0x7f;
+		memcpy(first->iov_base, nobody,
+		       first->iov_len < sizeof(nobody) ? first->iov_len : sizeof(nobody));
 	srb_answer(r, STORVSP_SRB_SUCCESS, srb->transfer);
 }
 

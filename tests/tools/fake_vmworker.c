@@ -174,8 +174,9 @@ static json_t *stats(void)
 	return json_pack("{s{si si} sI s{si si} s{sI sI sI sI sI} s{s[{ss si si si si si si}]}}",
 			 "exits", "all", 300, "halt", 200, "cpu_ns", (json_int_t)5000000000, "bus",
 			 "messages_in", 7, "messages_out", 9, "memory", "size", (json_int_t)1 << 28,
-			 "resident", (json_int_t)1 << 20, "own", (json_int_t)4096, "disks", "name",
-			 "root", "reads", 3, "writes", 4, "flushes", 1, "read_bytes", 512,
+			 "resident", (json_int_t)1 << 20, "own", (json_int_t)4096, "assigned",
+			 (json_int_t)1 << 27, "demand", (json_int_t)1 << 26, "disks", "disks",
+			 "name", "root", "reads", 3, "writes", 4, "flushes", 1, "read_bytes", 512,
 			 "write_bytes", 1024, "errors", 0);
 }
 

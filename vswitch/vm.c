@@ -354,7 +354,9 @@ void vs_vms_tick(struct vs_vms *vms)
 		reconnect(vm, now);
 		if (!vm->up && vm->ctl != NULL && vm->taken && vms->ticks % 50 == 25)
 			vs_vm_ask_info(vm);
-		vs_vm_dev_tick(vm);
+		/* Each once a second, not all at once: a port is looked for by its name. */
+		if ((vms->ticks + vm->id) % 10 == 0)
+			vs_vm_dev_tick(vm);
 		if (vms->ticks % 50 == 0) {
 			bound_log(vm);
 			refresh_stats(vm);

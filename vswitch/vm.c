@@ -384,8 +384,9 @@ int vs_vm_start(struct vs_vms *vms, const char *name, unsigned timeout_ms, vs_vm
 			vs_vm_state_name(vm->state));
 		err_why(err, "its process is %d", (int)vm->pid);
 		err_fix(err,
-			vm->state == VS_VM_PAUSED ? "vswitchctl vm resume %s"
-						  : "vswitchctl vm show %s",
+			vm->state == VS_VM_PAUSED    ? "vswitchctl vm resume %s"
+			: vm->state == VS_VM_CRASHED ? "vswitchctl vm reset %s"
+						     : "vswitchctl vm show %s",
 			name);
 		return -EEXIST;
 	}

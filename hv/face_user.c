@@ -404,7 +404,6 @@ static bool port_exit(struct hv_vp *vp, const struct kvm_run *run)
 		return false;
 	if (ioctl(vp->fd, KVM_GET_REGS, &regs) < 0 || !hv_trampoline_is_at(port, regs.rip))
 		return false;
-	atomic_fetch_add_explicit(&vp->exits_hypercall, 1, memory_order_relaxed);
 	if (port == HV_PORT_HYPERCALL)
 		regs.rax = hypercall(vp, &regs);
 	else /* An id that no KVM_IOEVENTFD has: there were too many, or nobody listens. */

@@ -108,7 +108,8 @@ static void disturb_bus(void)
 	say("hostile: %u channels offered\n", bus.n);
 	for (uint32_t i = 0; i < wanted.rounds; i++)
 		chaos_round();
-	say("hostile: %u messages came, %u channels were opened\n", bus.messages, bus.seen[6]);
+	say("hostile: %u messages came, %u channels were opened, %u answers on rings\n",
+	    bus.messages, bus.seen[6], bus.answers);
 	bus_on();
 	bus_unload();
 }

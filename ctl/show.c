@@ -98,6 +98,24 @@ static char *scaled_text(double n, const char *unit)
 			  n, *prefix, unit);
 }
 
+/* Powers of 1024, as memory comes: 256 MiB, 1.50 GiB. */
+static char *memory_text(double n)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	unsigned unit = 0;
+
+	while (fabs(n) >= 1023.5 && unit < 4) {
+		n /= 1024;
+		unit++;
+	}
+	return dup_format("%.*f %s",
+			  n == floor(n) || unit == 0 ? 0
+			  : fabs(n) < 9.995	     ? 2
+			  : fabs(n) < 99.95	     ? 1
+						     : 0,
+			  n, units[unit]);
+}
+
 /* The two largest units: 3m12s, 2d3h; below a minute one. */
 static char *age_text(double seconds)
 {
@@ -159,6 +177,8 @@ static char *number_text(const json_t *value, enum ctl_show show)
 		return count_text(json_is_integer(value) ? json_integer_value(value) : llround(n));
 	case CTL_AS_BYTES:
 		return scaled_text(n, "B");
+	case CTL_AS_MEMORY:
+		return memory_text(n);
 	case CTL_AS_RATE:
 		return scaled_text(n, "b/s");
 	case CTL_AS_AGE:

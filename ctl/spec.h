@@ -90,6 +90,7 @@ enum ctl_show {
 	CTL_AS_IS,
 	CTL_AS_COUNT,	 /* 1 234 567 */
 	CTL_AS_BYTES,	 /* bytes: 12.3 MB */
+	CTL_AS_MEMORY,	 /* bytes: 256 MiB */
 	CTL_AS_RATE,	 /* bits a second: 1.2 Gb/s */
 	CTL_AS_AGE,	 /* seconds, real or integer: 3m12s */
 	CTL_AS_PERCENT,	 /* a share of 1: 12.5% */

@@ -68,6 +68,8 @@ static int vp_init(struct hv_vp *vp, struct err *err)
 
 	if (rc == 0)
 		rc = hv_face_set_msr(vp, HV_MSR_VP_INDEX, vp->index);
+	if (rc == 0) /* KVM makes a SynIC that is switched on. */
+		rc = hv_face_set_msr(vp, HV_MSR_SCONTROL, 0);
 	if (rc == 0)
 		rc = hv_irq_route(vp->partition, route.gsi, &route);
 	if (rc < 0)

@@ -341,7 +341,11 @@ static void read_msr(struct hv_vp *vp, struct kvm_run *run)
 	uint64_t value = 0;
 	int rc = hv_synic_read(&hv_face_vp(vp)->synic, run->msr.index, &value);
 
-	if (rc == -ENOENT) {
+	if (run->msr.index == HV_MSR_TIME_REF_COUNT && !vp->partition->kvm.tsc_stable) {
+		/* Without a page guests read it all the time, on all processors: without a lock. */
+		value = host_time(vp->partition);
+		rc = 0;
+	} else if (rc == -ENOENT) {
 		pthread_mutex_lock(&user->lock);
 		rc = read_shared(user, vp, run->msr.index, &value);
 		pthread_mutex_unlock(&user->lock);
@@ -390,6 +394,7 @@ static bool port_exit(struct hv_vp *vp, const struct kvm_run *run)
 		return false;
 	if (ioctl(vp->fd, KVM_GET_REGS, &regs) < 0 || !hv_trampoline_is_at(port, regs.rip))
 		return false;
+	atomic_fetch_add_explicit(&vp->exits_hypercall, 1, memory_order_relaxed);
 	if (port == HV_PORT_HYPERCALL)
 		regs.rax = hypercall(vp, &regs);
 	else /* An id that no KVM_IOEVENTFD has: there were too many, or nobody listens. */

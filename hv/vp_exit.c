@@ -124,10 +124,11 @@ static bool io(struct hv_vp *vp)
 {
 	uint16_t port = vp->run->io.port;
 
-	/* Which counts those that are its own. */
 	if ((port == HV_PORT_HYPERCALL || port == HV_PORT_SIGNAL) &&
-	    vp->partition->face_ops->exit(vp))
+	    vp->partition->face_ops->exit(vp)) {
+		count(&vp->exits_hypercall);
 		return true;
+	}
 	port_io(vp);
 	return true;
 }

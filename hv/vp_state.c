@@ -4,6 +4,7 @@
  * power-on looks like on each kind of processor; so nothing of that is written down here, but where
  * a kernel starts.
  */
+#include "hv/tlfs.h"
 #include "hv/vp.h"
 
 #include <errno.h>
@@ -59,6 +60,12 @@ static int has(struct hv_vp *vp, int cap)
 
 /* ---- keeping ---- */
 
+/* Hyper-V's are the face's, for they depend on each other. */
+static bool is_kept(uint32_t msr)
+{
+	return msr != MSR_TSC && (msr < HV_MSR_FIRST || msr - HV_MSR_FIRST >= HV_MSR_N);
+}
+
 /* The MSRs that KVM says make up a processor's state. */
 static struct kvm_msrs *list_msrs(struct hv_vp *vp)
 {
@@ -73,7 +80,7 @@ static struct kvm_msrs *list_msrs(struct hv_vp *vp)
 		if (ioctl(vp->partition->kvm.fd, KVM_GET_MSR_INDEX_LIST, list) != 0)
 			list->nmsrs = 0;
 		for (uint32_t i = 0; i < list->nmsrs; i++)
-			if (list->indices[i] != MSR_TSC)
+			if (is_kept(list->indices[i]))
 				msrs->entries[msrs->nmsrs++].index = list->indices[i];
 	}
 	if (list == NULL) {

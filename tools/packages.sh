@@ -32,6 +32,8 @@ needs_build=(
 	lib:libpcap:libpcap-dev
 	lib:libbpf:libbpf-dev
 	lib:libseccomp:libseccomp-dev
+	lib:liburing:liburing-dev
+	lib:libnbd:libnbd-dev
 )
 
 # To run the switch and its demonstration.  netbase: names of ports and protocols in capture filters.
@@ -55,6 +57,8 @@ needs_test=(
 	cmd:mandoc:mandoc
 	cmd:shellcheck:shellcheck
 	cmd:iasl:acpica-tools
+	cmd:qemu-img:qemu-utils
+	cmd:qemu-storage-daemon:qemu-system-common
 	cmd:ovs-ofctl:openvswitch-common
 )
 

@@ -8,6 +8,7 @@
 #include "ctl/conf.h"
 #include "vmbus/netvsp.h"
 #include "vmbus/nvsp.h"
+#include "vswitch/vm.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -77,6 +78,17 @@ static json_int_t count_faults(const json_t *faults)
 	return n;
 }
 
+/* The addresses that a VM's guest says it has, of all its NICs; new reference. */
+static json_t *ips_of(const struct vs_daemon *d, const struct vs_port *p)
+{
+	const json_t *info = p->vm != NULL && d->vs->vms != NULL
+				     ? vs_vm_kept(d->vs->vms, p->vm->name, "info")
+				     : NULL;
+	json_t *ips = json_object_get(json_object_get(info, "guest"), "ips");
+
+	return json_is_array(ips) ? json_incref(ips) : json_array();
+}
+
 /* A port's row and what the driver says of the guest. */
 static json_t *row_of(const struct vs_daemon *d, const struct vs_port *p, const json_t *said)
 {
@@ -92,6 +104,7 @@ static json_t *row_of(const struct vs_daemon *d, const struct vs_port *p, const 
 	json_object_set_new(row, "faults",
 			    json_integer(count_faults(json_object_get(said, "faults"))));
 	json_object_set_new(row, "nvsp", nvsp_text(said));
+	json_object_set_new(row, "ips", ips_of(d, p));
 	json_object_set(row, "worker", worker != NULL ? (json_t *)(uintptr_t)worker : json_null());
 	if (live->port != NULL && reason(d, said)[0] != '\0')
 		json_object_set_new(row, "note", json_string(reason(d, said)));

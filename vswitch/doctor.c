@@ -6,9 +6,11 @@
 #include "vswitch/cmd.h"
 #include "vswitch/controllers.h"
 #include "vswitch/switch_flows.h"
+#include "vswitch/vm.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -182,11 +184,78 @@ static void rules(struct vs_daemon *d, json_t *rows)
 	}
 }
 
+/* What VMs need of the host, where there are any. */
+static void kvm(struct vs_daemon *d, json_t *rows)
+{
+	int fd;
+
+	if (d->vs->vms == NULL || d->vs->model->n_vms == 0)
+		return;
+	fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (fd >= 0) {
+		close(fd);
+		add(rows, "kvm", "ok", "/dev/kvm opens", "", "");
+	} else if (errno == ENOENT) {
+		add(rows, "kvm", "fail", "there is no /dev/kvm", "no VM can run here",
+		    "modprobe kvm_intel or kvm_amd; in a machine that is itself virtual, let its "
+		    "host "
+		    "nest");
+	} else {
+		add(rows, "kvm", "fail", strerror(errno), "/dev/kvm is not for this daemon",
+		    "ls -l /dev/kvm; run vswitchd as root");
+	}
+}
+
+static void vm_programs(struct vs_daemon *d, json_t *rows)
+{
+	const struct vs_model *m = d->vs->model;
+	bool other = false;
+
+	if (d->vs->vms == NULL || m->n_vms == 0)
+		return;
+	if (access(vs_vms_worker(d->vs->vms), X_OK) == 0)
+		add(rows, "vmworker", "ok", vs_vms_worker(d->vs->vms), "", "");
+	else
+		add(rows, "vmworker", "fail", "vmworker is not there", "no VM can start",
+		    "install it beside vswitchd, or start vswitchd with --vmworker PATH");
+	for (unsigned i = 0; i < m->n_disks; i++)
+		other |= strcmp(m->disks[i].format, "raw") != 0 &&
+			 strcmp(m->disks[i].format, "iso") != 0;
+	if (!other)
+		return;
+	if (access("/usr/bin/qemu-storage-daemon", X_OK) == 0)
+		add(rows, "qemu-storage-daemon", "ok", "it is installed", "", "");
+	else
+		add(rows, "qemu-storage-daemon", "fail", "it is not installed",
+		    "disks of format qcow2, vhd and vhdx are served by it",
+		    "apt-get install qemu-system-common");
+}
+
+/* VMs whose process does not do what it should say so in their note. */
+static void vm_notes(struct vs_daemon *d, json_t *rows)
+{
+	const char *name;
+
+	for (unsigned i = 0; d->vs->vms != NULL && (name = vs_vms_nth(d->vs->vms, i)) != NULL;
+	     i++) {
+		json_t *row = vs_vm_row(d->vs->vms, name, false);
+		const char *note = json_string_value(json_object_get(row, "note"));
+		char check[80], fix[120];
+
+		snprintf(check, sizeof(check), "vm %s", name);
+		snprintf(fix, sizeof(fix), "vswitchctl vm show %s", name);
+		if (note != NULL && note[0] != '\0')
+			add(rows, check, "warn", note, "it does not do what it was told to", fix);
+		json_decref(row);
+	}
+}
+
 static int run(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 	       struct err *err)
 {
-	static const check_fn checks[] = {huge_pages,	 iommu,	     vfio, cores,
-					  waiting_ports, port_notes, mtus, rules};
+	static const check_fn checks[] = {huge_pages,	 iommu,	      vfio,    cores,
+					  waiting_ports, port_notes,  mtus,    rules,
+					  kvm,		 vm_programs, vm_notes};
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)

@@ -85,8 +85,9 @@ static void vm_event_told(void *ctx, const char *type, const char *vm, const cha
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (strcmp(type, bad[i]) == 0)
 			severity = VS_WARNING;
-	if (severity == VS_WARNING && log_allow(&s->vm_lines, 20, 10))
-		log_warn("%s", text);
+	if (log_allow(&s->vm_lines, 20, 10))
+		log_line(severity == VS_WARNING ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, LOG_MODULE, "%s",
+			 text);
 	if (s->d.events != NULL)
 		vs_events_log(s->d.events, severity, type, "vm", vm, "%s", text);
 }

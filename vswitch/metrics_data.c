@@ -10,6 +10,8 @@
 #include "vswitch/cmd.h"
 #include "vswitch/openmetrics.h"
 #include "vswitch/queues.h"
+#include "vswitch/vm.h"
+#include "vswitch/vm_msg.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -177,6 +179,44 @@ static void port_queue(const struct vs_queue_live *q, struct vs_metric_sink *sin
 			  VS_LABELS({"port", q->port}, {"queue", id}), counts.drops);
 }
 
+static void vm(const struct vs_daemon *d, const char *name, struct vs_metric_sink *sink)
+{
+	const json_t *stats = vs_vm_kept(d->vs->vms, name, "stats");
+	json_t *exits = json_object_get(stats, "exits"), *count;
+	enum vs_vm_state state = vs_vm_state(d->vs->vms, name);
+	const char *key;
+
+	vs_metric_gauge(sink, "vswitch_vm_up", "1 when the VM runs.", VS_LABELS({"vm", name}),
+			state == VS_VM_RUNNING);
+	vs_metric_info(sink, "vswitch_vm", "What the VM does.",
+		       VS_LABELS({"vm", name}, {"state", vs_vm_state_name(state)}));
+	if (stats == NULL)
+		return;
+	vs_metric_counter(sink, "vswitch_vm_cpu_milliseconds", "Processor time of the VM.",
+			  VS_LABELS({"vm", name}),
+			  (uint64_t)vs_vm_number(stats, "cpu_ns") / 1000000);
+	vs_metric_gauge(sink, "vswitch_vm_memory_bytes", "Memory that the VM has.",
+			VS_LABELS({"vm", name}), (double)vs_vm_number(stats, "memory.size"));
+	vs_metric_gauge(sink, "vswitch_vm_memory_resident_bytes", "Of it, what the host has given.",
+			VS_LABELS({"vm", name}), (double)vs_vm_number(stats, "memory.resident"));
+	vs_metric_gauge(sink, "vswitch_vm_memory_own_bytes", "Memory of its process besides.",
+			VS_LABELS({"vm", name}), (double)vs_vm_number(stats, "memory.own"));
+	json_object_foreach(exits, key, count) {
+		if (strcmp(key, "all") != 0)
+			vs_metric_counter(sink, "vswitch_vm_exits", "Times the guest was left.",
+					  VS_LABELS({"vm", name}, {"reason", key}),
+					  (uint64_t)json_integer_value(count));
+	}
+}
+
+static void vms(const struct vs_daemon *d, struct vs_metric_sink *sink)
+{
+	const char *name;
+
+	for (unsigned i = 0; d->vs->vms != NULL && (name = vs_vms_nth(d->vs->vms, i)) != NULL; i++)
+		vm(d, name, sink);
+}
+
 void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
 {
 	const struct vs_daemon *d = ctx;
@@ -200,6 +240,7 @@ void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
 	tenants(d, sink);
 	workers(d, sink);
 	queues(d, sink);
+	vms(d, sink);
 	for (unsigned i = 0; i < d->vs->n_queues; i++)
 		port_queue(&d->vs->queues[i], sink);
 }

@@ -107,6 +107,7 @@ void vm_tell(const struct vm_live *vm, const char *type, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	vs_vm_mend(text);
 	vm->vms->opts.ops->event(vm->vms->opts.ctx, type, vm->name, text);
 }
 
@@ -117,6 +118,7 @@ void vm_note(struct vm_live *vm, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(vm->note, sizeof(vm->note), fmt, ap);
 	va_end(ap);
+	vs_vm_mend(vm->note);
 }
 
 void vm_answer(struct vm_waiters *waiters, const struct err *err)
@@ -299,6 +301,21 @@ static void reconnect(struct vm_live *vm, uint64_t now_ns)
 		vm_ask_info(vm);
 }
 
+static void on_stats(void *arg, const json_t *result, const struct err *err)
+{
+	struct vm_live *vm = arg;
+
+	if (result != NULL)
+		vs_vm_keep(vm->vms, vm->name, "stats", result);
+}
+
+/* Somebody scrapes numbers, which cannot wait for a process to answer. */
+static void refresh_stats(struct vm_live *vm)
+{
+	if (vm->up && vm->ctl != NULL && vm->vms->model->metrics != NULL)
+		(void)vs_vm_link_ask(vm->ctl, "stats", NULL, -1, VM_ASK_MS, on_stats, vm, NULL);
+}
+
 void vs_vms_tick(struct vs_vms *vms)
 {
 	struct timespec ts;
@@ -315,8 +332,10 @@ void vs_vms_tick(struct vs_vms *vms)
 		if (!vm->up && vm->ctl != NULL && vm->taken && vms->ticks % 50 == 25)
 			vm_ask_info(vm);
 		vm_dev_tick(vm);
-		if (vms->ticks % 50 == 0)
+		if (vms->ticks % 50 == 0) {
 			bound_log(vm);
+			refresh_stats(vm);
+		}
 	}
 }
 

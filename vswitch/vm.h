@@ -110,7 +110,7 @@ const json_t *vs_vm_kept(const struct vs_vms *vms, const char *name, const char 
 /* Why a disk or NIC of a VM that runs is not in it as configured; "": it is, or it does not run. */
 const char *vs_vm_part_note(const struct vs_vms *vms, const char *vm, const char *kind,
 			    const char *own);
-/* {"running": n, ..}, for 'doctor'. */
+/* The program that runs a VM. */
 const char *vs_vms_worker(const struct vs_vms *vms);
 /* "RUN DIR/vm/NAME/FILE"; "" when it has no room. */
 void vs_vm_path(const struct vs_vms *vms, const char *name, const char *file, char *path,

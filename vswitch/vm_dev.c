@@ -96,6 +96,7 @@ static void on_answer(void *arg, const json_t *result, const struct err *err)
 	if (part != NULL) {
 		part->asked = false;
 		snprintf(part->note, sizeof(part->note), "%.190s", result != NULL ? "" : err->what);
+		vs_vm_mend(part->note);
 	}
 	if (result == NULL && err->code != -ECONNRESET)
 		vm_tell(q->vm, q->nic ? "vm-nic" : "vm-disk", "VM %s: %s %s: %.250s", q->vm->name,

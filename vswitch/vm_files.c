@@ -20,7 +20,8 @@ static int cannot_open(const char *who, const char *what, const char *path, bool
 
 	if (code == ENOENT) {
 		err_set(err, -ENOENT, "no-file", "%s: there is no %s %.160s", who, what, path);
-		err_fix(err, "ls -l %.200s; is the path right?", path);
+		err_why(err, "its path is taken from / on, in the file system that vswitchd sees");
+		err_fix(err, "ls -l %.280s", path);
 		return -ENOENT;
 	}
 	err_set(err, -code, write ? "cannot-write" : "cannot-read", "%s: cannot %s its %s %.160s",

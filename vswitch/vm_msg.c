@@ -13,15 +13,35 @@
 #define MAX_MEMBERS 512
 #define MAX_STRING  1024
 
-/* Control characters of all kinds become '?': what a guest calls itself goes to terminals. */
-static void clean_text(char *text)
+/* Bytes of the character at 'p'; 0: there is none, or half of one. */
+static size_t character(const unsigned char *p)
 {
-	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {
-		if (*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	size_t n = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
+
+	if (*p >= 0xf5 || (*p >= 0x80 && *p < 0xc2))
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	/* Longer than need be, halves of pairs, beyond the last. */
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] >= 0x90))
+		return 0;
+	return n;
+}
+
+void vs_vm_mend(char *text)
+{
+	unsigned char *p = (unsigned char *)text;
+
+	while (*p != '\0') {
+		size_t n = character(p);
 		/* U+0080 to U+009F are c2 80 to c2 9f. */
-		if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-			p[0] = p[1] = '?';
+		bool control = *p < 0x20 || *p == 0x7f || (p[0] == 0xc2 && n == 2 && p[1] < 0xa0);
+
+		if (control || n == 0)
+			memset(p, '?', n > 0 ? n : 1);
+		p += n > 0 ? n : 1;
 	}
 }
 
@@ -37,7 +57,7 @@ static json_t *clean_string(const json_t *value)
 	       ((unsigned char)json_string_value(value)[n] & 0xc0) == 0x80)
 		n--;
 	copy[n] = '\0';
-	clean_text(copy);
+	vs_vm_mend(copy);
 	return json_string(copy);
 }
 
@@ -131,6 +151,7 @@ static void copy_text(const json_t *object, const char *key, char *to, size_t si
 	if (good != NULL)
 		snprintf(to, size, "%s", json_string_value(good));
 	json_decref(good);
+	vs_vm_mend(to); /* it may have been cut in a character */
 }
 
 /* {"code": slug, "what", "why", "fix"} */

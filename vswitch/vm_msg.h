@@ -48,6 +48,9 @@ int vs_vm_outcome_parse(const char *text, size_t size, struct vs_vm_outcome *ret
  * 512 members each; what is more is left out.  New reference; NULL: no memory. */
 json_t *vs_vm_clean(const json_t *value);
 
+/* The same of one text, in place: control characters and what is no UTF-8 become '?'. */
+void vs_vm_mend(char *text);
+
 /* What an 'info' or 'stats' says, for who needs one number or text of it.  'path' is "guest.os".
  */
 const char *vs_vm_text(const json_t *value, const char *path);

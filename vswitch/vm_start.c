@@ -228,9 +228,10 @@ static void part_said(struct vm_live *vm, const char *kind, const json_t *event)
 	struct vm_part *part;
 
 	TAILQ_FOREACH(part, parts, link) {
-		if (strcmp(part->own, own) == 0)
-			snprintf(part->note, sizeof(part->note), "%.190s",
-				 vs_vm_text(event, "text"));
+		if (strcmp(part->own, own) != 0)
+			continue;
+		snprintf(part->note, sizeof(part->note), "%.190s", vs_vm_text(event, "text"));
+		vs_vm_mend(part->note);
 	}
 	vm_tell(vm, strcmp(kind, "nic") == 0 ? "vm-nic" : "vm-disk", "VM %s: %s %.40s: %.250s",
 		vm->name, kind, own, vs_vm_text(event, "text"));

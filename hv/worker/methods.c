@@ -69,7 +69,7 @@ static void call_info(void *ctx, struct control_call *call)
 	const struct hv_partition *partition = machine_partition(w->machine);
 
 	control_reply(call,
-		      json_pack("{ss, ss, ss, si, si, so, sf, sI, sI, ss, so, so, so, s[], so}",
+		      json_pack("{ss, ss, ss, si, si, so, sf, sI, sI, ss, so, so, so, so, so}",
 				"name", w->config->name, "state",
 				life_state_name(life_state(w->life)), "face",
 				hv_partition_face(partition), "pid", (int)getpid(), "processors",
@@ -78,8 +78,8 @@ static void call_info(void *ctx, struct control_call *call)
 				(json_int_t)(life_started_ns(w->life) / NS), "boot_ms",
 				(json_int_t)(w->boot_s * 1000), "heartbeat", ics_heartbeat(w->ics),
 				"vmbus", bus_version(w), "guest", ics_guest(w->ics), "nics",
-				nics_info(w->nics, nic_ips, w), "disks", "crash",
-				life_crash(w->life)));
+				nics_info(w->nics, nic_ips, w), "disks", disks_info(w->disks),
+				"crash", life_crash(w->life)));
 }
 
 /* ---- stats ---- */
@@ -146,9 +146,10 @@ static void call_stats(void *ctx, struct control_call *call)
 	struct hv_partition_stats stats;
 
 	hv_partition_stats(partition, &stats);
-	control_reply(call, json_pack("{so, sI, so, so, so, s[]}", "exits", exits(&stats), "cpu_ns",
+	control_reply(call, json_pack("{so, sI, so, so, so, so}", "exits", exits(&stats), "cpu_ns",
 				      (json_int_t)stats.cpu_ns, "bus", bus_stats(w), "memory",
-				      memory_stats(w), "services", ics_stats(w->ics), "disks"));
+				      memory_stats(w), "services", ics_stats(w->ics), "disks",
+				      disks_stats(w->disks)));
 }
 
 /* ---- Life ---- */
@@ -225,6 +226,54 @@ static void call_nic_remove(void *ctx, struct control_call *call)
 		answer(call, nics_remove(w->nics, name, &err), &err);
 }
 
+/* ---- Disks ---- */
+
+/* A packet is its parameters, and what makes it a call. */
+static void call_disk_add(void *ctx, struct control_call *call)
+{
+	struct worker *w = ctx;
+	json_t *params = json_copy((json_t *)(uintptr_t)control_params(call));
+	int fd = control_take_fd(call, 0), rc;
+	struct worker_disk_config config;
+	struct err err = {0};
+
+	json_object_del(params, "id");
+	json_object_del(params, "method");
+	rc = worker_disk_parse(params, "disk", &config, &err);
+	if (rc == 0) {
+		rc = disks_add(w->disks, &config, fd, &err);
+		worker_disk_fini(&config);
+	}
+	json_decref(params);
+	close(fd);
+	answer(call, rc, &err);
+}
+
+static void call_disk_remove(void *ctx, struct control_call *call)
+{
+	struct worker *w = ctx;
+	const char *name = need_text(call, "name");
+	struct err err = {0};
+
+	if (name != NULL)
+		answer(call, disks_remove(w->disks, name, &err), &err);
+}
+
+static void call_disk_resize(void *ctx, struct control_call *call)
+{
+	struct worker *w = ctx;
+	const char *name = need_text(call, "name");
+	struct err err = {0};
+	uint64_t size;
+
+	if (name == NULL)
+		return;
+	if (disks_resize(w->disks, name, &size, &err) == 0)
+		control_reply(call, json_pack("{sI}", "size", (json_int_t)size));
+	else
+		control_refuse(call, &err);
+}
+
 const struct control_method worker_methods[] = {
 	{.name = "info", .call = call_info},
 	{.name = "stats", .call = call_stats},
@@ -235,6 +284,9 @@ const struct control_method worker_methods[] = {
 	{.name = "nic-add", .call = call_nic_add},
 	{.name = "nic-attach", .n_fds = 1, .call = call_nic_attach},
 	{.name = "nic-remove", .call = call_nic_remove},
+	{.name = "disk-add", .n_fds = 1, .call = call_disk_add},
+	{.name = "disk-remove", .call = call_disk_remove},
+	{.name = "disk-resize", .call = call_disk_resize},
 	{.name = "memory-set", .call = call_memory_set},
 	{.name = "kvp-set", .call = call_kvp_set},
 	{.name = "time-sync", .call = call_time_sync},

@@ -117,6 +117,7 @@ static const int allowed[] = {
 	CALL(getrusage),
 	CALL(getrandom),
 	CALL(sched_getaffinity),
+	CALL(wait4), /* for a storage daemon that was told to end */
 	CALL(exit),
 	CALL(exit_group),
 };
@@ -170,6 +171,10 @@ static const unsigned long ioctls[] = {
 	KVM_SET_MP_STATE,
 	KVM_GET_VCPU_EVENTS,
 	KVM_SET_VCPU_EVENTS,
+	KVM_GET_NESTED_STATE,
+	KVM_SET_NESTED_STATE,
+	KVM_GET_DEVICE_ATTR,
+	KVM_SET_DEVICE_ATTR,
 	KVM_GET_DEBUGREGS,
 	KVM_SET_DEBUGREGS,
 	KVM_SET_SIGNAL_MASK,
@@ -279,7 +284,11 @@ static int add_threads(scmp_filter_ctx filter)
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(tgkill), 1,
 				      SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)getpid()));
-	/* The C library's own two, which it takes with the first thread. */
+	/* The C library's own two, which it takes with the first thread; and the one that is let
+	 * go of at the end. */
+	if (rc == 0)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(rt_sigaction), 1,
+				      SCMP_A0_32(SCMP_CMP_EQ, SIGTERM));
 	for (uint32_t n = LIBC_SIGNAL; rc == 0 && n < LIBC_SIGNAL + 2; n++)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(rt_sigaction), 1,
 				      SCMP_A0_32(SCMP_CMP_EQ, n));

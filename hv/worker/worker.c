@@ -23,6 +23,7 @@
 #define LINES_AT_ONCE 10 /* that a guest can cause */
 #define LINES_S	      60
 #define LAST_WORDS_MS 200
+#define LET_GO_S      2
 
 /* ---- What life decides: struct life_ops ---- */
 
@@ -164,6 +165,11 @@ static void on_nic_event(void *ctx, const char *name, const char *text)
 	say(ctx, "nic", name, text);
 }
 
+static void on_disk_event(void *ctx, const char *name, const char *text)
+{
+	say(ctx, "disk", name, text);
+}
+
 static void on_heartbeat(void *ctx, bool ok)
 {
 	struct worker *w = ctx;
@@ -294,6 +300,27 @@ static int open_nics(struct worker *w, struct err *err)
 	return rc;
 }
 
+static int open_disks(struct worker *w, struct err *err)
+{
+	const struct worker_config *config = w->config;
+	struct disks_opts opts = {
+		.base = w->base,
+		.server = worker_bus_server(machine_bus(w->machine)),
+		.memory = &hv_partition_memory(machine_partition(w->machine))->map,
+		.n_channels = config->processors,
+		.uid = config->uid,
+		.gid = config->gid,
+		.folder = config->dir,
+		.event = on_disk_event,
+		.ctx = w,
+	};
+	int rc = disks_create(&opts, &w->disks, err);
+
+	for (unsigned i = 0; rc == 0 && i < config->n_disks; i++)
+		rc = disks_add(w->disks, &config->disks[i], -1, err);
+	return rc;
+}
+
 static int open_ics(struct worker *w, struct err *err)
 {
 	struct ics_opts opts = {.base = w->base,
@@ -382,6 +409,8 @@ static int open_all(struct worker *w, uid_t starter, struct err *err)
 	if (rc == 0)
 		rc = open_nics(w, err);
 	if (rc == 0)
+		rc = open_disks(w, err);
+	if (rc == 0)
 		rc = open_ics(w, err);
 	if (rc == 0)
 		rc = open_dynmem(w, err);
@@ -415,8 +444,14 @@ void worker_destroy(struct worker *w)
 {
 	if (w == NULL)
 		return;
+	/* Somebody may use the machine's memory yet: the kernel ends that with the process. */
+	if (w->started && !w->let_go)
+		return;
 	dynmem_destroy(w->dynmem);
 	ics_destroy(w->ics);
+	if (w->machine != NULL)
+		machine_pause(w->machine); /* or disks would never be done */
+	disks_destroy(w->disks);
 	nics_destroy(w->nics);
 	console_destroy(w->console);
 	control_destroy(w->control);
@@ -438,7 +473,30 @@ int worker_start(struct worker *w, struct err *err)
 {
 	int rc = machine_load(w->machine, err);
 
-	return rc == 0 ? life_start(w->life, err) : rc;
+	if (rc == 0)
+		rc = life_start(w->life, err);
+	w->started = rc == 0;
+	return rc;
+}
+
+static void on_let_go(void *ctx)
+{
+	struct worker *w = ctx;
+
+	w->let_go = true;
+	event_base_loopbreak(w->base);
+}
+
+/* The machine stands: what its disks were told to do is done, and the switch lets go of its memory.
+ * A disk or a switch that does not answer is not waited for longer than this. */
+static void let_go(struct worker *w)
+{
+	const struct timeval limit = {.tv_sec = LET_GO_S};
+
+	worker_bus_reset(machine_bus(w->machine), on_let_go, w);
+	event_base_loopexit(w->base, &limit);
+	while (!w->let_go && event_base_dispatch(w->base) == 0 && !event_base_got_exit(w->base))
+		continue;
 }
 
 int worker_run(struct worker *w)
@@ -447,6 +505,7 @@ int worker_run(struct worker *w)
 		log_error("the event loop failed");
 	folder_write_exit(&w->folder, life_outcome(w->life));
 	control_flush(w->control, LAST_WORDS_MS);
+	let_go(w);
 	return life_exit(w->life);
 }
 

@@ -14,6 +14,7 @@
 #include "hv/worker/config.h"
 #include "hv/worker/console.h"
 #include "hv/worker/control.h"
+#include "hv/worker/disk.h"
 #include "hv/worker/dynmem.h"
 #include "hv/worker/folder.h"
 #include "hv/worker/ics.h"
@@ -32,12 +33,15 @@ struct worker {
 	struct machine *machine;
 	struct life *life;
 	struct nics *nics;
+	struct disks *disks;
 	struct ics *ics;
 	struct dynmem *dynmem;
 	struct control *control;
 	struct console *console;
 	int statm_fd;  /* /proc/self/statm; -1: none */
 	double boot_s; /* until the guest found its bus; 0: not yet */
+	bool started;
+	bool let_go; /* at the end: nobody uses the machine's memory any more */
 	struct log_limit fault_limit, service_limit;
 	/* Calls that are answered when the guest has frozen, or thawed; NULL: none. */
 	struct control_call *freeze_call, *thaw_call;

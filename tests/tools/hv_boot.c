@@ -175,7 +175,7 @@ static enum end loop(struct machine *m, const struct options *o)
 	enum end how = RUNNING;
 
 	while (how == RUNNING) {
-		poll(fds, sizeof(fds) / sizeof(fds[0]), o->pauses > 0 ? 5 : 200);
+		poll(fds, sizeof(fds) / sizeof(fds[0]), o->pauses > 0 ? 50 : 200);
 		print(m);
 		if (fds[2].revents != 0)
 			hv_rtc_expired(m->rtc);

@@ -8,7 +8,7 @@
 #define SINT	     2
 #define VECTOR	     0xf3
 #define SLOT_SIZE    256
-#define ANSWER_TICKS (400 * MS)
+#define ANSWER_TICKS (100 * MS)
 #define CALL_POST    0x5c
 #define CALL_SIGNAL  0x1005d
 #define TYPE_OFFER   1

@@ -35,8 +35,8 @@ enum type {
 #define CAP_BALLOON	1u
 #define INFO_MAX_PAGES	0u
 #define PACKET_MAX	8192u
-#define UNIT		512u	  /* pages: Linux gives multiples of 2 MB */
-#define ASK_MAX		65536u	  /* pages at a time */
+#define UNIT		512u /* pages: Linux gives multiples of 2 MB */
+#define ASK_MAX		8192u /* pages at a time: a guest touches all of them before it gives the first */
 #define RANGES_MAX	240u	  /* of a request: well below a page */
 #define RANGE_COUNT_MAX 0xffffffu /* 24 bits */
 #define RANGE_PFN_BITS	40

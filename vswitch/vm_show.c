@@ -54,7 +54,7 @@ static void put_whole(json_t *row, const struct vm_live *vm, const struct vs_vm 
 						 ? vs_vm_number(vm->stats, "memory.assigned")
 						 : vs_vm_number(vm->info, "memory.size")));
 	json_object_set_new(row, "memory_demand",
-			    json_integer(vs_vm_number(vm->stats, "memory.pressure")));
+			    json_integer(vs_vm_number(vm->stats, "memory.demand")));
 	put_text(row, "host", vm->info, "guest.host");
 	put_text(row, "heartbeat", vm->info, "heartbeat");
 	put_text(row, "vmbus", vm->info, "vmbus");

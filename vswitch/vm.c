@@ -337,6 +337,8 @@ void vs_vms_tick(struct vs_vms *vms)
 			refresh_stats(vm);
 		}
 	}
+	if (vms->ticks % 50 == 10)
+		vm_memory_tick(vms);
 }
 
 static int not_there(const char *name, struct err *err)

@@ -79,6 +79,7 @@ struct vm_live {
 	json_t *config; /* what its process was given */
 	json_t *info, *stats, *crash;
 	char ended_why[32];
+	unsigned host_said; /* what its worker knows of the host's memory, plus 1; 0: nothing */
 	uint64_t started_ns;
 	struct vm_parts nics, disks;
 };
@@ -140,6 +141,12 @@ void vm_stop_now(struct vm_live *vm, bool off, unsigned timeout_ms);
 /* vm_take.c */
 void vm_take_all(struct vs_vms *vms);
 void vm_want(const struct vm_live *vm, bool runs); /* for who comes after us */
+
+/* vm_memory.c */
+/* Each few seconds. */
+void vm_memory_tick(struct vs_vms *vms);
+/* 0: there is memory; 100: there is none to give. */
+unsigned vm_shortage(uint64_t total, uint64_t available);
 
 /* vm_dev.c */
 /* What the process began with. */

@@ -455,6 +455,7 @@ int vm_begin(struct vm_live *vm, unsigned timeout_ms, struct err *err)
 	json_decref(vm->config);
 	vm->config = vm_config(vm->vms, m);
 	vm->n_line = 0;
+	vm->host_said = 0;
 	vm->ready = vm->up = vm->asked = vm->killed = vm->taken = false;
 	vm->ended_why[0] = vm->note[0] = '\0';
 	json_decref(vm->crash);

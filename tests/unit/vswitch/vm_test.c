@@ -760,9 +760,20 @@ static int unmake(void **unused)
 	return rmdir(dir);
 }
 
+static void host_is_short_when_little_is_available(void **ctx)
+{
+	assert_int_equal(vm_shortage(16000, 16000), 0);
+	assert_int_equal(vm_shortage(16000, 16000 / 5), 0);
+	assert_in_range(vm_shortage(16000, 16000 / 8), 40, 60);
+	assert_int_equal(vm_shortage(16000, 16000 / 20), 100);
+	assert_int_equal(vm_shortage(16000, 0), 100);
+	assert_int_equal(vm_shortage(0, 0), 0); /* nobody knows */
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(host_is_short_when_little_is_available),
 		cmocka_unit_test(vm_starts_runs_and_stops),
 		cmocka_unit_test(start_that_fails_says_why_and_is_not_tried_again),
 		cmocka_unit_test(without_the_program_nothing_starts),

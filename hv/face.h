@@ -47,7 +47,8 @@ struct hv_face_ops {
 	/* Adds leaves 0x40000000.. to 'entries', which has room for HV_FACE_MAX_LEAVES.  How many,
 	 * or negative errno. */
 	int (*cpuid)(struct hv_partition *partition, struct kvm_cpuid_entry2 *entries);
-	/* KVM_RUN came back (vp->run).  True: it was the face's, and is done. */
+	/* KVM_RUN came back (vp->run).  True: it was the face's, and is done.  Who calls counts it
+	 * (vp_exit.c). */
 	bool (*exit)(struct hv_vp *vp);
 	/* Back to power-on; processors are paused. */
 	void (*reset)(struct hv_partition *partition);

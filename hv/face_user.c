@@ -103,6 +103,16 @@ static uint64_t host_time(const struct hv_partition *partition)
 	return (clock_mono_ns() - partition->made_ns) / 100;
 }
 
+/* The TSC counts evenly and alike on all processors: by CPUID, or because KVM's own clock rests on
+ * that. */
+static bool tsc_is_stable(const struct hv_partition *partition)
+{
+	struct kvm_clock_data clock = {0};
+
+	return partition->kvm.tsc_stable || (ioctl(partition->fd, KVM_GET_CLOCK, &clock) == 0 &&
+					     (clock.flags & KVM_CLOCK_TSC_STABLE) != 0);
+}
+
 /* Draws the line that page and counter follow from now on, through this moment.  Once for each
  * start, on a processor's thread, because only there KVM can be asked for its TSC. */
 static void set_clock(struct user *user, const struct hv_vp *vp)
@@ -110,7 +120,7 @@ static void set_clock(struct user *user, const struct hv_vp *vp)
 	const struct hv_partition *partition = vp->partition;
 	uint64_t tsc;
 
-	if (user->set || !partition->kvm.tsc_stable || hv_face_get_msr(vp, MSR_TSC, &tsc) < 0)
+	if (user->set || !tsc_is_stable(partition) || hv_face_get_msr(vp, MSR_TSC, &tsc) < 0)
 		return;
 	user->tsc_ahead = tsc - __rdtsc();
 	user->clock = hv_refclock_make(partition->tsc_khz, tsc, host_time(partition));
@@ -394,7 +404,6 @@ static bool port_exit(struct hv_vp *vp, const struct kvm_run *run)
 		return false;
 	if (ioctl(vp->fd, KVM_GET_REGS, &regs) < 0 || !hv_trampoline_is_at(port, regs.rip))
 		return false;
-	atomic_fetch_add_explicit(&vp->exits_hypercall, 1, memory_order_relaxed);
 	if (port == HV_PORT_HYPERCALL)
 		regs.rax = hypercall(vp, &regs);
 	else /* An id that no KVM_IOEVENTFD has: there were too many, or nobody listens. */

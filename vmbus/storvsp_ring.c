@@ -146,26 +146,41 @@ static bool srb_ok(const struct storvsp_srb *srb, uint32_t data_size)
 	       srb->direction <= STORVSP_DATA_NONE && srb->transfer <= data_size;
 }
 
-static void srb_refuse(struct storvsp_request *r, uint8_t status)
+static void srb_answer(struct storvsp_request *r, uint8_t status, uint32_t transfer)
 {
 	r->packet.srb.srb_status = status;
 	r->packet.srb.scsi_status = 0;
-	r->packet.srb.transfer = 0;
+	r->packet.srb.transfer = transfer;
 	r->packet.srb.sense_size = 0;
 	request_end(r);
 }
 
-/* Only target 0 of bus 0 is there.  Who asks another one who it is, and takes no error for an
- * answer, must not read a disk out of zeros. */
-static bool address_ok(struct storvsp_request *r)
+static void srb_refuse(struct storvsp_request *r, uint8_t status)
+{
+	srb_answer(r, status, 0);
+}
+
+static bool address_ok(const struct storvsp_srb *srb)
+{
+	return srb->path == 0 && srb->target == 0;
+}
+
+/* Only target 0 of bus 0 is there.  Who asks another one who it is and takes no error for an answer
+ * must not read a disk out of zeros; and what is not said to be transferred Linux makes zeros of:
+ * so the answer is a whole one, that nobody is there and nobody can be. */
+static void address_refuse(struct storvsp_request *r)
 {
 	const struct storvsp_srb *srb = &r->packet.srb;
+	uint32_t size = srb->transfer;
 
-	if (srb->path == 0 && srb->target == 0)
-		return true;
-	if (srb->cdb_or_sense[0] == 0x12 && r->command.n_iov > 0 && r->command.iov[0].iov_len > 0)
-		*(uint8_t *)r->command.iov[0].iov_base = 0x7f;
-	return false;
+	if (srb->cdb_or_sense[0] != 0x12 || r->command.n_iov == 0 ||
+	    r->command.iov[0].iov_len == 0) {
+		srb_refuse(r, STORVSP_SRB_INVALID_LUN);
+		return;
+	}
+	zero_data(&r->command);
+	*(uint8_t *)r->command.iov[0].iov_base = 0x7f;
+	srb_answer(r, STORVSP_SRB_SUCCESS, size);
 }
 
 static void command_start(struct storvsp *s, struct storvsp_request *r)
@@ -183,8 +198,8 @@ static void command_start(struct storvsp *s, struct storvsp_request *r)
 		srb_refuse(r, STORVSP_SRB_INVALID);
 		return;
 	}
-	if (!address_ok(r)) {
-		srb_refuse(r, STORVSP_SRB_INVALID_LUN);
+	if (!address_ok(srb)) {
+		address_refuse(r);
 		return;
 	}
 	memcpy(command->cdb, srb->cdb_or_sense, sizeof(command->cdb));

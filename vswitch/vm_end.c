@@ -179,12 +179,17 @@ static bool end_text(const struct vm_live *vm, int status, char *text, size_t si
 {
 	struct vs_vm_outcome o = outcome_of(vm);
 	const char *more = o.text;
+	char line[220];
 	int code = status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : o.status;
 
 	if (status >= 0 && WIFSIGNALED(status)) {
 		snprintf(text, size, "its process was killed by signal %d (%s)", WTERMSIG(status),
 			 strsignal(WTERMSIG(status)));
 		return true;
+	}
+	if (code == 2 && vm->crash != NULL) {
+		vs_vm_panic_line(vs_vm_text(vm->crash, "text"), line, sizeof(line));
+		more = line[0] != '\0' ? line : more;
 	}
 	if (code == 0)
 		snprintf(text, size, "it powered off");
@@ -213,6 +218,7 @@ static void forget_process(struct vm_live *vm)
 		close(vm->pidfd);
 	vm->pidfd = -1;
 	vm->pid = 0;
+	vm->up = false;
 	vm->ctl = NULL;
 	vs_vm_link_close(ctl);
 	vm_dev_end(vm);

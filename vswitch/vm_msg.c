@@ -11,7 +11,7 @@
 
 #define MAX_LEVELS  8
 #define MAX_MEMBERS 512
-#define MAX_STRING  1024
+#define MAX_STRING  16384 /* what a kernel says when it panics */
 
 /* Bytes of the character at 'p'; 0: there is none, or half of one. */
 static size_t character(const unsigned char *p)
@@ -30,7 +30,8 @@ static size_t character(const unsigned char *p)
 	return n;
 }
 
-void vs_vm_mend(char *text)
+/* 'lines': ends of lines stay. */
+static void mend(char *text, bool lines)
 {
 	unsigned char *p = (unsigned char *)text;
 
@@ -39,26 +40,36 @@ void vs_vm_mend(char *text)
 		/* U+0080 to U+009F are c2 80 to c2 9f. */
 		bool control = *p < 0x20 || *p == 0x7f || (p[0] == 0xc2 && n == 2 && p[1] < 0xa0);
 
-		if (control || n == 0)
+		if ((control && !(lines && *p == '\n')) || n == 0)
 			memset(p, '?', n > 0 ? n : 1);
 		p += n > 0 ? n : 1;
 	}
 }
 
+void vs_vm_mend(char *text)
+{
+	mend(text, false);
+}
+
 /* Cuts in front of a character, not in it. */
 static json_t *clean_string(const json_t *value)
 {
-	char copy[MAX_STRING + 1];
+	char *copy = malloc(MAX_STRING + 1);
+	json_t *good;
 	size_t n = json_string_length(value);
 
+	if (copy == NULL)
+		return NULL;
 	n = n < MAX_STRING ? n : MAX_STRING;
 	memcpy(copy, json_string_value(value), n);
 	while (n > 0 && n == MAX_STRING &&
 	       ((unsigned char)json_string_value(value)[n] & 0xc0) == 0x80)
 		n--;
 	copy[n] = '\0';
-	vs_vm_mend(copy);
-	return json_string(copy);
+	mend(copy, true);
+	good = json_string(copy);
+	free(copy);
+	return good;
 }
 
 static bool good_key(const char *key)
@@ -293,4 +304,24 @@ int64_t vs_vm_number(const json_t *value, const char *path)
 	if (json_is_real(n) && json_real_value(n) > -9e18 && json_real_value(n) < 9e18)
 		return (int64_t)json_real_value(n);
 	return json_integer_value(n);
+}
+
+void vs_vm_panic_line(const char *text, char *line, size_t size)
+{
+	const char *at = strstr(text, "Kernel panic"), *end;
+	size_t n;
+
+	if (at == NULL) {
+		/* The last line that has something in it. */
+		n = strlen(text);
+		while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
+			n--;
+		at = text + n;
+		while (at > text && at[-1] != '\n')
+			at--;
+	}
+	end = strchr(at, '\n');
+	n = end != NULL ? (size_t)(end - at) : strlen(at);
+	snprintf(line, size, "%.*s", n < size ? (int)n : (int)size - 1, at);
+	vs_vm_mend(line);
 }

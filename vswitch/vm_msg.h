@@ -44,12 +44,15 @@ struct vs_vm_outcome {
 };
 int vs_vm_outcome_parse(const char *text, size_t size, struct vs_vm_outcome *ret_outcome);
 
-/* A copy that is fit to be shown: strings without control characters and of 1 KB at most, 8 levels,
- * 512 members each; what is more is left out.  New reference; NULL: no memory. */
+/* A copy that is fit to be shown: strings without control characters but ends of lines, of 16 KB at
+ * most, 8 levels, 512 members each; what is more is left out.  New reference; NULL: no memory. */
 json_t *vs_vm_clean(const json_t *value);
 
 /* The same of one text, in place: control characters and what is no UTF-8 become '?'. */
 void vs_vm_mend(char *text);
+
+/* The line of a panicking kernel's last words that says why; the last one when none does. */
+void vs_vm_panic_line(const char *text, char *line, size_t size);
 
 /* What an 'info' or 'stats' says, for who needs one number or text of it.  'path' is "guest.os".
  */

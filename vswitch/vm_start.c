@@ -196,16 +196,14 @@ static enum vs_vm_state state_said(const char *word, enum vs_vm_state otherwise)
 
 static void crashed(struct vm_live *vm, const json_t *event)
 {
-	const char *text = vs_vm_text(event, "text");
-	const char *last = strrchr(text, '\n');
+	char line[300];
 
 	json_decref(vm->crash);
 	vm->crash = json_copy((json_t *)(uintptr_t)event);
 	json_object_del(vm->crash, "event");
-	vm_note(vm, "its kernel crashed%s%.250s", text[0] != '\0' ? ": " : "",
-		last != NULL && last[1] != '\0' ? last + 1 : text);
-	vm_tell(vm, "vm-crashed", "VM %s crashed%s%.300s", vm->name, text[0] != '\0' ? ": " : "",
-		text);
+	vs_vm_panic_line(vs_vm_text(event, "text"), line, sizeof(line));
+	vm_note(vm, "its kernel crashed%s%.250s", line[0] != '\0' ? ": " : "", line);
+	vm_tell(vm, "vm-crashed", "VM %s crashed%s%s", vm->name, line[0] != '\0' ? ": " : "", line);
 }
 
 static void heartbeat(struct vm_live *vm, const json_t *event)
@@ -222,20 +220,21 @@ static void heartbeat(struct vm_live *vm, const json_t *event)
 		vm->name);
 }
 
+/* What a disk cannot do is kept beside it; a NIC's attachment has its own place in 'nic list'. */
 static void part_said(struct vm_live *vm, const char *kind, const json_t *event)
 {
 	const char *own = vs_vm_text(event, "name");
-	struct vm_parts *parts = strcmp(kind, "nic") == 0 ? &vm->nics : &vm->disks;
+	bool nic = strcmp(kind, "nic") == 0;
 	struct vm_part *part;
 
-	TAILQ_FOREACH(part, parts, link) {
-		if (strcmp(part->own, own) != 0)
+	TAILQ_FOREACH(part, &vm->disks, link) {
+		if (nic || strcmp(part->own, own) != 0)
 			continue;
 		snprintf(part->note, sizeof(part->note), "%.190s", vs_vm_text(event, "text"));
 		vs_vm_mend(part->note);
 	}
-	vm_tell(vm, strcmp(kind, "nic") == 0 ? "vm-nic" : "vm-disk", "VM %s: %s %.40s: %.250s",
-		vm->name, kind, own, vs_vm_text(event, "text"));
+	vm_tell(vm, nic ? "vm-nic" : "vm-disk", "VM %s: %s %.40s: %.250s", vm->name, kind, own,
+		vs_vm_text(event, "text"));
 }
 
 static void on_event(void *ctx, const char *name, const json_t *event)

@@ -12,7 +12,8 @@
 static void check_text(const char *text)
 {
 	for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
-		if (*p < 0x20 || *p == 0x7f || (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0))
+		if ((*p < 0x20 && *p != '\n') || *p == 0x7f ||
+		    (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0))
 			abort();
 }
 
@@ -48,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
 	struct vs_vm_outcome outcome;
+	char copy[4096], line[64];
 	struct vs_vm_msg msg;
 	struct err err = {0};
 
@@ -60,6 +62,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(void)vs_vm_number(msg.body, "memory.size");
 		check_text(vs_vm_text(msg.body, "guest.os"));
 		vs_vm_msg_fini(&msg);
+	}
+	if (memchr(text, '\0', size) == NULL && size < sizeof(copy)) {
+		memcpy(copy, text, size);
+		copy[size] = '\0';
+		vs_vm_panic_line(copy, line, sizeof(line));
+		check_text(line);
 	}
 	if (vs_vm_line_parse(text, size, &err) != 0)
 		check_err(&err);

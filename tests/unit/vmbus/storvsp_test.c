@@ -469,7 +469,7 @@ static void packets_of_every_size_are_answered(void **state)
 	rig_stop(rig);
 }
 
-static uint8_t srb_sent(struct rig *rig, const struct storvsp_srb *srb, uint32_t data)
+static struct storvsp_srb srb_answer(struct rig *rig, const struct storvsp_srb *srb, uint32_t data)
 {
 	struct storvsp_packet packet = {.op = STORVSP_EXECUTE_SRB, .srb = *srb};
 	uint8_t bytes[STORVSP_PACKET_SIZE];
@@ -483,7 +483,12 @@ static uint8_t srb_sent(struct rig *rig, const struct storvsp_srb *srb, uint32_t
 	assert_int_equal(storvsp_packet_read(done.bytes, done.size, STORVSP_EXECUTE_SRB, &packet),
 			 0);
 	assert_int_equal(packet.status, STORVSP_OK);
-	return packet.srb.srb_status;
+	return packet.srb;
+}
+
+static uint8_t srb_sent(struct rig *rig, const struct storvsp_srb *srb, uint32_t data)
+{
+	return srb_answer(rig, srb, data).srb_status;
 }
 
 static void lengths_of_requests_that_lie_are_refused(void **state)
@@ -543,6 +548,7 @@ static void only_the_first_target_of_the_first_bus_is_there(void **state)
 		.cdb_or_sense = {0x12, 0, 0, 0, 36},
 	};
 	struct rig *rig = *state;
+	struct storvsp_srb answer;
 
 	rig_start(rig, 1, 0);
 	for (unsigned path = 0; path < 8; path++)
@@ -551,10 +557,18 @@ static void only_the_first_target_of_the_first_bus_is_there(void **state)
 
 			srb.path = (uint8_t)path;
 			srb.target = (uint8_t)target;
-			memset(rig->buffer.va, 0, 36);
-			assert_int_equal(srb_sent(rig, &srb, 36),
-					 there ? STORVSP_SRB_SUCCESS : STORVSP_SRB_INVALID_LUN);
+			srb.transfer = 36;
+			srb.cdb_or_sense[0] = 0x12;
+			memset(rig->buffer.va, 0xff, 36);
+			answer = srb_answer(rig, &srb, 36);
+			assert_int_equal(answer.srb_status, STORVSP_SRB_SUCCESS);
 			assert_int_equal(rig->buffer.va[0], there ? 0 : 0x7f);
+			/* Linux makes zeros of what is not said to be transferred: a disk. */
+			assert_int_equal(answer.transfer, 36);
+			srb.cdb_or_sense[0] = 0x00; /* TEST UNIT READY */
+			srb.transfer = 0;
+			if (!there)
+				assert_int_equal(srb_sent(rig, &srb, 0), STORVSP_SRB_INVALID_LUN);
 		}
 	rig_stop(rig);
 }

@@ -92,7 +92,7 @@ static void texts_of_a_guest_do_not_drive_the_terminal(void **state)
 		      "[\"1\\u0007\"],\"b\\u001bad\":1,\"host\":\"\xc3\xa4\"}}}",
 		      &msg),
 		0);
-	assert_string_equal(vs_vm_text(msg.body, "guest.os"), "a?[2Jb??c?");
+	assert_string_equal(vs_vm_text(msg.body, "guest.os"), "a?[2Jb??c\n");
 	assert_string_equal(vs_vm_text(msg.body, "guest.host"), "\xc3\xa4");
 	ips = json_object_get(json_object_get(msg.body, "guest"), "ips");
 	assert_string_equal(json_string_value(json_array_get(ips, 0)), "1?");
@@ -130,13 +130,33 @@ static void half_characters_are_mended(void **state)
 	}
 }
 
+static void line_that_says_why_a_kernel_panicked_is_found(void **state)
+{
+	static const struct {
+		const char *text, *line;
+	} cases[] = {{"", ""},
+		     {"one", "one"},
+		     {"one\ntwo\n \n", "two"},
+		     {"a\n[ 1.0] Kernel panic - not syncing: x\nKernel Offset: disabled\n",
+		      "Kernel panic - not syncing: x"},
+		     {"\n\n", ""}};
+	char line[100], small[8];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		vs_vm_panic_line(cases[i].text, line, sizeof(line));
+		assert_string_equal(line, cases[i].line);
+	}
+	vs_vm_panic_line("Kernel panic - x", small, sizeof(small));
+	assert_string_equal(small, "Kernel ");
+}
+
 static void large_values_are_cut(void **state)
 {
 	json_t *list = json_array(), *deep = json_object(), *at = deep, *copy;
-	char *text = malloc(5000);
+	char *text = malloc(20000);
 
-	memset(text, 'x', 4999);
-	text[4999] = '\0';
+	memset(text, 'x', 19999);
+	text[19999] = '\0';
 	for (int i = 0; i < 1000; i++)
 		json_array_append_new(list, json_integer(i));
 	json_object_set_new(deep, "text", json_string(text));
@@ -148,7 +168,7 @@ static void large_values_are_cut(void **state)
 		at = next;
 	}
 	copy = vs_vm_clean(deep);
-	assert_int_equal(strlen(vs_vm_text(copy, "text")), 1024);
+	assert_int_equal(strlen(vs_vm_text(copy, "text")), 16384);
 	assert_int_equal(json_array_size(json_object_get(copy, "list")), 512);
 	at = copy;
 	for (int i = 0; i < 8; i++)
@@ -202,6 +222,7 @@ int main(void)
 		cmocka_unit_test(what_is_none_of_the_protocols_is_refused),
 		cmocka_unit_test(texts_of_a_guest_do_not_drive_the_terminal),
 		cmocka_unit_test(half_characters_are_mended),
+		cmocka_unit_test(line_that_says_why_a_kernel_panicked_is_found),
 		cmocka_unit_test(large_values_are_cut),
 		cmocka_unit_test(first_line_says_ready_or_why_not),
 		cmocka_unit_test(file_of_the_end_is_read),

@@ -328,7 +328,7 @@ void scsi_execute(struct scsi_target *target, unsigned lun, struct scsi_command 
 	c->transferred = 0;
 	c->unit = NULL;
 	c->list = NULL;
-	if (c->cdb_size > 0 && c->cdb[0] == 0xa0) {
+	if (c->cdb_size > 0 && c->cdb[0] == 0xa0 && lun < SCSI_MAX_LUNS) {
 		scsi_report_luns(target, c);
 	} else if (unit == NULL || unit->withdrawn) {
 		if (c->cdb_size >= 6 && c->cdb[0] == 0x12)

@@ -25,9 +25,9 @@ const char *vs_vm_state_name(enum vs_vm_state state)
 	return state_names[state];
 }
 
-struct vm_live *vm_find(const struct vs_vms *vms, const char *name)
+struct vs_vm_live *vs_vm_find(const struct vs_vms *vms, const char *name)
 {
-	struct vm_live *vm;
+	struct vs_vm_live *vm;
 
 	TAILQ_FOREACH(vm, &vms->lives, link) {
 		if (name != NULL && strcmp(vm->name, name) == 0)
@@ -36,24 +36,24 @@ struct vm_live *vm_find(const struct vs_vms *vms, const char *name)
 	return NULL;
 }
 
-const struct vs_vm *vm_configured(const struct vm_live *vm)
+const struct vs_vm *vs_vm_configured(const struct vs_vm_live *vm)
 {
 	return vm->vms->model != NULL ? vs_model_vm(vm->vms->model, vm->name) : NULL;
 }
 
-bool vm_lives(const struct vm_live *vm)
+bool vs_vm_has_process(const struct vs_vm_live *vm)
 {
 	return vm->pidfd >= 0;
 }
 
 /* In the order of names, as people look for them. */
-struct vm_live *vm_add(struct vs_vms *vms, const char *name, uint32_t id)
+struct vs_vm_live *vs_vm_add(struct vs_vms *vms, const char *name, uint32_t id)
 {
-	struct vm_live *vm = calloc(1, sizeof(*vm)), *other;
+	struct vs_vm_live *vm = calloc(1, sizeof(*vm)), *other;
 
 	if (vm == NULL)
 		return NULL;
-	*vm = (struct vm_live){.vms = vms, .id = id, .pidfd = -1, .out = -1};
+	*vm = (struct vs_vm_live){.vms = vms, .id = id, .pidfd = -1, .out = -1};
 	snprintf(vm->name, sizeof(vm->name), "%s", name);
 	TAILQ_INIT(&vm->starts);
 	TAILQ_INIT(&vm->stops);
@@ -71,19 +71,19 @@ struct vm_live *vm_add(struct vs_vms *vms, const char *name, uint32_t id)
 }
 
 /* The process, if there is one, goes on. */
-void vm_remove(struct vm_live *vm)
+void vs_vm_remove(struct vs_vm_live *vm)
 {
 	struct err err;
 
 	err_set(&err, -ENOENT, "vm-gone", "VM %s is configured no more", vm->name);
 	vs_vm_link_close(vm->ctl);
-	vm_start_stop(vm);
-	vm_timer_stop(&vm->stop_late);
-	vm_timer_stop(&vm->again);
-	vm_timer_stop(&vm->ended);
-	vm_answer(&vm->starts, &err);
-	vm_answer(&vm->stops, &err);
-	vm_dev_end(vm);
+	vs_vm_start_stop(vm);
+	vs_vm_timer_stop(&vm->stop_late);
+	vs_vm_timer_stop(&vm->again);
+	vs_vm_timer_stop(&vm->ended);
+	vs_vm_answer(&vm->starts, &err);
+	vs_vm_answer(&vm->stops, &err);
+	vs_vm_dev_end(vm);
 	if (vm->pidfd >= 0)
 		close(vm->pidfd);
 	json_decref(vm->config);
@@ -94,12 +94,12 @@ void vm_remove(struct vm_live *vm)
 	free(vm);
 }
 
-void vm_set_state(struct vm_live *vm, enum vs_vm_state state)
+void vs_vm_set_state(struct vs_vm_live *vm, enum vs_vm_state state)
 {
 	vm->state = state;
 }
 
-void vm_tell(const struct vm_live *vm, const char *type, const char *fmt, ...)
+void vs_vm_tell(const struct vs_vm_live *vm, const char *type, const char *fmt, ...)
 {
 	char text[400];
 	va_list ap;
@@ -111,7 +111,7 @@ void vm_tell(const struct vm_live *vm, const char *type, const char *fmt, ...)
 	vm->vms->opts.ops->event(vm->vms->opts.ctx, type, vm->name, text);
 }
 
-void vm_note(struct vm_live *vm, const char *fmt, ...)
+void vs_vm_note(struct vs_vm_live *vm, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -121,10 +121,10 @@ void vm_note(struct vm_live *vm, const char *fmt, ...)
 	vs_vm_mend(vm->note);
 }
 
-void vm_answer(struct vm_waiters *waiters, const struct err *err)
+void vs_vm_answer(struct vs_vm_waiters *waiters, const struct err *err)
 {
-	struct vm_waiters mine = TAILQ_HEAD_INITIALIZER(mine);
-	struct vm_waiter *w;
+	struct vs_vm_waiters mine = TAILQ_HEAD_INITIALIZER(mine);
+	struct vs_vm_waiter *w;
 
 	/* Whoever is answered may ask again. */
 	TAILQ_CONCAT(&mine, waiters, link);
@@ -136,18 +136,18 @@ void vm_answer(struct vm_waiters *waiters, const struct err *err)
 	}
 }
 
-int vm_wait(struct vm_waiters *waiters, vs_vm_done_fn fn, void *arg)
+int vs_vm_wait(struct vs_vm_waiters *waiters, vs_vm_done_fn fn, void *arg)
 {
-	struct vm_waiter *w = calloc(1, sizeof(*w));
+	struct vs_vm_waiter *w = calloc(1, sizeof(*w));
 
 	if (w == NULL)
 		return -ENOMEM;
-	*w = (struct vm_waiter){.fn = fn, .arg = arg};
+	*w = (struct vs_vm_waiter){.fn = fn, .arg = arg};
 	TAILQ_INSERT_TAIL(waiters, w, link);
 	return 0;
 }
 
-void vm_timer_stop(struct event **timer)
+void vs_vm_timer_stop(struct event **timer)
 {
 	if (*timer != NULL)
 		event_free(*timer);
@@ -155,11 +155,12 @@ void vm_timer_stop(struct event **timer)
 }
 
 /* Without memory for a timer what it would have done is done at once. */
-void vm_timer(struct vm_live *vm, struct event **timer, void (*fn)(int, short, void *), unsigned ms)
+void vs_vm_timer(struct vs_vm_live *vm, struct event **timer, void (*fn)(int, short, void *),
+		 unsigned ms)
 {
 	const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
 
-	vm_timer_stop(timer);
+	vs_vm_timer_stop(timer);
 	*timer = evtimer_new(vm->vms->opts.base, fn, vm);
 	if (*timer != NULL)
 		evtimer_add(*timer, &tv);
@@ -197,16 +198,16 @@ int vs_vms_create(const struct vs_vms_opts *opts, struct vs_vms **ret_vms, struc
 
 void vs_vms_destroy(struct vs_vms *vms)
 {
-	struct vm_live *vm;
+	struct vs_vm_live *vm;
 
 	if (vms == NULL)
 		return;
 	while ((vm = TAILQ_FIRST(&vms->lives)) != NULL)
-		vm_remove(vm);
+		vs_vm_remove(vm);
 	free(vms);
 }
 
-static int still_runs(const struct vm_live *vm, const char *what, struct err *err)
+static int still_runs(const struct vs_vm_live *vm, const char *what, struct err *err)
 {
 	err_set(err, -EBUSY, "vm-running", "cannot %s VM %s: it is %s", what, vm->name,
 		vs_vm_state_name(vm->state));
@@ -218,19 +219,19 @@ static int still_runs(const struct vm_live *vm, const char *what, struct err *er
 
 int vs_vms_check(const struct vs_vms *vms, const struct vs_model *after, struct err *err)
 {
-	const struct vm_live *vm;
+	const struct vs_vm_live *vm;
 	int rc = 0;
 
 	TAILQ_FOREACH(vm, &vms->lives, link) {
 		const struct vs_vm *next = vs_model_vm(after, vm->name);
 
-		if (!vm_lives(vm) || vm->orphan)
+		if (!vs_vm_has_process(vm) || vm->orphan)
 			continue;
 		if (next == NULL)
 			return still_runs(vm, "delete", err);
 		if (next->id != vm->id)
 			return still_runs(vm, "change the id of", err);
-		rc = vm_dev_check(vm, after, err);
+		rc = vs_vm_dev_check(vm, after, err);
 		if (rc != 0)
 			return rc;
 	}
@@ -240,22 +241,22 @@ int vs_vms_check(const struct vs_vms *vms, const struct vs_model *after, struct 
 /* VMs that are configured have a place in the table, others only while they run. */
 static void fit_table(struct vs_vms *vms)
 {
-	struct vm_live *vm, *next;
+	struct vs_vm_live *vm, *next;
 
 	for (vm = TAILQ_FIRST(&vms->lives); vm != NULL; vm = next) {
 		next = TAILQ_NEXT(vm, link);
-		vm->orphan = vm_configured(vm) == NULL;
-		if (vm->orphan && !vm_lives(vm)) {
-			vm_want(vm, false);
-			vm_remove(vm);
+		vm->orphan = vs_vm_configured(vm) == NULL;
+		if (vm->orphan && !vs_vm_has_process(vm)) {
+			vs_vm_want(vm, false);
+			vs_vm_remove(vm);
 		}
 	}
 	for (unsigned i = 0; i < vms->model->n_vms; i++) {
 		const struct vs_vm *m = &vms->model->vms[i];
 
-		vm = vm_find(vms, m->name);
+		vm = vs_vm_find(vms, m->name);
 		if (vm == NULL)
-			vm = vm_add(vms, m->name, m->id);
+			vm = vs_vm_add(vms, m->name, m->id);
 		if (vm != NULL)
 			vm->id = m->id;
 	}
@@ -264,18 +265,18 @@ static void fit_table(struct vs_vms *vms)
 void vs_vms_follow(struct vs_vms *vms, const struct vs_model *model)
 {
 	bool first = vms->model == NULL;
-	struct vm_live *vm;
+	struct vs_vm_live *vm;
 
 	vms->model = model;
 	fit_table(vms);
 	if (first)
-		vm_take_all(vms);
+		vs_vm_take_all(vms);
 	TAILQ_FOREACH(vm, &vms->lives, link)
-		vm_dev_follow(vm);
+		vs_vm_dev_follow(vm);
 }
 
 /* What a process wrote to its log is cut when it is long; the rest stays to be read. */
-static void bound_log(const struct vm_live *vm)
+static void bound_log(const struct vs_vm_live *vm)
 {
 	char path[PATH_MAX], old[PATH_MAX];
 	struct stat st;
@@ -287,30 +288,30 @@ static void bound_log(const struct vm_live *vm)
 	/* The process keeps its descriptor, so the file stays and loses its bytes; it appends. */
 	(void)unlink(old);
 	if (truncate(path, 0) == 0)
-		vm_tell(vm, "vm-log", "VM %s: its log had more than 1 MB and was emptied",
-			vm->name);
+		vs_vm_tell(vm, "vm-log", "VM %s: its log had more than 1 MB and was emptied",
+			   vm->name);
 }
 
-static void reconnect(struct vm_live *vm, uint64_t now_ns)
+static void reconnect(struct vs_vm_live *vm, uint64_t now_ns)
 {
-	if (!vm_lives(vm) || vm->ctl != NULL || vm->out >= 0 || vm->killed ||
+	if (!vs_vm_has_process(vm) || vm->ctl != NULL || vm->out >= 0 || vm->killed ||
 	    now_ns < vm->link_next_ns)
 		return;
 	vm->link_next_ns = now_ns + 1000000000u;
-	if (vm_connect(vm, NULL) == 0)
-		vm_ask_info(vm);
+	if (vs_vm_connect(vm, NULL) == 0)
+		vs_vm_ask_info(vm);
 }
 
 static void on_stats(void *arg, const json_t *result, const struct err *err)
 {
-	struct vm_live *vm = arg;
+	struct vs_vm_live *vm = arg;
 
 	if (result != NULL)
 		vs_vm_keep(vm->vms, vm->name, "stats", result);
 }
 
 /* Somebody scrapes numbers, which cannot wait for a process to answer. */
-static void refresh_stats(struct vm_live *vm)
+static void refresh_stats(struct vs_vm_live *vm)
 {
 	if (vm->up && vm->ctl != NULL && vm->vms->model->metrics != NULL)
 		(void)vs_vm_link_ask(vm->ctl, "stats", NULL, -1, VM_ASK_MS, on_stats, vm, NULL);
@@ -319,19 +320,19 @@ static void refresh_stats(struct vm_live *vm)
 void vs_vms_tick(struct vs_vms *vms)
 {
 	struct timespec ts;
-	struct vm_live *vm;
+	struct vs_vm_live *vm;
 	uint64_t now;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 	vms->ticks++;
 	TAILQ_FOREACH(vm, &vms->lives, link) {
-		if (!vm_lives(vm))
+		if (!vs_vm_has_process(vm))
 			continue;
 		reconnect(vm, now);
 		if (!vm->up && vm->ctl != NULL && vm->taken && vms->ticks % 50 == 25)
-			vm_ask_info(vm);
-		vm_dev_tick(vm);
+			vs_vm_ask_info(vm);
+		vs_vm_dev_tick(vm);
 		if (vms->ticks % 50 == 0) {
 			bound_log(vm);
 			refresh_stats(vm);
@@ -351,12 +352,12 @@ static int not_there(const char *name, struct err *err)
 int vs_vm_start(struct vs_vms *vms, const char *name, unsigned timeout_ms, vs_vm_done_fn fn,
 		void *arg, struct err *err)
 {
-	struct vm_live *vm = vm_find(vms, name);
+	struct vs_vm_live *vm = vs_vm_find(vms, name);
 	int rc;
 
 	if (vm == NULL || vm->orphan)
 		return not_there(name, err);
-	if (vm_lives(vm)) {
+	if (vs_vm_has_process(vm) || vs_vm_take(vm)) {
 		err_set(err, -EEXIST, "vm-running", "VM %s is %s already", name,
 			vs_vm_state_name(vm->state));
 		err_why(err, "its process is %d", (int)vm->pid);
@@ -368,16 +369,16 @@ int vs_vm_start(struct vs_vms *vms, const char *name, unsigned timeout_ms, vs_vm
 	}
 	vm->n_failures = vm->n_restarts = 0;
 	vm->by_hand = true;
-	rc = vm_wait(&vm->starts, fn, arg);
+	rc = vs_vm_wait(&vm->starts, fn, arg);
 	if (rc != 0)
 		return err_set(err, rc, "no-memory", "no memory to start a VM");
-	rc = vm_begin(vm, timeout_ms, err);
+	rc = vs_vm_begin(vm, timeout_ms, err);
 	if (rc != 0) {
-		struct vm_waiter *w = TAILQ_LAST(&vm->starts, vm_waiters);
+		struct vs_vm_waiter *w = TAILQ_LAST(&vm->starts, vs_vm_waiters);
 
 		TAILQ_REMOVE(&vm->starts, w, link);
 		free(w);
-		vm_set_state(vm, VS_VM_STOPPED);
+		vs_vm_set_state(vm, VS_VM_STOPPED);
 	}
 	return rc;
 }
@@ -385,28 +386,28 @@ int vs_vm_start(struct vs_vms *vms, const char *name, unsigned timeout_ms, vs_vm
 int vs_vm_stop(struct vs_vms *vms, const char *name, bool off, unsigned timeout_ms,
 	       vs_vm_done_fn fn, void *arg, struct err *err)
 {
-	struct vm_live *vm = vm_find(vms, name);
+	struct vs_vm_live *vm = vs_vm_find(vms, name);
 
 	if (vm == NULL)
 		return not_there(name, err);
-	if (!vm_lives(vm)) {
+	if (!vs_vm_has_process(vm)) {
 		if (vm->state == VS_VM_WAITING)
-			vm_note(vm, "stopped while it waited to be started again");
-		vm_timer_stop(&vm->again);
-		vm_set_state(vm, VS_VM_STOPPED);
-		vm_want(vm, false);
+			vs_vm_note(vm, "stopped while it waited to be started again");
+		vs_vm_timer_stop(&vm->again);
+		vs_vm_set_state(vm, VS_VM_STOPPED);
+		vs_vm_want(vm, false);
 		return 1;
 	}
-	if (vm_wait(&vm->stops, fn, arg) != 0)
+	if (vs_vm_wait(&vm->stops, fn, arg) != 0)
 		return err_set(err, -ENOMEM, "no-memory", "no memory to stop a VM");
-	vm_stop_now(vm, off, timeout_ms);
+	vs_vm_stop_now(vm, off, timeout_ms);
 	return 0;
 }
 
 int vs_vm_ask(struct vs_vms *vms, const char *name, const char *method, json_t *params,
 	      unsigned timeout_ms, vs_vm_answer_fn fn, void *arg, struct err *err)
 {
-	struct vm_live *vm = vm_find(vms, name);
+	struct vs_vm_live *vm = vs_vm_find(vms, name);
 
 	if (vm != NULL && vm->ctl != NULL)
 		return vs_vm_link_ask(vm->ctl, method, params, -1, timeout_ms, fn, arg, err);
@@ -415,20 +416,21 @@ int vs_vm_ask(struct vs_vms *vms, const char *name, const char *method, json_t *
 		return not_there(name, err);
 	err_set(err, -EAGAIN, "vm-stopped", "VM %s is %s", name, vs_vm_state_name(vm->state));
 	err_why(err, "there is no process that could be asked");
-	err_fix(err, vm_lives(vm) ? "vswitchctl vm show %s" : "vswitchctl vm start %s", name);
+	err_fix(err, vs_vm_has_process(vm) ? "vswitchctl vm show %s" : "vswitchctl vm start %s",
+		name);
 	return -EAGAIN;
 }
 
 enum vs_vm_state vs_vm_state(const struct vs_vms *vms, const char *name)
 {
-	const struct vm_live *vm = vm_find(vms, name);
+	const struct vs_vm_live *vm = vs_vm_find(vms, name);
 
 	return vm != NULL ? vm->state : VS_VM_STOPPED;
 }
 
 const char *vs_vms_nth(const struct vs_vms *vms, unsigned n)
 {
-	const struct vm_live *vm;
+	const struct vs_vm_live *vm;
 
 	TAILQ_FOREACH(vm, &vms->lives, link) {
 		if (n-- == 0)

@@ -19,9 +19,9 @@
 #define AGAIN_NS  1000000000u
 #define REMOVE_MS 15000
 
-static struct vm_part *find(struct vm_parts *parts, const char *own)
+static struct vs_vm_dev *find(struct vs_vm_devs *parts, const char *own)
 {
-	struct vm_part *part;
+	struct vs_vm_dev *part;
 
 	TAILQ_FOREACH(part, parts, link) {
 		if (own != NULL && strcmp(part->own, own) == 0)
@@ -30,9 +30,9 @@ static struct vm_part *find(struct vm_parts *parts, const char *own)
 	return NULL;
 }
 
-static struct vm_part *add(struct vm_parts *parts, const char *own, json_t *body)
+static struct vs_vm_dev *add(struct vs_vm_devs *parts, const char *own, json_t *body)
 {
-	struct vm_part *part = calloc(1, sizeof(*part));
+	struct vs_vm_dev *part = calloc(1, sizeof(*part));
 
 	if (part == NULL) {
 		json_decref(body);
@@ -44,14 +44,14 @@ static struct vm_part *add(struct vm_parts *parts, const char *own, json_t *body
 	return part;
 }
 
-static void drop(struct vm_parts *parts, struct vm_part *part)
+static void drop(struct vs_vm_devs *parts, struct vs_vm_dev *part)
 {
 	TAILQ_REMOVE(parts, part, link);
 	json_decref(part->body);
 	free(part);
 }
 
-void vm_dev_end(struct vm_live *vm)
+void vs_vm_dev_end(struct vs_vm_live *vm)
 {
 	while (!TAILQ_EMPTY(&vm->nics))
 		drop(&vm->nics, TAILQ_FIRST(&vm->nics));
@@ -59,7 +59,7 @@ void vm_dev_end(struct vm_live *vm)
 		drop(&vm->disks, TAILQ_FIRST(&vm->disks));
 }
 
-static void begin_with(struct vm_parts *parts, const json_t *list)
+static void begin_with(struct vs_vm_devs *parts, const json_t *list)
 {
 	json_t *item;
 	size_t i;
@@ -72,9 +72,9 @@ static void begin_with(struct vm_parts *parts, const json_t *list)
 	}
 }
 
-void vm_dev_begin(struct vm_live *vm, const json_t *config)
+void vs_vm_dev_begin(struct vs_vm_live *vm, const json_t *config)
 {
-	vm_dev_end(vm);
+	vs_vm_dev_end(vm);
 	begin_with(&vm->nics, json_object_get(config, "nics"));
 	begin_with(&vm->disks, json_object_get(config, "disks"));
 }
@@ -83,7 +83,7 @@ void vm_dev_begin(struct vm_live *vm, const json_t *config)
 
 /* Whose answer it is; the part may be gone when it comes. */
 struct question {
-	struct vm_live *vm;
+	struct vs_vm_live *vm;
 	char own[VS_VM_PART_SIZE];
 	bool nic;
 };
@@ -91,7 +91,7 @@ struct question {
 static void on_answer(void *arg, const json_t *result, const struct err *err)
 {
 	struct question *q = arg;
-	struct vm_part *part = find(q->nic ? &q->vm->nics : &q->vm->disks, q->own);
+	struct vs_vm_dev *part = find(q->nic ? &q->vm->nics : &q->vm->disks, q->own);
 
 	if (part != NULL) {
 		part->asked = false;
@@ -99,14 +99,14 @@ static void on_answer(void *arg, const json_t *result, const struct err *err)
 		vs_vm_mend(part->note);
 	}
 	if (result == NULL && err->code != -ECONNRESET)
-		vm_tell(q->vm, q->nic ? "vm-nic" : "vm-disk", "VM %s: %s %s: %.250s", q->vm->name,
-			q->nic ? "nic" : "disk", q->own, err->what);
+		vs_vm_tell(q->vm, q->nic ? "vm-nic" : "vm-disk", "VM %s: %s %s: %.250s",
+			   q->vm->name, q->nic ? "nic" : "disk", q->own, err->what);
 	free(q);
 }
 
 /* Asks about one of its parts.  False: it could not be asked. */
-static bool ask(struct vm_live *vm, const char *method, json_t *params, bool nic, const char *own,
-		int fd)
+static bool ask(struct vs_vm_live *vm, const char *method, json_t *params, bool nic,
+		const char *own, int fd)
 {
 	struct question *q = calloc(1, sizeof(*q));
 
@@ -123,7 +123,7 @@ static bool ask(struct vm_live *vm, const char *method, json_t *params, bool nic
 }
 
 /* Gives a NIC a connection to its port, if the port waits for one. */
-static void attach(struct vm_live *vm, struct vm_part *part)
+static void attach(struct vs_vm_live *vm, struct vs_vm_dev *part)
 {
 	const struct vs_vms *vms = vm->vms;
 	char port[VS_VM_NAME_SIZE + VS_VM_PART_SIZE];
@@ -142,7 +142,7 @@ static void attach(struct vm_live *vm, struct vm_part *part)
 	close(fd);
 }
 
-static bool is_configured(const struct vm_live *vm, const char *own, bool nic)
+static bool is_configured(const struct vs_vm_live *vm, const char *own, bool nic)
 {
 	char name[VS_VM_NAME_SIZE + VS_VM_PART_SIZE];
 	const struct vs_port *p;
@@ -154,10 +154,10 @@ static bool is_configured(const struct vm_live *vm, const char *own, bool nic)
 	return p != NULL && p->vm != NULL;
 }
 
-static void follow_nics(struct vm_live *vm, const struct vs_vm *m)
+static void follow_nics(struct vs_vm_live *vm, const struct vs_vm *m)
 {
 	const struct vs_model *model = vm->vms->model;
-	struct vm_part *part, *next;
+	struct vs_vm_dev *part, *next;
 
 	for (part = TAILQ_FIRST(&vm->nics); part != NULL; part = next) {
 		next = TAILQ_NEXT(part, link);
@@ -192,14 +192,14 @@ static json_t *disk_body(const struct vs_disk *d)
 			 d->format, "readonly", d->readonly, "lun", (int)d->lun, "cache", d->cache);
 }
 
-static void add_disk(struct vm_live *vm, const struct vs_disk *d)
+static void add_disk(struct vs_vm_live *vm, const struct vs_disk *d)
 {
 	int fd = open(d->path, (d->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
-	struct vm_part *part;
+	struct vs_vm_dev *part;
 
 	if (fd < 0) {
-		vm_tell(vm, "vm-disk", "VM %s: disk %s: cannot open %.200s: %s", vm->name, d->own,
-			d->path, strerror(errno));
+		vs_vm_tell(vm, "vm-disk", "VM %s: disk %s: cannot open %.200s: %s", vm->name,
+			   d->own, d->path, strerror(errno));
 		return;
 	}
 	part = add(&vm->disks, d->own, disk_body(d));
@@ -208,7 +208,7 @@ static void add_disk(struct vm_live *vm, const struct vs_disk *d)
 	close(fd);
 }
 
-static bool same_disk(const struct vs_disk *d, const struct vm_part *part)
+static bool same_disk(const struct vs_disk *d, const struct vs_vm_dev *part)
 {
 	json_t *body = disk_body(d);
 	bool same = json_equal(body, part->body) != 0;
@@ -217,7 +217,7 @@ static bool same_disk(const struct vs_disk *d, const struct vm_part *part)
 	return same;
 }
 
-static const struct vs_disk *disk_of(const struct vs_model *model, const struct vm_live *vm,
+static const struct vs_disk *disk_of(const struct vs_model *model, const struct vs_vm_live *vm,
 				     const char *own)
 {
 	char name[VS_VM_NAME_SIZE + VS_VM_PART_SIZE];
@@ -226,10 +226,10 @@ static const struct vs_disk *disk_of(const struct vs_model *model, const struct 
 	return vs_model_disk(model, name);
 }
 
-static void follow_disks(struct vm_live *vm, const struct vs_vm *m)
+static void follow_disks(struct vs_vm_live *vm, const struct vs_vm *m)
 {
 	const struct vs_model *model = vm->vms->model;
-	struct vm_part *part, *next;
+	struct vs_vm_dev *part, *next;
 
 	for (part = TAILQ_FIRST(&vm->disks); part != NULL; part = next) {
 		const struct vs_disk *d = disk_of(model, vm, part->own);
@@ -246,15 +246,15 @@ static void follow_disks(struct vm_live *vm, const struct vs_vm *m)
 			add_disk(vm, &model->disks[i]);
 }
 
-static bool can_follow(const struct vm_live *vm)
+static bool can_follow(const struct vs_vm_live *vm)
 {
 	return vm->ctl != NULL && vm->up && !vm->orphan && vm->config != NULL &&
 	       (vm->state == VS_VM_RUNNING || vm->state == VS_VM_PAUSED);
 }
 
-void vm_dev_follow(struct vm_live *vm)
+void vs_vm_dev_follow(struct vs_vm_live *vm)
 {
-	const struct vs_vm *m = vm_configured(vm);
+	const struct vs_vm *m = vs_vm_configured(vm);
 
 	if (m == NULL || !can_follow(vm))
 		return;
@@ -262,9 +262,9 @@ void vm_dev_follow(struct vm_live *vm)
 	follow_disks(vm, m);
 }
 
-void vm_dev_tick(struct vm_live *vm)
+void vs_vm_dev_tick(struct vs_vm_live *vm)
 {
-	struct vm_part *part;
+	struct vs_vm_dev *part;
 
 	if (!can_follow(vm))
 		return;
@@ -272,8 +272,8 @@ void vm_dev_tick(struct vm_live *vm)
 		attach(vm, part);
 }
 
-static int not_hot(const struct vm_live *vm, const char *verb, const char *own, const char *format,
-		   struct err *err)
+static int not_hot(const struct vs_vm_live *vm, const char *verb, const char *own,
+		   const char *format, struct err *err)
 {
 	err_set(err, -EBUSY, "vm-running", "cannot %s disk %s/%s: VM %s is %s", verb, vm->name, own,
 		vm->name, vs_vm_state_name(vm->state));
@@ -286,9 +286,9 @@ static int not_hot(const struct vm_live *vm, const char *verb, const char *own, 
 	return -EBUSY;
 }
 
-int vm_dev_check(const struct vm_live *vm, const struct vs_model *after, struct err *err)
+int vs_vm_dev_check(const struct vs_vm_live *vm, const struct vs_model *after, struct err *err)
 {
-	const struct vm_part *part;
+	const struct vs_vm_dev *part;
 
 	if (vm->config == NULL)
 		return 0;
@@ -315,8 +315,8 @@ int vm_dev_check(const struct vm_live *vm, const struct vs_model *after, struct 
 const char *vs_vm_part_note(const struct vs_vms *vms, const char *name, const char *kind,
 			    const char *own)
 {
-	struct vm_live *vm = vm_find(vms, name);
-	const struct vm_part *part;
+	struct vs_vm_live *vm = vs_vm_find(vms, name);
+	const struct vs_vm_dev *part;
 
 	if (vm == NULL || !vm->up)
 		return "";

@@ -24,9 +24,9 @@
 
 /* ---- Stopping ---- */
 
-void vm_kill(struct vm_live *vm)
+void vs_vm_kill(struct vs_vm_live *vm)
 {
-	if (!vm_lives(vm))
+	if (!vs_vm_has_process(vm))
 		return;
 	vm->killed = true;
 	(void)vs_vm_signal(vm->pidfd, SIGKILL);
@@ -34,97 +34,99 @@ void vm_kill(struct vm_live *vm)
 
 static void on_off_late(int fd, short what, void *arg)
 {
-	struct vm_live *vm = arg;
+	struct vs_vm_live *vm = arg;
 
-	vm_tell(vm, "vm-killed", "VM %s: its process did not end, and was killed", vm->name);
-	vm_kill(vm);
+	vs_vm_tell(vm, "vm-killed", "VM %s: its process did not end, and was killed", vm->name);
+	vs_vm_kill(vm);
 }
 
 static void on_off(void *arg, const json_t *result, const struct err *err)
 {
-	struct vm_live *vm = arg;
+	struct vs_vm_live *vm = arg;
 
 	/* Nobody there who could be told. */
-	if (result == NULL && vm_lives(vm) && vm->asked)
-		vm_kill(vm);
+	if (result == NULL && vs_vm_has_process(vm) && vm->asked)
+		vs_vm_kill(vm);
 }
 
-void vm_off(struct vm_live *vm)
+void vs_vm_off(struct vs_vm_live *vm)
 {
-	vm_timer(vm, &vm->stop_late, on_off_late, VM_KILL_MS);
+	vs_vm_timer(vm, &vm->stop_late, on_off_late, VM_KILL_MS);
 	if (vm->ctl == NULL || vs_vm_link_ask(vm->ctl, "stop", json_pack("{ss}", "how", "off"), -1,
 					      VM_KILL_MS, on_off, vm, NULL) != 0)
-		vm_kill(vm);
+		vs_vm_kill(vm);
 }
 
 static void on_stop_late(int fd, short what, void *arg)
 {
-	struct vm_live *vm = arg;
+	struct vs_vm_live *vm = arg;
 
-	vm_tell(vm, "vm-off", "VM %s did not shut down in time: it is switched off", vm->name);
-	vm_off(vm);
+	vs_vm_tell(vm, "vm-off", "VM %s did not shut down in time: it is switched off", vm->name);
+	vs_vm_off(vm);
 }
 
 static void on_shutdown(void *arg, const json_t *result, const struct err *err)
 {
-	struct vm_live *vm = arg;
+	struct vs_vm_live *vm = arg;
 
 	/* Nobody in the guest would hear. */
-	if (result == NULL && vm_lives(vm) && vm->ctl != NULL && vm->asked) {
-		vm_tell(vm, "vm-off",
-			"VM %s cannot be asked to shut down (%.120s): it is switched "
-			"off",
-			vm->name, err->what);
-		vm_off(vm);
+	if (result == NULL && vs_vm_has_process(vm) && vm->ctl != NULL && vm->asked) {
+		vs_vm_tell(vm, "vm-off",
+			   "VM %s cannot be asked to shut down (%.120s): it is switched "
+			   "off",
+			   vm->name, err->what);
+		vs_vm_off(vm);
 	}
 }
 
-void vm_stop_now(struct vm_live *vm, bool off, unsigned timeout_ms)
+void vs_vm_stop_now(struct vs_vm_live *vm, bool off, unsigned timeout_ms)
 {
 	bool asleep = vm->state == VS_VM_PAUSED || vm->state == VS_VM_CRASHED;
 
 	vm->asked = true;
-	vm_want(vm, false);
+	vs_vm_want(vm, false);
 	if (vm->state == VS_VM_STARTING && vm->ctl == NULL) {
-		vm_kill(vm);
+		vs_vm_kill(vm);
 		return;
 	}
-	vm_set_state(vm, VS_VM_STOPPING);
+	vs_vm_set_state(vm, VS_VM_STOPPING);
 	if (off || asleep || vm->ctl == NULL) {
-		vm_off(vm);
+		vs_vm_off(vm);
 		return;
 	}
-	vm_timer(vm, &vm->stop_late, on_stop_late, timeout_ms);
+	vs_vm_timer(vm, &vm->stop_late, on_stop_late, timeout_ms);
 	if (vs_vm_link_ask(vm->ctl, "stop", json_pack("{ss}", "how", "shutdown"), -1, VM_ASK_MS,
 			   on_shutdown, vm, NULL) != 0)
-		vm_off(vm);
+		vs_vm_off(vm);
 }
 
 /* ---- The end ---- */
 
-enum vm_next vm_policy(enum vs_restart restart, bool failed)
+enum vs_vm_next vs_vm_policy(enum vs_restart restart, bool failed)
 {
 	if (restart == VS_RESTART_ALWAYS || (restart == VS_RESTART_ON_FAILURE && failed))
-		return VM_AGAIN;
-	return VM_STAYS;
+		return VS_VM_AGAIN;
+	return VS_VM_STAYS;
 }
 
 static void on_again(int fd, short what, void *arg)
 {
-	struct vm_live *vm = arg;
+	struct vs_vm_live *vm = arg;
 	struct err err = {0};
 
-	vm_timer_stop(&vm->again);
+	vs_vm_timer_stop(&vm->again);
 	vm->n_restarts++;
 	vm->by_hand = false;
-	if (vm_begin(vm, VM_STOP_MS, &err) == 0)
+	if (vs_vm_take(vm))
 		return;
-	vm_tell(vm, "vm-failed", "%s", err.what);
-	vm_decide(vm, true, err.what);
+	if (vs_vm_begin(vm, VM_STOP_MS, &err) == 0)
+		return;
+	vs_vm_tell(vm, "vm-failed", "%s", err.what);
+	vs_vm_decide(vm, true, err.what);
 }
 
 /* 1, 2, 4 .. times the first wait, to VM_MAX_BACKOFF times. */
-static unsigned backoff_ms(const struct vm_live *vm)
+static unsigned backoff_ms(const struct vs_vm_live *vm)
 {
 	unsigned times = vm->n_failures < 7 ? 1u << (vm->n_failures > 0 ? vm->n_failures - 1 : 0)
 					    : VM_MAX_BACKOFF;
@@ -134,28 +136,28 @@ static unsigned backoff_ms(const struct vm_live *vm)
 	return times * vm->vms->opts.backoff_ms;
 }
 
-void vm_decide(struct vm_live *vm, bool failed, const char *why)
+void vs_vm_decide(struct vs_vm_live *vm, bool failed, const char *why)
 {
-	const struct vs_vm *m = vm_configured(vm);
+	const struct vs_vm *m = vs_vm_configured(vm);
 	unsigned ms;
 
-	if (m == NULL || vm_policy(m->restart, failed) == VM_STAYS) {
-		vm_set_state(vm, VS_VM_STOPPED);
-		vm_want(vm, false);
-		vm_note(vm, "%s", why);
+	if (m == NULL || vs_vm_policy(m->restart, failed) == VS_VM_STAYS) {
+		vs_vm_set_state(vm, VS_VM_STOPPED);
+		vs_vm_want(vm, false);
+		vs_vm_note(vm, "%s", why);
 		return;
 	}
 	vm->n_failures = failed ? vm->n_failures + 1 : 0;
 	ms = backoff_ms(vm);
-	vm_set_state(vm, VS_VM_WAITING);
-	vm_note(vm, "starts again in %u.%u s: %.250s", ms / 1000, ms % 1000 / 100, why);
-	vm_tell(vm, "vm-restart", "VM %s starts again in %u.%u s: %.250s", vm->name, ms / 1000,
-		ms % 1000 / 100, why);
-	vm_timer(vm, &vm->again, on_again, ms);
+	vs_vm_set_state(vm, VS_VM_WAITING);
+	vs_vm_note(vm, "starts again in %u.%u s: %.250s", ms / 1000, ms % 1000 / 100, why);
+	vs_vm_tell(vm, "vm-restart", "VM %s starts again in %u.%u s: %.250s", vm->name, ms / 1000,
+		   ms % 1000 / 100, why);
+	vs_vm_timer(vm, &vm->again, on_again, ms);
 }
 
 /* What exit.json says; status -1: nothing. */
-static struct vs_vm_outcome outcome_of(const struct vm_live *vm)
+static struct vs_vm_outcome outcome_of(const struct vs_vm_live *vm)
 {
 	struct vs_vm_outcome o = {.status = -1};
 	char path[PATH_MAX], *text = malloc(VS_VM_MAX_PACKET);
@@ -175,7 +177,7 @@ static struct vs_vm_outcome outcome_of(const struct vm_live *vm)
 }
 
 /* In words.  True: a failure. */
-static bool end_text(const struct vm_live *vm, int status, char *text, size_t size)
+static bool end_text(const struct vs_vm_live *vm, int status, char *text, size_t size)
 {
 	struct vs_vm_outcome o = outcome_of(vm);
 	const char *more = o.text;
@@ -208,12 +210,12 @@ static bool end_text(const struct vm_live *vm, int status, char *text, size_t si
 }
 
 /* The process is gone; what was held for it goes. */
-static void forget_process(struct vm_live *vm)
+static void forget_process(struct vs_vm_live *vm)
 {
 	struct vs_vm_link *ctl = vm->ctl;
 
-	vm_timer_stop(&vm->ended);
-	vm_timer_stop(&vm->stop_late);
+	vs_vm_timer_stop(&vm->ended);
+	vs_vm_timer_stop(&vm->stop_late);
 	if (vm->pidfd >= 0)
 		close(vm->pidfd);
 	vm->pidfd = -1;
@@ -221,22 +223,22 @@ static void forget_process(struct vm_live *vm)
 	vm->up = false;
 	vm->ctl = NULL;
 	vs_vm_link_close(ctl);
-	vm_dev_end(vm);
+	vs_vm_dev_end(vm);
 }
 
-static void end_start(struct vm_live *vm, const char *why)
+static void end_start(struct vs_vm_live *vm, const char *why)
 {
 	struct err err;
 
-	vm_start_stop(vm);
+	vs_vm_start_stop(vm);
 	if (TAILQ_EMPTY(&vm->starts))
 		return;
 	err_set(&err, -EIO, "vm-failed", "VM %s: %.200s before it was ready", vm->name, why);
 	err_fix(&err, "vswitchctl vm show %s names its log", vm->name);
-	vm_answer(&vm->starts, &err);
+	vs_vm_answer(&vm->starts, &err);
 }
 
-void vm_has_ended(struct vm_live *vm, int status)
+void vs_vm_has_ended(struct vs_vm_live *vm, int status)
 {
 	bool starting = vm->state == VS_VM_STARTING;
 	bool asked = vm->asked, failed;
@@ -248,27 +250,27 @@ void vm_has_ended(struct vm_live *vm, int status)
 	end_start(vm, why);
 	if (clock_mono_ns() - vm->started_ns > VM_STEADY_S * 1000000000ull)
 		vm->n_failures = 0;
-	vm_set_state(vm, VS_VM_STOPPED);
+	vs_vm_set_state(vm, VS_VM_STOPPED);
 	if (asked) {
-		vm_note(vm, "%s", failed && !vm->killed ? why : "");
-		vm_tell(vm, "vm-stopped", "VM %s is stopped", vm->name);
+		vs_vm_note(vm, "%s", failed && !vm->killed ? why : "");
+		vs_vm_tell(vm, "vm-stopped", "VM %s is stopped", vm->name);
 	} else if (starting && vm->by_hand) {
 		/* Whoever started it was told why, and decides. */
-		vm_want(vm, false);
-		vm_note(vm, "%s", said[0] != '\0' ? said : why);
-		vm_tell(vm, "vm-failed", "VM %s did not start: %.300s", vm->name, vm->note);
+		vs_vm_want(vm, false);
+		vs_vm_note(vm, "%s", said[0] != '\0' ? said : why);
+		vs_vm_tell(vm, "vm-failed", "VM %s did not start: %.300s", vm->name, vm->note);
 	} else {
-		vm_tell(vm, failed ? "vm-failed" : "vm-stopped", "VM %s: %.300s", vm->name, why);
-		vm_decide(vm, failed, starting && said[0] != '\0' ? said : why);
+		vs_vm_tell(vm, failed ? "vm-failed" : "vm-stopped", "VM %s: %.300s", vm->name, why);
+		vs_vm_decide(vm, failed, starting && said[0] != '\0' ? said : why);
 	}
-	vm_answer(&vm->stops, NULL);
+	vs_vm_answer(&vm->stops, NULL);
 	if (vm->orphan)
-		vm_remove(vm);
+		vs_vm_remove(vm);
 }
 
-void vm_on_ended(int fd, short what, void *arg)
+void vs_vm_on_ended(int fd, short what, void *arg)
 {
-	struct vm_live *vm = arg;
+	struct vs_vm_live *vm = arg;
 	int status = -1, rc = vs_vm_reap(vm->pidfd, &status);
 
 	if (rc == -EAGAIN) {
@@ -286,9 +288,9 @@ void vm_on_ended(int fd, short what, void *arg)
 		if (n > 0)
 			vm->n_line += (size_t)n;
 		if (vm->n_line > 0 && vs_vm_line_parse(vm->line, vm->n_line, &err) != 0) {
-			vm_note(vm, "%s", err.what);
-			vm_answer(&vm->starts, &err);
+			vs_vm_note(vm, "%s", err.what);
+			vs_vm_answer(&vm->starts, &err);
 		}
 	}
-	vm_has_ended(vm, status);
+	vs_vm_has_ended(vm, status);
 }

@@ -21,26 +21,26 @@
 
 struct event;
 
-struct vm_waiter {
-	TAILQ_ENTRY(vm_waiter) link;
+struct vs_vm_waiter {
+	TAILQ_ENTRY(vs_vm_waiter) link;
 	vs_vm_done_fn fn;
 	void *arg;
 };
-TAILQ_HEAD(vm_waiters, vm_waiter);
+TAILQ_HEAD(vs_vm_waiters, vs_vm_waiter);
 
 /* A NIC or disk that the process has, or was told to have. */
-struct vm_part {
-	TAILQ_ENTRY(vm_part) link;
+struct vs_vm_dev {
+	TAILQ_ENTRY(vs_vm_dev) link;
 	char own[VS_VM_PART_SIZE];
 	json_t *body; /* a disk: as the process was told */
 	bool asked;   /* an attach is on its way */
 	uint64_t next_ns;
 	char note[200];
 };
-TAILQ_HEAD(vm_parts, vm_part);
+TAILQ_HEAD(vs_vm_devs, vs_vm_dev);
 
-struct vm_live {
-	TAILQ_ENTRY(vm_live) link;
+struct vs_vm_live {
+	TAILQ_ENTRY(vs_vm_live) link;
 	struct vs_vms *vms;
 	char name[VS_VM_NAME_SIZE];
 	uint32_t id;
@@ -64,13 +64,13 @@ struct vm_live {
 	size_t n_line;
 	bool ready, up; /* it said so; it was asked and answered */
 	bool by_hand;	/* whoever asked for it decides when it fails */
-	struct vm_waiters starts;
+	struct vs_vm_waiters starts;
 
 	/* While it stops. */
 	bool asked; /* somebody wants it stopped */
 	bool killed;
 	struct event *stop_late;
-	struct vm_waiters stops;
+	struct vs_vm_waiters stops;
 
 	/* Between ends and starts. */
 	struct event *again;
@@ -81,66 +81,69 @@ struct vm_live {
 	char ended_why[32];
 	unsigned host_said; /* what its worker knows of the host's memory, plus 1; 0: nothing */
 	uint64_t started_ns;
-	struct vm_parts nics, disks;
+	struct vs_vm_devs nics, disks;
 };
-TAILQ_HEAD(vm_lives, vm_live);
+TAILQ_HEAD(vs_vm_lives, vs_vm_live);
 
 struct vs_vms {
 	struct vs_vms_opts opts;
 	char run_dir[PATH_MAX], worker[PATH_MAX];
 	cpu_set_t cpus;
 	const struct vs_model *model; /* NULL: not told yet */
-	struct vm_lives lives;	      /* by name */
+	struct vs_vm_lives lives;     /* by name */
 	unsigned ticks;
 };
 
 /* vm.c */
-struct vm_live *vm_find(const struct vs_vms *vms, const char *name);
-const struct vs_vm *vm_configured(const struct vm_live *vm);
-struct vm_live *vm_add(struct vs_vms *vms, const char *name, uint32_t id);
-void vm_remove(struct vm_live *vm);
-void vm_set_state(struct vm_live *vm, enum vs_vm_state state);
-void vm_tell(const struct vm_live *vm, const char *type, const char *fmt, ...)
+struct vs_vm_live *vs_vm_find(const struct vs_vms *vms, const char *name);
+const struct vs_vm *vs_vm_configured(const struct vs_vm_live *vm);
+struct vs_vm_live *vs_vm_add(struct vs_vms *vms, const char *name, uint32_t id);
+void vs_vm_remove(struct vs_vm_live *vm);
+void vs_vm_set_state(struct vs_vm_live *vm, enum vs_vm_state state);
+void vs_vm_tell(const struct vs_vm_live *vm, const char *type, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-void vm_note(struct vm_live *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void vs_vm_note(struct vs_vm_live *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Runs and empties the list. */
-void vm_answer(struct vm_waiters *waiters, const struct err *err);
-int vm_wait(struct vm_waiters *waiters, vs_vm_done_fn fn, void *arg);
+void vs_vm_answer(struct vs_vm_waiters *waiters, const struct err *err);
+int vs_vm_wait(struct vs_vm_waiters *waiters, vs_vm_done_fn fn, void *arg);
 /* Has it a process? */
-bool vm_lives(const struct vm_live *vm);
-void vm_timer(struct vm_live *vm, struct event **timer, void (*fn)(int, short, void *),
-	      unsigned ms);
-void vm_timer_stop(struct event **timer);
+bool vs_vm_has_process(const struct vs_vm_live *vm);
+void vs_vm_timer(struct vs_vm_live *vm, struct event **timer, void (*fn)(int, short, void *),
+		 unsigned ms);
+void vs_vm_timer_stop(struct event **timer);
 
 /* vm_start.c */
 /* What its process would be given now; new reference. */
-json_t *vm_config(const struct vs_vms *vms, const struct vs_vm *vm);
+json_t *vs_vm_config(const struct vs_vms *vms, const struct vs_vm *vm);
 /* From STOPPED or WAITING. */
-int vm_begin(struct vm_live *vm, unsigned timeout_ms, struct err *err);
+int vs_vm_begin(struct vs_vm_live *vm, unsigned timeout_ms, struct err *err);
 /* Watches a process. */
-int vm_watch(struct vm_live *vm, pid_t pid, int pidfd, struct err *err);
-int vm_connect(struct vm_live *vm, struct err *err);
+int vs_vm_watch(struct vs_vm_live *vm, pid_t pid, int pidfd, struct err *err);
+int vs_vm_connect(struct vs_vm_live *vm, struct err *err);
 /* Connected, and the first 'info' is here: it runs. */
-void vm_is_up(struct vm_live *vm);
-void vm_start_stop(struct vm_live *vm); /* its pipe and timer are closed */
-void vm_ask_info(struct vm_live *vm);
+void vs_vm_is_up(struct vs_vm_live *vm);
+void vs_vm_start_stop(struct vs_vm_live *vm); /* its pipe and timer are closed */
+void vs_vm_ask_info(struct vs_vm_live *vm);
 
 /* vm_end.c */
-enum vm_next { VM_STAYS, VM_AGAIN };
+enum vs_vm_next { VS_VM_STAYS, VS_VM_AGAIN };
 /* What the policy makes of an end that nobody asked for. */
-enum vm_next vm_policy(enum vs_restart restart, bool failed);
-void vm_off(struct vm_live *vm);
-void vm_kill(struct vm_live *vm);
-void vm_on_ended(int fd, short what, void *arg);
+enum vs_vm_next vs_vm_policy(enum vs_restart restart, bool failed);
+void vs_vm_off(struct vs_vm_live *vm);
+void vs_vm_kill(struct vs_vm_live *vm);
+void vs_vm_on_ended(int fd, short what, void *arg);
 /* Its process has ended: with this status of waitpid(), or (-1) one that nobody knows. */
-void vm_has_ended(struct vm_live *vm, int status);
+void vs_vm_has_ended(struct vs_vm_live *vm, int status);
 /* It is to start again some time, or it stays. */
-void vm_decide(struct vm_live *vm, bool failed, const char *why);
-void vm_stop_now(struct vm_live *vm, bool off, unsigned timeout_ms);
+void vs_vm_decide(struct vs_vm_live *vm, bool failed, const char *why);
+void vs_vm_stop_now(struct vs_vm_live *vm, bool off, unsigned timeout_ms);
 
 /* vm_take.c */
-void vm_take_all(struct vs_vms *vms);
-void vm_want(const struct vm_live *vm, bool runs); /* for who comes after us */
+/* Connects to the VM's process, if one listens: also one that was still starting when an earlier
+ * daemon died.  False: there is none. */
+bool vs_vm_take(struct vs_vm_live *vm);
+void vs_vm_take_all(struct vs_vms *vms);
+void vs_vm_want(const struct vs_vm_live *vm, bool runs); /* for who comes after us */
 
 /* vm_memory.c */
 /* Each few seconds. */
@@ -150,10 +153,10 @@ unsigned vm_shortage(uint64_t total, uint64_t available);
 
 /* vm_dev.c */
 /* What the process began with. */
-void vm_dev_begin(struct vm_live *vm, const json_t *config);
-void vm_dev_follow(struct vm_live *vm);
-void vm_dev_tick(struct vm_live *vm);
-void vm_dev_end(struct vm_live *vm);
-int vm_dev_check(const struct vm_live *vm, const struct vs_model *after, struct err *err);
+void vs_vm_dev_begin(struct vs_vm_live *vm, const json_t *config);
+void vs_vm_dev_follow(struct vs_vm_live *vm);
+void vs_vm_dev_tick(struct vs_vm_live *vm);
+void vs_vm_dev_end(struct vs_vm_live *vm);
+int vs_vm_dev_check(const struct vs_vm_live *vm, const struct vs_model *after, struct err *err);
 
 #endif

@@ -14,15 +14,15 @@ static void put_text(json_t *row, const char *key, const json_t *from, const cha
 }
 
 /* What would be other at the next start. */
-static json_t *at_next_start(const struct vm_live *vm, const struct vs_vm *m)
+static json_t *at_next_start(const struct vs_vm_live *vm, const struct vs_vm *m)
 {
 	static const char *const keys[] = {"memory", "processors", "cpu",     "nested",	 "face",
 					   "kernel", "initrd",	   "cmdline", "on_crash"};
 	json_t *names = json_array(), *next;
 
-	if (m == NULL || vm->config == NULL || !vm_lives(vm))
+	if (m == NULL || vm->config == NULL || !vs_vm_has_process(vm))
 		return names;
-	next = vm_config(vm->vms, m);
+	next = vs_vm_config(vm->vms, m);
 	for (size_t i = 0; next != NULL && i < sizeof(keys) / sizeof(keys[0]); i++) {
 		const json_t *a = json_object_get(vm->config, keys[i]);
 		const json_t *b = json_object_get(next, keys[i]);
@@ -35,14 +35,14 @@ static json_t *at_next_start(const struct vm_live *vm, const struct vs_vm *m)
 }
 
 /* Crash text and what it was, or nothing. */
-static json_t *crash_of(const struct vm_live *vm)
+static json_t *crash_of(const struct vs_vm_live *vm)
 {
 	const json_t *crash = vm->crash != NULL ? vm->crash : json_object_get(vm->info, "crash");
 
 	return json_object_size(crash) > 0 ? json_incref((json_t *)(uintptr_t)crash) : json_null();
 }
 
-static void put_whole(json_t *row, const struct vm_live *vm, const struct vs_vm *m)
+static void put_whole(json_t *row, const struct vs_vm_live *vm, const struct vs_vm *m)
 {
 	char path[PATH_MAX];
 
@@ -68,8 +68,8 @@ static void put_whole(json_t *row, const struct vm_live *vm, const struct vs_vm 
 
 json_t *vs_vm_row(const struct vs_vms *vms, const char *name, bool whole)
 {
-	const struct vm_live *vm = vm_find(vms, name);
-	const struct vs_vm *m = vm != NULL ? vm_configured(vm) : NULL;
+	const struct vs_vm_live *vm = vs_vm_find(vms, name);
+	const struct vs_vm *m = vm != NULL ? vs_vm_configured(vm) : NULL;
 	json_t *row, *ips;
 	const char *face;
 
@@ -84,8 +84,8 @@ json_t *vs_vm_row(const struct vs_vms *vms, const char *name, bool whole)
 			(json_int_t)(m != NULL ? m->memory : 0), "note", vm->note, "nics",
 			m != NULL ? (int)m->n_nics : 0, "disks", m != NULL ? (int)m->n_disks : 0);
 	json_object_set_new(row, "uptime_s",
-			    vm_lives(vm) ? json_integer(vs_vm_number(vm->info, "uptime_s"))
-					 : json_null());
+			    vs_vm_has_process(vm) ? json_integer(vs_vm_number(vm->info, "uptime_s"))
+						  : json_null());
 	put_text(row, "os", vm->info, "guest.os");
 	json_object_set_new(row, "ips", json_is_array(ips) ? json_incref(ips) : json_array());
 	if (whole)
@@ -95,10 +95,10 @@ json_t *vs_vm_row(const struct vs_vms *vms, const char *name, bool whole)
 
 void vs_vm_keep(struct vs_vms *vms, const char *name, const char *method, const json_t *answer)
 {
-	struct vm_live *vm = vm_find(vms, name);
+	struct vs_vm_live *vm = vs_vm_find(vms, name);
 	json_t **kept;
 
-	if (vm == NULL || !vm_lives(vm))
+	if (vm == NULL || !vs_vm_has_process(vm))
 		return;
 	kept = strcmp(method, "stats") == 0 ? &vm->stats : &vm->info;
 	json_decref(*kept);
@@ -107,7 +107,7 @@ void vs_vm_keep(struct vs_vms *vms, const char *name, const char *method, const 
 
 const json_t *vs_vm_kept(const struct vs_vms *vms, const char *name, const char *method)
 {
-	const struct vm_live *vm = vm_find(vms, name);
+	const struct vs_vm_live *vm = vs_vm_find(vms, name);
 
 	if (vm == NULL)
 		return NULL;

@@ -40,7 +40,7 @@ static json_t *parts_of(const struct vs_vms *vms, const struct vs_vm *vm, bool d
 	return list;
 }
 
-json_t *vm_config(const struct vs_vms *vms, const struct vs_vm *vm)
+json_t *vs_vm_config(const struct vs_vms *vms, const struct vs_vm *vm)
 {
 	char dir[PATH_MAX];
 	json_t *c;
@@ -76,10 +76,10 @@ static int make_folder(const char *path, struct err *err)
 	return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : no_folder(path, err);
 }
 
-/* The VM's folder, without what an earlier process left in it. */
-static int prepare_folder(const struct vm_live *vm, struct err *err)
+/* The VM's folder.  Sockets and lock of an earlier process are for the next one to replace: it
+ * alone can tell that nobody holds them. */
+static int prepare_folder(const struct vs_vm_live *vm, struct err *err)
 {
-	static const char *const stale[] = {"control.sock", "console.sock", "exit.json", "pid"};
 	char path[PATH_MAX];
 	int rc;
 
@@ -88,10 +88,9 @@ static int prepare_folder(const struct vm_live *vm, struct err *err)
 	vs_vm_path(vm->vms, vm->name, "", path, sizeof(path));
 	if (rc == 0)
 		rc = make_folder(path, err);
-	for (size_t i = 0; rc == 0 && i < sizeof(stale) / sizeof(stale[0]); i++) {
-		vs_vm_path(vm->vms, vm->name, stale[i], path, sizeof(path));
+	vs_vm_path(vm->vms, vm->name, "exit.json", path, sizeof(path));
+	if (rc == 0)
 		(void)unlink(path);
-	}
 	vs_vm_path(vm->vms, vm->name, "console.sock", path, sizeof(path));
 	if (rc == 0 && strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
 		rc = err_set(err, -ENAMETOOLONG, "path-too-long",
@@ -104,7 +103,7 @@ static int prepare_folder(const struct vm_live *vm, struct err *err)
 }
 
 /* For a daemon that finds the process running. */
-static void keep_config(const struct vm_live *vm)
+static void keep_config(const struct vs_vm_live *vm)
 {
 	char path[PATH_MAX], temporary[PATH_MAX];
 
@@ -116,29 +115,29 @@ static void keep_config(const struct vm_live *vm)
 
 /* ---- Until it is ready ---- */
 
-void vm_start_stop(struct vm_live *vm)
+void vs_vm_start_stop(struct vs_vm_live *vm)
 {
-	vm_timer_stop(&vm->out_readable);
-	vm_timer_stop(&vm->start_late);
+	vs_vm_timer_stop(&vm->out_readable);
+	vs_vm_timer_stop(&vm->start_late);
 	if (vm->out >= 0)
 		close(vm->out);
 	vm->out = -1;
 }
 
 /* It will not run: the process, if it lives, is ended. */
-static void fail_start(struct vm_live *vm, const struct err *err)
+static void fail_start(struct vs_vm_live *vm, const struct err *err)
 {
 	const struct err copy = *err;
 
-	vm_start_stop(vm);
-	vm_note(vm, "%s", copy.what);
-	vm_answer(&vm->starts, &copy);
-	vm_kill(vm);
+	vs_vm_start_stop(vm);
+	vs_vm_note(vm, "%s", copy.what);
+	vs_vm_answer(&vm->starts, &copy);
+	vs_vm_kill(vm);
 }
 
 static void on_start_late(int fd, short what, void *arg)
 {
-	struct vm_live *vm = arg;
+	struct vs_vm_live *vm = arg;
 	struct err err;
 
 	err_set(&err, -ETIMEDOUT, "vm-silent", "VM %s: its process is not ready in time", vm->name);
@@ -149,17 +148,17 @@ static void on_start_late(int fd, short what, void *arg)
 
 static void on_info(void *arg, const json_t *result, const struct err *err)
 {
-	struct vm_live *vm = arg;
+	struct vs_vm_live *vm = arg;
 
 	if (result == NULL && vm->state == VS_VM_STARTING && !vm->taken && vm->ctl != NULL) {
 		fail_start(vm, err);
 		return;
 	}
 	if (result == NULL) {
-		if (vm_lives(vm) && vm->ctl != NULL)
-			vm_note(vm, "cannot be asked: %.200s", err->what);
-		if (vm->taken && vm->state == VS_VM_STARTING && vm_lives(vm))
-			vm_set_state(vm, VS_VM_RUNNING);
+		if (vs_vm_has_process(vm) && vm->ctl != NULL)
+			vs_vm_note(vm, "cannot be asked: %.200s", err->what);
+		if (vm->taken && vm->state == VS_VM_STARTING && vs_vm_has_process(vm))
+			vs_vm_set_state(vm, VS_VM_RUNNING);
 		return;
 	}
 	if (strcmp(vs_vm_text(result, "name"), vm->name) != 0) {
@@ -167,17 +166,17 @@ static void on_info(void *arg, const json_t *result, const struct err *err)
 
 		err_set(&other, -EINVAL, "bad-worker", "VM %s: its process says that it is '%.64s'",
 			vm->name, vs_vm_text(result, "name"));
-		vm_tell(vm, "vm-fault", "%s", other.what);
+		vs_vm_tell(vm, "vm-fault", "%s", other.what);
 		if (vm->state == VS_VM_STARTING)
 			fail_start(vm, &other);
 		return;
 	}
 	json_decref(vm->info);
 	vm->info = json_incref((json_t *)(uintptr_t)result);
-	vm_is_up(vm);
+	vs_vm_is_up(vm);
 }
 
-void vm_ask_info(struct vm_live *vm)
+void vs_vm_ask_info(struct vs_vm_live *vm)
 {
 	if (vm->ctl != NULL)
 		(void)vs_vm_link_ask(vm->ctl, "info", NULL, -1, VM_ASK_MS, on_info, vm, NULL);
@@ -194,7 +193,7 @@ static enum vs_vm_state state_said(const char *word, enum vs_vm_state otherwise)
 	return otherwise;
 }
 
-static void crashed(struct vm_live *vm, const json_t *event)
+static void crashed(struct vs_vm_live *vm, const json_t *event)
 {
 	char line[300];
 
@@ -202,30 +201,34 @@ static void crashed(struct vm_live *vm, const json_t *event)
 	vm->crash = json_copy((json_t *)(uintptr_t)event);
 	json_object_del(vm->crash, "event");
 	vs_vm_panic_line(vs_vm_text(event, "text"), line, sizeof(line));
-	vm_note(vm, "its kernel crashed%s%.250s", line[0] != '\0' ? ": " : "", line);
-	vm_tell(vm, "vm-crashed", "VM %s crashed%s%s", vm->name, line[0] != '\0' ? ": " : "", line);
+	vs_vm_note(vm, "its kernel crashed%s%.250s", line[0] != '\0' ? ": " : "", line);
+	vs_vm_tell(vm, "vm-crashed", "VM %s crashed%s%s", vm->name, line[0] != '\0' ? ": " : "",
+		   line);
 }
 
-static void heartbeat(struct vm_live *vm, const json_t *event)
+/* The first beat of a guest is no news: that it is back is. */
+static void heartbeat(struct vs_vm_live *vm, const json_t *event)
 {
 	bool ok = json_is_true(json_object_get(event, "ok"));
+	bool lost = strcmp(vs_vm_text(vm->info, "heartbeat"), "lost") == 0;
 
 	if (vm->info != NULL)
 		json_object_set_new(vm->info, "heartbeat", json_string(ok ? "ok" : "lost"));
 	if (ok && strncmp(vm->note, "its guest is silent", 19) == 0)
 		vm->note[0] = '\0';
-	else if (!ok)
-		vm_note(vm, "its guest is silent: no heartbeat");
-	vm_tell(vm, "vm-heartbeat", ok ? "VM %s: its heartbeat is back" : "VM %s: no heartbeat",
-		vm->name);
+	if (!ok)
+		vs_vm_note(vm, "its guest is silent: no heartbeat");
+	if (!ok || lost)
+		vs_vm_tell(vm, "vm-heartbeat",
+			   ok ? "VM %s: its heartbeat is back" : "VM %s: no heartbeat", vm->name);
 }
 
 /* What a disk cannot do is kept beside it; a NIC's attachment has its own place in 'nic list'. */
-static void part_said(struct vm_live *vm, const char *kind, const json_t *event)
+static void part_said(struct vs_vm_live *vm, const char *kind, const json_t *event)
 {
 	const char *own = vs_vm_text(event, "name");
 	bool nic = strcmp(kind, "nic") == 0;
-	struct vm_part *part;
+	struct vs_vm_dev *part;
 
 	TAILQ_FOREACH(part, &vm->disks, link) {
 		if (nic || strcmp(part->own, own) != 0)
@@ -233,16 +236,16 @@ static void part_said(struct vm_live *vm, const char *kind, const json_t *event)
 		snprintf(part->note, sizeof(part->note), "%.190s", vs_vm_text(event, "text"));
 		vs_vm_mend(part->note);
 	}
-	vm_tell(vm, nic ? "vm-nic" : "vm-disk", "VM %s: %s %.40s: %.250s", vm->name, kind, own,
-		vs_vm_text(event, "text"));
+	vs_vm_tell(vm, nic ? "vm-nic" : "vm-disk", "VM %s: %s %.40s: %.250s", vm->name, kind, own,
+		   vs_vm_text(event, "text"));
 }
 
 static void on_event(void *ctx, const char *name, const json_t *event)
 {
-	struct vm_live *vm = ctx;
+	struct vs_vm_live *vm = ctx;
 
 	if (strcmp(name, "state") == 0 && vm->state != VS_VM_STARTING)
-		vm_set_state(vm, state_said(vs_vm_text(event, "state"), vm->state));
+		vs_vm_set_state(vm, state_said(vs_vm_text(event, "state"), vm->state));
 	else if (strcmp(name, "stopped") == 0)
 		snprintf(vm->ended_why, sizeof(vm->ended_why), "%s", vs_vm_text(event, "why"));
 	else if (strcmp(name, "crash") == 0)
@@ -250,26 +253,26 @@ static void on_event(void *ctx, const char *name, const json_t *event)
 	else if (strcmp(name, "heartbeat") == 0)
 		heartbeat(vm, event);
 	else if (strcmp(name, "guest") == 0)
-		vm_ask_info(vm);
+		vs_vm_ask_info(vm);
 	else if (strcmp(name, "nic") == 0 || strcmp(name, "disk") == 0)
 		part_said(vm, name, event);
 	else if (strcmp(name, "fault") == 0)
-		vm_tell(vm, "vm-fault", "VM %s: %.300s", vm->name, vs_vm_text(event, "text"));
+		vs_vm_tell(vm, "vm-fault", "VM %s: %.300s", vm->name, vs_vm_text(event, "text"));
 }
 
 /* Its end is seen at its pidfd; a process that only closed the connection is asked again. */
 static void on_lost(void *ctx, const char *why)
 {
-	struct vm_live *vm = ctx;
+	struct vs_vm_live *vm = ctx;
 
 	vs_vm_link_close(vm->ctl);
 	vm->ctl = NULL;
 	vm->n_lost++;
 	if (vm->state == VS_VM_RUNNING)
-		vm_note(vm, "cannot be asked: %.200s", why);
+		vs_vm_note(vm, "cannot be asked: %.200s", why);
 }
 
-int vm_connect(struct vm_live *vm, struct err *err)
+int vs_vm_connect(struct vs_vm_live *vm, struct err *err)
 {
 	static const struct vs_vm_link_ops ops = {.event = on_event, .lost = on_lost};
 	char path[PATH_MAX];
@@ -291,22 +294,22 @@ int vm_connect(struct vm_live *vm, struct err *err)
 		       vm->name, (int)peer.pid, (int)vm->pid);
 }
 
-static void is_ready(struct vm_live *vm)
+static void is_ready(struct vs_vm_live *vm)
 {
 	struct err err = {0};
 
 	vm->ready = true;
-	vm_timer_stop(&vm->out_readable);
+	vs_vm_timer_stop(&vm->out_readable);
 	close(vm->out);
 	vm->out = -1;
-	if (vm_connect(vm, &err) != 0)
+	if (vs_vm_connect(vm, &err) != 0)
 		fail_start(vm, &err);
 	else
-		vm_ask_info(vm);
+		vs_vm_ask_info(vm);
 }
 
 /* What stands last in its log, for one that ended without a word. */
-static void last_words(const struct vm_live *vm, char *text, size_t size)
+static void last_words(const struct vs_vm_live *vm, char *text, size_t size)
 {
 	char path[PATH_MAX], tail[1024];
 	ssize_t n = 0;
@@ -331,7 +334,7 @@ static void last_words(const struct vm_live *vm, char *text, size_t size)
 		 strrchr(tail, '\n') != NULL ? strrchr(tail, '\n') + 1 : tail);
 }
 
-static void line_ended(struct vm_live *vm)
+static void line_ended(struct vs_vm_live *vm)
 {
 	struct err err = {0};
 	char last[260];
@@ -353,7 +356,7 @@ static void line_ended(struct vm_live *vm)
 
 static void on_out(int fd, short what, void *arg)
 {
-	struct vm_live *vm = arg;
+	struct vs_vm_live *vm = arg;
 	ssize_t n = read(fd, vm->line + vm->n_line, sizeof(vm->line) - vm->n_line);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -364,41 +367,41 @@ static void on_out(int fd, short what, void *arg)
 		line_ended(vm);
 }
 
-void vm_is_up(struct vm_live *vm)
+void vs_vm_is_up(struct vs_vm_live *vm)
 {
 	bool began = !vm->up;
 
 	vm->up = true;
 	if (began) {
-		vm_timer_stop(&vm->start_late);
+		vs_vm_timer_stop(&vm->start_late);
 		vm->note[0] = '\0';
-		vm_tell(vm, "vm-started",
-			vm->taken ? "VM %s runs, taken up again (process %d)"
-				  : "VM %s runs (process %d)",
-			vm->name, (int)vm->pid);
+		vs_vm_tell(vm, "vm-started",
+			   vm->taken ? "VM %s runs, taken up again (process %d)"
+				     : "VM %s runs (process %d)",
+			   vm->name, (int)vm->pid);
 	}
 	if (strncmp(vm->note, "cannot be asked", 15) == 0)
 		vm->note[0] = '\0';
 	if (!vm->asked || began)
-		vm_set_state(vm, state_said(vs_vm_text(vm->info, "state"), VS_VM_RUNNING));
+		vs_vm_set_state(vm, state_said(vs_vm_text(vm->info, "state"), VS_VM_RUNNING));
 	if (!began)
 		return;
-	vm_answer(&vm->starts, NULL);
-	vm_dev_follow(vm);
+	vs_vm_answer(&vm->starts, NULL);
+	vs_vm_dev_follow(vm);
 	if (vm->orphan && !vm->asked) {
-		vm_tell(vm, "vm-orphan", "VM %s is configured no more: it is told to stop",
-			vm->name);
-		vm_stop_now(vm, false, VM_STOP_MS);
+		vs_vm_tell(vm, "vm-orphan", "VM %s is configured no more: it is told to stop",
+			   vm->name);
+		vs_vm_stop_now(vm, false, VM_STOP_MS);
 	}
 }
 
 /* ---- The start itself ---- */
 
-int vm_watch(struct vm_live *vm, pid_t pid, int pidfd, struct err *err)
+int vs_vm_watch(struct vs_vm_live *vm, pid_t pid, int pidfd, struct err *err)
 {
-	vm->ended = event_new(vm->vms->opts.base, pidfd, EV_READ, vm_on_ended, vm);
+	vm->ended = event_new(vm->vms->opts.base, pidfd, EV_READ, vs_vm_on_ended, vm);
 	if (vm->ended == NULL || event_add(vm->ended, NULL) != 0) {
-		vm_timer_stop(&vm->ended);
+		vs_vm_timer_stop(&vm->ended);
 		return err_set(err, -ENOMEM, "no-memory", "no memory to watch a VM's process");
 	}
 	vm->pid = pid;
@@ -406,7 +409,7 @@ int vm_watch(struct vm_live *vm, pid_t pid, int pidfd, struct err *err)
 	return 0;
 }
 
-static int launch(struct vm_live *vm, struct err *err)
+static int launch(struct vs_vm_live *vm, struct err *err)
 {
 	char log[PATH_MAX], *text = json_dumps(vm->config, JSON_COMPACT);
 	struct vs_vm_spawn spawn = {.program = vm->vms->worker,
@@ -423,7 +426,7 @@ static int launch(struct vm_live *vm, struct err *err)
 	free(text);
 	if (rc != 0)
 		return rc;
-	rc = vm_watch(vm, pid, pidfd, err);
+	rc = vs_vm_watch(vm, pid, pidfd, err);
 	if (rc == 0) {
 		vm->out_readable =
 			event_new(vm->vms->opts.base, vm->out, EV_READ | EV_PERSIST, on_out, vm);
@@ -437,9 +440,9 @@ static int launch(struct vm_live *vm, struct err *err)
 	return rc;
 }
 
-int vm_begin(struct vm_live *vm, unsigned timeout_ms, struct err *err)
+int vs_vm_begin(struct vs_vm_live *vm, unsigned timeout_ms, struct err *err)
 {
-	const struct vs_vm *m = vm_configured(vm);
+	const struct vs_vm *m = vs_vm_configured(vm);
 	struct timespec ts;
 	int rc;
 
@@ -450,9 +453,9 @@ int vm_begin(struct vm_live *vm, unsigned timeout_ms, struct err *err)
 		rc = prepare_folder(vm, err);
 	if (rc != 0)
 		return rc;
-	vm_timer_stop(&vm->again);
+	vs_vm_timer_stop(&vm->again);
 	json_decref(vm->config);
-	vm->config = vm_config(vm->vms, m);
+	vm->config = vs_vm_config(vm->vms, m);
 	vm->n_line = 0;
 	vm->host_said = 0;
 	vm->ready = vm->up = vm->asked = vm->killed = vm->taken = false;
@@ -464,18 +467,18 @@ int vm_begin(struct vm_live *vm, unsigned timeout_ms, struct err *err)
 	if (vm->config == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory to start a VM");
 	keep_config(vm);
-	vm_want(vm, true);
+	vs_vm_want(vm, true);
 	rc = launch(vm, err);
 	if (rc != 0) {
-		vm_start_stop(vm);
-		vm_want(vm, false);
-		vm_note(vm, "%s", err != NULL ? err->what : "it could not be started");
+		vs_vm_start_stop(vm);
+		vs_vm_want(vm, false);
+		vs_vm_note(vm, "%s", err != NULL ? err->what : "it could not be started");
 		return rc;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	vm->started_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-	vm_set_state(vm, VS_VM_STARTING);
-	vm_dev_begin(vm, vm->config);
-	vm_timer(vm, &vm->start_late, on_start_late, timeout_ms);
+	vs_vm_set_state(vm, VS_VM_STARTING);
+	vs_vm_dev_begin(vm, vm->config);
+	vs_vm_timer(vm, &vm->start_late, on_start_late, timeout_ms);
 	return 0;
 }

@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void vm_want(const struct vm_live *vm, bool runs)
+void vs_vm_want(const struct vs_vm_live *vm, bool runs)
 {
 	char path[PATH_MAX];
 	int fd;
@@ -34,7 +34,7 @@ void vm_want(const struct vm_live *vm, bool runs)
 		close(fd);
 }
 
-static bool is_wanted(const struct vm_live *vm)
+static bool is_wanted(const struct vs_vm_live *vm)
 {
 	char path[PATH_MAX];
 
@@ -74,7 +74,7 @@ static bool host_started(const struct vs_vms *vms)
 }
 
 /* What its process was given, as the daemon wrote that started it. */
-static void load_config(struct vm_live *vm)
+static void load_config(struct vs_vm_live *vm)
 {
 	char path[PATH_MAX];
 	json_t *config;
@@ -87,19 +87,18 @@ static void load_config(struct vm_live *vm)
 		json_decref(config);
 }
 
-/* Connects to the VM's process.  False: there is none. */
-static bool take(struct vm_live *vm)
+bool vs_vm_take(struct vs_vm_live *vm)
 {
 	struct err err = {0};
 	int pidfd, rc;
 
 	vm->pid = 0;
-	if (vm_connect(vm, &err) != 0) {
+	if (vs_vm_connect(vm, &err) != 0) {
 		vm->pid = 0;
 		return false;
 	}
 	pidfd = vs_vm_pidfd(vm->pid);
-	rc = pidfd >= 0 ? vm_watch(vm, vm->pid, pidfd, &err) : pidfd;
+	rc = pidfd >= 0 ? vs_vm_watch(vm, vm->pid, pidfd, &err) : pidfd;
 	if (rc != 0) {
 		if (pidfd >= 0)
 			close(pidfd);
@@ -111,35 +110,35 @@ static bool take(struct vm_live *vm)
 	vm->taken = true;
 	vm->started_ns = 0;
 	vm->up = vm->asked = vm->killed = vm->by_hand = false;
-	vm_set_state(vm, VS_VM_STARTING);
+	vs_vm_set_state(vm, VS_VM_STARTING);
 	load_config(vm);
-	vm_dev_begin(vm, vm->config);
-	vm_ask_info(vm);
+	vs_vm_dev_begin(vm, vm->config);
+	vs_vm_ask_info(vm);
 	return true;
 }
 
 /* A folder of a VM: its process runs, or did. */
 static void look_at(struct vs_vms *vms, const char *name, bool host_is_new)
 {
-	struct vm_live *vm = vm_find(vms, name);
+	struct vs_vm_live *vm = vs_vm_find(vms, name);
 	bool known = vm != NULL;
 
 	if (!known)
-		vm = vm_add(vms, name, 0);
+		vm = vs_vm_add(vms, name, 0);
 	if (vm == NULL)
 		return;
 	vm->orphan = !known;
-	if (take(vm))
+	if (vs_vm_take(vm))
 		return;
 	if (known && !host_is_new && is_wanted(vm)) {
 		/* It died while there was no daemon. */
 		vm->started_ns = 0;
-		vm_has_ended(vm, -1);
+		vs_vm_has_ended(vm, -1);
 		return;
 	}
-	vm_want(vm, false);
+	vs_vm_want(vm, false);
 	if (!known)
-		vm_remove(vm);
+		vs_vm_remove(vm);
 }
 
 static void look_at_folders(struct vs_vms *vms, bool host_is_new)
@@ -162,21 +161,22 @@ static void start_with_host(struct vs_vms *vms)
 {
 	for (unsigned i = 0; i < vms->model->n_vms; i++) {
 		const struct vs_vm *m = &vms->model->vms[i];
-		struct vm_live *vm = vm_find(vms, m->name);
+		struct vs_vm_live *vm = vs_vm_find(vms, m->name);
 		struct err err = {0};
 
-		if (!m->autostart || vm == NULL || vm_lives(vm))
+		if (!m->autostart || vm == NULL || vs_vm_has_process(vm) || vs_vm_take(vm))
 			continue;
 		vm->by_hand = false;
-		if (vm_begin(vm, VM_STOP_MS, &err) != 0) {
-			vm_tell(vm, "vm-failed", "VM %s could not be started with the host: %.250s",
-				vm->name, err.what);
-			vm_decide(vm, true, err.what);
+		if (vs_vm_begin(vm, VM_STOP_MS, &err) != 0) {
+			vs_vm_tell(vm, "vm-failed",
+				   "VM %s could not be started with the host: %.250s", vm->name,
+				   err.what);
+			vs_vm_decide(vm, true, err.what);
 		}
 	}
 }
 
-void vm_take_all(struct vs_vms *vms)
+void vs_vm_take_all(struct vs_vms *vms)
 {
 	bool host_is_new = host_started(vms);
 

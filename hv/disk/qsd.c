@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,14 +18,17 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "hv/disk/disk_priv.h"
+#include "hv/disk/jail.h"
 
 #define PROGRAM	  "qemu-storage-daemon"
 #define END_MS	  3000
+#define END_TRIES 100
 #define MAX_WORDS 512
 
 struct qsd {
@@ -116,6 +121,7 @@ static const char *driver(enum disk_format format)
 }
 
 struct args {
+	char image[PATH_MAX], folder[PATH_MAX]; /* without links on the way */
 	char file[9000], format[256], server[64], export[64], chardev[64];
 	char *v[16];
 };
@@ -133,7 +139,7 @@ static void args_make(struct args *a, const struct disk_spec *spec, const struct
 			   a->server, export,  a->export,  NULL};
 	char path[8300];
 
-	quote(path, sizeof(path), spec->path);
+	quote(path, sizeof(path), a->image);
 	snprintf(a->file, sizeof(a->file),
 		 "driver=file,node-name=file,filename=%s,locking=on,discard=unmap,"
 		 "read-only=%s,cache.direct=%s,cache.no-flush=%s",
@@ -157,6 +163,12 @@ static void keep_open(int fd)
 	(void)fcntl(fd, F_SETFD, 0);
 }
 
+static void child_fails(const char *text)
+{
+	(void)!write(STDERR_FILENO, text, strlen(text));
+	_exit(127);
+}
+
 /* In the child, between fork and exec: only calls that are safe there. */
 static void child(const struct disk_spec *spec, const struct ends *ends, struct args *args,
 		  pid_t parent)
@@ -165,19 +177,32 @@ static void child(const struct disk_spec *spec, const struct ends *ends, struct 
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)syscall(SYS_close_range, 3, UINT_MAX, CLOSE_RANGE_CLOEXEC);
 	keep_open(ends->listener);
 	keep_open(ends->monitor);
 	if (dup2(ends->words, STDERR_FILENO) < 0 || dup2(ends->words, STDOUT_FILENO) < 0)
 		_exit(127);
-	if (spec->uid != 0 && (setresgid(spec->gid, spec->gid, spec->gid) != 0 ||
-			       setresuid(spec->uid, spec->uid, spec->uid) != 0))
-		_exit(126);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (disk_jail_enter(spec->uid, spec->gid, args->image, args->folder) != 0)
+		child_fails("cannot lock itself in\n");
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(0);
 	execvp(PROGRAM, args->v);
-	_exit(errno == ENOENT ? 125 : 124);
+	child_fails(errno == ENOENT ? "it is not installed (qemu-system-common)\n"
+				    : "it cannot be run\n");
+}
+
+/* Where the image is, and its folder. */
+static bool place_find(struct args *a, const char *path)
+{
+	char *slash;
+
+	if (realpath(path, a->image) == NULL)
+		return false;
+	memcpy(a->folder, a->image, sizeof(a->folder));
+	slash = strrchr(a->folder, '/');
+	slash[slash == a->folder ? 1 : 0] = 0;
+	return true;
 }
 
 static int spawn(struct qsd *q, const struct disk_spec *spec, const struct ends *ends)
@@ -187,6 +212,10 @@ static int spawn(struct qsd *q, const struct disk_spec *spec, const struct ends 
 
 	if (args == NULL)
 		return -ENOMEM;
+	if (!place_find(args, spec->path)) {
+		free(args);
+		return -errno;
+	}
 	args_make(args, spec, ends);
 	q->pid = fork();
 	if (q->pid == 0)
@@ -264,11 +293,8 @@ bool qsd_alive(struct qsd *qsd)
 
 	if (qsd->pid <= 0 || qsd->ended)
 		return false;
-	if (waitpid(qsd->pid, &status, WNOHANG) == qsd->pid) {
+	if (waitpid(qsd->pid, &status, WNOHANG) == qsd->pid)
 		qsd->ended = true;
-		if (WIFEXITED(status) && WEXITSTATUS(status) == 125)
-			errno = ENOENT;
-	}
 	return !qsd->ended;
 }
 
@@ -295,7 +321,9 @@ void qsd_end(struct qsd *qsd)
 	if (qsd->pid > 0 && !qsd->ended) {
 		(void)send(qsd->monitor, quit, sizeof(quit) - 1, MSG_NOSIGNAL);
 		(void)poll(&gone, 1, END_MS); /* its end of the pipe is closed */
-		(void)qsd_alive(qsd);
+		/* Its descriptors go a moment before it does. */
+		for (unsigned i = 0; i < END_TRIES && qsd_alive(qsd); i++)
+			usleep(2000);
 	}
 	if (qsd->monitor >= 0)
 		close(qsd->monitor);

@@ -214,7 +214,7 @@ static json_t *unit_stats(const struct unit *unit, const struct scsi_stats *s)
 			 percentile(s->flush_latency, 990));
 }
 
-static json_t *controller_stats(const struct disks *disks)
+json_t *disks_controller_stats(const struct disks *disks)
 {
 	struct storvsp_info info;
 	json_t *faults = json_object();
@@ -240,7 +240,7 @@ json_t *disks_stats(const struct disks *disks)
 		if (disks->units[i].used && storvsp_stats(disks->storvsp, i, &stats, &info))
 			json_array_append_new(list, unit_stats(&disks->units[i], &stats));
 	}
-	return json_pack("{so, so}", "controller", controller_stats(disks), "disks", list);
+	return list;
 }
 
 /* ---- Life ---- */

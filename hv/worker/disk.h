@@ -54,7 +54,9 @@ int disks_resize(struct disks *disks, const char *name, uint64_t *ret_size, stru
 
 /* [{"name", "lun", "format", "size", "read_only", "cache"}]; a new reference. */
 json_t *disks_info(const struct disks *disks);
-/* {"controller": {..}, "disks": [{"name", "reads", ..}]}; a new reference. */
+/* [{"name", "reads", ..}]; a new reference. */
 json_t *disks_stats(const struct disks *disks);
+/* {"version", "channels", "commands", .., "faults": {..}}; a new reference. */
+json_t *disks_controller_stats(const struct disks *disks);
 
 #endif

@@ -146,10 +146,11 @@ static void call_stats(void *ctx, struct control_call *call)
 	struct hv_partition_stats stats;
 
 	hv_partition_stats(partition, &stats);
-	control_reply(call, json_pack("{so, sI, so, so, so, so}", "exits", exits(&stats), "cpu_ns",
-				      (json_int_t)stats.cpu_ns, "bus", bus_stats(w), "memory",
-				      memory_stats(w), "services", ics_stats(w->ics), "disks",
-				      disks_stats(w->disks)));
+	control_reply(call,
+		      json_pack("{so, sI, so, so, so, so, so}", "exits", exits(&stats), "cpu_ns",
+				(json_int_t)stats.cpu_ns, "bus", bus_stats(w), "memory",
+				memory_stats(w), "services", ics_stats(w->ics), "disks",
+				disks_stats(w->disks), "scsi", disks_controller_stats(w->disks)));
 }
 
 /* ---- Life ---- */

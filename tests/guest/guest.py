@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.join(HERE, '..', 'integration'))
 
 import vst  # noqa: E402
 
-BOOT_S = 120  # Two test hosts share two cores with whatever else: ten times what it takes.
+BOOT_S = 180  # Two test hosts share two cores with whatever else: ten times what it takes.
 KERNELS = ('kernel-cloud', 'kernel-new')
 LOAD = 'hv_vmbus,hv_netvsc,hv_utils,hv_storvsc,hv_balloon,af_packet,sd_mod,sr_mod'
 
@@ -53,6 +53,61 @@ def initrd(folder, kernel, files=()):
 def modprobe(*modules):
     for module in modules:
         subprocess.run(['modprobe', module], check=True)
+
+
+# In the guest: what it made of the platform, in words that a test can look for.  One command, because each costs a round trip.
+SURVEY = r'''
+echo "== log"
+dmesg | grep -iE 'hyper-?v|hypervisor|vmbus|hv_|storvsc|scsi|balloon|tsc:|clocksource' | sed 's/^\[[^]]*\] *//'
+echo "== facts"
+echo "cpus $(grep -c ^processor /proc/cpuinfo)"
+echo "clock $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
+echo "hyp $(awk '$1 == "HYP:" { for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++) printf "%s ", $i }' /proc/interrupts)"
+for ptp in /sys/class/ptp/*; do [ ! -e "$ptp" ] || echo "ptp $(cat $ptp/clock_name)"; done
+echo "== devices"
+for d in /sys/bus/vmbus/devices/*; do
+	[ -e "$d" ] || continue
+	driver=$(readlink $d/driver) || driver=-
+	echo "${d##*/} ${driver##*/} $(cat $d/class_id) $(cat $d/state) $(cat $d/channel_vp_mapping | tr '\n' ' ')"
+done
+echo "== missing"
+for d in /sys/bus/vmbus/devices/*; do
+	[ "$(cat $d/state)" = 3 ] || continue
+	for f in class_id device_id id modalias vendor device channel_vp_mapping in_intr_mask in_read_index in_write_index \
+			in_read_bytes_avail in_write_bytes_avail out_intr_mask out_read_index out_write_index; do
+		cat $d/$f >/dev/null 2>&1 || echo "$d/$f"
+	done
+	for c in $d/channels/*; do
+		for f in cpu interrupts events in_mask out_mask read_avail write_avail subchannel_id; do
+			cat $c/$f >/dev/null 2>&1 || echo "$c/$f"
+		done
+	done
+done
+'''
+
+
+class Survey:
+    """What SURVEY said."""
+
+    def __init__(self, text):
+        self.text, self.parts, part = text, {}, ''
+        for line in text.splitlines():
+            if line.startswith('== '):
+                part = line[3:]
+            else:
+                self.parts.setdefault(part, []).append(line)
+        self.log = '\n'.join(self.parts.get('log', []))
+        self.devices = [line.split(None, 4) for line in self.parts.get('devices', [])]
+        self.missing = self.parts.get('missing', [])
+
+    def fact(self, name):
+        return next((x.split(None, 1)[1].strip() for x in self.parts.get('facts', []) if x.startswith(name + ' ')), '')
+
+    def drivers(self):
+        return sorted(d[1] for d in self.devices)
+
+    def of(self, driver):
+        return [d for d in self.devices if d[1] == driver]
 
 
 class GuestFault(vst.Failed):
@@ -162,9 +217,12 @@ class Guest:
     def reaches(self, address, timeout=15, **kwargs):
         return vst.wait_for(lambda: self.ping(address, count=1, **kwargs), timeout)
 
+    def survey(self):
+        return Survey(self.out(SURVEY))
+
     def complaints(self):
         """What the kernel said that no kernel should: warnings, lock-ups, oopses, and errors of our drivers."""
-        got = self.out("dmesg | grep -iE 'WARNING:|BUG:|Oops|soft lockup|hung task|rcu.*(stall|detected)|Call Trace|"
+        got = self.out("dmesg | grep -iE 'WARNING:|BUG:|Oops:|soft lockup|hung task|rcu.*(stall|detected)|Call Trace|"
                        "(hv_|hyperv|storvsc|netvsc|vmbus).*(error|fail|unable|timed? ?out)' | head -n 20", ok=None)
         return got
 
@@ -201,61 +259,6 @@ def qemu_program():
 
 
 # Ours
-
-# In the guest: what it made of the platform, in words that a test can look for.  One command, because each costs a round trip.
-SURVEY = r'''
-echo "== log"
-dmesg | grep -iE 'hyper-?v|hypervisor|vmbus|hv_|storvsc|scsi|balloon|tsc:|clocksource' | sed 's/^\[[^]]*\] *//'
-echo "== facts"
-echo "cpus $(grep -c ^processor /proc/cpuinfo)"
-echo "clock $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
-echo "hyp $(awk '$1 == "HYP:" { for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++) printf "%s ", $i }' /proc/interrupts)"
-for ptp in /sys/class/ptp/*; do [ ! -e "$ptp" ] || echo "ptp $(cat $ptp/clock_name)"; done
-echo "== devices"
-for d in /sys/bus/vmbus/devices/*; do
-	[ -e "$d" ] || continue
-	driver=$(readlink $d/driver) || driver=-
-	echo "${d##*/} ${driver##*/} $(cat $d/class_id) $(cat $d/state) $(cat $d/channel_vp_mapping | tr '\n' ' ')"
-done
-echo "== missing"
-for d in /sys/bus/vmbus/devices/*; do
-	[ "$(cat $d/state)" = 3 ] || continue
-	for f in class_id device_id id modalias vendor device channel_vp_mapping in_intr_mask in_read_index in_write_index \
-			in_read_bytes_avail in_write_bytes_avail out_intr_mask out_read_index out_write_index; do
-		cat $d/$f >/dev/null 2>&1 || echo "$d/$f"
-	done
-	for c in $d/channels/*; do
-		for f in cpu interrupts events in_mask out_mask read_avail write_avail subchannel_id; do
-			cat $c/$f >/dev/null 2>&1 || echo "$c/$f"
-		done
-	done
-done
-'''
-
-
-class Survey:
-    """What SURVEY said."""
-
-    def __init__(self, text):
-        self.text, self.parts, part = text, {}, ''
-        for line in text.splitlines():
-            if line.startswith('== '):
-                part = line[3:]
-            else:
-                self.parts.setdefault(part, []).append(line)
-        self.log = '\n'.join(self.parts.get('log', []))
-        self.devices = [line.split(None, 4) for line in self.parts.get('devices', [])]
-        self.missing = self.parts.get('missing', [])
-
-    def fact(self, name):
-        return next((x.split(None, 1)[1].strip() for x in self.parts.get('facts', []) if x.startswith(name + ' ')), '')
-
-    def drivers(self):
-        return sorted(d[1] for d in self.devices)
-
-    def of(self, driver):
-        return [d for d in self.devices if d[1] == driver]
-
 
 class Vm(Guest):
     """A VM of the hypervisor under test, made and driven by vswitchctl."""
@@ -296,6 +299,7 @@ class Vm(Guest):
         if wait:
             self.wait_ready()
             self.boot_s = time.monotonic() - began
+            print(f'{self.name}: boots in {self.boot_s:.1f} s, {self.uptime} s of its own', flush=True)
         return self
 
     def ready_again(self, timeout=BOOT_S):
@@ -316,18 +320,15 @@ class Vm(Guest):
         self.run((f'ip link set {nic} mtu {mtu}; ' if mtu else '') + f'ip link set {nic} up && ip addr add {address} dev {nic} {options}')
         return self
 
-    def survey(self):
-        return Survey(self.out(SURVEY))
-
     def log_text(self):
         with open(self.show()['log'], errors='replace') as f:
             return f.read()
 
 
 def daemon(test, name='sw'):
-    """A vswitchd whose workers are this test's alone."""
-    d = test.daemon(name)
-    return d
+    """A vswitchd on an emulated processor, which may be shared with whatever else."""
+    vst.Daemon.READY_S = 120
+    return test.daemon(name)
 
 
 def iperf(client, server, seconds=3, options=''):

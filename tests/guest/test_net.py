@@ -43,9 +43,7 @@ def build(t):
     c = guest.Vm(sw, 'c', load=guest.LOAD + ',8021q', nics=['lan,tenant=red,mtu=9000', 'int', 'ext', 'trk'])
     sw.ctl('vlan set c/nic3 --trunk 10,20')
     for vm in (a, b, c):
-        vm.start(wait=False)
-    for vm in (a, b, c):
-        vm.wait_ready()
+        vm.start()
     a.address('10.0.0.1/24', mtu=1500)
     b.address('10.0.0.2/24', mtu=1500)
     c.address('10.0.0.2/24', mtu=1500)

@@ -27,10 +27,8 @@ def build(t):
         f.truncate(64 << 20)
     a, b = guest.Vm(sw, 'a', nics=['lan']), guest.Vm(sw, 'b', nics=['lan'])
     d = guest.Vm(sw, 'd', nics=['lan'], disks=[image], options='--restart on-failure')
-    for vm in (a, b, d):
-        vm.start(wait=False)
     for n, vm in enumerate((a, b, d), 1):
-        vm.wait_ready()
+        vm.start()
         vm.address(f'10.0.0.{n}/24')
     return sw, a, b, d
 

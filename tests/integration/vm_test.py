@@ -73,6 +73,20 @@ def life(t, sw, kernel):
     refused(t, sw, 'vm start nobody', 'not-found', 'web1', 3)
 
 
+def history(t, sw, kernel):
+    before = sw.ctl('config show')
+    revision = before['revision']
+    sw.ctl(f'vm create web9 --kernel {kernel} --nic lan0 --nic lan0')
+    diff = sw.ctl(f'config diff {revision}')
+    t.check({c['name'] for c in diff['changes']} == {'web9', 'web9/nic0', 'web9/nic1'},
+            'a VM and its NICs are one revision', diff)
+    sw.ctl('vm start web9')
+    refused(t, sw, f'config rollback {revision}', 'vm-running', 'vm stop web9')
+    sw.ctl('vm stop web9')
+    sw.ctl(f'config rollback {revision}')
+    t.check(sw.ctl('config show')['text'] == before['text'] and vm(sw, 'web9') is None, 'and a rollback takes all of it')
+
+
 def killed(t, sw):
     sw.ctl('vm start web1')
     pid = pid_of(sw, 'web1')
@@ -201,6 +215,13 @@ def many(t, sw, kernel):
         f.write(shown)
     t.check(not sw.ctl(f'config load {path}')['changed'], 'what config show prints loads as no change')
     sw.ctl('config set --metrics 127.0.0.1:19464')
+
+    def scrape():
+        return sw.ns.run(['curl', '-s', 'http://127.0.0.1:19464/metrics'], ok=None).stdout
+
+    t.check(vst.wait_for(lambda: 'vswitch_vm_exits_total{vm="vm20",reason="halt"} 200' in scrape(), 15),
+            'metrics have the VMs: exits by reason', scrape()[:500])
+    t.check('vswitch_vm_up{vm="vm20"} 1' in scrape() and 'vswitch_vm_up{vm="vm21"} 0' in scrape(), 'and who runs')
     stopped = sw.ctl('vm stop --all --timeout 30s')['vms']
     t.check(len(stopped) == 11 and all(v['state'] == 'stopped' for v in stopped), 'vm stop --all stops them all', stopped)
     for i in range(0, 200, 20):
@@ -209,6 +230,7 @@ def many(t, sw, kernel):
 
 
 def test(t):
+    vst.need('curl', 'stty')
     fake = os.path.abspath(sys.argv[3])
     sw = t.daemon(args=['--vmworker', fake])
     kernel = t.file('vmlinuz', 'no kernel, and its process does not mind\n')
@@ -216,6 +238,7 @@ def test(t):
     sw.ctl('tenant add blue --id 7')
     try:
         life(t, sw, kernel)
+        history(t, sw, kernel)
         killed(t, sw)
         console(t, sw)
         images(t, sw)

@@ -209,6 +209,8 @@ class Ns:
 class Daemon:
     """A vswitchd, and the tool that speaks with it."""
 
+    READY_S = 20  # From its start to its first answer.
+
     def __init__(self, test, name='sw', args=(), huge=None, ns=None, core=None, start=True):
         self.test, self.name = test, name
         self.ns = ns or test.ns(name)
@@ -232,7 +234,7 @@ class Daemon:
         log = open(self.log, 'ab')
         self.proc = self.ns.popen(self.argv(**kwargs), stdout=log, stderr=log)
         log.close()
-        if ready and not wait_for(self.answers, 20, 0.05):
+        if ready and not wait_for(self.answers, self.READY_S, 0.05):
             raise Failed(f'daemon {self.name} does not answer; its log: {self.log_text()}')
         return self
 

@@ -9,6 +9,8 @@
  * 	nostop      does not shut down when asked        stubborn   nor when switched off
  * 	garbage     says what is no packet               flood      says 5000 events
  * 	other       says that it is another VM           noshut     refuses to be asked to shut down
+ * 	late=MS     listens after so long; a second process of the VM refuses to start
+ * 	heart@MS    its guest beats, then falls silent, then beats again
  * 	once        "end" and "crash" only the first time that it is started
  *
  * Each request is a line in the file "asked" in its folder: method, name, how many descriptors.
@@ -21,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -111,12 +114,25 @@ static void end(int status, const char *why, const char *text)
 	exit(status);
 }
 
+/* "heart": the n-th thing its heart does. */
+static int beat(void)
+{
+	static int n;
+	long every = number_of("heart", '@', 100);
+
+	if (n < 3 && ms_since_start() >= every * (n + 1))
+		tell(json_pack("{ss sb}", "event", "heartbeat", "ok", n++ != 1));
+	return n < 3 ? (int)every : -1;
+}
+
 /* What happens by itself; how long until the next. */
 static int happen(void)
 {
 	static bool done;
 	long at = has("end") ? number_of("end", '@', 0) : number_of("crash", '@', -1);
 
+	if (has("heart"))
+		return beat();
 	if (done || at < 0 || (!has("end") && !has("crash")))
 		return -1;
 	if (ms_since_start() < at)
@@ -312,6 +328,20 @@ static void forget_words(void)
 		close(fd);
 }
 
+/* As vmworker does: one process a folder. */
+static void lock(void)
+{
+	char path[200];
+	int fd;
+
+	path_of("pid", path, sizeof(path));
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		puts("{\"error\":{\"code\":\"already-running\",\"what\":\"another runs it\"}}");
+		exit(1);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -334,6 +364,8 @@ int main(int argc, char **argv)
 	}
 	if (has("mute"))
 		return 0;
+	lock();
+	usleep((useconds_t)number_of("late", '=', 0) * 1000);
 	control = listen_at("control.sock", SOCK_SEQPACKET);
 	console = listen_at("console.sock", SOCK_STREAM);
 	while (has("silent"))

@@ -211,6 +211,12 @@ static void notes_outside_of_the_file_or_endless_are_refused(void **state)
 	assert_int_equal(boot(rig), -EINVAL);
 	segment(rig, 2)->p_filesz = 0;
 	assert_int_equal(boot(rig), 0);
+	rig->file_size = 200000;
+	segment(rig, 2)->p_filesz = 65537;
+	assert_int_equal(boot(rig), -EINVAL);
+	assert_non_null(strstr(rig->err.why, "64 KB"));
+	segment(rig, 2)->p_filesz = 65536;
+	assert_int_equal(boot(rig), 0);
 }
 
 static void an_entry_lies_in_bytes_of_the_file(void **state)
@@ -248,8 +254,12 @@ static void segments_lie_in_the_file(void **state)
 	assert_int_equal(boot(rig), 0);
 	segment(rig, 1)->p_filesz = 514;
 	assert_int_equal(boot(rig), -EINVAL);
-	segment(rig, 1)->p_filesz = 8193; /* more than in memory */
+	segment(rig, 1)->p_filesz = 512;
+	segment(rig, 1)->p_memsz = 511;
 	assert_int_equal(boot(rig), -EINVAL);
+	assert_non_null(strstr(rig->err.why, "larger in the file than in memory"));
+	segment(rig, 1)->p_memsz = 512;
+	assert_int_equal(boot(rig), 0);
 	segment(rig, 1)->p_filesz = UINT64_MAX;
 	assert_int_equal(boot(rig), -EINVAL);
 	segment(rig, 1)->p_filesz = 0;

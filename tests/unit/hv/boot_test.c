@@ -203,6 +203,9 @@ static void initrd_lies_as_high_as_it_may(void **state)
 	test_put(rig->image, 0x22c, 32 * TEST_MB - 1, 4);
 	assert_int_equal(boot(rig), 0);
 	assert_int_equal(get(rig, ZERO + 0x218, 4), 32 * TEST_MB - 8192);
+	rig->initrd_size = 4096; /* up to the last byte */
+	assert_int_equal(boot(rig), 0);
+	assert_int_equal(get(rig, ZERO + 0x218, 4), 32 * TEST_MB - 4096);
 }
 
 static void initrd_fits_up_to_the_kernels_end_and_no_further(void **state)

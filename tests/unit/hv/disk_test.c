@@ -373,8 +373,8 @@ static pid_t only_child(void)
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
 	file = fopen(path, "re");
-	if (file != NULL && fscanf(file, "%d", &pid) != 1)
-		pid = 0;
+	while (file != NULL && fscanf(file, "%d", &pid) == 1) /* the last */
+		;
 	if (file != NULL)
 		fclose(file);
 	return pid;
@@ -449,6 +449,41 @@ static void served_images_are_locked_and_let_go(void **state)
 	shut(p);
 }
 
+static bool status_has(pid_t pid, const char *line)
+{
+	char path[64], text[4096];
+	FILE *file;
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return false;
+	n = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[n] = 0;
+	return strstr(text, line) != NULL;
+}
+
+/* The image is root's, the daemon is not root. */
+static void a_daemon_is_another_user_with_few_powers(void **state)
+{
+	struct place *p = *state;
+	pid_t daemon;
+
+	if (!has_qemu() || geteuid() != 0)
+		skip();
+	make(p, DISK_FORMAT_QCOW2, 4 * MB);
+	open_ok(p,
+		(struct disk_spec){.format = DISK_FORMAT_QCOW2, .uid = 1879048199, .gid = 65534});
+	daemon = only_child();
+	assert_true(status_has(daemon, "Uid:\t1879048199\t1879048199"));
+	assert_true(status_has(daemon, "CapEff:\t0000000000000006"));
+	assert_true(status_has(daemon, "NoNewPrivs:\t1"));
+	assert_int_equal(disk_use_randomly(p->disk, 5, 3), 0);
+	shut(p);
+}
+
 static void images_that_are_cut_short_are_refused(void **state)
 {
 	static const enum disk_format formats[] = {DISK_FORMAT_QCOW2, DISK_FORMAT_VHD,
@@ -484,6 +519,7 @@ int main(void)
 		T(random_io_on_served_images_agrees_with_a_model),
 		T(what_was_flushed_outlives_the_daemon_killed),
 		T(served_images_are_locked_and_let_go),
+		T(a_daemon_is_another_user_with_few_powers),
 		T(images_that_are_cut_short_are_refused),
 	};
 #undef T

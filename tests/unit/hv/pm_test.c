@@ -137,6 +137,8 @@ static void the_reset_register_resets(void **state)
 
 	out(rig, HV_PORT_RESET, 1, 2);
 	assert_int_equal(test_board_mail(&rig->board), -1);
+	out(rig, HV_PORT_RESET, 2, HV_RESET_VALUE);
+	assert_int_equal(test_board_mail(&rig->board), -1);
 	out(rig, HV_PORT_RESET, 1, HV_RESET_VALUE);
 	assert_int_equal(test_board_mail(&rig->board), HV_MAIL_RESET);
 	out(rig, HV_PORT_KEYBOARD, 1, 0xd1);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include <cmocka.h>
 
@@ -94,6 +95,9 @@ static void a_late_reader_gets_the_last_64_kb(void **state)
 	assert_int_equal((uint8_t)text[0], 10);
 	assert_int_equal((uint8_t)text[HV_SERIAL_RING - 1], (uint8_t)(HV_SERIAL_RING + 9));
 	assert_int_equal(rig->at, HV_SERIAL_RING + 10);
+	rig->at = 9; /* one byte too late */
+	assert_int_equal(hv_serial_read(rig->serial, &rig->at, text, 1), 1);
+	assert_int_equal((uint8_t)text[0], 10);
 }
 
 static void a_reader_ahead_of_the_guest_gets_nothing(void **state)
@@ -110,6 +114,7 @@ static void a_reader_ahead_of_the_guest_gets_nothing(void **state)
 static void the_owner_is_told_once_until_it_looks(void **state)
 {
 	struct rig *rig = *state;
+	eventfd_t times;
 	char text[8];
 
 	assert_false(told(rig));
@@ -117,8 +122,10 @@ static void the_owner_is_told_once_until_it_looks(void **state)
 	assert_true(told(rig));
 	hv_serial_read(rig->serial, &rig->at, text, 0);
 	assert_false(told(rig));
-	print(rig, "c");
+	print(rig, "cd");
 	assert_true(told(rig));
+	assert_int_equal(eventfd_read(hv_serial_fd(rig->serial), &times), 0);
+	assert_int_equal(times, 1);
 }
 
 static void transmitter_interrupt_comes_when_it_is_switched_on_and_after_each_write(void **state)

@@ -132,7 +132,7 @@ static void tear_down(void)
 
 	/* Nobody outlives a test. */
 	for (unsigned i = 0; (name = vs_vms_nth(vms, i)) != NULL; i++) {
-		struct vm_live *vm = vm_find(vms, name);
+		struct vs_vm_live *vm = vs_vm_find(vms, name);
 
 		if (vm->pid > 0)
 			(void)kill(vm->pid, SIGKILL);
@@ -349,20 +349,20 @@ static void process_inherits_nothing(void **unused)
 {
 	int secret = open("/dev/null", O_RDONLY); /* not O_CLOEXEC, as of a library */
 	char command[200], text[200] = "";
-	struct vm_live *vm;
+	struct vs_vm_live *vm;
 	FILE *f;
 
 	set_up();
 	configure("a", "", "never");
 	follow();
 	assert_int_equal(start("a", 10000), 0);
-	vm = vm_find(vms, "a");
-	/* 0, 2, two listeners, our connection. */
+	vm = vs_vm_find(vms, "a");
+	/* 0, 2, the lock, two listeners, our connection. */
 	snprintf(command, sizeof(command), "ls /proc/%d/fd | wc -l", (int)vm->pid);
 	f = popen(command, "r");
 	assert_non_null(fgets(text, sizeof(text), f));
 	pclose(f);
-	assert_int_equal(atoi(text), 5);
+	assert_int_equal(atoi(text), 6);
 	assert_int_equal(getsid(vm->pid), vm->pid);
 	close(secret);
 	tear_down();
@@ -430,16 +430,16 @@ static void policy_decides_about_every_end(void **unused)
 	static const struct {
 		enum vs_restart restart;
 		bool failed;
-		enum vm_next next;
-	} cases[] = {{VS_RESTART_NEVER, true, VM_STAYS},
-		     {VS_RESTART_NEVER, false, VM_STAYS},
-		     {VS_RESTART_ON_FAILURE, true, VM_AGAIN},
-		     {VS_RESTART_ON_FAILURE, false, VM_STAYS},
-		     {VS_RESTART_ALWAYS, true, VM_AGAIN},
-		     {VS_RESTART_ALWAYS, false, VM_AGAIN}};
+		enum vs_vm_next next;
+	} cases[] = {{VS_RESTART_NEVER, true, VS_VM_STAYS},
+		     {VS_RESTART_NEVER, false, VS_VM_STAYS},
+		     {VS_RESTART_ON_FAILURE, true, VS_VM_AGAIN},
+		     {VS_RESTART_ON_FAILURE, false, VS_VM_STAYS},
+		     {VS_RESTART_ALWAYS, true, VS_VM_AGAIN},
+		     {VS_RESTART_ALWAYS, false, VS_VM_AGAIN}};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_int_equal(vm_policy(cases[i].restart, cases[i].failed), cases[i].next);
+		assert_int_equal(vs_vm_policy(cases[i].restart, cases[i].failed), cases[i].next);
 }
 
 static void vm_that_powers_off_stays_off_unless_always(void **unused)
@@ -460,13 +460,13 @@ static void vm_that_powers_off_stays_off_unless_always(void **unused)
 
 static void killed_process_starts_again_with_a_longer_wait_each_time(void **unused)
 {
-	struct vm_live *vm;
+	struct vs_vm_live *vm;
 
 	set_up();
 	configure("a", "", "on-failure");
 	follow();
 	assert_int_equal(start("a", 10000), 0);
-	vm = vm_find(vms, "a");
+	vm = vs_vm_find(vms, "a");
 	for (unsigned i = 0; i < 3; i++) {
 		pid_t pid = vm->pid;
 		static const char *const waits[] = {"in 0.0 s", "in 0.1 s", "in 0.2 s"};
@@ -513,6 +513,27 @@ static void crash_is_told_with_its_text(void **unused)
 	tear_down();
 }
 
+static void heart_is_news_when_it_stops_and_when_it_is_back(void **unused)
+{
+	json_t *row;
+
+	set_up();
+	configure("a", "heart@200", "never");
+	follow();
+	assert_int_equal(start("a", 10000), 0);
+	await_event("VM a: no heartbeat");
+	assert_null(strstr(events, "is back"));
+	row = vs_vm_row(vms, "a", true);
+	assert_string_equal(vs_vm_text(row, "heartbeat"), "lost");
+	assert_non_null(strstr(vs_vm_text(row, "note"), "silent"));
+	json_decref(row);
+	await_event("VM a: its heartbeat is back");
+	row = vs_vm_row(vms, "a", true);
+	assert_string_equal(vs_vm_text(row, "note"), "");
+	json_decref(row);
+	tear_down();
+}
+
 static void flood_of_events_stops_nobody_else(void **unused)
 {
 	set_up();
@@ -545,10 +566,10 @@ static void vm_that_runs_is_taken_up_again(void **unused)
 	configure("b", "", "on-failure");
 	follow();
 	assert_int_equal(start("a", 10000), 0);
-	pid = vm_find(vms, "a")->pid;
+	pid = vs_vm_find(vms, "a")->pid;
 	come_back();
 	await_event("VM a runs, taken up again");
-	assert_int_equal(vm_find(vms, "a")->pid, pid);
+	assert_int_equal(vs_vm_find(vms, "a")->pid, pid);
 	assert_string_equal(state_of("a"), "running");
 	assert_string_equal(state_of("b"), "stopped");
 	/* It is no child now, and its end is seen all the same. */
@@ -563,6 +584,24 @@ static void vm_that_runs_is_taken_up_again(void **unused)
 	tear_down();
 }
 
+/* The daemon died while the process was starting, and came back before it listened: there must not
+ * be a second one. */
+static void process_that_listens_late_is_found_and_not_doubled(void **unused)
+{
+	struct done d = {0};
+	pid_t pid;
+
+	set_up();
+	configure("a", "late=600", "on-failure");
+	follow();
+	assert_int_equal(vs_vm_start(vms, "a", 10000, on_done, &d, &err), 0);
+	pid = vs_vm_find(vms, "a")->pid;
+	come_back();
+	await_event("VM a runs, taken up again");
+	assert_int_equal(vs_vm_find(vms, "a")->pid, pid);
+	tear_down();
+}
+
 static void vm_that_died_meanwhile_starts_by_its_policy(void **unused)
 {
 	set_up();
@@ -571,8 +610,8 @@ static void vm_that_died_meanwhile_starts_by_its_policy(void **unused)
 	follow();
 	assert_int_equal(start("a", 10000), 0);
 	assert_int_equal(start("b", 10000), 0);
-	kill(vm_find(vms, "a")->pid, SIGKILL);
-	kill(vm_find(vms, "b")->pid, SIGKILL);
+	kill(vs_vm_find(vms, "a")->pid, SIGKILL);
+	kill(vs_vm_find(vms, "b")->pid, SIGKILL);
 	usleep(100000);
 	come_back();
 	await_event("VM a runs (process");
@@ -786,8 +825,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(vm_that_powers_off_stays_off_unless_always),
 		cmocka_unit_test(killed_process_starts_again_with_a_longer_wait_each_time),
 		cmocka_unit_test(crash_is_told_with_its_text),
+		cmocka_unit_test(heart_is_news_when_it_stops_and_when_it_is_back),
 		cmocka_unit_test(flood_of_events_stops_nobody_else),
 		cmocka_unit_test(vm_that_runs_is_taken_up_again),
+		cmocka_unit_test(process_that_listens_late_is_found_and_not_doubled),
 		cmocka_unit_test(vm_that_died_meanwhile_starts_by_its_policy),
 		cmocka_unit_test(vm_that_is_configured_no_more_is_stopped),
 		cmocka_unit_test(vm_starts_with_the_host_and_only_then),

@@ -339,7 +339,7 @@ void vs_vms_tick(struct vs_vms *vms)
 		}
 	}
 	if (vms->ticks % 50 == 10)
-		vm_memory_tick(vms);
+		vs_vm_memory_tick(vms);
 }
 
 static int not_there(const char *name, struct err *err)

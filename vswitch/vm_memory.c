@@ -29,7 +29,7 @@ static uint64_t meminfo(FILE *f, const char *key)
 	return 0;
 }
 
-unsigned vm_shortage(uint64_t total, uint64_t available)
+unsigned vs_vm_shortage(uint64_t total, uint64_t available)
 {
 	uint64_t percent = total == 0 ? 100 : available / ((total + 99) / 100);
 
@@ -47,22 +47,22 @@ static unsigned host_shortage(void)
 
 	if (f == NULL)
 		return 0;
-	percent = vm_shortage(meminfo(f, "MemTotal:"), meminfo(f, "MemAvailable:"));
+	percent = vs_vm_shortage(meminfo(f, "MemTotal:"), meminfo(f, "MemAvailable:"));
 	fclose(f);
 	return percent;
 }
 
-static bool is_dynamic(const struct vm_live *vm)
+static bool is_dynamic(const struct vs_vm_live *vm)
 {
 	const json_t *memory = json_object_get(vm->config, "memory");
 
 	return !json_equal(json_object_get(memory, "minimum"), json_object_get(memory, "maximum"));
 }
 
-void vm_memory_tick(struct vs_vms *vms)
+void vs_vm_memory_tick(struct vs_vms *vms)
 {
 	unsigned percent = host_shortage();
-	struct vm_live *vm;
+	struct vs_vm_live *vm;
 
 	TAILQ_FOREACH(vm, &vms->lives, link) {
 		if (vm->ctl == NULL || !vm->up || vm->host_said == percent + 1 || !is_dynamic(vm))

@@ -147,9 +147,9 @@ void vs_vm_want(const struct vs_vm_live *vm, bool runs); /* for who comes after 
 
 /* vm_memory.c */
 /* Each few seconds. */
-void vm_memory_tick(struct vs_vms *vms);
+void vs_vm_memory_tick(struct vs_vms *vms);
 /* 0: there is memory; 100: there is none to give. */
-unsigned vm_shortage(uint64_t total, uint64_t available);
+unsigned vs_vm_shortage(uint64_t total, uint64_t available);
 
 /* vm_dev.c */
 /* What the process began with. */

@@ -801,12 +801,12 @@ static int unmake(void **unused)
 
 static void host_is_short_when_little_is_available(void **ctx)
 {
-	assert_int_equal(vm_shortage(16000, 16000), 0);
-	assert_int_equal(vm_shortage(16000, 16000 / 5), 0);
-	assert_in_range(vm_shortage(16000, 16000 / 8), 40, 60);
-	assert_int_equal(vm_shortage(16000, 16000 / 20), 100);
-	assert_int_equal(vm_shortage(16000, 0), 100);
-	assert_int_equal(vm_shortage(0, 0), 0); /* nobody knows */
+	assert_int_equal(vs_vm_shortage(16000, 16000), 0);
+	assert_int_equal(vs_vm_shortage(16000, 16000 / 5), 0);
+	assert_in_range(vs_vm_shortage(16000, 16000 / 8), 40, 60);
+	assert_int_equal(vs_vm_shortage(16000, 16000 / 20), 100);
+	assert_int_equal(vs_vm_shortage(16000, 0), 100);
+	assert_int_equal(vs_vm_shortage(0, 0), 0); /* nobody knows */
 }
 
 int main(int argc, char **argv)

@@ -78,24 +78,12 @@ static json_int_t count_faults(const json_t *faults)
 	return n;
 }
 
-/* The addresses that a VM's guest says this NIC has; new reference. */
+/* The addresses that a VM's guest says it has; new reference. */
 static json_t *ips_of(const struct vs_daemon *d, const struct vs_port *p)
 {
-	const json_t *info = p->vm != NULL && d->vs->vms != NULL
-				     ? vs_vm_kept(d->vs->vms, p->vm->name, "info")
-				     : NULL;
-	const char *own = strchr(p->name, '/');
-	json_t *nic, *ips;
-	size_t i;
-
-	json_array_foreach(json_object_get(info, "nics"), i, nic) {
-		const char *name = json_string_value(json_object_get(nic, "name"));
-
-		ips = json_object_get(nic, "ips");
-		if (own != NULL && name != NULL && strcmp(name, own + 1) == 0 && json_is_array(ips))
-			return json_incref(ips);
-	}
-	return json_array();
+	if (p->vm == NULL || d->vs->vms == NULL)
+		return json_array();
+	return vs_vm_nic_ips(d->vs->vms, p->vm->name, p->nic);
 }
 
 /* A port's row and what the driver says of the guest. */

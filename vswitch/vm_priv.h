@@ -79,7 +79,7 @@ struct vs_vm_live {
 	json_t *config; /* what its process was given */
 	json_t *info, *stats, *crash;
 	char ended_why[32];
-	unsigned host_said; /* what its worker knows of the host's memory, plus 1; 0: nothing */
+	unsigned host_told; /* how short of memory it knows the host to be */
 	uint64_t started_ns;
 	struct vs_vm_devs nics, disks;
 };
@@ -144,12 +144,6 @@ void vs_vm_stop_now(struct vs_vm_live *vm, bool off, unsigned timeout_ms);
 bool vs_vm_take(struct vs_vm_live *vm);
 void vs_vm_take_all(struct vs_vms *vms);
 void vs_vm_want(const struct vs_vm_live *vm, bool runs); /* for who comes after us */
-
-/* vm_memory.c */
-/* Each few seconds. */
-void vs_vm_memory_tick(struct vs_vms *vms);
-/* 0: there is memory; 100: there is none to give. */
-unsigned vs_vm_shortage(uint64_t total, uint64_t available);
 
 /* vm_dev.c */
 /* What the process began with. */

@@ -113,3 +113,18 @@ const json_t *vs_vm_kept(const struct vs_vms *vms, const char *name, const char 
 		return NULL;
 	return strcmp(method, "stats") == 0 ? vm->stats : vm->info;
 }
+
+json_t *vs_vm_nic_ips(const struct vs_vms *vms, const char *name, const char *nic)
+{
+	const json_t *info = vs_vm_kept(vms, name, "info");
+	json_t *nics = json_object_get(info, "nics"), *item, *ips = NULL;
+	size_t i;
+
+	json_array_foreach(nics, i, item) {
+		if (strcmp(vs_vm_text(item, "name"), nic) == 0)
+			ips = json_object_get(item, "ips");
+	}
+	if (json_array_size(ips) == 0)
+		ips = json_object_get(json_object_get(info, "guest"), "ips");
+	return json_is_array(ips) ? json_incref(ips) : json_array();
+}

@@ -256,6 +256,8 @@ static void on_event(void *ctx, const char *name, const json_t *event)
 		vs_vm_ask_info(vm);
 	else if (strcmp(name, "nic") == 0 || strcmp(name, "disk") == 0)
 		part_said(vm, name, event);
+	else if (strcmp(name, "bus") == 0)
+		vs_vm_tell(vm, "vm-bus", "VM %s: %.300s", vm->name, vs_vm_text(event, "text"));
 	else if (strcmp(name, "fault") == 0)
 		vs_vm_tell(vm, "vm-fault", "VM %s: %.300s", vm->name, vs_vm_text(event, "text"));
 }
@@ -457,7 +459,6 @@ int vs_vm_begin(struct vs_vm_live *vm, unsigned timeout_ms, struct err *err)
 	json_decref(vm->config);
 	vm->config = vs_vm_config(vm->vms, m);
 	vm->n_line = 0;
-	vm->host_said = 0;
 	vm->ready = vm->up = vm->asked = vm->killed = vm->taken = false;
 	vm->ended_why[0] = vm->note[0] = '\0';
 	json_decref(vm->crash);

@@ -444,6 +444,7 @@ void worker_destroy(struct worker *w)
 {
 	if (w == NULL)
 		return;
+	console_flush(w->console);
 	/* Somebody may use the machine's memory yet: the kernel ends that with the process. */
 	if (w->started && !w->let_go)
 		return;

@@ -65,9 +65,9 @@ def link(t, sw, a):
 
 
 def address(t, sw, a):
-    a.run('ip link set eth0 address 02:00:00:00:00:77')
-    t.check(vst.wait_for(lambda: sw.ctl('nic show a/nic0')['mac'] == '02:00:00:00:00:77', 5), 'a guest changes its address',
-            sw.ctl('nic show a/nic0')['mac'])
+    a.run('ip link set eth0 down && ip link set eth0 address 02:00:00:00:00:77 && ip link set eth0 up')
+    t.check(vst.wait_for(lambda: sw.ctl('nic show a/nic0')['nic']['guest']['mac'] == '02:00:00:00:00:77', 5), 'a guest changes its address',
+            sw.ctl('nic show a/nic0')['nic']['guest'])
     t.check(a.reaches('10.0.0.2'), 'and is reached by it')
     sw.ctl('nic set a/nic0 --mac 02:00:00:00:00:78')
     t.check(vst.wait_for(lambda: '02:00:00:00:00:78' in a.out('cat /sys/class/net/eth0/address', ok=None), 20),

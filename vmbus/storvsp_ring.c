@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "vmbus/channel.h"
+#include "vmbus/scsi_priv.h"
 
 #define MAX_BATCH 64 /* packets of a channel before the others have their turn */
 
@@ -165,6 +166,17 @@ static bool address_ok(const struct storvsp_srb *srb)
 	return srb->path == 0 && srb->target == 0;
 }
 
+/* Sense, not the status of an absent unit: with that one Linux removes the unit of the same number
+ * on bus 0, wherever it had asked. */
+static void address_fail(struct storvsp_request *r)
+{
+	scsi_sense_write(r->command.sense, SCSI_SENSE_NO_UNIT);
+	r->command.sense_size = SCSI_SENSE_SIZE;
+	r->command.status = SCSI_CHECK_CONDITION;
+	srb_finish(&r->packet.srb, &r->command);
+	request_end(r);
+}
+
 /* Only target 0 of bus 0 is there.  Who asks another one who it is and takes no error for an answer
  * must not read a disk out of zeros; and what is not said to be transferred Linux makes zeros of:
  * so the answer is a whole one, that nobody is there and nobody can be. */
@@ -175,7 +187,7 @@ static void address_refuse(struct storvsp_request *r)
 
 	if (srb->cdb_or_sense[0] != 0x12 || r->command.n_iov == 0 ||
 	    r->command.iov[0].iov_len == 0) {
-		srb_refuse(r, STORVSP_SRB_INVALID_LUN);
+		address_fail(r);
 		return;
 	}
 	zero_data(&r->command);

@@ -23,8 +23,7 @@ enum scsi_sense {
 	SCSI_SENSE_WRITE_ERROR = 0x030c00, /* medium error: write error */
 	SCSI_SENSE_OPCODE = 0x052000,
 	SCSI_SENSE_LBA = 0x052100,
-	SCSI_SENSE_FIELD = 0x052400, /* in the command */
-	SCSI_SENSE_NO_UNIT = 0x052500,
+	SCSI_SENSE_FIELD = 0x052400,	 /* in the command */
 	SCSI_SENSE_PARAMETER = 0x052600, /* in its data */
 	SCSI_SENSE_LIST_LENGTH = 0x051a00,
 	SCSI_SENSE_NO_SAVED_PAGES = 0x053900,

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "vmbus/channel.h"
-#include "vmbus/scsi_priv.h"
 
 #define MAX_BATCH 64 /* packets of a channel before the others have their turn */
 
@@ -166,33 +165,28 @@ static bool address_ok(const struct storvsp_srb *srb)
 	return srb->path == 0 && srb->target == 0;
 }
 
-/* Sense, not the status of an absent unit: with that one Linux removes the unit of the same number
- * on bus 0, wherever it had asked. */
-static void address_fail(struct storvsp_request *r)
-{
-	scsi_sense_write(r->command.sense, SCSI_SENSE_NO_UNIT);
-	r->command.sense_size = SCSI_SENSE_SIZE;
-	r->command.status = SCSI_CHECK_CONDITION;
-	srb_finish(&r->packet.srb, &r->command);
-	request_end(r);
-}
-
-/* Only target 0 of bus 0 is there.  Who asks another one who it is and takes no error for an answer
- * must not read a disk out of zeros; and what is not said to be transferred Linux makes zeros of:
- * so the answer is a whole one, that nobody is there and nobody can be. */
+/* Only target 0 of bus 0 is there.  Who asks another one who it is (INQUIRY) and takes no error for
+ * an answer must not read a disk out of zeros; and what is not said to be transferred Linux makes
+ * zeros of: so the answer is a whole one, that nobody is there and nobody can be, with no units
+ * (REPORT LUNS).  Others fail, but not by the unit: Linux removes the unit of that number, whatever
+ * the bus was. */
 static void address_refuse(struct storvsp_request *r)
 {
 	const struct storvsp_srb *srb = &r->packet.srb;
-	uint32_t size = srb->transfer;
+	/* Qualifier 3, type 31; SPC-3; 31 bytes follow. */
+	static const uint8_t nobody[] = {0x7f, 0, 5, 0, 31};
+	const struct iovec *first = &r->command.iov[0];
+	uint8_t opcode = srb->cdb_or_sense[0];
 
-	if (srb->cdb_or_sense[0] != 0x12 || r->command.n_iov == 0 ||
-	    r->command.iov[0].iov_len == 0) {
-		address_fail(r);
+	if ((opcode != 0x12 && opcode != 0xa0) || r->command.n_iov == 0) {
+		srb_refuse(r, STORVSP_SRB_NO_DEVICE);
 		return;
 	}
 	zero_data(&r->command);
-	*(uint8_t *)r->command.iov[0].iov_base = 0x7f;
-	srb_answer(r, STORVSP_SRB_SUCCESS, size);
+	if (opcode == 0x12)
+		memcpy(first->iov_base, nobody,
+		       first->iov_len < sizeof(nobody) ? first->iov_len : sizeof(nobody));
+	srb_answer(r, STORVSP_SRB_SUCCESS, srb->transfer);
 }
 
 static void command_start(struct storvsp *s, struct storvsp_request *r)

@@ -78,15 +78,12 @@ static json_int_t count_faults(const json_t *faults)
 	return n;
 }
 
-/* The addresses that a VM's guest says it has, of all its NICs; new reference. */
+/* The addresses that a VM's guest says it has; new reference. */
 static json_t *ips_of(const struct vs_daemon *d, const struct vs_port *p)
 {
-	const json_t *info = p->vm != NULL && d->vs->vms != NULL
-				     ? vs_vm_kept(d->vs->vms, p->vm->name, "info")
-				     : NULL;
-	json_t *ips = json_object_get(json_object_get(info, "guest"), "ips");
-
-	return json_is_array(ips) ? json_incref(ips) : json_array();
+	if (p->vm == NULL || d->vs->vms == NULL)
+		return json_array();
+	return vs_vm_nic_ips(d->vs->vms, p->vm->name, p->nic);
 }
 
 /* A port's row and what the driver says of the guest. */

@@ -370,7 +370,7 @@ static json_t *show_row(const struct vs_daemon *d, const char *name)
 /* Sums over a VM's disks, which an older process does not count. */
 static int64_t disk_sum(const json_t *stats, const char *key)
 {
-	json_t *disks = json_object_get(stats, "disks"), *disk;
+	json_t *disks = json_object_get(json_object_get(stats, "disks"), "disks"), *disk;
 	int64_t sum = 0;
 	size_t i;
 

@@ -4,6 +4,8 @@
  */
 #include "vswitch/vm_priv.h"
 
+#include "vswitch/vm_host.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -317,22 +319,44 @@ static void refresh_stats(struct vs_vm_live *vm)
 		(void)vs_vm_link_ask(vm->ctl, "stats", NULL, -1, VM_ASK_MS, on_stats, vm, NULL);
 }
 
+/* Balloons give memory back when the host needs it, the sooner the lower a VM's priority. */
+static void tell_host(struct vs_vm_live *vm, unsigned shortage)
+{
+	const struct vs_vm *m = vs_vm_configured(vm);
+	unsigned differs =
+		shortage > vm->host_told ? shortage - vm->host_told : vm->host_told - shortage;
+
+	if (m == NULL || vm->ctl == NULL || !vm->up || m->memory_min == m->memory_max ||
+	    differs == 0 || (differs < 5 && shortage != 0 && shortage != 100))
+		return;
+	if (vs_vm_link_ask(vm->ctl, "memory-set", json_pack("{si}", "host", (int)shortage), -1,
+			   VM_ASK_MS, NULL, NULL, NULL) == 0)
+		vm->host_told = shortage;
+}
+
 void vs_vms_tick(struct vs_vms *vms)
 {
 	struct timespec ts;
 	struct vs_vm_live *vm;
+	unsigned shortage = 0;
 	uint64_t now;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 	vms->ticks++;
+	if (vms->ticks % 20 == 0 && !TAILQ_EMPTY(&vms->lives))
+		shortage = vs_vm_host_shortage();
 	TAILQ_FOREACH(vm, &vms->lives, link) {
 		if (!vs_vm_has_process(vm))
 			continue;
+		if (vms->ticks % 20 == 0)
+			tell_host(vm, shortage);
 		reconnect(vm, now);
 		if (!vm->up && vm->ctl != NULL && vm->taken && vms->ticks % 50 == 25)
 			vs_vm_ask_info(vm);
-		vs_vm_dev_tick(vm);
+		/* Each once a second, not all at once: a port is looked for by its name. */
+		if ((vms->ticks + vm->id) % 10 == 0)
+			vs_vm_dev_tick(vm);
 		if (vms->ticks % 50 == 0) {
 			bound_log(vm);
 			refresh_stats(vm);
@@ -360,8 +384,9 @@ int vs_vm_start(struct vs_vms *vms, const char *name, unsigned timeout_ms, vs_vm
 			vs_vm_state_name(vm->state));
 		err_why(err, "its process is %d", (int)vm->pid);
 		err_fix(err,
-			vm->state == VS_VM_PAUSED ? "vswitchctl vm resume %s"
-						  : "vswitchctl vm show %s",
+			vm->state == VS_VM_PAUSED    ? "vswitchctl vm resume %s"
+			: vm->state == VS_VM_CRASHED ? "vswitchctl vm reset %s"
+						     : "vswitchctl vm show %s",
 			name);
 		return -EEXIST;
 	}

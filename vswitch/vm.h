@@ -107,6 +107,9 @@ json_t *vs_vm_row(const struct vs_vms *vms, const char *name, bool whole);
 void vs_vm_keep(struct vs_vms *vms, const char *name, const char *method, const json_t *answer);
 /* What was kept last (borrowed), or NULL. */
 const json_t *vs_vm_kept(const struct vs_vms *vms, const char *name, const char *method);
+/* What the guest says are the addresses of a NIC of its ("nic0"): of this one where it tells them
+ * apart, else of all; new reference, an array. */
+json_t *vs_vm_nic_ips(const struct vs_vms *vms, const char *vm, const char *nic);
 /* Why a disk or NIC of a VM that runs is not in it as configured; "": it is, or it does not run. */
 const char *vs_vm_part_note(const struct vs_vms *vms, const char *vm, const char *kind,
 			    const char *own);

@@ -221,6 +221,7 @@ static void forget_process(struct vs_vm_live *vm)
 	vm->pidfd = -1;
 	vm->pid = 0;
 	vm->up = false;
+	vm->host_told = 0;
 	vm->ctl = NULL;
 	vs_vm_link_close(ctl);
 	vs_vm_dev_end(vm);

@@ -79,6 +79,7 @@ struct vs_vm_live {
 	json_t *config; /* what its process was given */
 	json_t *info, *stats, *crash;
 	char ended_why[32];
+	unsigned host_told; /* how short of memory it knows the host to be */
 	uint64_t started_ns;
 	struct vs_vm_devs nics, disks;
 };

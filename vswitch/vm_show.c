@@ -54,7 +54,7 @@ static void put_whole(json_t *row, const struct vs_vm_live *vm, const struct vs_
 						 ? vs_vm_number(vm->stats, "memory.assigned")
 						 : vs_vm_number(vm->info, "memory.size")));
 	json_object_set_new(row, "memory_demand",
-			    json_integer(vs_vm_number(vm->stats, "memory.pressure")));
+			    json_integer(vs_vm_number(vm->stats, "memory.demand")));
 	put_text(row, "host", vm->info, "guest.host");
 	put_text(row, "heartbeat", vm->info, "heartbeat");
 	put_text(row, "vmbus", vm->info, "vmbus");
@@ -112,4 +112,19 @@ const json_t *vs_vm_kept(const struct vs_vms *vms, const char *name, const char 
 	if (vm == NULL)
 		return NULL;
 	return strcmp(method, "stats") == 0 ? vm->stats : vm->info;
+}
+
+json_t *vs_vm_nic_ips(const struct vs_vms *vms, const char *name, const char *nic)
+{
+	const json_t *info = vs_vm_kept(vms, name, "info");
+	json_t *nics = json_object_get(info, "nics"), *item, *ips = NULL;
+	size_t i;
+
+	json_array_foreach(nics, i, item) {
+		if (strcmp(vs_vm_text(item, "name"), nic) == 0)
+			ips = json_object_get(item, "ips");
+	}
+	if (json_array_size(ips) == 0)
+		ips = json_object_get(json_object_get(info, "guest"), "ips");
+	return json_is_array(ips) ? json_incref(ips) : json_array();
 }

@@ -46,13 +46,14 @@ json_t *vs_vm_config(const struct vs_vms *vms, const struct vs_vm *vm)
 	json_t *c;
 
 	vs_vm_path(vms, vm->name, "", dir, sizeof(dir));
-	c = json_pack("{ss si ss s{sI sI sI si} si ss sb ss ss ss* ss ss so so}", "name", vm->name,
-		      "id", (int)vm->id, "dir", dir, "memory", "size", (json_int_t)vm->memory,
-		      "minimum", (json_int_t)vm->memory_min, "maximum", (json_int_t)vm->memory_max,
-		      "buffer", (int)vm->memory_buffer, "processors", (int)vm->processors, "cpu",
-		      vm->cpu, "nested", vm->nested, "face", vm->face, "kernel", vm->kernel,
-		      "initrd", vm->initrd, "cmdline", vm->cmdline, "on_crash", vm->on_crash,
-		      "nics", parts_of(vms, vm, false), "disks", parts_of(vms, vm, true));
+	c = json_pack("{ss si ss s{sI sI sI si si} si ss sb ss ss ss* ss ss so so}", "name",
+		      vm->name, "id", (int)vm->id, "dir", dir, "memory", "size",
+		      (json_int_t)vm->memory, "minimum", (json_int_t)vm->memory_min, "maximum",
+		      (json_int_t)vm->memory_max, "buffer", (int)vm->memory_buffer, "priority",
+		      (int)vm->memory_priority, "processors", (int)vm->processors, "cpu", vm->cpu,
+		      "nested", vm->nested, "face", vm->face, "kernel", vm->kernel, "initrd",
+		      vm->initrd, "cmdline", vm->cmdline, "on_crash", vm->on_crash, "nics",
+		      parts_of(vms, vm, false), "disks", parts_of(vms, vm, true));
 	/* Only root can become somebody else. */
 	if (geteuid() == 0)
 		json_object_set_new(c, "uid", json_integer((json_int_t)VS_VM_FIRST_UID + vm->id));
@@ -255,6 +256,8 @@ static void on_event(void *ctx, const char *name, const json_t *event)
 		vs_vm_ask_info(vm);
 	else if (strcmp(name, "nic") == 0 || strcmp(name, "disk") == 0)
 		part_said(vm, name, event);
+	else if (strcmp(name, "bus") == 0)
+		vs_vm_tell(vm, "vm-bus", "VM %s: %.300s", vm->name, vs_vm_text(event, "text"));
 	else if (strcmp(name, "fault") == 0)
 		vs_vm_tell(vm, "vm-fault", "VM %s: %.300s", vm->name, vs_vm_text(event, "text"));
 }

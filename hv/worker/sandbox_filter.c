@@ -243,6 +243,20 @@ static int watch(void)
 
 /* ---- The filter ---- */
 
+/* Of all 64 bits, where the kernel looks at 32: more is not on the list. */
+static struct scmp_arg_cmp is(unsigned arg, uint64_t value)
+{
+	return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_EQ, .datum_a = value, .datum_b = 0};
+}
+
+static struct scmp_arg_cmp bits(unsigned arg, uint64_t mask, uint64_t value)
+{
+	return (struct scmp_arg_cmp){.arg = arg,
+				     .op = SCMP_CMP_MASKED_EQ,
+				     .datum_a = mask,
+				     .datum_b = value};
+}
+
 static int add_lists(scmp_filter_ctx filter)
 {
 	int rc = 0;
@@ -253,22 +267,20 @@ static int add_lists(scmp_filter_ctx filter)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), refused[i], 0);
 	for (size_t i = 0; rc == 0 && i < N(ioctls); i++)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(ioctl), 1,
-				      SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)ioctls[i]));
+				      is(1, (uint32_t)ioctls[i]));
 	for (size_t i = 0; rc == 0 && i < N(fcntls); i++)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(fcntl), 1,
-				      SCMP_A1_32(SCMP_CMP_EQ, fcntls[i]));
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(fcntl), 1, is(1, fcntls[i]));
 	return rc;
 }
 
 /* Memory that may be run is what the program had from the start. */
 static int add_memory(scmp_filter_ctx filter)
 {
-	int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(mmap), 1,
-				  SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(mmap), 1, bits(2, PROT_EXEC, 0));
 
 	return rc != 0 ? rc
 		       : seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(mprotect), 1,
-					  SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+					  bits(2, PROT_EXEC, 0));
 }
 
 /* Threads of its own, and signals between them; never a process.  clone3 keeps its flags where a
@@ -276,36 +288,29 @@ static int add_memory(scmp_filter_ctx filter)
 static int add_threads(scmp_filter_ctx filter)
 {
 	const uint64_t flags = CLONE_THREAD | CLONE_VM | CLONE_SIGHAND;
-	int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(clone), 1,
-				  SCMP_A0_64(SCMP_CMP_MASKED_EQ, flags, flags));
+	int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(clone), 1, bits(0, flags, flags));
 
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(tgkill), 1,
-				      SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)getpid()));
+				      is(0, (uint64_t)getpid()));
 	/* The C library's own two, which it takes with the first thread; and the one that is let
 	 * go of at the end. */
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(rt_sigaction), 1,
-				      SCMP_A0_32(SCMP_CMP_EQ, SIGTERM));
+				      is(0, SIGTERM));
 	for (uint32_t n = LIBC_SIGNAL; rc == 0 && n < LIBC_SIGNAL + 2; n++)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(rt_sigaction), 1,
-				      SCMP_A0_32(SCMP_CMP_EQ, n));
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(rt_sigaction), 1, is(0, n));
 	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(prctl), 1,
-				      SCMP_A0_32(SCMP_CMP_EQ, PR_SET_NAME));
-	/* The C library sets handlers of its own with the first thread. */
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(rt_sigaction), 1,
-				      SCMP_A0_32(SCMP_CMP_NE, SIGSYS));
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(prctl), 1, is(0, PR_SET_NAME));
 	/* fstat() of newer C libraries is one without a path. */
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), CALL(newfstatat), 1,
-				      SCMP_A3_32(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, 0));
+				      bits(3, AT_EMPTY_PATH, 0));
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(newfstatat), 1,
-				      SCMP_A3_32(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
+				      bits(3, AT_EMPTY_PATH, AT_EMPTY_PATH));
 	return rc;
 }
 

@@ -161,21 +161,22 @@ static void note(const char *method, const char *what, int fds)
 
 static json_t *info(void)
 {
-	return json_pack("{ss ss ss si si s{si si} si ss ss s{ss ss s[s]}}", "name",
+	return json_pack("{ss ss ss si si s{si si} si ss ss s{ss ss s[s]} s[{ss s[s]}]}", "name",
 			 has("other") ? "somebody" : name, "state", state, "face", "user", "pid",
 			 (int)getpid(), "processors", 1, "memory", "size", 1 << 28, "resident",
 			 1 << 20, "uptime_s", (int)(ms_since_start() / 1000), "heartbeat", "ok",
 			 "vmbus", "5.3", "guest", "os", "Fake \x1b[2J 1.0", "host", "guest-host",
-			 "ips", "10.0.0.7");
+			 "ips", "10.0.0.7", "nics", "name", "nic1", "ips", "10.0.1.7");
 }
 
 static json_t *stats(void)
 {
-	return json_pack("{s{si si} sI s{si si} s{sI sI sI} s[{ss si si si si si si}]}", "exits",
-			 "all", 300, "halt", 200, "cpu_ns", (json_int_t)5000000000, "bus",
+	return json_pack("{s{si si} sI s{si si} s{sI sI sI sI sI} s{s[{ss si si si si si si}]}}",
+			 "exits", "all", 300, "halt", 200, "cpu_ns", (json_int_t)5000000000, "bus",
 			 "messages_in", 7, "messages_out", 9, "memory", "size", (json_int_t)1 << 28,
-			 "resident", (json_int_t)1 << 20, "own", (json_int_t)4096, "disks", "name",
-			 "root", "reads", 3, "writes", 4, "flushes", 1, "read_bytes", 512,
+			 "resident", (json_int_t)1 << 20, "own", (json_int_t)4096, "assigned",
+			 (json_int_t)1 << 27, "demand", (json_int_t)1 << 26, "disks", "disks",
+			 "name", "root", "reads", 3, "writes", 4, "flushes", 1, "read_bytes", 512,
 			 "write_bytes", 1024, "errors", 0);
 }
 

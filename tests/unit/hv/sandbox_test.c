@@ -329,6 +329,17 @@ static bool catch_the_end(const struct state *s)
 	return signal(SIGSYS, SIG_IGN) != SIG_ERR;
 }
 
+/* The kernel looks at the lower half of a signal's number. */
+static bool catch_the_end_by_half(const struct state *s)
+{
+	struct {
+		void *handler;
+		unsigned long flags, restorer, mask;
+	} action = {.handler = (void *)1};
+
+	return syscall(SYS_rt_sigaction, 0x100000000l | SIGSYS, &action, NULL, 8) == 0;
+}
+
 static bool trust_other_calls(const struct state *s)
 {
 	long rc;
@@ -348,6 +359,7 @@ static void no_code_and_no_kernel(void **state)
 	assert_int_equal(try_out(*state, load_program), ENDED);
 	assert_int_equal(try_out(*state, watch_faults), ENDED);
 	assert_int_equal(try_out(*state, catch_the_end), ENDED);
+	assert_int_equal(try_out(*state, catch_the_end_by_half), ENDED);
 	assert_int_equal(try_out(*state, trust_other_calls), ENDED);
 }
 

@@ -8,6 +8,7 @@
 
 #include "ctl/base/clock.h"
 #include "vswitch/model.h"
+#include "vswitch/vm_host.h"
 #include "vswitch/vm_priv.h"
 
 #include <errno.h>
@@ -767,6 +768,45 @@ static void what_changes_at_the_next_start_is_shown(void **unused)
 	tear_down();
 }
 
+static void shortage_of_the_host_grows_as_memory_goes(void **unused)
+{
+	static const struct {
+		uint64_t total, available;
+		unsigned shortage;
+	} cases[] = {{1000, 1000, 0}, {1000, 200, 0}, {1000, 199, 6},
+		     {1000, 125, 53}, {1000, 60, 93}, {1000, 50, 100},
+		     {1000, 0, 100},  {0, 0, 0},      {50, 0, 0}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(vs_vm_shortage(cases[i].total, cases[i].available),
+				 cases[i].shortage);
+	assert_int_equal(vs_vm_shortage_of(
+				 "MemTotal:  1000 kB\nMemFree: 1 kB\nMemAvailable: 50 kB\n"),
+			 100);
+	assert_int_equal(vs_vm_shortage_of(""), 0);
+	assert_true(vs_vm_host_shortage() <= 100);
+}
+
+static void addresses_are_told_apart_by_nic_where_the_guest_does(void **unused)
+{
+	json_t *ips;
+
+	set_up();
+	configure("a", "", "never");
+	follow();
+	assert_int_equal(start("a", 10000), 0);
+	ips = vs_vm_nic_ips(vms, "a", "nic1");
+	assert_string_equal(json_string_value(json_array_get(ips, 0)), "10.0.1.7");
+	json_decref(ips);
+	ips = vs_vm_nic_ips(vms, "a", "nic0");
+	assert_string_equal(json_string_value(json_array_get(ips, 0)), "10.0.0.7");
+	json_decref(ips);
+	ips = vs_vm_nic_ips(vms, "b", "nic0");
+	assert_int_equal(json_array_size(ips), 0);
+	json_decref(ips);
+	tear_down();
+}
+
 static void two_hundred_vms_are_listed(void **unused)
 {
 	char name[16];
@@ -825,6 +865,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(nics_are_handed_over_and_come_and_go),
 		cmocka_unit_test(raw_disks_come_and_go_others_do_not),
 		cmocka_unit_test(what_changes_at_the_next_start_is_shown),
+		cmocka_unit_test(shortage_of_the_host_grows_as_memory_goes),
+		cmocka_unit_test(addresses_are_told_apart_by_nic_where_the_guest_does),
 		cmocka_unit_test(two_hundred_vms_are_listed),
 	};
 

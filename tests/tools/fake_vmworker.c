@@ -329,6 +329,20 @@ static void forget_words(void)
 		close(fd);
 }
 
+/* For who must end a process that listens to nobody. */
+static void leave_pid(void)
+{
+	char path[200];
+	FILE *f;
+
+	path_of("fake.pid", path, sizeof(path));
+	f = fopen(path, "w");
+	if (f != NULL) {
+		fprintf(f, "%d", (int)getpid());
+		fclose(f);
+	}
+}
+
 /* As vmworker does: one process a folder. */
 static void lock(void)
 {
@@ -357,6 +371,7 @@ int main(int argc, char **argv)
 	memset(peers, 0xff, sizeof(peers));
 	memset(readers, 0xff, sizeof(readers));
 	forget_words();
+	leave_pid();
 	fprintf(stderr, "info: fake worker of %s\n", name);
 	if (has("fail")) {
 		puts("{\"error\":{\"code\":\"not-a-kernel\",\"what\":\"it is no kernel\",\"why\":"

@@ -186,7 +186,7 @@ int hv_partition_create(const struct hv_partition_opts *opts, struct hv_partitio
 		return err_set(err, -ENOMEM, SLUG, "out of memory");
 	partition->kvm.fd = partition->fd = partition->memory.fd = -1;
 	for (unsigned i = 0; i < HV_MAX_VPS; i++)
-		partition->vp[i].fd = -1;
+		partition->vp[i].fd = partition->vp[i].stats_fd = -1;
 	pthread_mutex_init(&partition->devices, NULL);
 	pthread_mutex_init(&partition->irq_lock, NULL);
 	pthread_mutex_init(&partition->crash_lock, NULL);
@@ -420,6 +420,7 @@ static uint64_t get(const _Atomic uint64_t *counter)
 
 void hv_partition_stats(const struct hv_partition *partition, struct hv_partition_stats *ret_stats)
 {
+	uint64_t exits, halts, kvm_exits = 0, kvm_halts = 0;
 	struct hv_partition_stats s = {0};
 
 	for (unsigned i = 0; i < partition->n_vps; i++) {
@@ -432,6 +433,9 @@ void hv_partition_stats(const struct hv_partition *partition, struct hv_partitio
 		s.exits_halt += get(&vp->exits_halt);
 		s.exits_signal += get(&vp->exits_signal);
 		s.exits += get(&vp->exits);
+		hv_vp_stats(vp, &exits, &halts);
+		kvm_exits += exits;
+		kvm_halts += halts;
 		s.messages += get(&vp->messages);
 		s.message_retries += get(&vp->message_retries);
 		s.cpu_ns += cpu_ns(vp);
@@ -440,5 +444,7 @@ void hv_partition_stats(const struct hv_partition *partition, struct hv_partitio
 			s.exits_halt + s.exits_signal;
 	/* Read one by one while they grow: never less than nothing. */
 	s.exits_other = s.exits > s.exits_other ? s.exits - s.exits_other : 0;
+	s.exits_in_kernel = kvm_exits > s.exits + kvm_halts ? kvm_exits - s.exits - kvm_halts : 0;
+	s.exits_halt += kvm_halts;
 	*ret_stats = s;
 }

@@ -56,9 +56,10 @@ struct hv_start {
 };
 
 struct hv_partition_stats {
-	uint64_t exits; /* of all processors, by what they were for: */
+	uint64_t exits; /* of all processors, that came to this process, by what they were for: */
 	uint64_t exits_pio, exits_mmio, exits_msr, exits_hypercall, exits_halt, exits_signal,
 		exits_other;
+	uint64_t exits_in_kernel;	    /* that KVM answered, but for halts */
 	uint64_t messages, message_retries; /* posted by the guest */
 	uint64_t cpu_ns;		    /* used by processors' threads */
 };

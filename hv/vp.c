@@ -81,6 +81,7 @@ int hv_vp_create(struct hv_partition *partition, uint32_t index, struct hv_vp *v
 
 		partition->tsc_khz = khz > 0 ? (uint32_t)khz : 0;
 	}
+	hv_vp_stats_open(vp);
 	rc = hv_cpuid_set(vp, err);
 	if (rc == 0) {
 		vp->has_face = true;
@@ -94,6 +95,7 @@ void hv_vp_destroy(struct hv_vp *vp)
 	if (vp->has_face)
 		vp->partition->face_ops->vp_fini(vp);
 	hv_vp_forget(vp);
+	hv_vp_stats_close(vp);
 	if (vp->run != NULL)
 		munmap(vp->run, vp->partition->kvm.run_size);
 	if (vp->fd >= 0)

@@ -28,8 +28,10 @@ struct hv_vp {
 	_Atomic int tid;
 	bool has_thread; /* the owner's to know */
 	bool has_face;
-	bool dead;		      /* it cannot go on before a reset; partition's lock */
-	struct hv_vp_state *power_on; /* as it was made (vp_state.c) */
+	bool dead;			   /* it cannot go on before a reset; partition's lock */
+	int stats_fd;			   /* KVM's counters (vp_stats.c) */
+	uint64_t stats_exits, stats_halts; /* where those are; 0: KVM has none */
+	struct hv_vp_state *power_on;	   /* as it was made (vp_state.c) */
 	/* Counted by its thread, read by the owner. */
 	_Atomic uint64_t exits, exits_pio, exits_mmio, exits_msr, exits_hypercall, exits_halt,
 		exits_signal;
@@ -99,6 +101,15 @@ void hv_vp_forget(struct hv_vp *vp);
 int hv_vp_reset(struct hv_vp *vp, struct err *err);
 /* Puts it where a kernel wants to start. */
 int hv_vp_start(struct hv_vp *vp, const struct hv_start *start, struct err *err);
+
+/* ---- vp_stats.c ---- */
+
+/* Older kernels have none: then all counts are 0. */
+void hv_vp_stats_open(struct hv_vp *vp);
+void hv_vp_stats_close(struct hv_vp *vp);
+/* All exits of the processor so far, those that KVM answered itself too; halts among them.  Any
+ * thread. */
+void hv_vp_stats(const struct hv_vp *vp, uint64_t *ret_exits, uint64_t *ret_halts);
 
 /* ---- irq.c ---- */
 

@@ -130,6 +130,12 @@ static void on_output(evutil_socket_t fd, short what, void *ctx)
 	}
 }
 
+void console_flush(struct console *console)
+{
+	if (console != NULL)
+		on_output(-1, 0, console);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct client *client = ctx;

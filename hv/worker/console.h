@@ -37,6 +37,8 @@ struct console_opts {
 };
 
 int console_create(const struct console_opts *opts, struct console **ret_console, struct err *err);
+/* Before the end: what the guest sent last, as far as clients take it at once.  Takes NULL. */
+void console_flush(struct console *console);
 /* Takes NULL. */
 void console_destroy(struct console *console);
 

@@ -5,8 +5,11 @@
 #include "hv/worker/dynmem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -17,6 +20,10 @@
 #define SLUG   "dynamic-memory"
 #define TICK_S 1
 #define MB     ((uint64_t)1 << 20)
+/* Of the host's memory, in percent: with so much available it is short of nothing, */
+#define PLENTY 25
+/* with so little it has none left. */
+#define NOTHING 5
 
 struct dynmem {
 	struct dynmem_opts opts;
@@ -26,8 +33,42 @@ struct dynmem {
 	struct pressure_input input; /* made of the last report */
 	bool reported;		     /* since the last tick */
 	bool manual, runs;
-	unsigned host;
+	unsigned host;	/* as the switch says */
+	int meminfo_fd; /* of the host; -1: not to be had */
 };
+
+/* ---- How short of memory the host is ---- */
+
+/* A line of /proc/meminfo, in KB; 0: it is not there. */
+static unsigned long line_of(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	return at != NULL ? strtoul(at + strlen(name), NULL, 10) : 0;
+}
+
+unsigned dynmem_shortage(const char *meminfo)
+{
+	unsigned long total = line_of(meminfo, "MemTotal:");
+	unsigned long available = line_of(meminfo, "MemAvailable:");
+	unsigned long percent = total != 0 ? available * 100 / total : 100;
+
+	if (percent >= PLENTY)
+		return 0;
+	return percent <= NOTHING ? 100 : (unsigned)((PLENTY - percent) * 100 / (PLENTY - NOTHING));
+}
+
+/* Each machine looks for itself; the switch may know better. */
+static unsigned host_shortage(const struct dynmem *d)
+{
+	char text[512];
+	ssize_t n = pread(d->meminfo_fd, text, sizeof(text) - 1, 0);
+	unsigned seen;
+
+	text[n > 0 ? n : 0] = '\0';
+	seen = n > 0 ? dynmem_shortage(text) : 0;
+	return seen > d->host ? seen : d->host;
+}
 
 static int on_discard(void *ctx, uint64_t gpa, uint64_t size)
 {
@@ -49,7 +90,7 @@ static struct pressure_input input_of(const struct dynmem *d, const struct ballo
 		.assigned = info->size - info->ballooned,
 		.available = r->available,
 		.committed = r->committed > info->ballooned ? r->committed - info->ballooned : 0,
-		.host = d->host,
+		.host = host_shortage(d),
 	};
 }
 
@@ -135,6 +176,7 @@ int dynmem_create(const struct dynmem_opts *opts, struct dynmem **ret_dynmem, st
 	if (d == NULL)
 		return err_set(err, -ENOMEM, SLUG, "not enough memory");
 	d->opts = *opts;
+	d->meminfo_fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
 	pressure_init(&d->pressure, &opts->conf);
 	d->tick = event_new(opts->base, -1, EV_PERSIST, on_tick, d);
 	if (d->tick != NULL)
@@ -153,6 +195,8 @@ void dynmem_destroy(struct dynmem *d)
 	if (d == NULL)
 		return;
 	balloon_destroy(d->balloon);
+	if (d->meminfo_fd >= 0)
+		close(d->meminfo_fd);
 	if (d->tick != NULL)
 		event_free(d->tick);
 	free(d);

@@ -32,6 +32,7 @@ struct dynmem_opts {
 	struct pressure_conf conf; /* the maximum is at most the memory */
 };
 
+/* Opens what it will read of the host: before the worker locks itself in. */
 int dynmem_create(const struct dynmem_opts *opts, struct dynmem **ret_dynmem, struct err *err);
 /* Takes NULL. */
 void dynmem_destroy(struct dynmem *dynmem);
@@ -42,8 +43,11 @@ void dynmem_run(struct dynmem *dynmem, bool runs);
 int dynmem_set_target(struct dynmem *dynmem, uint64_t bytes, struct err *err);
 /* As the guest reports. */
 void dynmem_set_auto(struct dynmem *dynmem);
-/* How short of memory the host is: 0 to 100. */
+/* How short of memory the host is, 0 to 100, if that is more than is seen from here. */
 void dynmem_set_host(struct dynmem *dynmem, unsigned percent);
+/* What /proc/meminfo says of that: 0 with a quarter of the memory available, 100 with a twentieth.
+ */
+unsigned dynmem_shortage(const char *meminfo);
 /* {"assigned", "balloon", "target", "auto", "demand", "pressure", "available", "committed",
  * "state"}: bytes, pressure in percent; of what is not known yet, 0.  A new reference. */
 json_t *dynmem_stats(const struct dynmem *dynmem);

@@ -14,10 +14,13 @@
 #include "ctl/base/clock.h"
 #include "ctl/base/log.h"
 
-#define LOG_MODULE "life"
-#define SLUG	   "wrong-state"
-#define BUTTON_S   30
-#define NS	   1000000000u
+#define LOG_MODULE    "life"
+#define SLUG	      "wrong-state"
+#define BUTTON_S      30
+#define NS	      1000000000u
+#define RESET_NS      1000000000u /* between two resets: a kernel is read for each */
+#define LINES_AT_ONCE 20
+#define LINES_S	      60
 
 struct life {
 	struct life_opts opts;
@@ -27,10 +30,11 @@ struct life {
 	enum life_exit exit;
 	const char *why; /* of its end */
 	char text[320];
-	struct event *button;
+	struct event *button, *later;
+	uint64_t last_reset_ns;
 	uint64_t started_ns, booted_ns, ended_ns; /* wall; monotonic; wall */
 	struct hv_crash crash;
-	struct log_limit limit;
+	struct log_limit limit, state_limit;
 };
 
 const char *life_state_name(enum life_state state)
@@ -51,7 +55,9 @@ static void enter(struct life *life, enum life_state state)
 	if (life->state == state)
 		return;
 	life->state = state;
-	log_info("the machine is %s", life_state_name(state));
+	/* A guest that crashes again and again says so no more often than this. */
+	if (log_allow(&life->state_limit, LINES_AT_ONCE, LINES_S))
+		log_info("the machine is %s", life_state_name(state));
 	say(life, "state", json_pack("{ss}", "state", life_state_name(state)));
 }
 
@@ -113,12 +119,35 @@ int life_resume(struct life *life, struct err *err)
 	return life->state == LIFE_RUNNING ? 0 : run(life, err);
 }
 
+static void reset_now(struct life *life)
+{
+	life->last_reset_ns = clock_mono_ns();
+	life->opts.ops->reset(life->opts.ctx);
+}
+
+static void on_later(evutil_socket_t fd, short what, void *ctx)
+{
+	struct life *life = ctx;
+
+	if (life->resetting && life->state != LIFE_STOPPED)
+		reset_now(life);
+}
+
+/* A guest that does nothing but reset itself costs its host little. */
 static void begin_reset(struct life *life, bool stay)
 {
+	uint64_t since_ns = clock_mono_ns() - life->last_reset_ns;
+	struct timeval wait = {.tv_usec = (long)((RESET_NS - since_ns) / 1000)};
+
 	life->stay = stay;
 	event_del(life->button);
 	life->resetting = true;
-	life->opts.ops->reset(life->opts.ctx);
+	if (life->last_reset_ns == 0 || since_ns >= RESET_NS) {
+		reset_now(life);
+		return;
+	}
+	life->opts.ops->pause(life->opts.ctx);
+	event_add(life->later, &wait);
 }
 
 int life_reset(struct life *life, struct err *err)
@@ -315,8 +344,9 @@ int life_create(const struct life_opts *opts, struct life **ret_life, struct err
 	life->opts = *opts;
 	life->exit = LIFE_EXIT_FAILED;
 	life->button = event_new(opts->base, -1, 0, on_button, life);
-	if (life->button == NULL) {
-		free(life);
+	life->later = event_new(opts->base, -1, 0, on_later, life);
+	if (life->button == NULL || life->later == NULL) {
+		life_destroy(life);
 		return err_set(err, -ENOMEM, "life", "not enough memory");
 	}
 	*ret_life = life;
@@ -327,6 +357,9 @@ void life_destroy(struct life *life)
 {
 	if (life == NULL)
 		return;
-	event_free(life->button);
+	if (life->button != NULL)
+		event_free(life->button);
+	if (life->later != NULL)
+		event_free(life->later);
 	free(life);
 }

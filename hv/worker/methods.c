@@ -101,11 +101,12 @@ static uint64_t own_memory(const struct worker *w)
 
 static json_t *exits(const struct hv_partition_stats *s)
 {
-	return json_pack("{sI, sI, sI, sI, sI, sI, sI, sI}", "all", (json_int_t)s->exits, "pio",
+	return json_pack("{sI, sI, sI, sI, sI, sI, sI, sI, sI}", "all", (json_int_t)s->exits, "pio",
 			 (json_int_t)s->exits_pio, "mmio", (json_int_t)s->exits_mmio, "msr",
 			 (json_int_t)s->exits_msr, "hypercall", (json_int_t)s->exits_hypercall,
 			 "halt", (json_int_t)s->exits_halt, "signal", (json_int_t)s->exits_signal,
-			 "other", (json_int_t)s->exits_other);
+			 "other", (json_int_t)s->exits_other, "kernel",
+			 (json_int_t)s->exits_in_kernel);
 }
 
 static json_t *bus_stats(const struct worker *w)

@@ -212,14 +212,16 @@ static void print_stats(struct machine *m, uint64_t started)
 	fprintf(stderr,
 		"hv-boot: face %s, %u processors, %.2f s, processors' time %.2f s\n"
 		"hv-boot: exits %" PRIu64 ": ports %" PRIu64 " memory %" PRIu64 " MSRs %" PRIu64
-		" hypercalls %" PRIu64 " halts %" PRIu64 " signals %" PRIu64 " others %" PRIu64 "\n"
+		" hypercalls %" PRIu64 " signals %" PRIu64 " others %" PRIu64 ", halts %" PRIu64
+		", in the kernel %" PRIu64 "\n"
 		"hv-boot: own memory %" PRIu64 " kB (anonymous %" PRIu64 ", files %" PRIu64
 		"), guest's %" PRIu64 " kB\n",
 		hv_partition_face(m->partition), hv_partition_n_vps(m->partition),
 		(double)(clock_mono_ns() - started) / 1e9, (double)s.cpu_ns / 1e9, s.exits,
-		s.exits_pio, s.exits_mmio, s.exits_msr, s.exits_hypercall, s.exits_halt,
-		s.exits_signal, s.exits_other, status_kb("RssAnon:") + status_kb("RssFile:"),
-		status_kb("RssAnon:"), status_kb("RssFile:"),
+		s.exits_pio, s.exits_mmio, s.exits_msr, s.exits_hypercall, s.exits_signal,
+		s.exits_other, s.exits_halt, s.exits_in_kernel,
+		status_kb("RssAnon:") + status_kb("RssFile:"), status_kb("RssAnon:"),
+		status_kb("RssFile:"),
 		hv_memory_resident(hv_partition_memory(m->partition)) / 1024);
 }
 

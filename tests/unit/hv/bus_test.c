@@ -242,7 +242,9 @@ static int setup(void **state)
 {
 	static struct state s;
 	const struct guest_profile *profile = guest_profile_find("linux-6.12");
-	struct guest_bus_opts guest = {.versions = profile->bus_versions, .target_vp = 1};
+	struct guest_bus_opts guest = {.versions = profile->bus_versions,
+				       .target_vp = 1,
+				       .timeout_ms = 200};
 	struct vmbus_device_opts device = {.type = {.bytes = {1}},
 					   .instance = {.bytes = {2}},
 					   .ops = &device_ops,
@@ -270,7 +272,11 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct state *s = *state;
+	struct guest_channel *channel = guest_bus_channel(s->guest, 0);
 
+	s->guest_sleeps = false;
+	if (channel != NULL && channel->open)
+		guest_channel_close(channel); /* in vain after a reset, but for what is its own */
 	worker_bus_reset(s->bus, NULL, NULL);
 	vmbus_device_withdraw(s->device);
 	assert_true(s->gone);

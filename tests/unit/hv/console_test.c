@@ -218,6 +218,18 @@ static void four_are_let_in(void **state)
 	}
 }
 
+static void last_words_are_heard(void **state)
+{
+	struct state *s = *state;
+	int fd = enter(s);
+
+	guest_writes(s, "reboot: Power down\n", 19);
+	console_flush(s->console); /* The loop does not turn any more. */
+	hears(fd, "reboot: Power down\n");
+	console_flush(NULL);
+	close(fd);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -226,6 +238,7 @@ int main(void)
 		TEST(what_is_typed_waits_for_room),
 		TEST(who_does_not_read_is_cut_off),
 		TEST(four_are_let_in),
+		TEST(last_words_are_heard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,14 +29,15 @@ enum type {
 	INFO_MESSAGE,
 };
 
-#define HEADER_SIZE	8u
-#define VERSION_2_0	0x00020000u
-#define VERSION_1_0	0x00010000u
-#define CAP_BALLOON	1u
-#define INFO_MAX_PAGES	0u
-#define PACKET_MAX	8192u
-#define UNIT		512u	  /* pages: Linux gives multiples of 2 MB */
-#define ASK_MAX		65536u	  /* pages at a time */
+#define HEADER_SIZE    8u
+#define VERSION_2_0    0x00020000u
+#define VERSION_1_0    0x00010000u
+#define CAP_BALLOON    1u
+#define INFO_MAX_PAGES 0u
+#define PACKET_MAX     8192u
+#define UNIT	       512u /* pages: Linux gives multiples of 2 MB */
+/* Pages at a time: a guest touches all of them before it gives the first. */
+#define ASK_MAX		8192u
 #define RANGES_MAX	240u	  /* of a request: well below a page */
 #define RANGE_COUNT_MAX 0xffffffu /* 24 bits */
 #define RANGE_PFN_BITS	40

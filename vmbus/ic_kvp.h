@@ -56,8 +56,9 @@ const char *ic_kvp_find(const struct ic_kvp *kvp, enum kvp_pool pool, const char
 bool ic_kvp_item(const struct ic_kvp *kvp, enum kvp_pool pool, unsigned i, const char **ret_key,
 		 const char **ret_value);
 
-/* NICs whose addresses are asked for, by the instance of their device on the bus.  0; -EEXIST;
- * -ENOSPC. */
+/* NICs whose addresses are asked for, by the instance of their device on the bus, as Hyper-V's
+ * protocol has it.  Linux' daemon looks for a MAC ("00:15:5D:..") there and finds none.  0;
+ * -EEXIST; -ENOSPC. */
 int ic_kvp_nic_add(struct ic_kvp *kvp, const struct vmbus_guid *nic);
 void ic_kvp_nic_remove(struct ic_kvp *kvp, const struct vmbus_guid *nic);
 /* NULL: nothing is known. */

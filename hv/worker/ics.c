@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <event2/event.h>
 
@@ -194,6 +195,14 @@ static const char *said(const struct ics *ics, const char *key)
 	return value != NULL ? value : "";
 }
 
+/* A daemon that cannot find its name out says why instead (hv_kvp_daemon: "getaddrinfo failed"). */
+static const char *host_name(const struct ics *ics)
+{
+	const char *name = said(ics, "FullyQualifiedDomainName");
+
+	return strpbrk(name, " \t:/") == NULL ? name : "";
+}
+
 static json_t *addresses_json(const struct kvp_addresses *addresses)
 {
 	json_t *list = json_array();
@@ -219,9 +228,8 @@ json_t *ics_guest(const struct ics *ics)
 	kvp_add_addresses(&addresses, said(ics, "NetworkAddressIPv4"));
 	kvp_add_addresses(&addresses, said(ics, "NetworkAddressIPv6"));
 	snprintf(os, sizeof(os), "%s%s%s", said(ics, "OSName"), major[0] != '\0' ? " " : "", major);
-	return json_pack("{ss*, ss*, ss*, so}", "os", os, "host",
-			 said(ics, "FullyQualifiedDomainName"), "version", said(ics, "OSVersion"),
-			 "ips", addresses_json(&addresses));
+	return json_pack("{ss*, ss*, ss*, so}", "os", os, "host", host_name(ics), "version",
+			 said(ics, "OSVersion"), "ips", addresses_json(&addresses));
 }
 
 int ics_kvp_set(struct ics *ics, const char *key, const char *value, struct err *err)

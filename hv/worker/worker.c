@@ -215,7 +215,9 @@ static bool answer_waiting(struct control_call **waiting, int error, const char 
 		control_reply(call, NULL);
 		return true;
 	}
-	err_set(&err, error, "guest-failed", "the guest did not %s: %s", what, strerror(-error));
+	err_set(&err, error, "guest-failed", "the guest did not %s: %s", what,
+		error == -EIO ? "it cannot, or would not" : strerror(-error));
+	err_fix(&err, "see that hv_vss_daemon runs in the guest (package hyperv-daemons)");
 	control_refuse(call, &err);
 	return true;
 }

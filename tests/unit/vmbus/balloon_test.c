@@ -264,7 +264,7 @@ static void sizes_are_checked(void **state)
 	start(s);
 	balloon_set_target(s->balloon, 0);
 	tick(s, 0);
-	expect_ask(s, PAGES(128));
+	expect_ask(s, PAGES(32));
 	for (unsigned type = 0; type < 14; type++) {
 		static const uint16_t sizes[] = {0, 1, 7, 0xffff};
 
@@ -373,7 +373,7 @@ static void pages_that_are_no_memory_are_left_alone(void **state)
 	start(s);
 	balloon_set_target(s->balloon, 0);
 	tick(s, 0);
-	expect_ask(s, PAGES(128));
+	expect_ask(s, PAGES(32));
 	give(s, LOW / 4096, 1, true);
 	give(s, LOW / 4096 - 1, 2, true);
 	give(s, HIGH_PFN - 1, 1, true);
@@ -394,7 +394,7 @@ static void pages_given_twice_are_left_alone(void **state)
 	start(s);
 	balloon_set_target(s->balloon, 0);
 	tick(s, 0);
-	expect_ask(s, PAGES(128));
+	expect_ask(s, PAGES(32));
 	give(s, 1000, 100, true);
 	give(s, 1000, 100, true);
 	give(s, 1099, 1, true);
@@ -432,7 +432,7 @@ static void range_count_that_lies_is_cut(void **state)
 	start(s);
 	balloon_set_target(s->balloon, 0);
 	tick(s, 0);
-	expect_ask(s, PAGES(128));
+	expect_ask(s, PAGES(32));
 	say(s, BALLOON_RESPONSE, words, 2);
 	assert_int_equal(info(s).faults[BALLOON_FAULT_FRAME], 1);
 	assert_int_equal(info(s).ballooned, 10ul * 4096);

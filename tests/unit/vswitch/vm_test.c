@@ -290,6 +290,11 @@ static void vm_starts_runs_and_stops(void **unused)
 	assert_string_equal(state_of("a"), "stopped");
 	assert_non_null(strstr(asked("a"), "stop shutdown"));
 	assert_null(strstr(asked("a"), "stop off"));
+	row = vs_vm_row(vms, "a", true);
+	assert_string_equal(vs_vm_text(row, "os"), "");
+	assert_string_equal(vs_vm_text(row, "face"), "auto");
+	assert_int_equal(json_array_size(json_object_get(row, "ips")), 0);
+	json_decref(row);
 	assert_int_equal(vs_vm_stop(vms, "a", false, 1000, on_done, NULL, &err), 1);
 	tear_down();
 }

@@ -85,16 +85,17 @@ static struct kvm_cpuid_entry2 find(const struct kvm_cpuid_entry2 *entries, unsi
 	return (struct kvm_cpuid_entry2){0};
 }
 
-unsigned hv_cpuid_kvm(const struct kvm_cpuid_entry2 *supported, unsigned n,
+unsigned hv_cpuid_kvm(const struct kvm_cpuid_entry2 *supported, unsigned n, bool fast_apic,
 		      struct kvm_cpuid_entry2 *entries)
 {
 	struct kvm_cpuid_entry2 has = find(supported, n, HV_CPUID_FEATURES);
 	struct kvm_cpuid_entry2 hint = find(supported, n, HV_CPUID_RECOMMENDATIONS);
-	uint32_t msrs = has.eax & KVM_MSRS;
+	uint32_t msrs = has.eax & KVM_MSRS, hints = (hint.eax & KVM_HINTS) | HINTS;
 
 	/* Timers that write messages would race with ours for the slots (docs/limits.md). */
 	if ((has.edx & HV_HAS_STIMER_DIRECT) == 0)
 		msrs &= ~HV_MAY_STIMER;
-	return leaves(entries, msrs, has.edx & KVM_MISC, (hint.eax & KVM_HINTS) | HINTS,
-		      hint.ebx == 0 ? NEVER : hint.ebx);
+	if (fast_apic)
+		hints &= ~HV_USE_APIC_MSRS;
+	return leaves(entries, msrs, has.edx & KVM_MISC, hints, hint.ebx == 0 ? NEVER : hint.ebx);
 }

@@ -281,6 +281,8 @@ void vs_vm_on_ended(int fd, short what, void *arg)
 	/* Of a process that another daemon started only its file tells. */
 	if (rc != 0)
 		status = -1;
+	/* So may be what it said last: why it ends. */
+	vs_vm_link_drain(vm->ctl);
 	/* Its last line may be waiting to be read, and says more than its status. */
 	if (vm->out >= 0 && vm->state == VS_VM_STARTING) {
 		ssize_t n = read(vm->out, vm->line + vm->n_line, sizeof(vm->line) - vm->n_line);

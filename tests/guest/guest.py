@@ -183,7 +183,7 @@ class Guest:
         """Until the agent runs; the kernel's release and its uptime then are what it said."""
         if self.sock is None:
             self.attach()
-        match = self.expect(r'^@@ready (\S+) (\S+)$', timeout)
+        match = self.expect(r'^@@ready (\S+) (\S+)\n', timeout)
         self.kernel, self.uptime = match.group(1).decode(), float(match.group(2))
         return self
 
@@ -196,7 +196,7 @@ class Guest:
 
     def finish(self, sent, timeout=60):
         number, command = sent
-        match = self.expect(rf'^@@begin {number}\n(.*?)\n@@end {number} (\d+)$', timeout)
+        match = self.expect(rf'^@@begin {number}\n(.*?)\n@@end {number} (\d+)\n', timeout)
         return Result(command, int(match.group(2)), match.group(1).decode(errors='replace'))
 
     def run(self, command, timeout=60, ok=True):

@@ -37,7 +37,7 @@ def disks(t, sw, s, image):
     before = os.stat(image).st_blocks
     s.run('blkdiscard /dev/sda', ok=None)
     t.check(os.stat(image).st_blocks < before, 'discard gives the room back', (before, os.stat(image).st_blocks))
-    t.check(s.out('dd if=/dev/sr0 bs=2048 count=1 2>/dev/null | head -c 5') == 'DVD: ', 'a DVD is read')
+    t.check(s.out('dd if=/dev/sr0 bs=2048 count=1 2>/dev/null | head -c 4') == 'DVD:', 'a DVD is read')
     t.check(not s.run('dd if=/dev/zero of=/dev/sr0 bs=2048 count=1 conv=fsync', ok=None).ok, 'and not written')
     t.check(not s.run('dd if=/dev/zero of=/dev/sdb bs=4096 count=1 conv=fsync', ok=None).ok, 'nor is a disk that is read-only')
     sw.ctl(f'disk add s/late {disk_file(t, "late.img", 32 * MB)}')
@@ -54,10 +54,13 @@ def services(t, sw, s):
     t.check(got, "the guest's address is shown", s.show())
     t.check('Linux' in str(s.show().get('os')) or s.kernel[:3] in str(s.show().get('os')), 'and its system', s.show().get('os'))
     t.check('10.0.0.1' in str(sw.ctl('nic show s/nic0')), 'also beside the NIC', sw.ctl('nic show s/nic0').get('ips'))
-    s.run('date -s "2001-02-03 04:05:06"', ok=None)
-    right = vst.wait_for(lambda: abs(int(s.out('date +%s')) - time.time()) < 30, 40, 1)
-    print(f'time: guest {s.out("date")}, PTP offset source {s.out("cat /sys/class/ptp/ptp*/clock_name", ok=None)}', flush=True)
-    t.check(right, 'a clock that was set wrong is set right')
+    t.check(s.out('cat /sys/class/ptp/ptp*/clock_name') == 'hyperv', 'the time is there to be asked for')
+    s.run('date -s "2001-02-03 04:05:06"')
+    sw.ctl('vm pause s')
+    t.check(s.state() == 'paused', 'paused is paused')
+    sw.ctl('vm resume s')
+    right = vst.wait_for(lambda: abs(int(s.out('date +%s')) - time.time()) < 15, 40, 1)
+    t.check(right, 'resumed, it goes on, and a clock that stands wrong is set right', s.out('date'))
 
 
 def balloon(t, sw):
@@ -79,14 +82,6 @@ def balloon(t, sw):
 def console(t, sw, s):
     tool = subprocess.run([t.vswitchctl, '--socket', sw.socket, 'vm', 'console', 's'], input=b'', stdout=subprocess.PIPE, timeout=30)
     t.check(b'@@ready' in tool.stdout, 'the console shows what was said before', tool.stdout[-200:])
-
-
-def hangs(t, sw, s):
-    """A guest that hears nothing any more."""
-    sw.ctl('vm pause s')
-    t.check(s.state() == 'paused', 'paused is paused')
-    sw.ctl('vm resume s')
-    t.check(s.out('echo alive') == 'alive', 'and goes on')
 
 
 def ends(t, sw, s):
@@ -119,7 +114,6 @@ def test(t):
     disks(t, sw, s, image)
     services(t, sw, s)
     console(t, sw, s)
-    hangs(t, sw, s)
     t.check(s.complaints() == '', "s's kernel complains of nothing", s.complaints())
     ends(t, sw, s)
     crash(t, sw)

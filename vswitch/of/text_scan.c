@@ -283,7 +283,7 @@ static bool is_plain(const char *name)
 		if (strcasecmp(name, reserved[i].name) == 0)
 			return false;
 	for (; *name != '\0'; name++)
-		if (!isalnum((unsigned char)*name) && strchr("_-.", *name) == NULL)
+		if (!isalnum((unsigned char)*name) && strchr("_-./", *name) == NULL)
 			return false;
 	return true;
 }

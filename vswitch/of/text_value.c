@@ -5,6 +5,7 @@
 #include "vswitch/of/text_priv.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdio.h>
 
 static const char *const ids[OF_N_FIELDS] = {
@@ -242,6 +243,11 @@ bool of_parse_value(struct of_parser *p, struct of_word word, enum of_field fiel
 	if (info->form == OF_FORM_FRAG && (*word.at < '0' || *word.at > '9'))
 		return parse_frag(p, word, ret_oxm);
 	of_word_split(word, "/", &value, &mask);
+	/* A VM's NIC is a port VM/NIC: only behind a number is a slash a mask. */
+	if (info->form == OF_FORM_PORT && !isdigit((unsigned char)*word.at)) {
+		value = word;
+		mask = (struct of_word){0};
+	}
 	of_field_ones(field, ones);
 	memcpy(oxm.mask, ones, sizeof(ones));
 	if (!parse_plain(p, value, field, oxm.value))

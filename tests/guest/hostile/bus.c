@@ -282,6 +282,7 @@ bool bus_open(struct channel *channel)
 	put32(msg + 24, RING_PAGES);
 	channel->open = ask(msg, sizeof(msg), OPEN_RESULT);
 	channel->step = 0;
+	channel->ruined = false;
 	return channel->open;
 }
 

@@ -263,8 +263,10 @@ static void packet(struct channel *channel)
 	/* Whatever was answered is taken, so that more can come. */
 	if (!one_in(4)) {
 		uint32_t *in = (uint32_t *)(void *)(channel->ring + RING_PAGES * PAGE);
+		uint32_t write = __atomic_load_n(in, __ATOMIC_SEQ_CST);
 
-		__atomic_store_n(in + 1, __atomic_load_n(in, __ATOMIC_SEQ_CST), __ATOMIC_SEQ_CST);
+		bus.answers += write != in[1];
+		__atomic_store_n(in + 1, write, __ATOMIC_SEQ_CST);
 	}
 }
 
@@ -279,6 +281,7 @@ static void ruin_ring(struct channel *channel)
 		ring[below(4)] = one_in(2) ? (uint32_t)nasty() : below(RING_PAGES * PAGE) & ~7u;
 	if (one_in(3))
 		scribble((uint8_t *)ring + PAGE + below(PAGE), 1 + below(PAGE));
+	channel->ruined = true;
 	ring_signal(channel);
 }
 
@@ -292,12 +295,12 @@ static void channel_round(void)
 		random_message();
 	} else if (!channel->open) {
 		(void)bus_open(channel);
-	} else if (one_in(40)) {
+	} else if (one_in(channel->ruined ? 4 : 60)) {
 		bus_close(channel);
-	} else if (one_in(30)) {
+	} else if (one_in(60)) {
 		ruin_ring(channel);
 	} else {
-		for (unsigned n = below(16); n > 0; n--)
+		for (unsigned n = below(24); n > 0; n--)
 			packet(channel);
 	}
 }

@@ -121,7 +121,7 @@ void surface_round(void);
 struct channel {
 	uint32_t relid, connection, gpadl;
 	uint8_t type[16];
-	bool offered, open;
+	bool offered, open, ruined;
 	uint8_t *ring; /* two of RING_PAGES */
 	uint64_t transaction;
 	unsigned step; /* of what its kind wants said first */
@@ -134,6 +134,7 @@ struct bus {
 	/* Answers: how many of each type came, and the status of the last. */
 	uint32_t seen[32], status[32];
 	uint32_t messages;
+	uint32_t answers; /* times that something new was on a ring */
 };
 
 extern struct bus bus;

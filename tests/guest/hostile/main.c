@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * See hostile.h.  Command line: 'seed=N' (1), 'rounds=N' (2000), 'cpus=N' (those that there are),
- * 'crash' (tells of a crash at the end, with a text, instead of going quietly), 'surface' or 'bus'
- * (only that).  Words that it does not know are somebody else's.
+ * 'crash' (tells of a crash at the end, with a text, before it goes), 'reset' (starts anew once, by
+ * Hyper-V's MSR), 'surface' or 'bus' (only that).  Words that it does not know are somebody else's.
  *
  * Its last line on the serial port is 'hostile: survived ...'.
  */
@@ -16,8 +16,11 @@ struct start_info {
 
 static struct {
 	uint32_t seed, rounds, cpus;
-	bool crash, surface, bus;
+	bool crash, reset, surface, bus;
 } wanted = {.seed = 1, .rounds = 2000, .cpus = N_CPUS, .surface = true, .bus = true};
+
+#define MARK_AT 0x1c00000ull /* below 32 MB, behind us */
+#define MARK	0x657265682073617full
 
 static uint32_t n_ended;
 
@@ -49,6 +52,8 @@ static void read_word(const char *word)
 	number(word, "cpus=", &wanted.cpus);
 	if (after(word, "crash") != NULL)
 		wanted.crash = true;
+	if (after(word, "reset") != NULL)
+		wanted.reset = true;
 	if (after(word, "surface") != NULL)
 		wanted.bus = false;
 	if (after(word, "bus") != NULL)
@@ -103,7 +108,8 @@ static void disturb_bus(void)
 	say("hostile: %u channels offered\n", bus.n);
 	for (uint32_t i = 0; i < wanted.rounds; i++)
 		chaos_round();
-	say("hostile: %u messages came, %u channels were opened\n", bus.messages, bus.seen[6]);
+	say("hostile: %u messages came, %u channels were opened, %u answers on rings\n",
+	    bus.messages, bus.seen[6], bus.answers);
 	bus_on();
 	bus_unload();
 }
@@ -121,6 +127,20 @@ static void say_crash(void)
 	(void)msr_write(0x40000105, 3ull << 62);
 }
 
+/* Memory that nobody loads keeps its bytes over a reset. */
+static void start_anew(void)
+{
+	volatile uint64_t *mark = (volatile uint64_t *)MARK_AT;
+
+	if (*mark == MARK)
+		return;
+	*mark = MARK;
+	say("hostile: starts anew\n");
+	(void)msr_write(0x40000003, 1);
+	for (;;)
+		__asm__ volatile("pause");
+}
+
 void hostile_main(const struct start_info *info)
 {
 	faults_init();
@@ -130,6 +150,8 @@ void hostile_main(const struct start_info *info)
 		disturb_bus();
 	if (wanted.surface)
 		surface_everywhere();
+	if (wanted.reset)
+		start_anew();
 	if (wanted.crash)
 		say_crash();
 	say("hostile: survived seed %u\n", wanted.seed);

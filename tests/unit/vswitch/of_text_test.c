@@ -17,6 +17,10 @@
 
 static bool port_number(void *arg, const char *name, size_t size, uint32_t *ret_port)
 {
+	if (size == 9 && memcmp(name, "web1/nic0", 9) == 0) {
+		*ret_port = 9;
+		return true;
+	}
 	if (size != 4 || memcmp(name, "lan", 3) != 0)
 		return false;
 	*ret_port = (uint32_t)(name[3] - '0');
@@ -25,7 +29,7 @@ static bool port_number(void *arg, const char *name, size_t size, uint32_t *ret_
 
 static const char *port_name(void *arg, uint32_t port)
 {
-	return port == 7 ? "lan7" : port == 8 ? "8th" : NULL;
+	return port == 7 ? "lan7" : port == 8 ? "8th" : port == 9 ? "web1/nic0" : NULL;
 }
 
 static const struct of_text_ports ports = {.number = port_number, .name = port_name};
@@ -109,6 +113,15 @@ static void a_flow_has_the_defaults_of_its_command(void **state)
 	assert_int_equal(mod.match.n, 0);
 	mod = must_parse("cookie=5/-1", OFPFC_DELETE);
 	assert_true(mod.cookie == 5 && mod.cookie_mask == UINT64_MAX);
+}
+
+static void a_port_of_a_vm_has_a_slash_in_its_name(void **state)
+{
+	assert_prints("in_port=web1/nic0,actions=web1/nic0",
+		      "in_port=web1/nic0 actions=output:web1/nic0");
+	assert_prints("in_port='web1/nic0',actions=output:9",
+		      "in_port=web1/nic0 actions=output:web1/nic0");
+	assert_refused("in_port=1/2,actions=drop", 11, "cannot have a mask");
 }
 
 static void what_is_wrong_is_said_with_its_column(void **state)
@@ -308,6 +321,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flows_are_printed_as_they_are_known),
 		cmocka_unit_test(a_flow_has_the_defaults_of_its_command),
+		cmocka_unit_test(a_port_of_a_vm_has_a_slash_in_its_name),
 		cmocka_unit_test(what_is_wrong_is_said_with_its_column),
 		cmocka_unit_test(files_have_comments_and_commands),
 		cmocka_unit_test(a_file_ends_at_its_first_error_or_when_told),

@@ -514,6 +514,20 @@ static void crash_is_told_with_its_text(void **unused)
 	tear_down();
 }
 
+/* Which of the two the loop finds first is chance. */
+static void last_words_are_heard_before_the_end(void **unused)
+{
+	set_up();
+	configure("a", "crash@100", "never");
+	follow();
+	assert_int_equal(start("a", 10000), 0);
+	usleep(400000);
+	vs_vm_on_ended(-1, 0, vs_vm_find(vms, "a"));
+	assert_non_null(strstr(events, "vm-crashed VM a crashed: Kernel panic"));
+	assert_string_equal(state_of("a"), "stopped");
+	tear_down();
+}
+
 static void heart_is_news_when_it_stops_and_when_it_is_back(void **unused)
 {
 	json_t *row;
@@ -854,6 +868,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(vm_that_powers_off_stays_off_unless_always),
 		cmocka_unit_test(killed_process_starts_again_with_a_longer_wait_each_time),
 		cmocka_unit_test(crash_is_told_with_its_text),
+		cmocka_unit_test(last_words_are_heard_before_the_end),
 		cmocka_unit_test(heart_is_news_when_it_stops_and_when_it_is_back),
 		cmocka_unit_test(flood_of_events_stops_nobody_else),
 		cmocka_unit_test(vm_that_runs_is_taken_up_again),

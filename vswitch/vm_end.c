@@ -225,6 +225,12 @@ static void forget_process(struct vs_vm_live *vm)
 	vm->ctl = NULL;
 	vs_vm_link_close(ctl);
 	vs_vm_dev_end(vm);
+	/* What it said of itself is of the past, but for why it crashed. */
+	if (vm->crash == NULL && json_object_size(json_object_get(vm->info, "crash")) > 0)
+		vm->crash = json_incref(json_object_get(vm->info, "crash"));
+	json_decref(vm->info);
+	json_decref(vm->stats);
+	vm->info = vm->stats = NULL;
 }
 
 static void end_start(struct vs_vm_live *vm, const char *why)

@@ -90,6 +90,10 @@ static void read_body(struct rd *rd, struct vmbus_attach_msg *msg)
 		msg->welcome.version = rd_le32(rd);
 		msg->welcome.flags = rd_le32(rd);
 		rd_copy(rd, msg->welcome.instance.bytes, sizeof(msg->welcome.instance.bytes));
+		if (msg->welcome.version < VMBUS_ATTACH_EVENT_VERSION)
+			break;
+		rd_copy(rd, msg->welcome.mac, sizeof(msg->welcome.mac));
+		rd_skip(rd, 2);
 		break;
 	case VMBUS_ATTACH_REFUSED:
 		msg->refused.error = rd_le32(rd);
@@ -215,6 +219,10 @@ static void write_body(struct wr *wr, const struct vmbus_attach_msg *msg)
 		wr_le32(wr, msg->welcome.version);
 		wr_le32(wr, msg->welcome.flags);
 		wr_bytes(wr, msg->welcome.instance.bytes, sizeof(msg->welcome.instance.bytes));
+		if (msg->welcome.version < VMBUS_ATTACH_EVENT_VERSION)
+			break;
+		wr_bytes(wr, msg->welcome.mac, sizeof(msg->welcome.mac));
+		wr_zeros(wr, 2);
 		break;
 	case VMBUS_ATTACH_REFUSED:
 		wr_le32(wr, msg->refused.error);

@@ -39,7 +39,7 @@
 
 #define VMBUS_ATTACH_MIN_VERSION   1
 #define VMBUS_ATTACH_VERSION	   2
-#define VMBUS_ATTACH_EVENT_VERSION 2 /* the first one with EVENT */
+#define VMBUS_ATTACH_EVENT_VERSION 2 /* the first one with EVENT, and a MAC in WELCOME */
 #define VMBUS_ATTACH_MAX_MEMORY	   16
 #define VMBUS_ATTACH_MAX_FDS	   (VMBUS_ATTACH_MAX_MEMORY + 1)
 #define VMBUS_ATTACH_TEXT_SIZE	   128
@@ -90,7 +90,8 @@ struct vmbus_attach_msg {
 			uint32_t version;
 			uint32_t flags;
 			struct vmbus_guid instance;
-		} welcome; /* descriptor: the state's */
+			uint8_t mac[6]; /* version 2: what the guest finds in its NIC */
+		} welcome;		/* descriptor: the state's */
 		struct {
 			uint32_t error; /* errno, positive */
 			char text[VMBUS_ATTACH_TEXT_SIZE];

@@ -32,7 +32,7 @@ struct get {
 
 struct nic {
 	bool used, known, next_known;
-	struct vmbus_guid guid;
+	uint8_t mac[6];
 	struct kvp_addresses addresses, next; /* of the last round; of this one */
 };
 
@@ -182,7 +182,7 @@ static bool ask_nic(struct ic_kvp *k)
 	while (k->index < IC_KVP_MAX_NICS && !k->nics[k->index].used)
 		k->index++;
 	return k->index < IC_KVP_MAX_NICS &&
-	       ask(k, ASKED_NIC, k->index, kvp_write_get_ip(k->request, &k->nics[k->index].guid));
+	       ask(k, ASKED_NIC, k->index, kvp_write_get_ip(k->request, k->nics[k->index].mac));
 }
 
 static void ask_step(struct ic_kvp *k)
@@ -419,23 +419,24 @@ bool ic_kvp_item(const struct ic_kvp *k, enum kvp_pool pool, unsigned i, const c
 	return true;
 }
 
-static struct nic *find_nic(struct ic_kvp *k, const struct vmbus_guid *guid)
+static struct nic *find_nic(struct ic_kvp *k, const uint8_t mac[6])
 {
 	for (unsigned i = 0; i < IC_KVP_MAX_NICS; i++) {
-		if (k->nics[i].used && vmbus_guid_equal(&k->nics[i].guid, guid))
+		if (k->nics[i].used && memcmp(k->nics[i].mac, mac, 6) == 0)
 			return &k->nics[i];
 	}
 	return NULL;
 }
 
-int ic_kvp_nic_add(struct ic_kvp *k, const struct vmbus_guid *guid)
+int ic_kvp_nic_add(struct ic_kvp *k, const uint8_t mac[6])
 {
-	if (find_nic(k, guid) != NULL)
+	if (find_nic(k, mac) != NULL)
 		return -EEXIST;
 	for (unsigned i = 0; i < IC_KVP_MAX_NICS; i++) {
 		if (k->nics[i].used)
 			continue;
-		k->nics[i] = (struct nic){.used = true, .guid = *guid};
+		k->nics[i] = (struct nic){.used = true};
+		memcpy(k->nics[i].mac, mac, sizeof(k->nics[i].mac));
 		/* Its addresses are of interest now. */
 		k->up_ns = k->next_ns = ic_now(k->ic);
 		return 0;
@@ -443,9 +444,9 @@ int ic_kvp_nic_add(struct ic_kvp *k, const struct vmbus_guid *guid)
 	return -ENOSPC;
 }
 
-void ic_kvp_nic_remove(struct ic_kvp *k, const struct vmbus_guid *guid)
+void ic_kvp_nic_remove(struct ic_kvp *k, const uint8_t mac[6])
 {
-	struct nic *nic = find_nic(k, guid);
+	struct nic *nic = find_nic(k, mac);
 
 	if (nic == NULL)
 		return;
@@ -454,12 +455,12 @@ void ic_kvp_nic_remove(struct ic_kvp *k, const struct vmbus_guid *guid)
 	*nic = (struct nic){0};
 }
 
-const struct kvp_addresses *ic_kvp_nic(const struct ic_kvp *k, const struct vmbus_guid *guid)
+const struct kvp_addresses *ic_kvp_nic(const struct ic_kvp *k, const uint8_t mac[6])
 {
 	for (unsigned i = 0; i < IC_KVP_MAX_NICS; i++) {
 		const struct nic *nic = &k->nics[i];
 
-		if (nic->used && nic->known && vmbus_guid_equal(&nic->guid, guid))
+		if (nic->used && nic->known && memcmp(nic->mac, mac, 6) == 0)
 			return &nic->addresses;
 	}
 	return NULL;

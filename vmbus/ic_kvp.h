@@ -56,13 +56,12 @@ const char *ic_kvp_find(const struct ic_kvp *kvp, enum kvp_pool pool, const char
 bool ic_kvp_item(const struct ic_kvp *kvp, enum kvp_pool pool, unsigned i, const char **ret_key,
 		 const char **ret_value);
 
-/* NICs whose addresses are asked for, by the instance of their device on the bus, as Hyper-V's
- * protocol has it.  Linux' daemon looks for a MAC ("00:15:5D:..") there and finds none.  0;
- * -EEXIST; -ENOSPC. */
-int ic_kvp_nic_add(struct ic_kvp *kvp, const struct vmbus_guid *nic);
-void ic_kvp_nic_remove(struct ic_kvp *kvp, const struct vmbus_guid *nic);
+/* NICs whose addresses are asked for, by their MAC addresses: the protocol's text has room for any
+ * name, and this is the one that Linux' daemon looks for.  0; -EEXIST; -ENOSPC. */
+int ic_kvp_nic_add(struct ic_kvp *kvp, const uint8_t mac[6]);
+void ic_kvp_nic_remove(struct ic_kvp *kvp, const uint8_t mac[6]);
 /* NULL: nothing is known. */
-const struct kvp_addresses *ic_kvp_nic(const struct ic_kvp *kvp, const struct vmbus_guid *nic);
+const struct kvp_addresses *ic_kvp_nic(const struct ic_kvp *kvp, const uint8_t mac[6]);
 
 /* Writes a key to KVP_POOL_EXTERNAL, where the guest reads it (Linux: /var/lib/hyperv/.kvp_pool_0);
  * 'value' NULL deletes it.  It is kept here, and written again when the guest was started anew.

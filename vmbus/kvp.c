@@ -96,14 +96,15 @@ int kvp_write_delete(uint8_t *to, enum kvp_pool pool, const char *key)
 	return rc < 0 ? rc : (int)(AT_BODY + DELETE_SIZE);
 }
 
-int kvp_write_get_ip(uint8_t *to, const struct vmbus_guid *nic)
+/* "00:15:5D:01:02:03": so does Linux' daemon look for it. */
+int kvp_write_get_ip(uint8_t *to, const uint8_t mac[6])
 {
-	char guid[VMBUS_GUID_TEXT_SIZE], text[VMBUS_GUID_TEXT_SIZE + 2];
+	char text[18];
 	int rc;
 
 	start(to, KVP_GET_IP, KVP_POOL_EXTERNAL, KVP_REQUEST_MAX);
-	vmbus_guid_format(nic, guid);
-	snprintf(text, sizeof(text), "{%s}", guid);
+	snprintf(text, sizeof(text), "%02X:%02X:%02X:%02X:%02X:%02X", mac[0], mac[1], mac[2],
+		 mac[3], mac[4], mac[5]);
 	rc = vmbus_utf16_write(text, to + AT_IP, IP_ADAPTER);
 	return rc < 0 ? rc : (int)KVP_REQUEST_MAX;
 }

@@ -10,7 +10,6 @@
 #ifndef VMBUS_KVP_H
 #define VMBUS_KVP_H
 
-#include "vmbus/guid.h"
 #include "vmbus/utf16.h"
 
 #include <stdbool.h>
@@ -37,7 +36,7 @@ int kvp_write_enumerate(uint8_t *to, enum kvp_pool pool, uint32_t index);
 int kvp_write_get(uint8_t *to, enum kvp_pool pool, const char *key);
 int kvp_write_set(uint8_t *to, enum kvp_pool pool, const char *key, const char *value);
 int kvp_write_delete(uint8_t *to, enum kvp_pool pool, const char *key);
-int kvp_write_get_ip(uint8_t *to, const struct vmbus_guid *nic);
+int kvp_write_get_ip(uint8_t *to, const uint8_t mac[6]);
 
 struct kvp_item {
 	char key[KVP_KEY_TEXT];

@@ -162,6 +162,7 @@ static void welcome(struct vmbus_remote *r, const struct vmbus_attach_msg *msg, 
 	r->up_since_ns = clock_mono_ns();
 	r->removed = false;
 	r->instance = msg->welcome.instance;
+	memcpy(r->mac, msg->welcome.mac, sizeof(r->mac));
 	r->monitored = (msg->welcome.flags & VMBUS_ATTACH_MONITORED) != 0;
 	remote_event(r, resumed ? "attached again" : "attached");
 	if (other || (!resumed && remote_has_open(r)))
@@ -345,12 +346,12 @@ void vmbus_remote_destroy(struct vmbus_remote *remote)
 		remote_free(remote);
 }
 
-bool vmbus_remote_instance(const struct vmbus_remote *remote, struct vmbus_guid *ret_instance)
+bool vmbus_remote_mac(const struct vmbus_remote *remote, uint8_t ret_mac[6])
 {
-	const struct vmbus_guid none = {{0}};
+	static const uint8_t none[6];
 
-	*ret_instance = remote->instance;
-	return !vmbus_guid_equal(ret_instance, &none);
+	memcpy(ret_mac, remote->mac, sizeof(none));
+	return memcmp(ret_mac, none, sizeof(none)) != 0;
 }
 
 int vmbus_remote_fd(const struct vmbus_remote *remote)

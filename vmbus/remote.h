@@ -51,8 +51,8 @@ void vmbus_remote_destroy(struct vmbus_remote *remote);
 /* A connected attach socket, which is taken, in place of what there was: for who was made without a
  * path. */
 void vmbus_remote_attach(struct vmbus_remote *remote, int fd);
-/* The device's instance on the guest's bus, which the switch says; false: it has not yet. */
-bool vmbus_remote_instance(const struct vmbus_remote *remote, struct vmbus_guid *ret_instance);
+/* The MAC address that the guest finds in its NIC, which the switch says; false: it has not yet. */
+bool vmbus_remote_mac(const struct vmbus_remote *remote, uint8_t ret_mac[6]);
 /* Changes when it connects again: ask each time.  -1: none now. */
 int vmbus_remote_fd(const struct vmbus_remote *remote);
 /* Something to read, or time has passed; to be called at least ten times a second, or when

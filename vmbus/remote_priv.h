@@ -71,6 +71,7 @@ struct vmbus_remote {
 
 	/* What the switch said of the NIC. */
 	struct vmbus_guid instance;
+	uint8_t mac[6];
 	bool monitored, removed;
 
 	struct vmbus_device *device; /* NULL: not offered */

@@ -444,7 +444,9 @@ static bool trouble_text(struct storvsp *s, unsigned lun, char text[160])
 	if (t.n == s->troubles[lun] || (first != 0 && now - first < TELL_INTERVAL_NS))
 		return false;
 	snprintf(text, 160, "%s at byte %llu failed: %s (%llu so far)", ops[t.op],
-		 (unsigned long long)t.offset, strerror(-t.rc), (unsigned long long)t.n);
+		 (unsigned long long)t.offset,
+		 t.rc == -ENODATA ? "the image ends before it" : strerror(-t.rc),
+		 (unsigned long long)t.n);
 	s->troubles[lun] = t.n;
 	s->trouble_told_ns[lun] = now;
 	return true;

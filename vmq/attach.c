@@ -71,6 +71,7 @@ static int welcome(struct vmq_nic *nic)
 	msg.welcome.flags = (nic->conf.monitored ? VMBUS_ATTACH_MONITORED : 0) |
 			    (nic->at.resumed ? VMBUS_ATTACH_RESUMED : 0);
 	vmbus_guid_of_name(nic->port->name, &msg.welcome.instance);
+	memcpy(msg.welcome.mac, nic->port->mac.addr_bytes, sizeof(msg.welcome.mac));
 	return vmbus_attach_send(nic->at.fd, &msg, &state_fd, 1);
 }
 

@@ -356,7 +356,7 @@ static json_t *nics_of(const struct vs_daemon *d, const char *vm)
 static json_t *show_row(const struct vs_daemon *d, const char *name)
 {
 	json_t *row = vs_vm_row(d->vs->vms, name, true);
-	const json_t *body = conf_object(d->conf, "vm", name);
+	const json_t *body = d->conf != NULL ? conf_object(d->conf, "vm", name) : NULL;
 
 	if (row == NULL)
 		return NULL;

@@ -440,6 +440,8 @@ static int conf_start_module(struct main_state *s, struct err *err)
 static void conf_stop(struct main_state *s)
 {
 	conf_destroy(s->d.conf);
+	/* Calls that wait for VMs are answered when these are let go of, after this. */
+	s->d.conf = NULL;
 }
 
 static void tick(evutil_socket_t fd, short what, void *arg)

@@ -225,6 +225,12 @@ static void forget_process(struct vs_vm_live *vm)
 	vm->ctl = NULL;
 	vs_vm_link_close(ctl);
 	vs_vm_dev_end(vm);
+	/* What it said of itself is of the past, but for why it crashed. */
+	if (vm->crash == NULL && json_object_size(json_object_get(vm->info, "crash")) > 0)
+		vm->crash = json_incref(json_object_get(vm->info, "crash"));
+	json_decref(vm->info);
+	json_decref(vm->stats);
+	vm->info = vm->stats = NULL;
 }
 
 static void end_start(struct vs_vm_live *vm, const char *why)
@@ -281,6 +287,8 @@ void vs_vm_on_ended(int fd, short what, void *arg)
 	/* Of a process that another daemon started only its file tells. */
 	if (rc != 0)
 		status = -1;
+	/* So may be what it said last: why it ends. */
+	vs_vm_link_drain(vm->ctl);
 	/* Its last line may be waiting to be read, and says more than its status. */
 	if (vm->out >= 0 && vm->state == VS_VM_STARTING) {
 		ssize_t n = read(vm->out, vm->line + vm->n_line, sizeof(vm->line) - vm->n_line);

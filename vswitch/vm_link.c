@@ -18,9 +18,10 @@
 
 #include <event2/event.h>
 
-#define MAX_ASKED  256 /* requests that are not answered */
-#define AT_ONCE	   32  /* packets before others have their turn */
-#define N_OVERFLOW 1   /* a packet that is one byte too long is seen to be so */
+#define MAX_ASKED  256	/* requests that are not answered */
+#define AT_ONCE	   32	/* packets before others have their turn */
+#define AT_END	   1024 /* of a process that is gone */
+#define N_OVERFLOW 1	/* a packet that is one byte too long is seen to be so */
 
 struct asked {
 	TAILQ_ENTRY(asked) link;
@@ -205,16 +206,26 @@ static bool take_packet(struct vs_vm_link *link)
 	return !link->closed;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+/* At most 'max' packets. */
+static void take_packets(struct vs_vm_link *link, unsigned max)
 {
-	struct vs_vm_link *link = arg;
-
 	link->busy = true;
-	for (unsigned i = 0; i < AT_ONCE && take_packet(link); i++)
+	for (unsigned i = 0; i < max && take_packet(link); i++)
 		;
 	link->busy = false;
 	if (link->closed)
 		free_link(link);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	take_packets(arg, AT_ONCE);
+}
+
+void vs_vm_link_drain(struct vs_vm_link *link)
+{
+	if (link != NULL && !link->busy && !link->closed)
+		take_packets(link, AT_END);
 }
 
 static int connect_to(const char *path, int *ret_fd, struct ucred *ret_peer)

@@ -34,6 +34,10 @@ int vs_vm_link_open(struct event_base *base, const char *path, const struct vs_v
 /* What is not answered yet is answered with an error, from here.  Takes NULL. */
 void vs_vm_link_close(struct vs_vm_link *link);
 
+/* Deals with what has come, as when the loop finds it: the last words of a process that is gone.
+ * The link may be closed after it, by its callbacks.  Takes NULL. */
+void vs_vm_link_drain(struct vs_vm_link *link);
+
 /* Takes 'params' (an object, may be NULL).  'fd' (-1: none) is borrowed and goes along.  'fn' (may
  * be NULL) runs once, never from here; when this fails it does not. */
 int vs_vm_link_ask(struct vs_vm_link *link, const char *method, json_t *params, int fd,

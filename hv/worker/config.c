@@ -251,7 +251,7 @@ static void get_disks(struct reader *r, struct worker_config *config)
 		config->n_disks++;
 		if (disk->path == NULL)
 			wrong(r, where, "has no path");
-		if (disk_clashes(config, r))
+		if (r->rc != 0 || disk_clashes(config, r))
 			return;
 	}
 }

@@ -35,15 +35,15 @@ struct ics {
 	struct ic_vss *vss;
 	/* NICs that the guest is asked about. */
 	unsigned n_nics;
-	struct vmbus_guid nics[IC_KVP_MAX_NICS];
+	uint8_t nics[IC_KVP_MAX_NICS][6]; /* MAC addresses */
 };
 
 /* ---- NICs come and go ---- */
 
-static bool listed(const struct vmbus_guid *list, unsigned n, const struct vmbus_guid *guid)
+static bool listed(uint8_t list[][6], unsigned n, const uint8_t mac[6])
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (vmbus_guid_equal(&list[i], guid))
+		if (memcmp(list[i], mac, 6) == 0)
 			return true;
 	}
 	return false;
@@ -51,22 +51,22 @@ static bool listed(const struct vmbus_guid *list, unsigned n, const struct vmbus
 
 static void follow_nics(struct ics *ics)
 {
-	struct vmbus_guid now[IC_KVP_MAX_NICS];
+	uint8_t now[IC_KVP_MAX_NICS][6];
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < ics->opts.n_nics && n < IC_KVP_MAX_NICS; i++) {
-		if (ics->opts.nic(ics->opts.ctx, i, &now[n]))
+		if (ics->opts.nic(ics->opts.ctx, i, now[n]))
 			n++;
 	}
 	for (unsigned i = 0; i < ics->n_nics; i++) {
-		if (!listed(now, n, &ics->nics[i]))
-			ic_kvp_nic_remove(ics->kvp, &ics->nics[i]);
+		if (!listed(now, n, ics->nics[i]))
+			ic_kvp_nic_remove(ics->kvp, ics->nics[i]);
 	}
 	for (unsigned i = 0; i < n; i++) {
-		if (!listed(ics->nics, ics->n_nics, &now[i]))
-			(void)ic_kvp_nic_add(ics->kvp, &now[i]);
-		ics->nics[i] = now[i];
+		if (!listed(ics->nics, ics->n_nics, now[i]))
+			(void)ic_kvp_nic_add(ics->kvp, now[i]);
 	}
+	memcpy(ics->nics, now, sizeof(now));
 	ics->n_nics = n;
 }
 
@@ -212,9 +212,9 @@ static json_t *addresses_json(const struct kvp_addresses *addresses)
 	return list;
 }
 
-json_t *ics_nic_ips(const struct ics *ics, const struct vmbus_guid *instance)
+json_t *ics_nic_ips(const struct ics *ics, const uint8_t mac[6])
 {
-	return addresses_json(ic_kvp_nic(ics->kvp, instance));
+	return addresses_json(ic_kvp_nic(ics->kvp, mac));
 }
 
 json_t *ics_guest(const struct ics *ics)

@@ -9,7 +9,6 @@
 #define HV_WORKER_ICS_H
 
 #include "ctl/base/err.h"
-#include "vmbus/guid.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,8 +37,8 @@ struct ics_opts {
 	void (*thawed)(void *ctx, int error);
 	/* The partition's reference time, 100 ns. */
 	uint64_t (*reference)(void *ctx);
-	/* The instance of the i-th NIC; false: there is none. */
-	bool (*nic)(void *ctx, unsigned i, struct vmbus_guid *ret_instance);
+	/* The MAC address of the i-th NIC; false: there is none. */
+	bool (*nic)(void *ctx, unsigned i, uint8_t ret_mac[6]);
 	unsigned n_nics; /* i is below this */
 	void *ctx;
 };
@@ -60,7 +59,7 @@ void ics_sync_time(struct ics *ics);
 /* {"os", "host", "version", "ips"}, or {} when the guest says nothing; a new reference. */
 json_t *ics_guest(const struct ics *ics);
 /* ["10.0.0.1", ..] of one NIC; a new reference. */
-json_t *ics_nic_ips(const struct ics *ics, const struct vmbus_guid *instance);
+json_t *ics_nic_ips(const struct ics *ics, const uint8_t mac[6]);
 /* A key for the guest to read; 'value' NULL deletes it.  Slug "bad-key". */
 int ics_kvp_set(struct ics *ics, const char *key, const char *value, struct err *err);
 /* 0: frozen() comes, thawed() comes.  Slugs "no-service", "wrong-state". */

@@ -46,9 +46,9 @@ static json_t *memory_info(const struct worker *w)
 			 (json_int_t)hv_memory_resident(memory), "huge", memory->huge);
 }
 
-static json_t *nic_ips(void *ctx, const struct vmbus_guid *instance)
+static json_t *nic_ips(void *ctx, const uint8_t mac[6])
 {
-	return ics_nic_ips(((struct worker *)ctx)->ics, instance);
+	return ics_nic_ips(((struct worker *)ctx)->ics, mac);
 }
 
 static json_t *bus_version(const struct worker *w)

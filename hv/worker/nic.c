@@ -206,25 +206,25 @@ int nics_remove(struct nics *nics, const char *name, struct err *err)
 	return 0;
 }
 
-bool nics_instance(const struct nics *nics, unsigned i, struct vmbus_guid *ret_instance)
+bool nics_mac(const struct nics *nics, unsigned i, uint8_t ret_mac[6])
 {
 	return i < WORKER_MAX_NICS && nics->nic[i].remote != NULL &&
-	       vmbus_remote_instance(nics->nic[i].remote, ret_instance);
+	       vmbus_remote_mac(nics->nic[i].remote, ret_mac);
 }
 
-json_t *nics_info(const struct nics *nics,
-		  json_t *(*ips)(void *ctx, const struct vmbus_guid *instance), void *ctx)
+json_t *nics_info(const struct nics *nics, json_t *(*ips)(void *ctx, const uint8_t mac[6]),
+		  void *ctx)
 {
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < WORKER_MAX_NICS; i++) {
 		const struct nic *nic = &nics->nic[i];
-		struct vmbus_guid instance;
+		uint8_t mac[6];
 		json_t *has;
 
 		if (nic->remote == NULL)
 			continue;
-		has = nics_instance(nics, i, &instance) ? ips(ctx, &instance) : json_array();
+		has = nics_mac(nics, i, mac) ? ips(ctx, mac) : json_array();
 		json_array_append_new(list,
 				      json_pack("{ss, sb, so}", "name", nic->name, "attached",
 						vmbus_remote_attached(nic->remote), "ips", has));

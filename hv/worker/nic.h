@@ -12,13 +12,13 @@
 #include "ctl/base/err.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <jansson.h>
 
 struct event_base;
 struct hv_memory;
 struct nics;
-struct vmbus_guid;
 struct vmbus_server;
 
 struct nics_opts {
@@ -42,11 +42,11 @@ int nics_attach(struct nics *nics, const char *name, int fd, struct err *err);
 int nics_remove(struct nics *nics, const char *name, struct err *err);
 /* The guest was served: what waits for it may be able to go on. */
 void nics_served(struct nics *nics);
-/* The instance on the bus of the i-th place for a NIC; false: there is none, or not yet. */
-bool nics_instance(const struct nics *nics, unsigned i, struct vmbus_guid *ret_instance);
+/* The MAC address of the i-th place for a NIC; false: there is none, or it is not known yet. */
+bool nics_mac(const struct nics *nics, unsigned i, uint8_t ret_mac[6]);
 /* [{"name", "attached", "ips"}]; a new reference.  'ips' says what the guest has on one, as a new
  * reference. */
-json_t *nics_info(const struct nics *nics,
-		  json_t *(*ips)(void *ctx, const struct vmbus_guid *instance), void *ctx);
+json_t *nics_info(const struct nics *nics, json_t *(*ips)(void *ctx, const uint8_t mac[6]),
+		  void *ctx);
 
 #endif

@@ -240,9 +240,9 @@ static uint64_t on_reference(void *ctx)
 	return hv_partition_time(machine_partition(((struct worker *)ctx)->machine));
 }
 
-static bool on_nic(void *ctx, unsigned i, struct vmbus_guid *ret_instance)
+static bool on_nic(void *ctx, unsigned i, uint8_t ret_mac[6])
 {
-	return nics_instance(((struct worker *)ctx)->nics, i, ret_instance);
+	return nics_mac(((struct worker *)ctx)->nics, i, ret_mac);
 }
 
 /* ---- Opening ---- */

@@ -56,7 +56,7 @@ static void now(void *ctx, uint64_t *ret_host, uint64_t *ret_reference)
 	*ret_host = *ret_reference = ((struct run *)ctx)->rig.now_ns / 100;
 }
 
-static const struct vmbus_guid nic = {{1}};
+static const uint8_t nic[6] = {2};
 
 static void start(struct run *r)
 {
@@ -72,7 +72,7 @@ static void start(struct run *r)
 	require(ic_timesync_create(&r->rig.env, &timesync, &r->timesync) == 0);
 	require(ic_kvp_create(&r->rig.env, &kvp, &r->kvp) == 0);
 	require(ic_vss_create(&r->rig.env, &vss, &r->vss) == 0);
-	require(ic_kvp_nic_add(r->kvp, &nic) == 0);
+	require(ic_kvp_nic_add(r->kvp, nic) == 0);
 	ic_rig_connect(&r->rig);
 }
 
@@ -137,8 +137,8 @@ static void call(struct run *r, uint8_t what)
 		(void)ic_vss_thaw(r->vss);
 		break;
 	default:
-		ic_kvp_nic_remove(r->kvp, &nic);
-		(void)ic_kvp_nic_add(r->kvp, &nic);
+		ic_kvp_nic_remove(r->kvp, nic);
+		(void)ic_kvp_nic_add(r->kvp, nic);
 	}
 }
 

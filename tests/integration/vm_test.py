@@ -110,6 +110,31 @@ def killed(t, sw):
             'one that died with the switch starts again by its policy')
 
 
+def ends_while_asked(t, sw, kernel):
+    """The switch stops while calls wait for VMs."""
+    sw.ctl(f'vm create slow --kernel {kernel} --cmdline silent')
+    waits = [sw.tool_popen('vm start slow', stderr=subprocess.PIPE, text=True)]
+    pid = pid_of(sw, 'web1')
+    os.kill(pid, signal.SIGSTOP)
+    waits += [sw.tool_popen(f'vm {verb}', stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+              for verb in ('show web1', 'list', 'stats', 'stop web1')]
+    time.sleep(0.4)
+    t.check(all(w.poll() is None for w in waits), 'five calls wait')
+    t.check(sw.stop() == 0, 'a switch that stops meanwhile stops in good order')
+    for w in waits:
+        w.wait(5)
+    os.kill(pid, signal.SIGCONT)
+    sw.start()
+    # 'slow' was never ready, and nobody listens for it.
+    sw.tool('vm stop slow --off')
+    t.check(vst.wait_for(lambda: state(sw, 'web1') in ('stopped', 'running'), 10), 'and the next one goes on', state(sw, 'web1'))
+    with open(os.path.join(sw.dir, 'vm', 'slow', 'fake.pid')) as f:
+        os.kill(int(f.read()), signal.SIGKILL)
+    sw.ctl('vm delete slow')
+    sw.tool('vm stop web1 --off')
+    sw.ctl('vm start web1')
+
+
 def console(t, sw):
     code, out, err = sw.tool('vm console web1', stdin='hello\n')
     t.check(code == 0 and 'login: ' in out and 'hello' in out, 'a pipe gets what the guest says', (code, out, err))
@@ -240,6 +265,7 @@ def test(t):
         life(t, sw, kernel)
         history(t, sw, kernel)
         killed(t, sw)
+        ends_while_asked(t, sw, kernel)
         console(t, sw)
         images(t, sw)
         odd(t, sw, kernel)

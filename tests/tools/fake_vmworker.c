@@ -37,7 +37,8 @@
 static json_t *config;
 static const char *dir, *name, *words, *state = "running";
 static int control, console, peers[MAX_PEERS], readers[MAX_PEERS];
-static struct timespec started;
+static struct timespec started; /* when it was first asked who it is */
+static bool has_started;
 
 static bool has(const char *word)
 {
@@ -131,6 +132,8 @@ static int happen(void)
 	static bool done;
 	long at = has("end") ? number_of("end", '@', 0) : number_of("crash", '@', -1);
 
+	if (!has_started)
+		return -1;
 	if (has("heart"))
 		return beat();
 	if (done || at < 0 || (!has("end") && !has("crash")))
@@ -191,9 +194,12 @@ static void answer(int peer, const json_t *request, const char *method, const ch
 				    "nobody in the guest would hear"));
 		return;
 	}
-	if (strcmp(method, "info") == 0)
+	if (strcmp(method, "info") == 0) {
 		result = info();
-	else if (strcmp(method, "stats") == 0)
+		if (!has_started)
+			clock_gettime(CLOCK_MONOTONIC, &started);
+		has_started = true;
+	} else if (strcmp(method, "stats") == 0)
 		result = stats();
 	else if (strcmp(method, "unknown") == 0)
 		say(peer, json_pack("{sO s{ss ss}}", "id", id, "error", "code", "unknown-method",
@@ -329,6 +335,20 @@ static void forget_words(void)
 		close(fd);
 }
 
+/* For who must end a process that listens to nobody. */
+static void leave_pid(void)
+{
+	char path[200];
+	FILE *f;
+
+	path_of("fake.pid", path, sizeof(path));
+	f = fopen(path, "w");
+	if (f != NULL) {
+		fprintf(f, "%d", (int)getpid());
+		fclose(f);
+	}
+}
+
 /* As vmworker does: one process a folder. */
 static void lock(void)
 {
@@ -357,6 +377,7 @@ int main(int argc, char **argv)
 	memset(peers, 0xff, sizeof(peers));
 	memset(readers, 0xff, sizeof(readers));
 	forget_words();
+	leave_pid();
 	fprintf(stderr, "info: fake worker of %s\n", name);
 	if (has("fail")) {
 		puts("{\"error\":{\"code\":\"not-a-kernel\",\"what\":\"it is no kernel\",\"why\":"
@@ -373,7 +394,6 @@ int main(int argc, char **argv)
 		pause();
 	(void)!write(STDOUT_FILENO, "ready\n", 6);
 	close(STDOUT_FILENO);
-	clock_gettime(CLOCK_MONOTONIC, &started);
 	for (;;)
 		serve_all();
 }

@@ -162,6 +162,10 @@ static void lists_have_ends(void **state)
 	refused("\"a\"", "\"a\", \"nics\": [{\"name\": \"n\", \"mac\": 1}]", "nics[0]");
 	refused("\"a\"", "\"a\", \"nics\": [7]", "nics[0]: must be an object");
 	refused("\"a\"", "\"a\", \"disks\": [{\"name\": \"d\"}]", "has no path");
+	refused("\"a\"",
+		"\"a\", \"disks\": [{\"name\": \"d\"},"
+		" {\"name\": \"e\", \"path\": \"/p\", \"lun\": 1}]",
+		"disks[0]: has no path");
 	refused("\"a\"", "\"a\", \"disks\": [{\"name\": \"d\", \"path\": \"/p\", \"lun\": 64}]",
 		"disks[0].lun");
 	refused("\"a\"",

@@ -119,7 +119,7 @@ static struct vmbus_attach_msg attach(struct state *s, const char *name)
 	return hello;
 }
 
-static json_t *no_ips(void *ctx, const struct vmbus_guid *instance)
+static json_t *no_ips(void *ctx, const uint8_t mac[6])
 {
 	return json_array();
 }

@@ -538,6 +538,17 @@ static void root_is_not_run_as(void **state)
 	assert_int_equal(end_of(pid), 0);
 }
 
+/* Whoever may not make name spaces cannot be locked in, and runs no machines. */
+static bool may_make_spaces(void)
+{
+	struct sandbox_opts opts = {.uid = UID, .gid = UID, .dir = "/", .n_files = 64};
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(sandbox_prepare(&opts, NULL) == 0 ? 0 : 1);
+	return end_of(pid) == 0;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -552,5 +563,9 @@ int main(void)
 		TEST(root_is_not_run_as),
 	};
 
+	if (!may_make_spaces()) {
+		puts("skipped: name spaces cannot be made here");
+		return 77;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,9 @@ static struct vmbus_attach_msg sample(enum vmbus_attach_type type)
 		msg.open.ring_offset = 128;
 		msg.open.monitor_id = 255;
 		msg.open.resumed = true;
+	} else if (type == VMBUS_ATTACH_WELCOME) {
+		msg.welcome.version = VMBUS_ATTACH_VERSION;
+		memcpy(msg.welcome.mac, "\2\1\2\3\4\5", 6);
 	} else if (type == VMBUS_ATTACH_EVENT) {
 		msg.event.relid = msg.event.bit = 9;
 		msg.event.gpa = 0x5200;

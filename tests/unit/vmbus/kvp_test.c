@@ -77,7 +77,7 @@ static void bytes_that_are_no_utf8_are_refused(void **state)
 
 static void requests_are_as_long_as_their_answers(void **state)
 {
-	const struct vmbus_guid nic = {{0x78, 0x56, 0x34, 0x12}};
+	const uint8_t nic[6] = {0, 0x15, 0x5d, 1, 2, 0xab};
 	uint8_t to[KVP_REQUEST_MAX];
 	char text[64];
 
@@ -90,10 +90,10 @@ static void requests_are_as_long_as_their_answers(void **state)
 	assert_memory_equal(to + 16 + 512, "v\0a\0l\0\0\0", 8);
 	assert_int_equal(kvp_write_delete(to, KVP_POOL_EXTERNAL, "k"), 4 + 516);
 	assert_memory_equal(to, "\2\0\0\0\4\0\0\0k\0\0\0", 12);
-	assert_int_equal(kvp_write_get_ip(to, &nic), 7428);
+	assert_int_equal(kvp_write_get_ip(to, nic), 7428);
 	assert_int_equal(to[0], 4);
 	vmbus_utf16_read(to + 2, 256, text, sizeof(text));
-	assert_string_equal(text, "{12345678-0000-0000-0000-000000000000}");
+	assert_string_equal(text, "00:15:5D:01:02:AB");
 }
 
 static void keys_and_values_have_limits(void **state)
@@ -186,8 +186,8 @@ static void full_key_and_value_without_end_are_read(void **state)
 /* An answer with these addresses. */
 static size_t ip_answer(uint8_t to[KVP_REQUEST_MAX], const char *addresses)
 {
-	const struct vmbus_guid nic = {{0}};
-	int size = kvp_write_get_ip(to, &nic);
+	const uint8_t nic[6] = {0};
+	int size = kvp_write_get_ip(to, nic);
 
 	to[2 + 257] = 1;
 	assert_true(vmbus_utf16_write(addresses, to + 2 + 258, 2048) > 0);

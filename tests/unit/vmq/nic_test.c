@@ -210,6 +210,7 @@ static void a_worker_is_welcome_and_told_the_instance(void **state)
 	assert_int_equal(hear(fd, &msg, &state_fd), VMBUS_ATTACH_WELCOME);
 	vmbus_guid_of_name("web1", &guid);
 	assert_true(vmbus_guid_equal(&msg.welcome.instance, &guid));
+	assert_memory_equal(msg.welcome.mac, port->mac.addr_bytes, 6);
 	assert_true((fcntl(state_fd, F_GET_SEALS) & F_SEAL_SHRINK) != 0);
 	close(state_fd);
 }

@@ -290,6 +290,11 @@ static void vm_starts_runs_and_stops(void **unused)
 	assert_string_equal(state_of("a"), "stopped");
 	assert_non_null(strstr(asked("a"), "stop shutdown"));
 	assert_null(strstr(asked("a"), "stop off"));
+	row = vs_vm_row(vms, "a", true);
+	assert_string_equal(vs_vm_text(row, "os"), "");
+	assert_string_equal(vs_vm_text(row, "face"), "auto");
+	assert_int_equal(json_array_size(json_object_get(row, "ips")), 0);
+	json_decref(row);
 	assert_int_equal(vs_vm_stop(vms, "a", false, 1000, on_done, NULL, &err), 1);
 	tear_down();
 }
@@ -298,18 +303,19 @@ static void start_that_fails_says_why_and_is_not_tried_again(void **unused)
 {
 	static const struct {
 		const char *words, *slug, *what;
-	} cases[] = {{"fail", "not-a-kernel", "it is no kernel"},
-		     {"mute", "vm-failed", "before it was ready"},
-		     {"silent", "vm-silent", "not ready in time"},
-		     {"garbage", "vm-gone", "gone"},
-		     {"deaf", "vm-silent", "not ready in time"},
-		     {"other", "bad-worker", "somebody"}};
+		unsigned timeout_ms;
+	} cases[] = {{"fail", "not-a-kernel", "it is no kernel", 20000},
+		     {"mute", "vm-failed", "before it was ready", 20000},
+		     {"silent", "vm-silent", "not ready in time", 700},
+		     {"garbage", "vm-gone", "gone", 20000},
+		     {"deaf", "vm-silent", "not ready in time", 700},
+		     {"other", "bad-worker", "somebody", 20000}};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		set_up();
 		configure("a", cases[i].words, "always");
 		follow();
-		assert_true(start("a", 700) < 0);
+		assert_true(start("a", cases[i].timeout_ms) < 0);
 		if (strcmp(err.slug, cases[i].slug) != 0 || strstr(err.what, cases[i].what) == NULL)
 			fail_msg("%s: %s: %s", cases[i].words, err.slug, err.what);
 		await_event("vm-failed");
@@ -511,6 +517,20 @@ static void crash_is_told_with_its_text(void **unused)
 	assert_non_null(strstr(vs_vm_text(row, "crash.text"), "Kernel panic"));
 	assert_string_equal(vs_vm_text(row, "state"), "stopped");
 	json_decref(row);
+	tear_down();
+}
+
+/* Which of the two the loop finds first is chance. */
+static void last_words_are_heard_before_the_end(void **unused)
+{
+	set_up();
+	configure("a", "crash@100", "never");
+	follow();
+	assert_int_equal(start("a", 10000), 0);
+	usleep(400000);
+	vs_vm_on_ended(-1, 0, vs_vm_find(vms, "a"));
+	assert_non_null(strstr(events, "vm-crashed VM a crashed: Kernel panic"));
+	assert_string_equal(state_of("a"), "stopped");
 	tear_down();
 }
 
@@ -854,6 +874,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(vm_that_powers_off_stays_off_unless_always),
 		cmocka_unit_test(killed_process_starts_again_with_a_longer_wait_each_time),
 		cmocka_unit_test(crash_is_told_with_its_text),
+		cmocka_unit_test(last_words_are_heard_before_the_end),
 		cmocka_unit_test(heart_is_news_when_it_stops_and_when_it_is_back),
 		cmocka_unit_test(flood_of_events_stops_nobody_else),
 		cmocka_unit_test(vm_that_runs_is_taken_up_again),

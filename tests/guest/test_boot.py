@@ -72,8 +72,13 @@ def one(t, sw, kernel, processors, face, image):
     check_survey(t, vm, processors, title)
     check_quiet(t, vm, title)
     vm.send('poweroff -f')
-    t.check(vm.is_state('stopped'), f'{title}: it powers off', vm.show())
+    off = vm.is_state('stopped', 60)
+    while vm.listen(0.1):
+        pass
+    t.check(off, f'{title}: it powers off', (vm.show(), vm.tail(), vm.sw.tool(f'vm stats {name}')[1], vm.log_text()[-2000:]))
     vm.close()
+    if not off:
+        sw.ctl(f'vm stop {name} --off')
     sw.ctl(f'vm delete {name}')
 
 

@@ -20,12 +20,12 @@ ROUNDS = 1500
 
 
 class Hostile(guest.Vm):
-    def __init__(self, t, sw, name, seed, face, processors):
+    def __init__(self, t, sw, name, seed, face, processors, words='clock'):
         super().__init__(sw, name, create=False)
         disk = t.file(f'{name}.img')
         with open(disk, 'wb') as f:
             f.truncate(1 << 20)
-        sw.ctl(['vm', 'create', name, '--kernel', os.path.abspath(sys.argv[3]), '--cmdline', f'seed={seed} rounds={ROUNDS} cpus={processors}',
+        sw.ctl(['vm', 'create', name, '--kernel', os.path.abspath(sys.argv[3]), '--cmdline', f'seed={seed} rounds={ROUNDS} cpus={processors} {words}',
                 '--memory', '64M', '--processors', str(processors), '--face', face, '--restart', 'never', '--nic', 'lan', '--disk', disk])
 
 
@@ -44,12 +44,28 @@ def attack(t, sw, a, seed, face, processors):
     print(f'{title}: {state} after {time.monotonic() - began:.0f} s: {h.text().strip().splitlines()[-1:]} {h.show()["note"]}', flush=True)
     t.check(state in ('stopped', 'crashed'), f'{title}: it comes to its end', (h.show(), h.tail()))
     t.check('survived' in h.text(), f'{title}: and its host survived all of it', (h.show(), h.tail(), h.log_text()[-2000:]))
+    t.check('reference time agrees' in h.text(), f'{title}: the page and the counter tell the same time', h.text())
     t.check(sw.proc.poll() is None and sw.proc.pid == worker, f'{title}: the switch lives')
     t.check(a.ping('10.0.0.1', count=2), f'{title}: the other guest goes on')
     h.close()
     if state not in ('stopped', 'crashed'):
         sw.ctl(f'vm stop {name} --off')
     sw.ctl(f'vm delete {name}')
+
+
+def last_words(t, sw, face):
+    """It starts anew by Hyper-V's reset register, and then says that it crashed, with a text."""
+    h = Hostile(t, sw, f'w{face}', 9, face, 1, words='reset crash')
+    h.start(wait=False)
+    h.attach()
+    vst.wait_for(lambda: h.listen(0.5) and False or h.state() in ('stopped', 'crashed'), 90, 0.5)
+    while h.listen(0.2):
+        pass
+    shown = h.show()
+    t.check(h.text().count('hostile: seed 9') == 2, f'face {face}: a guest that resets itself starts again', (shown, h.tail()))
+    t.check('hostile: this is the ?[1mend' in shown['note'], f'face {face}: what it says of its crash is kept, and harmless to print', shown)
+    h.close()
+    sw.ctl(f'vm delete w{face}')
 
 
 def refused(t, sw, what, kernel, words, options=''):
@@ -96,6 +112,8 @@ def test(t):
     no_kernels(t, sw)
     for seed, face, processors in ((1, 'kvm', 1), (2, 'user', 1), (3, 'kvm', 2), (4, 'user', 2)):
         attack(t, sw, a, seed, face, processors)
+    for face in ('kvm', 'user'):
+        last_words(t, sw, face)
     t.check(a.complaints() == '', "a's kernel complains of nothing", a.complaints())
     t.check(sw.balanced(), 'every frame is accounted for', sw.ledger())
 

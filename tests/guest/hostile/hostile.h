@@ -113,6 +113,10 @@ int msr_read(uint32_t msr, uint64_t *ret_value);
 uint16_t hypercall(uint64_t control, uint64_t input, uint64_t output);
 void surface_round(void);
 
+/* ---- clock.c ---- */
+
+bool clock_agrees(void);
+
 /* ---- bus.c: VMBus as an honest guest has it ---- */
 
 #define MAX_CHANNELS 64

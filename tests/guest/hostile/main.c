@@ -2,7 +2,8 @@
  *
  * See hostile.h.  Command line: 'seed=N' (1), 'rounds=N' (2000), 'cpus=N' (those that there are),
  * 'crash' (tells of a crash at the end, with a text, before it goes), 'reset' (starts anew once, by
- * Hyper-V's MSR), 'surface' or 'bus' (only that).  Words that it does not know are somebody else's.
+ * Hyper-V's MSR), 'clock' (looks first whether reference time is right), 'surface' or 'bus' (only
+ * that).  Words that it does not know are somebody else's.
  *
  * Its last line on the serial port is 'hostile: survived ...'.
  */
@@ -16,7 +17,7 @@ struct start_info {
 
 static struct {
 	uint32_t seed, rounds, cpus;
-	bool crash, reset, surface, bus;
+	bool crash, reset, clock, surface, bus;
 } wanted = {.seed = 1, .rounds = 2000, .cpus = N_CPUS, .surface = true, .bus = true};
 
 #define MARK_AT 0x1c00000ull /* below 32 MB, behind us */
@@ -52,6 +53,8 @@ static void read_word(const char *word)
 	number(word, "cpus=", &wanted.cpus);
 	if (after(word, "crash") != NULL)
 		wanted.crash = true;
+	if (after(word, "clock") != NULL)
+		wanted.clock = true;
 	if (after(word, "reset") != NULL)
 		wanted.reset = true;
 	if (after(word, "surface") != NULL)
@@ -146,6 +149,8 @@ void hostile_main(const struct start_info *info)
 	faults_init();
 	read_words((const char *)(uintptr_t)info->cmdline);
 	say("hostile: seed %u, %u rounds\n", wanted.seed, wanted.rounds);
+	if (wanted.clock)
+		say("hostile: reference time %s\n", clock_agrees() ? "agrees" : "DIFFERS");
 	if (wanted.bus)
 		disturb_bus();
 	if (wanted.surface)

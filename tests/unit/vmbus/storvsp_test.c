@@ -357,6 +357,7 @@ static void closing_waits_for_what_a_disk_still_does(void **state)
 	}
 	assert_int_equal(info.n_gpadls, 0);
 	rig->guest.channels[0]->open = false;
+	guest_buffer_free(guest_local_memory(rig->local), &rig->guest.channels[0]->ring);
 	rig->guest.n_channels = 0;
 	rig_stop(rig);
 }

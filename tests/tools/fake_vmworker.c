@@ -107,12 +107,15 @@ static void tell(json_t *event)
 static void end(int status, const char *why, const char *text)
 {
 	char path[200];
+	json_t *said;
 
 	tell(json_pack("{ss ss}", "event", "stopped", "why", why));
 	path_of("exit.json", path, sizeof(path));
-	json_dump_file(json_pack("{si ss ss}", "status", status, "why", why, "text", text), path,
-		       0);
-	exit(status);
+	said = json_pack("{si ss ss}", "status", status, "why", why, "text", text);
+	json_dump_file(said, path, 0);
+	json_decref(said);
+	fflush(NULL);
+	_exit(status); /* in the middle of a request */
 }
 
 /* "heart": the n-th thing its heart does. */

@@ -133,7 +133,8 @@ static void waiter_gone(void *arg)
 	struct waiting *w = arg;
 
 	w->fix->n_closed++;
-	w->late = NULL;
+	event_free(w->timer);
+	free(w);
 }
 
 /* "refused" fails after it deferred; "result" has its result at once. */

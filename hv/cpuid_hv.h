@@ -8,7 +8,6 @@
 #ifndef HV_CPUID_HV_H
 #define HV_CPUID_HV_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct kvm_cpuid_entry2;
@@ -17,9 +16,8 @@ struct kvm_cpuid_entry2;
  * HV_FACE_MAX_LEAVES.  How many were written. */
 unsigned hv_cpuid_user(struct kvm_cpuid_entry2 *entries);
 /* The same where KVM plays it: of what KVM says it can do (KVM_GET_SUPPORTED_HV_CPUID), what we
- * want.  'fast_apic': hardware plays the APIC, so that its own registers are faster than MSRs of
- * Hyper-V's, each of which would be an exit. */
-unsigned hv_cpuid_kvm(const struct kvm_cpuid_entry2 *supported, unsigned n, bool fast_apic,
+ * want. */
+unsigned hv_cpuid_kvm(const struct kvm_cpuid_entry2 *supported, unsigned n,
 		      struct kvm_cpuid_entry2 *entries);
 
 #endif

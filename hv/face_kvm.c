@@ -18,7 +18,6 @@
 #include "hv/crash.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -84,23 +83,6 @@ static int vp_init(struct hv_vp *vp, struct err *err)
 	return rc;
 }
 
-/* A switch of KVM's modules. */
-static bool is_on(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	int c = file == NULL ? 'N' : fgetc(file);
-
-	if (file != NULL)
-		fclose(file);
-	return c == 'Y' || c == '1';
-}
-
-static bool fast_apic(void)
-{
-	return is_on("/sys/module/kvm_intel/parameters/enable_apicv") ||
-	       is_on("/sys/module/kvm_amd/parameters/avic");
-}
-
 static int cpuid(struct hv_partition *partition, struct kvm_cpuid_entry2 *entries)
 {
 	struct kvm_cpuid2 *all = calloc(1, sizeof(*all) + MAX_LEAVES * sizeof(all->entries[0]));
@@ -114,7 +96,7 @@ static int cpuid(struct hv_partition *partition, struct kvm_cpuid_entry2 *entrie
 		all->nent = MAX_LEAVES;
 		rc = ioctl(partition->vp[0].fd, KVM_GET_SUPPORTED_HV_CPUID, all);
 	}
-	rc = rc < 0 ? -errno : (int)hv_cpuid_kvm(all->entries, all->nent, fast_apic(), entries);
+	rc = rc < 0 ? -errno : (int)hv_cpuid_kvm(all->entries, all->nent, entries);
 	free(all);
 	return rc;
 }

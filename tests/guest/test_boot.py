@@ -73,6 +73,8 @@ def one(t, sw, kernel, processors, face, image):
     print(f'{title}: agent after {vm.boot_s:.1f} s, at {vm.uptime} s of its own time; {vm.kernel}', flush=True)
     t.check(shown['face'] == face, f'{title}: that is the face', shown['face'])
     check_survey(t, vm, processors, title)
+    # Where the processor gives no random numbers they come of timers that fire in numbers.
+    t.check(vm.out('head -c 1 /dev/random | wc -c', timeout=40) == '1', f'{title}: no interrupt stays without an end')
     check_quiet(t, vm, title)
     vm.send('poweroff -f')
     off = vm.is_state('stopped', 60)

@@ -86,7 +86,7 @@ static void kvm_face_takes_only_what_it_wants(void **state)
 		{.function = 0x40000080, .eax = ~0u},
 	};
 	struct kvm_cpuid_entry2 entries[HV_FACE_MAX_LEAVES];
-	unsigned n = hv_cpuid_kvm(supported, 5, false, entries);
+	unsigned n = hv_cpuid_kvm(supported, 5, entries);
 	struct kvm_cpuid_entry2 e = leaf(entries, n, 0x40000003);
 
 	check_common(entries, n);
@@ -95,19 +95,9 @@ static void kvm_face_takes_only_what_it_wants(void **state)
 	assert_int_equal(e.ecx, 0);
 	assert_int_equal(e.edx, BIT(4) | BIT(8) | BIT(10) | BIT(19));
 	e = leaf(entries, n, 0x40000004);
-	assert_int_equal(e.eax, BIT(2) | BIT(3) | BIT(5) | BIT(9) | BIT(10) | BIT(11) | BIT(18));
+	assert_int_equal(e.eax, BIT(2) | BIT(5) | BIT(9) | BIT(10) | BIT(11) | BIT(18));
 	assert_int_equal(e.ebx, 0xfff);
 	assert_int_equal(e.ecx, 0);
-}
-
-static void apic_in_hardware_needs_no_msrs(void **state)
-{
-	static const struct kvm_cpuid_entry2 supported[] = {{.function = 0x40000004, .eax = ~0u}};
-	struct kvm_cpuid_entry2 entries[HV_FACE_MAX_LEAVES];
-	unsigned n = hv_cpuid_kvm(supported, 1, true, entries);
-
-	assert_int_equal(leaf(entries, n, 0x40000004).eax,
-			 BIT(2) | BIT(5) | BIT(9) | BIT(10) | BIT(11) | BIT(18));
 }
 
 static void kvm_face_offers_nothing_that_kvm_lacks(void **state)
@@ -116,7 +106,7 @@ static void kvm_face_offers_nothing_that_kvm_lacks(void **state)
 		{.function = 0x40000003, .eax = BIT(2) | BIT(5) | BIT(6) | BIT(3)},
 	};
 	struct kvm_cpuid_entry2 entries[HV_FACE_MAX_LEAVES];
-	unsigned n = hv_cpuid_kvm(supported, 1, false, entries);
+	unsigned n = hv_cpuid_kvm(supported, 1, entries);
 
 	check_common(entries, n);
 	/* Timers that send messages are none: they need direct mode. */
@@ -124,7 +114,7 @@ static void kvm_face_offers_nothing_that_kvm_lacks(void **state)
 	assert_int_equal(leaf(entries, n, 0x40000003).edx, 0);
 	assert_int_equal(leaf(entries, n, 0x40000004).eax, BIT(5) | BIT(9));
 	assert_int_equal(leaf(entries, n, 0x40000004).ebx, UINT32_MAX);
-	check_common(entries, hv_cpuid_kvm(NULL, 0, false, entries));
+	check_common(entries, hv_cpuid_kvm(NULL, 0, entries));
 }
 
 int main(void)
@@ -132,7 +122,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(user_face_offers_what_it_plays_and_no_more),
 		cmocka_unit_test(kvm_face_takes_only_what_it_wants),
-		cmocka_unit_test(apic_in_hardware_needs_no_msrs),
 		cmocka_unit_test(kvm_face_offers_nothing_that_kvm_lacks),
 	};
 

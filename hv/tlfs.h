@@ -107,7 +107,6 @@
 #define HV_HAS_STIMER_DIRECT (1u << 19)
 /* 0x40000004 EAX: what the guest should use. */
 #define HV_USE_REMOTE_FLUSH	  (1u << 2)
-#define HV_USE_APIC_MSRS	  (1u << 3)
 #define HV_USE_RELAXED_TIMING	  (1u << 5)
 #define HV_USE_NO_AUTOEOI	  (1u << 9)
 #define HV_USE_CLUSTER_IPI	  (1u << 10)

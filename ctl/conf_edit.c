@@ -298,7 +298,7 @@ static int edit_remove(json_t *state, const struct ctl_spec *adds, const char *n
 /* An object that several words name: its command says it better than a name that nobody typed. */
 static int refuse_again(const struct ctl_spec *spec, const json_t *params, struct err *err)
 {
-	const struct ctl_spec *removes = ctl_spec_removes(spec->noun);
+	const struct ctl_spec *removes = ctl_spec_remover(spec);
 	char *added = ctl_args_format(spec, params);
 	char *removed = removes != NULL ? ctl_args_format(removes, params) : NULL;
 

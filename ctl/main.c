@@ -93,16 +93,17 @@ static int pass_file(const struct ctl_spec *spec, const json_t *params, struct e
 	for (const struct ctl_arg *arg = spec->args; arg->name != NULL; arg++) {
 		const char *path =
 			json_string_value(json_object_get(params, ctl_arg_key(arg, key)));
+		size_t max = arg->max != 0 ? (size_t)arg->max : MAX_PASSED;
 		int from, rc;
 
 		if (arg->type != CTL_FD_IN || path == NULL)
 			continue;
 		if (strcmp(path, "-") == 0)
-			return sealed_copy(STDIN_FILENO, "standard input", MAX_PASSED, err);
+			return sealed_copy(STDIN_FILENO, "standard input", max, err);
 		from = open(path, O_RDONLY | O_CLOEXEC);
 		if (from < 0)
 			return cannot_read(path, err);
-		rc = sealed_copy(from, path, MAX_PASSED, err);
+		rc = sealed_copy(from, path, max, err);
 		close(from);
 		return rc;
 	}

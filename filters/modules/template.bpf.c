@@ -3,7 +3,8 @@
  * Where a module of your own begins: counts packets by EtherType, and drops those of the types in
  * 'blocked'.
  *
- * 	clang -g -O2 -target bpf -I/usr/include/$(gcc -print-multiarch) -c template.bpf.c -o template.o
+ * 	CFLAGS="-target bpf -g -O2 -I/usr/include/$(gcc -print-multiarch)"
+ * 	clang $CFLAGS -c template.bpf.c -o template.o
  * 	vswitchctl filter load template template.o
  * 	vswitchctl filter attach template --port web1
  * 	vswitchctl filter map set template blocked 0x86dd 1

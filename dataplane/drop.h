@@ -62,6 +62,11 @@
 	X(NO_RECV, "no-recv", "a controller told the ingress port not to receive")              \
 	X(NO_FWD, "no-fwd", "a controller told the egress port not to send")                    \
 	X(NIC_FILTER, "nic-filter", "the guest's network adapter does not ask for such frames")    \
+	X(FILTER_DROP, "filter-drop", "a filter module dropped it")                             \
+	X(FILTER_ABORTED, "filter-aborted", "a filter module failed on it (XDP_ABORTED)")       \
+	X(FILTER_BUDGET, "filter-budget", "a filter module takes too long; its policy is drop") \
+	X(FILTER_REFUSED, "filter-refused", "a filter module may not send it there")           \
+	X(FILTER_TENANT, "filter-tenant", "a filter module would send it to another tenant")   \
 	X(PORT_REMOVED, "port-removed", "the port was removed while the frame was queued")
 
 enum dp_drop {

@@ -56,9 +56,10 @@ struct dp_wire_map {
 	uint16_t vlan_of_domain[DP_MAX_DOMAINS]; /* domain -> VID, DP_NO_VLAN */
 };
 
-struct dp_vtep;
+struct dp_filter_chain;
 struct dp_overlay;
 struct dp_port_queues;
+struct dp_vtep;
 
 struct dp_vport {
 	struct dp_port *port; /* NULL: configured, but its device is away */
@@ -79,6 +80,8 @@ struct dp_vport {
 	uint64_t vlan_in[DP_VLAN_WORDS];
 	uint64_t vlan_out[DP_VLAN_WORDS];
 	const struct dp_port_queues *queues; /* queue.h; NULL: none */
+	/* filter.h, by enum dp_filter_side; NULL: none. */
+	struct dp_filter_chain *filters[2];
 } __attribute__((aligned(64)));
 
 /* A tenant on a switch: one broadcast world. */

@@ -30,11 +30,12 @@ FOLDERS = {
     'hv/worker': {'ours': ['ctl', 'hv', 'hv/disk', 'vmbus'], 'libs': ['libevent', 'jansson', 'seccomp'], 'api': ['jansson']},
     'vmbus': {'ours': ['ctl', 'hv/gpa.h'], 'libs': [], 'api': []},
     'dataplane': {'ours': ['ctl'], 'libs': ['dpdk'], 'api': ['dpdk']},
-    'filters': {'ours': ['ctl', 'dataplane'], 'libs': ['libbpf', 'libxdp', 'libpcap'], 'api': []},
+    'filters/ebpf': {'ours': ['ctl'], 'libs': ['libbpf'], 'api': []},  # Programs and maps; no packets' owner.
+    'filters': {'ours': ['ctl', 'dataplane', 'filters/ebpf'], 'libs': ['libbpf', 'libxdp', 'libpcap'], 'api': []},
     'vmq': {'ours': ['ctl', 'dataplane', 'vmbus', 'hv/gpa.h'], 'libs': [], 'api': []},
     'sriov': {'ours': ['ctl', 'dataplane', 'vmq'], 'libs': ['libnl'], 'api': []},
     'vswitch/of': {'ours': ['ctl/base'], 'libs': [], 'api': []},  # The codec: no state, no I/O.
-    'vswitch': {'ours': ['ctl', 'vmbus', 'dataplane', 'filters', 'vmq', 'sriov', 'vswitch/of'],
+    'vswitch': {'ours': ['ctl', 'vmbus', 'dataplane', 'filters', 'filters/ebpf', 'vmq', 'sriov', 'vswitch/of'],
                 'libs': ['dpdk', 'jansson', 'libevent', 'sqlite', 'libnl', 'libpcap', 'libbpf', 'libxdp', 'openssl'],
                 'api': []},
 }

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * For sources of filter modules: what vswitch says of a packet in front of its bytes, to programs
+ * attached with 'meta'.  There is nothing else here that the kernel's XDP does not have;
+ * docs/filters.md shows how to use it.  Installed as <vswitch_filter.h>.
+ *
+ * 	struct vswitch_meta *meta = (void *)(long)ctx->data_meta;
+ *
+ * 	if ((void *)(meta + 1) > (void *)(long)ctx->data)
+ * 		return XDP_PASS;
+ */
+#ifndef FILTERS_VSWITCH_FILTER_H
+#define FILTERS_VSWITCH_FILTER_H
+
+#include <linux/types.h>
+
+#define VSWITCH_META_EGRESS 1 /* flags: the packet leaves by 'port' */
+#define VSWITCH_META_TAGGED                                                                        \
+	2 /* it came with an 802.1Q tag; with 'strip-vlan' that is 'vlan' alone */
+
+struct vswitch_meta {
+	__u32 size;   /* of this, 32: larger ones may come */
+	__u32 port;   /* whose filter this is: its ifindex here */
+	__u32 tenant; /* id, 0: none */
+	__u32 from;   /* ifindex of the port by which the packet came in */
+	__u16 vlan;   /* VLAN id of the outer tag; 0: untagged */
+	__u16 tci;    /* of that tag */
+	__u32 flags;  /* VSWITCH_META_* */
+	__u64 time;   /* nanoseconds, monotonic, of the burst */
+};
+
+#endif

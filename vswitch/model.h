@@ -207,11 +207,11 @@ struct vs_conntrack {
 /* A filter module; what runs of it is filters.h's. */
 struct vs_filter {
 	const char *name;
-	const json_t *body;   /* as configured */
-	const char *file;     /* where the object was; only its digest says what runs */
-	const char *sha256;   /* 64 digits */
-	const char *program;  /* NULL: the module's own choice */
-	uint32_t budget;      /* cycles a packet; 0: none */
+	const json_t *body;    /* as configured */
+	const char *file;      /* where the object was; only its digest says what runs */
+	const char *sha256;    /* 64 digits */
+	const char *program;   /* NULL: the module's own choice */
+	uint32_t budget;       /* cycles a packet; 0: none */
 	bool drops, interpret; /* over its budget; not compiled */
 };
 

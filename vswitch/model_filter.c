@@ -37,8 +37,9 @@ const struct vs_filter *vs_model_filter(const struct vs_model *m, const char *na
 
 const char *vs_attachment_scope(const struct vs_attachment *a, const char **ret_name)
 {
-	*ret_name = a->port != NULL ? a->port->name : a->tenant != NULL ? a->tenant->name
-									: a->sw->name;
+	*ret_name = a->port != NULL	? a->port->name
+		    : a->tenant != NULL ? a->tenant->name
+					: a->sw->name;
 	return a->port != NULL ? "port" : a->tenant != NULL ? "tenant" : "switch";
 }
 
@@ -124,8 +125,7 @@ int vs_model_attachment_read(struct vs_model *m, const char *name, const json_t 
 		.strip_vlan = vs_body_flag(body, "strip_vlan", false),
 		.meta = vs_body_flag(body, "meta", false),
 	};
-	a->closed = missing != NULL ? strcmp(missing, "drop") == 0
-				    : a->role != FILTER_ROLE_CAPTURE;
+	a->closed = missing != NULL ? strcmp(missing, "drop") == 0 : a->role != FILTER_ROLE_CAPTURE;
 	if (a->filter == NULL)
 		return conf_refuse_missing(m->state, "filter", filter, "filter attach", err);
 	if (a->role == FILTER_ROLE_FORWARD && a->side == DP_FILTER_EGRESS) {

@@ -20,13 +20,15 @@
 
 int conf_edit_add(json_t *state, const char *kind, const char *name, json_t *body, struct err *err)
 {
+	const struct ctl_spec *adds = ctl_spec_of_kind(kind);
+	const struct ctl_spec *removes = adds != NULL ? ctl_spec_remover(adds) : NULL;
+
 	if (state_get(state, kind, name) != NULL) {
 		json_decref(body);
 		err_set(err, -EEXIST, "exists", "%s '%s' exists", kind, name);
 		err_why(err, "names are unique among all of a kind");
 		err_fix(err, "take another, or first: vswitchctl %s %s %s", kind,
-			ctl_spec_removes(kind) != NULL ? ctl_spec_removes(kind)->verb : "remove",
-			name);
+			removes != NULL ? removes->verb : "remove", name);
 		return -EEXIST;
 	}
 	if (state_put(state, kind, name, body) != 0)

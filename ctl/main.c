@@ -101,6 +101,9 @@ static int pass_file(const struct ctl_spec *spec, const json_t *params, struct e
 		if (strcmp(path, "-") == 0)
 			return sealed_copy(STDIN_FILENO, "standard input", max, err);
 		from = open(path, O_RDONLY | O_CLOEXEC);
+		/* What it was is said otherwise: the daemon has a copy, or not. */
+		if (from < 0 && errno == ENOENT && json_object_get(params, "sha256") != NULL)
+			return NO_FILE;
 		if (from < 0)
 			return cannot_read(path, err);
 		rc = sealed_copy(from, path, max, err);

@@ -203,8 +203,8 @@ struct jit_each {
 
 /* jit_pool.c.  Any thread. */
 
-/* Room for code: where it will run, in reach of our own functions if that can be.  NULL: none.
- * Nothing can be read there that makes sense before it is written. */
+/* Room for code: where it will run, in reach of our own functions if that can be.  NULL: none, see
+ * errno.  Nothing can be read there that makes sense before it is written. */
 void *jit_pool_take(size_t size);
 void jit_pool_give(void *code, size_t size); /* nothing runs there any more */
 /* The same memory elsewhere, to write to, until closed.  NULL: it cannot be had. */

@@ -106,8 +106,8 @@ static int write_out(struct jit *j, struct ebpf_prog *prog)
 	uint32_t size = j->at;
 	uint8_t *code = jit_pool_take(size);
 
-	if (code == NULL)
-		return -ENOMEM;
+	if (code == NULL) /* Else: the system forbids code that is made at run time. */
+		return errno == ENOMEM ? -ENOMEM : -ENOTSUP;
 	j->base = (uintptr_t)code;
 	j->out = jit_pool_open(code, size);
 	if (j->out == NULL) {

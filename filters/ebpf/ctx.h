@@ -42,6 +42,7 @@ struct ebpf_redirect {
 	const struct ebpf_map *map; /* NULL: 'ifindex' was named */
 	uint32_t ifindex;	    /* 0: nowhere */
 	uint64_t flags;		    /* BPF_F_BROADCAST, BPF_F_EXCLUDE_INGRESS */
+	struct ebpf_prog *prog;	    /* the devmap entry's, which runs on the way out; NULL: none */
 };
 
 /* What programs ask of who runs them.  All on the running thread, and none may block or allocate;

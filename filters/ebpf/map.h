@@ -124,8 +124,12 @@ struct ebpf_prog *ebpf_map_prog(const struct ebpf_map *map, uint32_t index);
 /* DEVMAP, DEVMAP_HASH: the port's ifindex (0: none) and the program that runs on its way out
  * (NULL).  Any thread. */
 uint32_t ebpf_map_dev(const struct ebpf_map *map, uint64_t key, struct ebpf_prog **ret_prog);
-/* Every ifindex of it, into 'ret' (at most 'max'); returns how many.  Any thread. */
-uint32_t ebpf_map_devs(const struct ebpf_map *map, uint32_t *ret, uint32_t max);
+/* Every ifindex of it and its program or NULL, at most 'max'; returns how many.  Any thread. */
+struct ebpf_dev {
+	uint32_t ifindex;
+	struct ebpf_prog *prog;
+};
+uint32_t ebpf_map_devs(const struct ebpf_map *map, struct ebpf_dev *ret, uint32_t max);
 /* The port is gone: takes it out, as the kernel does. */
 void ebpf_map_dev_gone(struct ebpf_map *map, uint32_t ifindex);
 

@@ -22,6 +22,7 @@
 
 #include "ctl/base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -564,7 +564,7 @@ int vs_filters_create(struct vs *vs, const char *dir, struct vs_filters **ret_fi
 		      struct err *err)
 {
 	const struct filter_modules_opts opts = {
-		.n_cpus = DP_MAX_WORKERS,
+		.n_cpus = EBPF_MAX_CPUS,
 		.wait = wait,
 		.event = told,
 		.arg = vs,

@@ -46,6 +46,7 @@ static struct ebpf_prog *examine_opts(struct ebpf_prog_opts *opts)
 	opts->maps = &ref;
 	opts->n_maps = 1;
 	opts->interpret = true;
+	opts->gpl = true;
 	if (ebpf_prog_create(opts, &prog, &err) != 0)
 		fail_msg("%s: %s", err.what, err.why);
 	return prog;
@@ -61,8 +62,8 @@ static struct ebpf_prog *examine_n(const struct bpf_insn *insns, uint32_t n)
 /* Of the array 'insns' in sight. */
 #define EXAMINE() examine_n(insns, sizeof(insns) / sizeof(insns[0]))
 
-#define assert_does(prog, bit)	   assert_int_equal((prog)->does & (bit), bit)
-#define assert_does_not(prog, bit) assert_int_equal((prog)->does & (bit), 0)
+#define assert_does(prog, bit)	   assert_int_equal((prog)->does &(bit), bit)
+#define assert_does_not(prog, bit) assert_int_equal((prog)->does &(bit), 0)
 
 static void loads_of_the_context_are_told_from_loads_of_packets(void **state)
 {
@@ -99,9 +100,9 @@ static void program_that_only_passes_does_nothing(void **state)
 static void context_survives_a_spill_and_a_helper(void **state)
 {
 	const struct bpf_insn insns[] = {
-		E_STX(BPF_DW, R10, R1, -16), E_ST(BPF_DW, R10, -8, 0),
-		E_CALL(BPF_FUNC_ktime_get_ns),	E_LDX(BPF_DW, R6, R10, -16),
-		E_LDX(BPF_W, R0, R6, 16),	E_EXIT,
+		E_STX(BPF_DW, R10, R1, -16),   E_ST(BPF_DW, R10, -8, 0),
+		E_CALL(BPF_FUNC_ktime_get_ns), E_LDX(BPF_DW, R6, R10, -16),
+		E_LDX(BPF_W, R0, R6, 16),      E_EXIT,
 	};
 	struct ebpf_prog *prog = EXAMINE();
 
@@ -127,7 +128,10 @@ static void store_to_a_packet_is_found_and_one_to_a_map_is_none(void **state)
 		E_EXIT,
 	};
 	struct bpf_insn writing[] = {
-		DATA, E_ST(BPF_B, R2, 0, 1), E_MOVK(R0, 2), E_EXIT,
+		DATA,
+		E_ST(BPF_B, R2, 0, 1),
+		E_MOVK(R0, 2),
+		E_EXIT,
 	};
 	struct ebpf_prog *prog = EXAMINE();
 
@@ -296,13 +300,19 @@ static void arguments_join_over_all_calls(void **state)
 static void function_finds_the_context_in_its_callers_frame(void **state)
 {
 	const struct bpf_insn insns[] = {
-		E_STX(BPF_DW, R10, R1, -16), DATA,
-		E_STX(BPF_DW, R10, R2, -8),  E_MOV(R1, R10),
-		E_ALUK(BPF_ADD, R1, -16),    E_LOCAL(2),
-		E_MOVK(R0, 2),		     E_EXIT,
+		E_STX(BPF_DW, R10, R1, -16),
+		DATA,
+		E_STX(BPF_DW, R10, R2, -8),
+		E_MOV(R1, R10),
+		E_ALUK(BPF_ADD, R1, -16),
+		E_LOCAL(2),
+		E_MOVK(R0, 2),
+		E_EXIT,
 		/* 8: f */
-		E_LDX(BPF_DW, R2, R1, 0),    E_LDX(BPF_W, R0, R2, 12),
-		E_LDX(BPF_DW, R2, R1, 8),    E_ST(BPF_B, R2, 0, 1),
+		E_LDX(BPF_DW, R2, R1, 0),
+		E_LDX(BPF_W, R0, R2, 12),
+		E_LDX(BPF_DW, R2, R1, 8),
+		E_ST(BPF_B, R2, 0, 1),
 		E_EXIT,
 	};
 	struct ebpf_prog *prog = EXAMINE();
@@ -318,13 +328,19 @@ static void function_finds_the_context_in_its_callers_frame(void **state)
 static void caller_finds_what_a_function_put_into_its_frame(void **state)
 {
 	const struct bpf_insn insns[] = {
-		E_ST(BPF_DW, R10, -8, 0),    E_MOV(R2, R10),
-		E_ALUK(BPF_ADD, R2, -8),     E_LOCAL(4),
-		E_LDX(BPF_DW, R6, R10, -8),  E_LDX(BPF_W, R0, R6, 0),
-		E_ST(BPF_B, R6, 0, 1),	     E_EXIT,
+		E_ST(BPF_DW, R10, -8, 0),
+		E_MOV(R2, R10),
+		E_ALUK(BPF_ADD, R2, -8),
+		E_LOCAL(4),
+		E_LDX(BPF_DW, R6, R10, -8),
+		E_LDX(BPF_W, R0, R6, 0),
+		E_ST(BPF_B, R6, 0, 1),
+		E_EXIT,
 		/* 8: f(ctx, &slot) */
-		E_STX(BPF_DW, R2, R1, 0),    E_LDX(BPF_W, R3, R1, 0),
-		E_STX(BPF_DW, R2, R3, 0),    E_MOVK(R0, 0),
+		E_STX(BPF_DW, R2, R1, 0),
+		E_LDX(BPF_W, R3, R1, 0),
+		E_STX(BPF_DW, R2, R3, 0),
+		E_MOVK(R0, 0),
 		E_EXIT,
 	};
 	struct ebpf_prog *prog = EXAMINE();
@@ -394,18 +410,12 @@ static void callback_of_each_element_writes_to_its_map(void **state)
 static void store_somewhere_on_the_stack_leaves_what_was_there_possible(void **state)
 {
 	const struct bpf_insn insns[] = {
-		E_STX(BPF_DW, R10, R1, -8),
-		E_CALL(BPF_FUNC_get_prandom_u32),
-		E_ALUK(BPF_AND, R0, 8),
-		E_MOV(R6, R10),
-		E_ALUK(BPF_ADD, R6, -16),
-		E_ALU(BPF_ADD, R6, R0),
-		E_ST(BPF_DW, R6, 0, 0),
-		E_LDX(BPF_DW, R7, R10, -8),
-		E_LDX(BPF_W, R0, R7, 0),
-		E_LDX(BPF_DW, R8, R6, 0), /* what is at either place */
-		E_LDX(BPF_W, R0, R8, 0),
-		E_EXIT,
+		E_STX(BPF_DW, R10, R1, -8), E_CALL(BPF_FUNC_get_prandom_u32),
+		E_ALUK(BPF_AND, R0, 8),	    E_MOV(R6, R10),
+		E_ALUK(BPF_ADD, R6, -16),   E_ALU(BPF_ADD, R6, R0),
+		E_ST(BPF_DW, R6, 0, 0),	    E_LDX(BPF_DW, R7, R10, -8),
+		E_LDX(BPF_W, R0, R7, 0),    E_LDX(BPF_DW, R8, R6, 0), /* what is at either place */
+		E_LDX(BPF_W, R0, R8, 0),    E_EXIT,
 	};
 	struct ebpf_prog *prog = EXAMINE();
 
@@ -478,15 +488,21 @@ static void context_by_type_is_believed(void **state)
 {
 	/* What is handed on came through memory that several functions share. */
 	const struct bpf_insn insns[] = {
-		E_STX(BPF_DW, R10, R1, -16), E_LDX(BPF_W, R2, R1, 0),
-		E_STX(BPF_DW, R10, R2, -8),  E_MOV(R1, R10),
-		E_ALUK(BPF_ADD, R1, -16),    E_LOCAL(2),
-		E_MOVK(R0, 2),		     E_EXIT,
+		E_STX(BPF_DW, R10, R1, -16),
+		E_LDX(BPF_W, R2, R1, 0),
+		E_STX(BPF_DW, R10, R2, -8),
+		E_MOV(R1, R10),
+		E_ALUK(BPF_ADD, R1, -16),
+		E_LOCAL(2),
+		E_MOVK(R0, 2),
+		E_EXIT,
 		/* 8 */
-		E_LDX(BPF_DW, R1, R1, 0),    E_LOCAL(1),
+		E_LDX(BPF_DW, R1, R1, 0),
+		E_LOCAL(1),
 		E_EXIT,
 		/* 11 */
-		E_LDX(BPF_W, R0, R1, 12),    E_EXIT,
+		E_LDX(BPF_W, R0, R1, 12),
+		E_EXIT,
 	};
 	const uint32_t start = 11;
 	const uint8_t args = 1 << 1;
@@ -532,12 +548,8 @@ static void helpers_say_what_a_program_does(void **state)
 static void helper_that_writes_by_a_packet_pointer_writes_the_packet(void **state)
 {
 	struct bpf_insn insns[] = {
-		DATA,
-		E_MOVK(R3, 64),
-		E_MOVK(R4, 0),
-		E_CALL(BPF_FUNC_fib_lookup),
-		E_MOVK(R0, 2),
-		E_EXIT,
+		DATA,	       E_MOVK(R3, 64), E_MOVK(R4, 0), E_CALL(BPF_FUNC_fib_lookup),
+		E_MOVK(R0, 2), E_EXIT,
 	};
 	struct ebpf_prog *prog = EXAMINE();
 
@@ -553,8 +565,8 @@ static void helper_that_writes_by_a_packet_pointer_writes_the_packet(void **stat
 /* What no verified program does: nothing is known of it, and so all of it is noted. */
 static void load_by_a_number_makes_everything_possible(void **state)
 {
-	const struct bpf_insn insns[] = {
-		E_MOVK(R2, 16), E_LDX(BPF_W, R0, R2, 0), E_LDX(BPF_W, R0, R1, 0), E_EXIT};
+	const struct bpf_insn insns[] = {E_MOVK(R2, 16), E_LDX(BPF_W, R0, R2, 0),
+					 E_LDX(BPF_W, R0, R1, 0), E_EXIT};
 	struct ebpf_prog *prog = EXAMINE();
 
 	assert_int_equal(prog->does, EBPF_DOES_ANYTHING);
@@ -585,10 +597,11 @@ static void fill_hostile(struct bpf_insn *insns, uint32_t n, unsigned shape, uin
 			off = -off;
 		if ((int64_t)i + 1 + off < 0 || i + 1 + off >= n - 2)
 			off = 0;
-		insns[i] = i % 2 ? E_JMPK(BPF_JEQ, r, 5, shape == 2 ? 0 : off)
-			 : rng >> 60 == 0 ? E_STX(BPF_DW, R10, q, -8 * (int)(1 + (rng >> 50) % 64))
-			 : rng >> 60 == 1 ? E_LDX(BPF_DW, r, R10, -8 * (int)(1 + (rng >> 50) % 64))
-					  : E_MOV(r, q);
+		insns[i] =
+			i % 2		 ? E_JMPK(BPF_JEQ, r, 5, shape == 2 ? 0 : off)
+			: rng >> 60 == 0 ? E_STX(BPF_DW, R10, q, -8 * (int)(1 + (rng >> 50) % 64))
+			: rng >> 60 == 1 ? E_LDX(BPF_DW, r, R10, -8 * (int)(1 + (rng >> 50) % 64))
+					 : E_MOV(r, q);
 	}
 	insns[n - 2] = E_MOVK(R0, 2);
 	insns[n - 1] = E_EXIT;
@@ -608,8 +621,8 @@ static void million_instructions_take_less_than_a_second(void **state)
 		prog = examine_n(insns, n);
 		start = seconds() - start;
 		print_message("shape %u: %.3f s, does %#x\n", shape, start, prog->does);
-		/* Of an optimised build on this kind of machine it is a second; sanitizers take their
-		 * share. */
+		/* Of an optimised build on this kind of machine it is a second; sanitizers take
+		 * their share. */
 		assert_true(start < 20);
 		ebpf_prog_unref(prog);
 	}

@@ -17,11 +17,10 @@
 #define KIND_END    0x08u /* data_end */
 #define KIND_STACK  0x10u /* into the frame of the function that runs */
 #define KIND_FRAME  0x20u /* into some frame, of a caller or even the own one */
-#define KIND_MEMORY 0x40u /* a map's value, a ring's record, a map: never the context, no packet   \
-			   */
-#define KINDS	   0x7fu
-#define POINTERS   (KINDS & ~KIND_NUMBER)
-#define OFFSET_BIT 7 /* above: 0 is unknown, else 1 + half of the bytes below the frame pointer */
+#define KIND_MEMORY 0x40u /* a value, a record, a map: no context, no packet */
+#define KINDS	    0x7fu
+#define POINTERS    (KINDS & ~KIND_NUMBER)
+#define OFFSET_BIT  7 /* above: 0 is unknown, else 1 + half of the bytes below the frame pointer */
 
 #define N_REGS	11
 #define FP	10

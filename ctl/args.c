@@ -14,11 +14,23 @@
 
 #define MAX_ARGS 64 /* Of one command; a test of the table holds it to that. */
 
-static int usage(const struct ctl_spec *spec, struct err *err, const char *what, const char *word)
+static int usage(const struct ctl_spec *spec, struct err *err, const char *what, const char *word,
+		 const char *why)
 {
 	int rc = err_set(err, -EINVAL, "usage", "%s '%.64s'", what, word);
 
+	err_why(err, "%s", why);
 	err_fix(err, "vswitchctl %s %s --help", spec->noun, spec->verb);
+	return rc;
+}
+
+/* What the argument of a bad value is, where nobody said more. */
+static int explain(const struct ctl_spec *spec, const struct ctl_arg *arg, int rc, struct err *err)
+{
+	if (rc != 0 && err != NULL && err->why[0] == '\0')
+		err_why(err, "it is: %.300s", arg->help);
+	if (rc != 0 && err != NULL && err->fix[0] == '\0')
+		err_fix(err, "vswitchctl %s %s --help", spec->noun, spec->verb);
 	return rc;
 }
 
@@ -96,8 +108,9 @@ static int put(struct parser *p, const struct ctl_arg *arg, const char *word)
 	int rc;
 
 	if (before != NULL && !takes_many(arg))
-		return usage(p->spec, p->err, "given twice:", arg->name);
-	rc = ctl_value_parse(arg, word, &value, p->err);
+		return usage(p->spec, p->err, "given twice:", arg->name,
+			     "it has one value, and which of the two is meant cannot be known");
+	rc = explain(p->spec, arg, ctl_value_parse(arg, word, &value, p->err), p->err);
 	if (rc != 0)
 		return rc;
 	if (before == NULL)
@@ -122,7 +135,7 @@ static int put_option(struct parser *p, const struct ctl_arg *arg, const char *v
 	if (value == NULL)
 		value = next_value(p);
 	if (value == NULL)
-		return usage(p->spec, p->err, "no value after", p->argv[p->at - 1]);
+		return usage(p->spec, p->err, "no value after", p->argv[p->at - 1], arg->help);
 	return put(p, arg, value);
 }
 
@@ -150,7 +163,7 @@ static int take_letter(struct parser *p, const char *word)
 		if (arg->letter != '\0' && arg->letter == word[1])
 			return put_option(p, arg, word[2] != '\0' ? word + 2 : NULL);
 	}
-	return usage(p->spec, p->err, "unknown option", word);
+	return usage(p->spec, p->err, "unknown option", word, "no option has that letter");
 }
 
 static bool is_number(const char *word)
@@ -169,7 +182,8 @@ static int take_positional(struct parser *p, const char *word)
 		    json_object_get(p->params, ctl_arg_key(arg, key)) == NULL)
 			return put(p, arg, word);
 	}
-	return usage(p->spec, p->err, "one word too many:", word);
+	return usage(p->spec, p->err, "one word too many:", word,
+		     "the command takes no more; options begin with --");
 }
 
 static int take_words(struct parser *p)
@@ -286,11 +300,8 @@ static int check_values(const struct ctl_spec *spec, const json_t *params, json_
 		if (value == NULL)
 			continue;
 		rc = ctl_value_check(arg, value, &normal, err);
-		if (rc != 0) {
-			if (err != NULL && err->why[0] == '\0')
-				err_why(err, "it is: %.300s", arg->help);
-			return rc;
-		}
+		if (rc != 0)
+			return explain(spec, arg, rc, err);
 		if (json_object_set_new(checked, key, normal) != 0)
 			return err_set(err, -ENOMEM, "no-memory", "out of memory");
 	}

@@ -232,6 +232,7 @@ static int refuse_command(const struct reader *reader, const char *noun, const c
 	} else {
 		err_set(reader->err, -EINVAL, "usage", "'%.40s %.40s' is not a command", noun,
 			verb);
+		err_why(reader->err, "each line is a command, without 'vswitchctl' before it");
 		err_fix(reader->err, "vswitchctl --help");
 	}
 	return -EINVAL;

@@ -56,6 +56,8 @@ static const struct ctl_arg set_args[] = {
 	TIMEOUT("icmp-established", "pings that were answered", "30s"),
 	TIMEOUT("other-first", "other protocols without an answer", "60s"),
 	TIMEOUT("other-established", "other protocols that were answered", "5m"),
+	TIMEOUT("expected", "a connection that another announced (alg) and that did not come",
+		"60s"),
 	{.name = "tcp-strict",
 	 .type = CTL_ONOFF,
 	 .help = "a TCP connection is new with its first segment only, not from its middle",
@@ -86,7 +88,7 @@ static const struct ctl_arg set_args[] = {
 	 .metavar = "OPTION",
 	 .choices = "tcp-opening|tcp-established|tcp-closing|tcp-fin-wait|tcp-closed|udp-fi"
 		    "rst|udp-established|icmp-first|icmp-established|other-first|other-esta"
-		    "blished|tcp-strict|fragments|tenant-fragments|fragment-timeout",
+		    "blished|expected|tcp-strict|fragments|tenant-fragments|fragment-timeout",
 	 .help = "options that go back to their defaults"},
 	{0},
 };
@@ -123,6 +125,9 @@ static const struct ctl_col stats_cols[] = {
 	{"invalid", "invalid packets", CTL_LEFT, CTL_AS_COUNT, false},
 	{"window", "of these: outside of the window", CTL_LEFT, CTL_AS_COUNT, false},
 	{"related", "errors about connections", CTL_LEFT, CTL_AS_COUNT, false},
+	{"expected", "connections announced by others", CTL_LEFT, CTL_AS_COUNT, false},
+	{"expected-came", "of these: opened", CTL_LEFT, CTL_AS_COUNT, false},
+	{"expected-refused", "announcements not followed", CTL_LEFT, CTL_AS_COUNT, false},
 	{"fragments", "fragments waiting", CTL_LEFT, CTL_AS_COUNT, false},
 	{"whole", "packets that came in fragments", CTL_LEFT, CTL_AS_COUNT, false},
 	{0},
@@ -141,6 +146,7 @@ static const struct ctl_col show_cols[] = {
 	{"other_first", "other protocols without an answer", CTL_LEFT, CTL_AS_DURATION, false},
 	{"other_established", "other protocols that were answered", CTL_LEFT, CTL_AS_DURATION,
 	 false},
+	{"expected", "announced connections that do not come", CTL_LEFT, CTL_AS_DURATION, false},
 	{"tcp_strict", "TCP from its first segment only", CTL_LEFT, CTL_AS_IS, false},
 	{"fragments", "buffers of waiting fragments", CTL_LEFT, CTL_AS_COUNT, false},
 	{"tenant_fragments", "of these a tenant's", CTL_LEFT, CTL_AS_COUNT, false},

@@ -103,6 +103,20 @@ static int parse_duration(const struct ctl_arg *arg, const char *text, int64_t *
 	return 0;
 }
 
+/* The lines that all wrong options share, where nobody said more. */
+static int explain(const struct ctl_arg *arg, int rc, struct err *err)
+{
+	if (rc == 0 || err == NULL)
+		return rc;
+	if (err->why[0] == '\0' && arg != NULL)
+		err_why(err, "it is: %s", arg->help);
+	else if (err->why[0] == '\0')
+		err_why(err, "before the noun stand options of the tool itself");
+	if (err->fix[0] == '\0')
+		err_fix(err, "vswitchctl --help");
+	return rc;
+}
+
 static int set_option(struct ctl_tool *tool, const struct ctl_arg *arg, const char *value,
 		      struct err *err)
 {
@@ -193,17 +207,23 @@ int ctl_tool_take_options(struct ctl_tool *tool, const struct ctl_spec *spec, in
 		arg = match(options, word, &value);
 		at++;
 		if (arg == NULL && spec == NULL)
-			return err_set(err, -EINVAL, "usage", "unknown option '%.64s'", word);
+			return explain(NULL,
+				       err_set(err, -EINVAL, "usage", "unknown option '%.64s'",
+					       word),
+				       err);
 		if (arg == NULL) {
 			argv[n++] = word;
 			continue;
 		}
 		if (takes_next(arg, value)) {
 			if (at == argc)
-				return err_set(err, -EINVAL, "usage", "no value after '%s'", word);
+				return explain(arg,
+					       err_set(err, -EINVAL, "usage", "no value after '%s'",
+						       word),
+					       err);
 			value = argv[at++];
 		}
-		rc = set_option(tool, arg, value, err);
+		rc = explain(arg, set_option(tool, arg, value, err), err);
 		if (rc != 0)
 			return rc;
 	}
@@ -252,11 +272,14 @@ static int refuse_verb(const char *noun, const char *verb, struct err *err)
 	names[n] = NULL;
 	if (verb == NULL) {
 		err_set(err, -EINVAL, "usage", "what about %s? It takes %s", noun, verbs);
+		err_why(err, "a command is a noun and a verb");
 	} else {
 		near = ctl_did_you_mean(verb, names);
 		err_set(err, -EINVAL, "usage", "%s has no '%.64s': it takes %s", noun, verb, verbs);
 		if (near != NULL)
 			err_why(err, "did you mean '%s'?", near);
+		else
+			err_why(err, "none of its verbs is called so, or nearly");
 	}
 	err_fix(err, "vswitchctl %s --help", noun);
 	return -EINVAL;

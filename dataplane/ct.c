@@ -299,6 +299,8 @@ static void sweep_one(struct dp_ct *ct, uint32_t i, uint32_t now)
 		return;
 	if ((int32_t)(now - expires) < 0)
 		atomic_store_explicit(&ct->due[i], expires | 1, memory_order_relaxed);
+	else if ((state & DP_CT_F_EXPECT) != 0)
+		dp_ct_withdraw(ct, &ct->own, i);
 	else
 		dp_ct_kill(ct, &ct->own, i, DP_CT_C_EXPIRED);
 }

@@ -53,7 +53,7 @@ struct rte_rcu_qsbr;
 /* ct_state, as in the key and in OpenFlow. */
 #define DP_CT_NEW     0x01u /* no answer yet */
 #define DP_CT_EST     0x02u /* both sides have sent */
-#define DP_CT_REL     0x04u /* an error about a connection */
+#define DP_CT_REL     0x04u /* an error about a connection, or one that another announced (alg) */
 #define DP_CT_REPLY   0x08u /* against the first packet's direction */
 #define DP_CT_INV     0x10u
 #define DP_CT_TRACKED 0x20u
@@ -73,7 +73,8 @@ struct rte_rcu_qsbr;
 	X(ICMP_FIRST, "icmp-first", 60)       \
 	X(ICMP_BOTH, "icmp-established", 30)  \
 	X(OTHER_FIRST, "other-first", 60)     \
-	X(OTHER_BOTH, "other-established", 300)
+	X(OTHER_BOTH, "other-established", 300) \
+	X(EXPECTED, "expected", 60)
 enum dp_ct_timeout {
 #define X(name, text, seconds) DP_CT_T_##name,
 	DP_CT_TIMEOUTS(X)
@@ -93,7 +94,10 @@ enum dp_ct_timeout {
 	X(REFUSED_NAT, "refused-nat", "not committed: no address or port left")     \
 	X(INVALID, "invalid", "packets that belong to no connection and open none") \
 	X(WINDOW, "window", "of these: outside of the TCP window")                  \
-	X(RELATED, "related", "errors about connections")
+	X(RELATED, "related", "errors about connections")                           \
+	X(EXPECTED, "expected", "connections that others announced")                \
+	X(CAME, "expected-came", "of these: opened")                                \
+	X(NOT_EXPECTED, "expected-refused", "announcements not followed")
 enum dp_ct_counter {
 #define X(name, slug, text) DP_CT_C_##name,
 	DP_CT_COUNTERS(X)
@@ -138,7 +142,9 @@ struct dp_ct_packet {
 
 /* What a packet knows of its connection after dp_ct_track(). */
 struct dp_ct_mark {
-	uint32_t conn; /* 0: none; good until the worker's next quiescent point */
+	/* 0: none; of NEW and REL packets who expects them.  Good until the worker's next quiescent
+	 * point. */
+	uint32_t conn;
 	uint16_t zone;
 	uint8_t state; /* DP_CT_* */
 	bool unread;   /* mark and label are not filled in: dp_ct_read() */
@@ -179,8 +185,13 @@ struct dp_ct_nat {
 	uint8_t ip_min[16], ip_max[16]; /* IPv4 has the first four bytes */
 };
 
+/* Protocols that announce connections to come (alg.h). */
+#define DP_CT_ALG_FTP  1u
+#define DP_CT_ALG_TFTP 2u
+
 struct dp_ct_commit {
 	bool force;		     /* in the other direction if need be */
+	bool follow;		     /* what was expected: is translated as who announced it */
 	const struct dp_ct_nat *nat; /* for a new one; NULL: none */
 	uint32_t mark, mark_mask;
 	uint64_t label[2], label_mask[2];
@@ -227,6 +238,22 @@ void dp_ct_peek(const struct dp_ct *ct, uint16_t domain, uint16_t zone, struct d
 int dp_ct_commit(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain,
 		 struct dp_ct_packet *packet, const struct dp_ct_commit *commit, uint32_t now,
 		 struct dp_ct_mark *mark);
+
+/* Is the frame an error about a connection?  (Not: of one that was expected.) */
+static inline bool dp_ct_is_error(const struct dp_ct_mark *mark)
+{
+	return (mark->state & (DP_CT_REL | DP_CT_NEW | DP_CT_EST)) == DP_CT_REL;
+}
+
+/* ct_help.c.  The connection of 'mark', if it is one of that protocol, is listened to from now on:
+ * DP_CT_ALG_*. */
+void dp_ct_set_alg(struct dp_ct *ct, const struct dp_ct_mark *mark, unsigned alg);
+/* Is it? */
+bool dp_ct_has_alg(const struct dp_ct *ct, const struct dp_ct_mark *mark);
+/* What a tracked packet of such a connection, 'm' as it came, announces is expected: one connection
+ * at a time, in the same zone. */
+void dp_ct_listen(struct dp_ct *ct, struct dp_ct_local *local, const struct rte_mbuf *m,
+		  const struct dp_ct_packet *packet, const struct dp_ct_mark *mark, uint32_t now);
 
 /* A packet of a translated connection, which must be writable, gets the addresses that the other
  * side knows.  0 or a negative errno as dp_rw_set_field(). */

@@ -92,7 +92,8 @@ static bool may_go(const struct dp_ct_conn *c, uint32_t zone, uint16_t domain)
 {
 	uint32_t state = atomic_load_explicit(&c->state, memory_order_acquire);
 
-	if ((state & DP_CT_LIFE) != DP_CT_LIVE || (state & (DP_CT_F_ASSURED | DP_CT_F_ALIAS)) != 0)
+	if ((state & DP_CT_LIFE) != DP_CT_LIVE ||
+	    (state & (DP_CT_F_ASSURED | DP_CT_F_ALIAS | DP_CT_F_EXPECT)) != 0)
 		return false;
 	return (zone == DP_CT_NO_ZONE || c->zone == zone) &&
 	       (domain == DP_NO_DOMAIN || dp_ct_key_domain(c->key) == domain);

@@ -164,6 +164,7 @@ bool dp_ct_kill(struct dp_ct *ct, struct dp_ct_local *local, uint32_t i, enum dp
 	other = atomic_load_explicit(&c->other, memory_order_relaxed);
 	if (other != 0)
 		dp_ct_withdraw(ct, local, other);
+	dp_ct_unexpect(ct, local, i);
 	dp_ct_discharge(ct, c);
 	dp_ct_entry_retire(ct, local, i);
 	DP_CT_COUNT(local, ENDED);

@@ -95,13 +95,13 @@ static inline void renew(struct dp_ct *ct, uint32_t i, enum dp_ct_timeout timeou
 static inline uint8_t goes_on(struct dp_ct *ct, uint32_t at, const struct dp_ct_lane *l,
 			      const struct probe *p, unsigned i)
 {
-	const uint32_t translated = DP_CT_F_ALIAS | DP_CT_F_SRC_NAT | DP_CT_F_DST_NAT;
+	const uint32_t more = DP_CT_F_ALIAS | DP_CT_F_SRC_NAT | DP_CT_F_DST_NAT | DP_CT_F_ALG;
 	const uint32_t agreed = DP_CT_F_REPLIED | DP_CT_F_ASSURED;
 	struct dp_ct_conn *c = &ct->conns[at];
 	uint32_t state = atomic_load_explicit(&c->state, memory_order_relaxed);
 	bool reply = (p->swapped >> i & 1) != ((state & DP_CT_F_SWAPPED) != 0);
 
-	if (unlikely((state & (translated | agreed)) != agreed))
+	if (unlikely((state & (more | agreed)) != agreed))
 		return 0;
 	if ((uint8_t)(p->key[i][0] >> 48) == TCP) {
 		const uint8_t *ip = rte_pktmbuf_mtod_offset(l->pkts[i], const uint8_t *,
@@ -114,7 +114,8 @@ static inline uint8_t goes_on(struct dp_ct *ct, uint32_t at, const struct dp_ct_
 	} else {
 		renew(ct, at, DP_CT_T_UDP_BOTH, l->now);
 	}
-	return (uint8_t)(DP_CT_TRACKED | DP_CT_EST | (reply ? DP_CT_REPLY : 0));
+	return (uint8_t)(DP_CT_TRACKED | DP_CT_EST | (reply ? DP_CT_REPLY : 0) |
+			 ((state & DP_CT_F_RELATED) != 0 ? DP_CT_REL : 0));
 }
 
 static void alone(struct dp_ct *ct, struct dp_ct_local *local, struct dp_ct_lane *l, unsigned i)
@@ -124,6 +125,8 @@ static void alone(struct dp_ct *ct, struct dp_ct_local *local, struct dp_ct_lane
 
 	dp_ct_packet_plain(l->key[i], rte_pktmbuf_mtod(l->pkts[i], const uint8_t *), &packet);
 	dp_ct_track(ct, local, l->domain, l->zone, &packet, l->now, &mark);
+	if (unlikely(dp_ct_has_alg(ct, &mark)))
+		dp_ct_listen(ct, local, l->pkts[i], &packet, &mark, l->now);
 	l->conn[i] = mark.conn;
 	l->state[i] = mark.state;
 }

@@ -34,15 +34,7 @@
 #define PROTO_ICMP  1
 #define PROTO_ICMP6 58
 
-/* Both ends of a packet, sender first; ports as in memory. */
-struct tuple {
-	uint8_t ip[2][16];
-	uint16_t port[2];
-	uint8_t proto;
-	bool v6;
-};
-
-static void tuple_of(const uint64_t *key, bool swapped, struct tuple *t)
+void dp_ct_tuple_of(const uint64_t *key, bool swapped, struct dp_ct_tuple *t)
 {
 	memset(t, 0, sizeof(*t));
 	t->proto = DP_CT_PROTO(key);
@@ -62,9 +54,9 @@ static void tuple_of(const uint64_t *key, bool swapped, struct tuple *t)
 	}
 }
 
-static void turn(struct tuple *t)
+static void turn(struct dp_ct_tuple *t)
 {
-	struct tuple was = *t;
+	struct dp_ct_tuple was = *t;
 
 	memcpy(t->ip[0], was.ip[1], 16);
 	memcpy(t->ip[1], was.ip[0], 16);
@@ -77,7 +69,7 @@ static bool has_ports(uint8_t proto)
 	return proto == 6 || proto == 17 || proto == 132 || proto == 136;
 }
 
-static bool is_icmp(const struct tuple *t)
+static bool is_icmp(const struct dp_ct_tuple *t)
 {
 	return t->proto == (t->v6 ? PROTO_ICMP6 : PROTO_ICMP);
 }
@@ -108,7 +100,7 @@ static uint64_t draw(struct dp_ct_local *local)
 	return local->random = x;
 }
 
-static uint64_t hash_of(const struct dp_ct *ct, const struct tuple *t, bool both)
+static uint64_t hash_of(const struct dp_ct *ct, const struct dp_ct_tuple *t, bool both)
 {
 	uint64_t words[5] = {0};
 
@@ -139,7 +131,7 @@ struct ports {
 };
 
 /* Which ports may be taken, and where to begin.  As routers do: privileged ones stay so. */
-static struct ports ports_of(const struct dp_ct_nat *nat, const struct tuple *t, uint16_t own,
+static struct ports ports_of(const struct dp_ct_nat *nat, const struct dp_ct_tuple *t, uint16_t own,
 			     uint64_t lot, uint64_t hash)
 {
 	struct ports p = {.min = nat->port_min, .max = nat->port_max};
@@ -164,10 +156,10 @@ static struct ports ports_of(const struct dp_ct_nat *nat, const struct tuple *t,
 	return p;
 }
 
-static void alias_key(const struct tuple *after, uint16_t domain, uint16_t zone,
+static void alias_key(const struct dp_ct_tuple *after, uint16_t domain, uint16_t zone,
 		      struct dp_ct_packet *p)
 {
-	struct tuple answer = *after;
+	struct dp_ct_tuple answer = *after;
 
 	turn(&answer);
 	dp_ct_key_of(answer.ip[0], answer.ip[1], answer.port[0], answer.port[1], answer.proto,
@@ -200,10 +192,10 @@ int dp_ct_nat_bind(struct dp_ct *ct, struct dp_ct_local *local, uint32_t main,
 	unsigned end = (nat->flags & DP_CT_NAT_SRC) != 0 ? 0 : 1;
 	uint64_t lot = draw(local), hash, who;
 	struct dp_ct_packet answer = {.kind = p->kind};
-	struct tuple t;
+	struct dp_ct_tuple t;
 	struct ports ports;
 
-	tuple_of(p->key, p->swapped, &t);
+	dp_ct_tuple_of(p->key, p->swapped, &t);
 	if (t.v6 != nat->v6 && (nat->flags & DP_CT_NAT_ADDRESS) != 0)
 		return -EINVAL;
 	hash = hash_of(ct, &t, true);
@@ -238,21 +230,26 @@ int dp_ct_nat_bind(struct dp_ct *ct, struct dp_ct_local *local, uint32_t main,
 
 void dp_ct_packet_ports(const struct dp_ct_packet *p, uint16_t ret_ports[2])
 {
-	struct tuple t;
+	struct dp_ct_tuple t;
 
-	tuple_of(p->key, p->swapped, &t);
+	dp_ct_tuple_of(p->key, p->swapped, &t);
 	memcpy(ret_ports, t.port, sizeof(t.port));
 }
 
-static void main_and_alias(const struct dp_ct *ct, uint32_t i, struct tuple *ret_main,
-			   struct tuple *ret_alias)
+void dp_ct_sides(const struct dp_ct *ct, uint32_t i, struct dp_ct_tuple *ret_main,
+		 struct dp_ct_tuple *ret_answer)
 {
 	const struct dp_ct_conn *c = &ct->conns[i];
-	const struct dp_ct_conn *o =
-		&ct->conns[atomic_load_explicit(&c->other, memory_order_relaxed)];
+	uint32_t other = atomic_load_explicit(&c->other, memory_order_relaxed);
+	const struct dp_ct_conn *o = &ct->conns[other];
 
-	tuple_of(c->key, (atomic_load(&c->state) & DP_CT_F_SWAPPED) != 0, ret_main);
-	tuple_of(o->key, (atomic_load(&o->state) & DP_CT_F_SWAPPED) != 0, ret_alias);
+	dp_ct_tuple_of(c->key, (atomic_load(&c->state) & DP_CT_F_SWAPPED) != 0, ret_main);
+	if (other != 0) {
+		dp_ct_tuple_of(o->key, (atomic_load(&o->state) & DP_CT_F_SWAPPED) != 0, ret_answer);
+		return;
+	}
+	*ret_answer = *ret_main;
+	turn(ret_answer);
 }
 
 static int set(struct rte_mbuf *m, struct dp_headers *h, enum dp_field field, const void *value,
@@ -288,7 +285,7 @@ static void icmp_word(uint8_t *icmp, uint32_t at, uint16_t value)
 	memcpy(icmp + 2, &csum, sizeof(csum));
 }
 
-static int set_ports(struct rte_mbuf *m, struct dp_headers *h, const struct tuple *t)
+static int set_ports(struct rte_mbuf *m, struct dp_headers *h, const struct dp_ct_tuple *t)
 {
 	uint8_t *l4 = rte_pktmbuf_mtod_offset(m, uint8_t *, h->l2_size + h->l3_size);
 	int rc = 0;
@@ -323,7 +320,7 @@ static void icmp_bytes(uint8_t *icmp, uint32_t at, const uint8_t *value, uint32_
 		icmp_word(icmp, at + i, dp_key_load16(value + i));
 }
 
-static void quoted_ports(uint8_t *icmp, uint32_t l4, const struct tuple *t)
+static void quoted_ports(uint8_t *icmp, uint32_t l4, const struct dp_ct_tuple *t)
 {
 	if (is_icmp(t)) {
 		uint8_t type = icmp[l4];
@@ -347,8 +344,8 @@ static void quoted_ip_csum(uint8_t *icmp, uint32_t ip)
 	icmp_word(icmp, ip + 10, (uint16_t) ~(sum + (sum >> 16)));
 }
 
-static int translate_error(struct rte_mbuf *m, struct dp_headers *h, const struct tuple *now,
-			   const struct tuple *to)
+static int translate_error(struct rte_mbuf *m, struct dp_headers *h, const struct dp_ct_tuple *now,
+			   const struct dp_ct_tuple *to)
 {
 	uint32_t at = (uint32_t)h->l2_size + h->l3_size, end = h->l2_size + h->ip_size;
 	uint8_t *icmp = rte_pktmbuf_mtod_offset(m, uint8_t *, at);
@@ -377,8 +374,8 @@ static int translate_error(struct rte_mbuf *m, struct dp_headers *h, const struc
 }
 
 /* What a packet of this connection looks like on the other side. */
-static void other_side(const struct tuple *main, const struct tuple *alias, bool reply,
-		       struct tuple *to)
+static void other_side(const struct dp_ct_tuple *main, const struct dp_ct_tuple *alias, bool reply,
+		       struct dp_ct_tuple *to)
 {
 	*to = reply ? *main : *alias;
 	turn(to);
@@ -387,9 +384,9 @@ static void other_side(const struct tuple *main, const struct tuple *alias, bool
 void dp_ct_translated_ports(const struct dp_ct *ct, const struct dp_ct_mark *mark,
 			    uint16_t ret_ports[2])
 {
-	struct tuple main, alias, to;
+	struct dp_ct_tuple main, alias, to;
 
-	main_and_alias(ct, mark->conn, &main, &alias);
+	dp_ct_sides(ct, mark->conn, &main, &alias);
 	other_side(&main, &alias, (mark->state & DP_CT_REPLY) != 0, &to);
 	memcpy(ret_ports, to.port, sizeof(to.port));
 }
@@ -399,15 +396,15 @@ int dp_ct_translate(const struct dp_ct *ct, struct rte_mbuf *m, struct dp_header
 {
 	uint32_t flags, i = mark->conn;
 	bool reply = (mark->state & DP_CT_REPLY) != 0, source;
-	struct tuple main, alias, to;
+	struct dp_ct_tuple main, alias, to;
 	int rc;
 
 	flags = atomic_load_explicit(&ct->conns[i].state, memory_order_relaxed);
 	if ((flags & (DP_CT_F_SRC_NAT | DP_CT_F_DST_NAT)) == 0)
 		return 0;
-	main_and_alias(ct, i, &main, &alias);
-	if ((mark->state & DP_CT_REL) != 0) {
-		struct tuple now = reply ? alias : main;
+	dp_ct_sides(ct, i, &main, &alias);
+	if (dp_ct_is_error(mark)) {
+		struct dp_ct_tuple now = reply ? alias : main;
 
 		/* It quotes what went the other way, as that left here. */
 		turn(&now);

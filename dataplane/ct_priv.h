@@ -5,6 +5,7 @@
  * 	ct.c        memory, threads' shares, sweep, what people ask
  * 	ct_index.c  find, insert, kill
  * 	ct_evict.c  limits, and who gives way
+ * 	ct_help.c   connections that others announce
  * 	ct_nat.c    addresses translated
  * 	ct_packet.c from a frame to a key
  * 	ct_track.c  what a packet is and does to its connection
@@ -31,6 +32,7 @@
 #define DP_CT_NO_ZONE	 UINT32_MAX
 #define DP_CT_MAX_LOCALS 65u
 #define DP_CT_KEY_V6	 (UINT64_C(1) << 56)
+#define DP_CT_KEY_EXPECT (UINT64_C(1) << 57) /* from any port */
 #define DP_CT_PROTO(k)	 ((uint8_t)((k)[0] >> 48))
 
 /* Life of an entry: the low bits of 'state'.  FREE ─► TENTATIVE ─► LIVE ─► DEAD ─► FREE; a
@@ -47,6 +49,12 @@
 #define DP_CT_F_SRC_NAT 0x40u
 #define DP_CT_F_DST_NAT 0x80u
 #define DP_CT_F_LABEL	0x100u /* has a label, which is on the second line */
+#define DP_CT_F_RELATED 0x200u /* was expected */
+#define DP_CT_F_EXPECT	0x400u /* no connection, but what 'other' announced (ct_help.c) */
+#define DP_CT_F_BACK	0x800u /* of these: it will come against the direction of 'other' */
+#define DP_CT_F_FTP	0x1000u
+#define DP_CT_F_TFTP	0x2000u
+#define DP_CT_F_ALG	(DP_CT_F_FTP | DP_CT_F_TFTP)
 
 /* Bits of dp_ct_dir.ctl: what one direction has sent. */
 #define DP_CT_D_SEEN   0x01u
@@ -77,7 +85,10 @@ struct dp_ct_conn {
 	_Atomic uint64_t label[2];
 	uint32_t zone; /* place in 'zones', DP_CT_NO_ZONE */
 	uint32_t next; /* free or dead: the next */
-	uint32_t unused[2];
+	/* DP_CT_F_ALG: the entry that stands for what it announced last, or 0; and where the next
+	 * line of each direction begins, in the low half of its sequence number. */
+	_Atomic uint32_t expects;
+	_Atomic uint16_t line[2];
 } __attribute__((aligned(64)));
 static_assert(sizeof(struct dp_ct_conn) == 128, "two cache lines");
 
@@ -101,6 +112,7 @@ struct dp_ct {
 	uint64_t secret[DP_CT_KEY_WORDS];
 	struct rte_rcu_qsbr *rcu;
 	_Atomic bool strict;			    /* not loose */
+	_Atomic bool listens;			    /* something may be expected */
 	_Atomic uint32_t timeout[DP_CT_N_TIMEOUTS]; /* ticks */
 	struct dp_ct_zone *zones;
 	_Atomic uint32_t domain_n[DP_MAX_DOMAINS], domain_limit[DP_MAX_DOMAINS];
@@ -215,6 +227,19 @@ struct dp_ct_quote {
 };
 bool dp_ct_quoted(const uint8_t *ip, uint32_t size, bool v6, struct dp_ct_quote *ret);
 
+/* Both ends of an entry's packets, or of a packet, sender first; ports as in memory. */
+struct dp_ct_tuple {
+	uint8_t ip[2][16];
+	uint16_t port[2];
+	uint8_t proto;
+	bool v6;
+};
+/* ct_nat.c: those of a key, whose sender is the second end if 'swapped'. */
+void dp_ct_tuple_of(const uint64_t *key, bool swapped, struct dp_ct_tuple *ret);
+/* What the first packet of main entry 'i' looked like as it came, and answers do as they come. */
+void dp_ct_sides(const struct dp_ct *ct, uint32_t i, struct dp_ct_tuple *ret_main,
+		 struct dp_ct_tuple *ret_answer);
+
 /* The key of a packet between these ends; fills in p->swapped, p->v6. */
 void dp_ct_key_of(const uint8_t *src, const uint8_t *dst, uint16_t sport, uint16_t dport,
 		  uint8_t proto, bool v6, struct dp_ct_packet *p);
@@ -225,6 +250,18 @@ int dp_ct_nat_bind(struct dp_ct *ct, struct dp_ct_local *local, uint32_t main,
 		   const struct dp_ct_packet *p, const struct dp_ct_nat *nat);
 /* ct_track.c */
 void dp_ct_fill_alias(struct dp_ct *ct, uint32_t i, const struct dp_ct_packet *p, uint32_t main);
+
+/* ct_help.c: who expects this first packet, whose key has its place; 0: nobody. */
+uint32_t dp_ct_expected(const struct dp_ct *ct, const struct dp_ct_packet *p);
+static inline bool dp_ct_expects(const struct dp_ct *ct, uint32_t i)
+{
+	return (atomic_load_explicit(&ct->conns[i].state, memory_order_relaxed) & DP_CT_F_EXPECT) !=
+	       0;
+}
+/* How its packets are translated, as those of who announced it; false: not at all. */
+bool dp_ct_follow(const struct dp_ct *ct, uint32_t i, struct dp_ct_nat *ret);
+/* A connection that is over expects nothing. */
+void dp_ct_unexpect(struct dp_ct *ct, struct dp_ct_local *local, uint32_t i);
 
 /* ct_index.c */
 /* The live entry of a key, or 0. */

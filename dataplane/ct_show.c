@@ -78,7 +78,8 @@ static bool is_shown(const struct dp_ct_conn *c)
 {
 	uint32_t state = atomic_load_explicit(&c->state, memory_order_acquire);
 
-	return (state & DP_CT_LIFE) == DP_CT_LIVE && (state & DP_CT_F_ALIAS) == 0;
+	return (state & DP_CT_LIFE) == DP_CT_LIVE &&
+	       (state & (DP_CT_F_ALIAS | DP_CT_F_EXPECT)) == 0;
 }
 
 void dp_ct_each(struct dp_ct *ct, uint32_t now,

@@ -50,6 +50,14 @@ static void renew(struct dp_ct *ct, uint32_t i, enum dp_ct_timeout timeout, uint
 	dp_ct_retime(ct, i, now + left);
 }
 
+static uint8_t bits(const struct dp_ct_conn *c, bool replied, bool reply)
+{
+	uint32_t state = atomic_load_explicit(&c->state, memory_order_relaxed);
+
+	return (uint8_t)((replied ? DP_CT_EST : DP_CT_NEW) | (reply ? DP_CT_REPLY : 0) |
+			 ((state & DP_CT_F_RELATED) != 0 ? DP_CT_REL : 0));
+}
+
 /* Moves a connection on; the bits that the packet gets. */
 static uint8_t move_on(struct dp_ct *ct, uint32_t i, const struct dp_ct_packet *p, bool reply,
 		       uint32_t now, enum dp_ct_verdict *ret_verdict)
@@ -90,7 +98,7 @@ static uint8_t move_on(struct dp_ct *ct, uint32_t i, const struct dp_ct_packet *
 	if (agreed)
 		add_flags(c, DP_CT_F_ASSURED);
 	renew(ct, i, timeout, now);
-	return (uint8_t)((replied ? DP_CT_EST : DP_CT_NEW) | (reply ? DP_CT_REPLY : 0));
+	return bits(c, replied, reply);
 }
 
 /* What is noted on a connection goes with its packets. */
@@ -150,6 +158,18 @@ static void track_error(struct dp_ct *ct, struct dp_ct_local *local, uint32_t i,
 	DP_CT_COUNT(local, RELATED);
 }
 
+/* A first packet, which somebody may have announced. */
+static void first(const struct dp_ct *ct, const struct dp_ct_packet *p, struct dp_ct_mark *mark)
+{
+	uint32_t by = dp_ct_expected(ct, p);
+
+	mark->state = DP_CT_TRACKED | DP_CT_NEW;
+	if (likely(by == 0))
+		return;
+	mark->state |= DP_CT_REL;
+	note(ct, by, mark);
+}
+
 void dp_ct_track(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain, uint16_t zone,
 		 struct dp_ct_packet *p, uint32_t now, struct dp_ct_mark *mark)
 {
@@ -188,7 +208,7 @@ void dp_ct_track(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain, u
 			DP_CT_COUNT(local, WINDOW);
 	}
 	if ((i == 0 || verdict == DP_CT_V_REOPEN) && opens(ct, p))
-		mark->state = DP_CT_TRACKED | DP_CT_NEW;
+		first(ct, p, mark);
 	else
 		invalid(local, mark);
 }
@@ -206,7 +226,7 @@ static uint8_t would_be(const struct dp_ct_conn *c, const struct dp_ct_packet *p
 		memcpy((void *)&copy, (const void *)c, sizeof(copy));
 		*ret_verdict = dp_ct_tcp_move(&copy, p, reply);
 	}
-	return (uint8_t)((replied ? DP_CT_EST : DP_CT_NEW) | (reply ? DP_CT_REPLY : 0));
+	return bits(c, replied, reply);
 }
 
 void dp_ct_peek(const struct dp_ct *ct, uint16_t domain, uint16_t zone, struct dp_ct_packet *p,
@@ -239,10 +259,9 @@ void dp_ct_peek(const struct dp_ct *ct, uint16_t domain, uint16_t zone, struct d
 		if (verdict == DP_CT_V_OK)
 			return;
 	}
-	*mark = (struct dp_ct_mark){.zone = zone};
-	mark->state =
-		(uint8_t)(DP_CT_TRACKED |
-			  (verdict == DP_CT_V_REOPEN && opens(ct, p) ? DP_CT_NEW : DP_CT_INV));
+	*mark = (struct dp_ct_mark){.zone = zone, .state = DP_CT_TRACKED | DP_CT_INV};
+	if (verdict == DP_CT_V_REOPEN && opens(ct, p))
+		first(ct, p, mark);
 }
 
 /* ---- Commit ---- */
@@ -265,26 +284,34 @@ static enum dp_ct_timeout first_timeout(const struct dp_ct_packet *p)
 	return DP_CT_T_OTHER_FIRST;
 }
 
+/* 'by': who announced it, or 0; what is noted there is noted on it. */
 static void fill(struct dp_ct *ct, uint32_t i, const struct dp_ct_packet *p, uint32_t zone,
-		 uint32_t now)
+		 uint32_t now, uint32_t by)
 {
+	struct dp_ct_mark from = {0};
+	uint32_t flags = p->swapped ? DP_CT_F_SWAPPED : 0;
 	struct dp_ct_conn *c = &ct->conns[i];
 	uint32_t expires =
 		now + atomic_load_explicit(&ct->timeout[first_timeout(p)], memory_order_relaxed);
 
+	if (by != 0) {
+		note(ct, by, &from);
+		flags |= DP_CT_F_RELATED |
+			 ((from.label[0] | from.label[1]) != 0 ? DP_CT_F_LABEL : 0);
+	}
 	for (unsigned k = 0; k < DP_CT_KEY_WORDS; k++)
 		c->key[k] = p->key[k];
 	c->zone = zone;
 	atomic_store_explicit(&c->expires, expires, memory_order_relaxed);
-	atomic_store_explicit(&c->mark, 0, memory_order_relaxed);
+	atomic_store_explicit(&c->mark, from.mark, memory_order_relaxed);
 	atomic_store_explicit(&c->other, 0, memory_order_relaxed);
-	atomic_store_explicit(&c->label[0], 0, memory_order_relaxed);
-	atomic_store_explicit(&c->label[1], 0, memory_order_relaxed);
+	atomic_store_explicit(&c->expects, 0, memory_order_relaxed);
+	atomic_store_explicit(&c->label[0], from.label[0], memory_order_relaxed);
+	atomic_store_explicit(&c->label[1], from.label[1], memory_order_relaxed);
 	if (p->kind == DP_CT_K_TCP)
 		dp_ct_tcp_begin(c, p);
 	/* Life last: who finds it sees all of it. */
-	atomic_store_explicit(&c->state, DP_CT_TENTATIVE | (p->swapped ? DP_CT_F_SWAPPED : 0),
-			      memory_order_release);
+	atomic_store_explicit(&c->state, DP_CT_TENTATIVE | flags, memory_order_release);
 	atomic_store_explicit(&ct->due[i], expires | 1, memory_order_relaxed);
 }
 
@@ -302,10 +329,10 @@ void dp_ct_fill_alias(struct dp_ct *ct, uint32_t i, const struct dp_ct_packet *p
 			      memory_order_release);
 }
 
-/* A new entry for the packet, or its twin's.  0; in 'ret' 0 when a limit forbids it; -ENOSPC or
- * -EINVAL when it cannot be translated. */
+/* A new entry for the packet, which 'by' expected (0: nobody), or its twin's.  0; in 'ret' 0 when a
+ * limit forbids it; -ENOSPC or -EINVAL when it cannot be translated. */
 static int make(struct dp_ct *ct, struct dp_ct_local *local, const struct dp_ct_packet *p,
-		const struct dp_ct_nat *nat, uint32_t now, uint32_t *ret)
+		const struct dp_ct_nat *nat, uint32_t now, uint32_t by, uint32_t *ret)
 {
 	uint32_t zone, i, twin, alias;
 	int rc = 0;
@@ -325,7 +352,7 @@ static int make(struct dp_ct *ct, struct dp_ct_local *local, const struct dp_ct_
 		DP_CT_COUNT(local, REFUSED_FULL);
 		return 0;
 	}
-	fill(ct, i, p, zone, now);
+	fill(ct, i, p, zone, now, by);
 	if (nat != NULL)
 		rc = dp_ct_nat_bind(ct, local, i, p, nat);
 	if (rc == 0 && dp_ct_insert(ct, i, dp_ct_hash(ct, p->key), &twin)) {
@@ -370,16 +397,33 @@ static void set_notes(struct dp_ct_conn *c, const struct dp_ct_commit *commit)
 	set_word(&c->label[1], commit->label[1], commit->label_mask[1]);
 }
 
+/* What was expected is there: another would have to be announced. */
+static void came(struct dp_ct *ct, struct dp_ct_local *local, uint32_t by)
+{
+	if (dp_ct_life(&ct->conns[by]) != DP_CT_LIVE)
+		return; /* Another worker saw it too. */
+	dp_ct_withdraw(ct, local, by);
+	DP_CT_COUNT(local, CAME);
+}
+
 int dp_ct_commit(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain,
 		 struct dp_ct_packet *p, const struct dp_ct_commit *commit, uint32_t now,
 		 struct dp_ct_mark *mark)
 {
-	uint32_t i = mark->conn;
+	const struct dp_ct_nat *nat = commit->nat;
+	uint32_t i = mark->conn, by = 0;
+	struct dp_ct_nat follow;
 	int rc;
 
 	if ((mark->state & DP_CT_TRACKED) == 0 || (mark->state & DP_CT_INV) != 0)
 		return 0;
-	if (i != 0 && commit->force && (mark->state & (DP_CT_REPLY | DP_CT_REL)) == DP_CT_REPLY &&
+	if (i != 0 && dp_ct_expects(ct, i)) {
+		by = i;
+		i = 0;
+		if (nat == NULL && commit->follow && dp_ct_follow(ct, by, &follow))
+			nat = &follow;
+	}
+	if (i != 0 && commit->force && (mark->state & DP_CT_REPLY) != 0 && !dp_ct_is_error(mark) &&
 	    opens(ct, p)) {
 		dp_ct_kill(ct, local, i, DP_CT_C_REUSED);
 		i = 0;
@@ -389,9 +433,11 @@ int dp_ct_commit(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain,
 		if ((mark->state & DP_CT_NEW) == 0)
 			return 0;
 		dp_ct_key_place(p->key, domain, mark->zone);
-		rc = make(ct, local, p, commit->nat, now, &i);
+		rc = make(ct, local, p, nat, now, by, &i);
 		if (i == 0)
 			return rc;
+		if (by != 0)
+			came(ct, local, by);
 	}
 	set_notes(&ct->conns[i], commit);
 	note(ct, i, mark);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include <rte_dev.h>
+#include <rte_devargs.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
@@ -56,13 +57,31 @@ static int explain(const struct eth_devargs *d, int rc, const char *reason, stru
 		err_why(err, "%s", reason);
 	} else if (d->bus == ETH_BUS_VDEV) {
 		driver_of(d->name, driver, sizeof(driver));
-		err_why(err, "no driver '%s' is installed, or it refuses its arguments", driver);
+		err_why(err, "driver '%s' refuses its arguments, or has no such device", driver);
+		err_fix(err, "doc.dpdk.org/guides/nics lists each driver's arguments");
 	} else {
 		err_why(err, "no installed DPDK driver knows this device");
 	}
 	if (d->bus == ETH_BUS_PCI)
 		err_fix(err, "dpdk-devbind.py --status-dev net");
 	return rc;
+}
+
+/* Buses look whether a driver of theirs goes by the name. */
+static int check_driver(const struct eth_devargs *d, struct err *err)
+{
+	struct rte_devargs args = {0};
+	char driver[64];
+
+	if (rte_devargs_parse(&args, d->full) == 0) {
+		rte_devargs_reset(&args);
+		return 0;
+	}
+	driver_of(d->name, driver, sizeof(driver));
+	err_set(err, -ENODEV, SLUG, "there is no DPDK driver for device '%s'", d->name);
+	err_why(err, "no driver '%s' is installed", driver);
+	err_fix(err, "dpdk-pmdinfo.py lists a library's drivers; vswitchd --driver PATH loads one");
+	return -ENODEV;
 }
 
 /* What can be known before anything is touched. */
@@ -76,19 +95,27 @@ static int check(const struct eth_devargs *d, struct err *err)
 	}
 	if (find_port(d) != RTE_MAX_ETHPORTS)
 		return err_set(err, -EBUSY, "device-busy", "device '%s' is open already", d->name);
-	return d->bus == ETH_BUS_PCI ? eth_pci_check("", d->name, err) : 0;
+	return d->bus == ETH_BUS_PCI ? eth_pci_check("", d->name, err) : check_driver(d, err);
 }
 
-int eth_probe(const struct eth_devargs *d, uint16_t *ret_port_id, struct err *err)
+int eth_probe_check(const struct eth_devargs *d, struct err *err)
 {
 	char reason[200];
-	uint16_t id;
 	int rc;
 
 	/* DPDK may look for the device in vain, and say so. */
 	dpdk_log_record();
 	rc = check(d, err);
 	dpdk_log_end(reason, sizeof(reason));
+	return rc;
+}
+
+int eth_probe(const struct eth_devargs *d, uint16_t *ret_port_id, struct err *err)
+{
+	int rc = eth_probe_check(d, err);
+	char reason[200];
+	uint16_t id;
+
 	if (rc != 0)
 		return rc;
 	dpdk_log_record();

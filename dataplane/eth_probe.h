@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+/* Would eth_probe() refuse it, as far as can be known before anything is touched? */
+int eth_probe_check(const struct eth_devargs *d, struct err *err);
 /* Makes the device and finds its DPDK port.  0, or negative errno with the reason, as far as it can
  * be found out. */
 int eth_probe(const struct eth_devargs *d, uint16_t *ret_port_id, struct err *err);

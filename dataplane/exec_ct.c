@@ -75,7 +75,7 @@ static void translate(struct dp_walk *k, const struct dp_ct *ct, struct dp_ct_ma
 		return;
 	k->changed = true;
 	rc = dp_ct_translate(ct, k->f.m, &k->h, mark);
-	if (unlikely(mark->path != 0) && (mark->state & DP_CT_REL) == 0)
+	if (unlikely(mark->path != 0) && !dp_ct_is_error(mark))
 		dp_ct_translated_ports(ct, mark,
 				       k->run->w->flow->whole->seen[mark->path - 1].ports);
 	/* Half translated, or with the addresses of the wrong side, it must not go on. */
@@ -88,6 +88,7 @@ static int commit(struct dp_walk *k, struct dp_ct *ct, const struct dp_step_ct *
 {
 	const struct dp_ct_commit what = {
 		.force = (c->flags & DP_STEP_CT_FORCE) != 0,
+		.follow = (c->flags & DP_STEP_CT_NAT) != 0,
 		.nat = (c->flags & DP_STEP_CT_BIND) != 0 ? &c->nat : NULL,
 		.mark = c->mark,
 		.mark_mask = c->mark_mask,
@@ -185,6 +186,11 @@ void dp_walk_ct(struct dp_walk *k, const struct dp_step *s, bool last)
 		dp_walk_drop(k, DP_DROP_CT_NAT);
 		return;
 	}
+	if (unlikely((c->flags & (DP_STEP_CT_FTP | DP_STEP_CT_TFTP)) != 0))
+		dp_ct_set_alg(ct, mark,
+			      (c->flags & DP_STEP_CT_FTP) != 0 ? DP_CT_ALG_FTP : DP_CT_ALG_TFTP);
+	if (unlikely(dp_ct_has_alg(ct, mark)))
+		dp_ct_listen(ct, &k->run->w->flow->ct, k->f.m, &p, mark, k->run->w->flow->tick);
 	if ((c->flags & DP_STEP_CT_NAT) != 0)
 		translate(k, ct, mark);
 }

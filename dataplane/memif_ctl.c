@@ -126,12 +126,17 @@ void memif_ctl_connected(struct memif_ctl *c)
 	c->stands(c->arg);
 }
 
+int memif_ctl_check(const struct memif_conf *conf, struct err *err)
+{
+	if (conf->server)
+		return memif_listen_check(conf, err);
+	return conf->socket[0] == '@' ? 0 : dp_vhost_path_check(conf->socket, false, err);
+}
+
 int memif_ctl_open(struct memif_ctl *c, struct err *err)
 {
 	c->fd = -1;
-	if (c->conf.server)
-		return memif_listen(c, err);
-	return c->conf.socket[0] == '@' ? 0 : dp_vhost_path_prepare(c->conf.socket, false, err);
+	return c->conf.server ? memif_listen(c, err) : memif_ctl_check(&c->conf, err);
 }
 
 void memif_ctl_close(struct memif_ctl *c)

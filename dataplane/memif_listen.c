@@ -196,15 +196,31 @@ static int id_is_free(const struct memif_listener *l, uint32_t id, struct err *e
 	return 0;
 }
 
+static struct memif_listener *find_listener(const char *name)
+{
+	struct memif_listener *l;
+
+	LIST_FOREACH(l, &listeners, entry)
+		if (strcmp(l->socket, name) == 0)
+			break;
+	return l;
+}
+
+int memif_listen_check(const struct memif_conf *conf, struct err *err)
+{
+	const struct memif_listener *l = find_listener(conf->socket);
+
+	if (l != NULL)
+		return id_is_free(l, conf->id, err);
+	return conf->socket[0] == '@' ? 0 : dp_vhost_path_check(conf->socket, true, err);
+}
+
 int memif_listen(struct memif_ctl *c, struct err *err)
 {
 	struct user *u = calloc(1, sizeof(*u));
-	struct memif_listener *l;
+	struct memif_listener *l = find_listener(c->conf.socket);
 	int rc = u == NULL ? err_set(err, -ENOMEM, "no-memory", "out of memory") : 0;
 
-	LIST_FOREACH(l, &listeners, entry)
-		if (strcmp(l->socket, c->conf.socket) == 0)
-			break;
 	if (rc == 0 && l != NULL)
 		rc = id_is_free(l, c->conf.id, err);
 	if (rc == 0 && l == NULL)

@@ -54,6 +54,8 @@ struct memif_ctl {
 	void *arg;
 };
 
+/* Would memif_ctl_open() refuse this, as far as can be told without touching anything? */
+int memif_ctl_check(const struct memif_conf *conf, struct err *err);
 /* Starts listening, or trying.  0 or negative errno. */
 int memif_ctl_open(struct memif_ctl *c, struct err *err);
 void memif_ctl_close(struct memif_ctl *c);
@@ -96,6 +98,7 @@ int memif_client_message(struct memif_ctl *c, const struct memif_msg *msg);
 int memif_server_message(struct memif_ctl *c, const struct memif_msg *msg, int *fd);
 void memif_client_try(struct memif_ctl *c, uint64_t now_ns);
 
+int memif_listen_check(const struct memif_conf *conf, struct err *err);
 int memif_listen(struct memif_ctl *c, struct err *err);
 void memif_unlisten(struct memif_ctl *c);
 void memif_listener_poll(struct memif_listener *l, uint64_t now_ns);

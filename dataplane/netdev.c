@@ -46,19 +46,32 @@ int dp_nl_errno(int nl_rc)
 	}
 }
 
+#define SLUG_NAME "bad-interface-name"
+
+static int bad_name(int rc, struct err *err)
+{
+	err_why(err, "the kernel takes no such name; a port's interface is called as the port");
+	err_fix(err, "give the interface a name of its own: --ifname eth0");
+	return rc;
+}
+
 int dp_netdev_check_name(const char *name, struct err *err)
 {
 	size_t size = name != NULL ? strlen(name) : 0;
 
 	if (size == 0 || size >= IFNAMSIZ || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return err_set(err, -EINVAL, "bad-interface-name",
-			       "interface name '%.40s': must have 1 to %d characters",
-			       name != NULL ? name : "", IFNAMSIZ - 1);
+		return bad_name(err_set(err, -EINVAL, SLUG_NAME,
+					"interface name '%.40s': must have 1 to %d characters",
+					name != NULL ? name : "", IFNAMSIZ - 1),
+				err);
 	for (size_t i = 0; i < size; i++)
 		if (name[i] == '/' || name[i] == ':' || name[i] == '%' ||
 		    !isgraph((unsigned char)name[i]))
-			return err_set(err, -EINVAL, "bad-interface-name",
-				       "interface name: character %zu may not be in a name", i + 1);
+			return bad_name(
+				err_set(err, -EINVAL, SLUG_NAME,
+					"interface name: character %zu may not be in a name",
+					i + 1),
+				err);
 	return 0;
 }
 

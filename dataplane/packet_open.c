@@ -197,22 +197,54 @@ static int take(struct packet *packet, const struct dp_port_opts *opts, struct e
 	return rc != 0 ? rc : set_promiscuous(packet, err);
 }
 
+static int not_ethernet(const struct dp_netdev *dev, struct err *err)
+{
+	err_set(err, -EINVAL, "not-ethernet", "interface '%s' is not Ethernet", dev->name);
+	err_why(err, "a switch forwards Ethernet frames");
+	err_fix(err, "ip -o link shows which interfaces are link/ether");
+	return -EINVAL;
+}
+
+static int look(const char *ifname, struct dp_netdev *ret_dev, struct err *err)
+{
+	int rc = dp_netdev_get(ifname, ret_dev, err);
+
+	if (rc != 0)
+		return rc;
+	if (ret_dev->arptype != ARPHRD_ETHER || (ret_dev->flags & IFF_LOOPBACK) != 0)
+		return not_ethernet(ret_dev, err);
+	return 0;
+}
+
 /* In the interface's network namespace. */
 static int open_inside(void *arg)
 {
 	struct opening *o = arg;
 	struct packet *packet = o->packet;
-	int rc = dp_netdev_get(o->opts->ifname, &packet->before, o->err);
+	int rc = look(o->opts->ifname, &packet->before, o->err);
 
 	if (rc != 0)
 		return rc;
-	if (packet->before.arptype != ARPHRD_ETHER || (packet->before.flags & IFF_LOOPBACK) != 0)
-		return err_set(o->err, -EINVAL, "not-ethernet", "interface '%s' is not Ethernet",
-			       o->opts->ifname);
 	rc = take(packet, o->opts, o->err);
 	if (rc != 0)
 		restore(packet);
 	return rc;
+}
+
+/* In the interface's network namespace, without a port yet. */
+static int check_inside(void *arg)
+{
+	struct opening *o = arg;
+	struct dp_netdev dev;
+
+	return look(o->opts->ifname, &dev, o->err);
+}
+
+int packet_check(const struct dp_port_opts *opts, struct err *err)
+{
+	struct opening o = {.opts = opts, .err = err};
+
+	return dp_netns_call(opts->netns_fd, check_inside, &o, err);
 }
 
 struct setting {

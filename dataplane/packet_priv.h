@@ -41,6 +41,8 @@ struct packet {
 	struct packet_queue *queues;
 };
 
+/* Is there an Ethernet interface of that name? */
+int packet_check(const struct dp_port_opts *opts, struct err *err);
 /* Takes the interface, or leaves it as it was.  Sets port->priv. */
 int packet_open(struct dp_port *port, const struct dp_port_opts *opts, struct err *err);
 /* Gives it back as it was, if it is still there. */

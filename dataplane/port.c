@@ -71,22 +71,36 @@ static void port_free(struct dp_port *port)
 	free(port);
 }
 
-int dp_port_open(struct dp *dp, const struct dp_port_opts *opts, struct dp_port **ret_port,
-		 struct err *err)
+static const struct dp_port_ops *ops_of(const struct dp_port_opts *opts)
 {
-	const struct dp_port_ops *ops = opts->ops != NULL ? opts->ops : find_ops(opts->kind);
-	struct dp_port *port;
-	int rc;
+	return opts->ops != NULL ? opts->ops : find_ops(opts->kind);
+}
+
+int dp_port_check(const struct dp_port_opts *opts, struct err *err)
+{
+	const struct dp_port_ops *ops = ops_of(opts);
 
 	if (ops == NULL)
 		return err_set(err, -EINVAL, "no-such-kind", "no port kind '%s'",
 			       opts->kind != NULL ? opts->kind : "");
-	if (opts->name == NULL || opts->name[0] == '\0' || strlen(opts->name) >= sizeof(port->name))
-		return err_set(err, -EINVAL, "bad-name", "a port name has 1 to %zu characters",
-			       sizeof(port->name) - 1);
+	if (opts->name == NULL || opts->name[0] == '\0' || strlen(opts->name) >= DP_PORT_NAME_SIZE)
+		return err_set(err, -EINVAL, "bad-name", "a port name has 1 to %u characters",
+			       DP_PORT_NAME_SIZE - 1);
 	if (opts->n_queues > DP_MAX_QUEUES)
 		return err_set(err, -EINVAL, "too-many-queues", "%u queues: at most %u",
 			       opts->n_queues, DP_MAX_QUEUES);
+	return ops->check != NULL ? ops->check(opts, err) : 0;
+}
+
+int dp_port_open(struct dp *dp, const struct dp_port_opts *opts, struct dp_port **ret_port,
+		 struct err *err)
+{
+	const struct dp_port_ops *ops = ops_of(opts);
+	struct dp_port *port;
+	int rc = dp_port_check(opts, err);
+
+	if (rc != 0)
+		return rc;
 	port = aligned_alloc(_Alignof(struct dp_port), sizeof(*port));
 	if (port == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for port '%s'", opts->name);

@@ -133,6 +133,9 @@ struct dp_link {
 
 struct dp_port_ops {
 	const char *kind;
+	/* Optional: would 'open' refuse this, as far as can be told without touching anything?  Is
+	 * asked before each 'open', and alone for a dry run.  Control thread. */
+	int (*check)(const struct dp_port_opts *opts, struct err *err);
 	/* Opens the device: sets priv, n_rxq, n_txq, rxq[].priv/wake_fd, txq[].priv, tx_caps, mtu,
 	 * mac, driver. On failure nothing is left behind.  Control thread. */
 	int (*open)(struct dp_port *port, const struct dp_port_opts *opts, struct err *err);
@@ -182,6 +185,9 @@ struct dp_port {
 
 extern const struct dp_port_ops dp_port_tap_ops, dp_port_packet_ops, dp_port_xdp_ops,
 	dp_port_eth_ops, dp_port_vhost_ops, dp_port_memif_ops, dp_port_mem_ops;
+
+/* Would dp_port_open() refuse that, as far as can be told without touching a device?  0 if not. */
+int dp_port_check(const struct dp_port_opts *opts, struct err *err);
 
 /* Opens a port of opts->kind: finds the ops, allocates, opens.  The port is not published yet: see
  * dp_port_attach() in dp.h.  Returns 0, -EINVAL, or what the driver says. */

@@ -346,6 +346,14 @@ static void port_free(struct eth_port *ep)
 	free(ep);
 }
 
+static int eth_check(const struct dp_port_opts *opts, struct err *err)
+{
+	struct eth_devargs devargs;
+	int rc = eth_devargs_parse(opts->devargs, &devargs, err);
+
+	return rc != 0 ? rc : eth_probe_check(&devargs, err);
+}
+
 static int eth_open(struct dp_port *port, const struct dp_port_opts *opts, struct err *err)
 {
 	struct eth_port *ep = calloc(1, sizeof(*ep));
@@ -476,6 +484,7 @@ static void eth_link(struct dp_port *port, struct dp_link *ret_link)
 
 const struct dp_port_ops dp_port_eth_ops = {
 	.kind = "eth",
+	.check = eth_check,
 	.open = eth_open,
 	.close = eth_close,
 	.set_mtu = eth_set_mtu,

@@ -217,27 +217,41 @@ static int check_socket(const char *socket, struct err *err)
 	return 0;
 }
 
-static int configure(struct memif_port *mp, const struct dp_port_opts *opts, struct err *err)
+/* What of the configuration was asked for. */
+static int read_opts(const struct dp_port_opts *opts, struct memif_conf *conf, struct err *err)
 {
-	struct memif_conf *conf = &mp->ctl.conf;
-	uint32_t n_desc = opts->n_desc != 0 ? opts->n_desc : 1u << DEFAULT_LOG2;
-	uint16_t n = opts->n_queues != 0 ? opts->n_queues
-					 : (uint16_t)RTE_MAX(1u, dp_n_workers(mp->port->dp));
 	int rc = check_socket(opts->socket, err);
 
 	if (rc == 0)
 		rc = parse_args(opts->devargs, conf, err);
 	if (rc == 0 && opts->mtu != 0)
 		rc = dp_mtu_check(opts->mtu, MAX_MTU, err);
-	if (rc == 0 && n > MEMIF_MAX_RINGS)
-		rc = err_set(err, -EINVAL, "queues-range", "%u queues: at most %u", n,
-			     MEMIF_MAX_RINGS);
 	if (rc != 0)
 		return rc;
 	strcpy(conf->socket, opts->socket);
 	snprintf(conf->name, sizeof(conf->name), "%.31s", opts->name);
 	conf->server = opts->server;
-	conf->n_rings = n;
+	return 0;
+}
+
+static int memif_check(const struct dp_port_opts *opts, struct err *err)
+{
+	struct memif_conf conf = {0};
+	int rc = read_opts(opts, &conf, err);
+
+	return rc != 0 ? rc : memif_ctl_check(&conf, err);
+}
+
+static int configure(struct memif_port *mp, const struct dp_port_opts *opts, struct err *err)
+{
+	struct memif_conf *conf = &mp->ctl.conf;
+	uint32_t n_desc = opts->n_desc != 0 ? opts->n_desc : 1u << DEFAULT_LOG2;
+	uint32_t n = opts->n_queues != 0 ? opts->n_queues : RTE_MAX(1u, dp_n_workers(mp->port->dp));
+	int rc = read_opts(opts, conf, err);
+
+	if (rc != 0)
+		return rc;
+	conf->n_rings = (uint16_t)RTE_MIN(n, (uint32_t)MEMIF_MAX_RINGS);
 	n_desc = RTE_MIN(n_desc, 1u << MEMIF_MAX_LOG2_RING);
 	for (conf->log2_ring_size = 5; (1u << conf->log2_ring_size) < n_desc;)
 		conf->log2_ring_size++;
@@ -411,6 +425,7 @@ static json_t *memif_show(struct dp_port *port)
 
 const struct dp_port_ops dp_port_memif_ops = {
 	.kind = "memif",
+	.check = memif_check,
 	.open = memif_open,
 	.close = memif_close,
 	.set_mtu = memif_set_mtu,

@@ -234,6 +234,7 @@ static json_t *packet_show(struct dp_port *port)
 
 const struct dp_port_ops dp_port_packet_ops = {
 	.kind = "packet",
+	.check = packet_check,
 	.open = packet_open,
 	.close = packet_close,
 	.set_mtu = packet_set_mtu,

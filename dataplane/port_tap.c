@@ -195,6 +195,7 @@ static json_t *tap_show(struct dp_port *port)
 
 const struct dp_port_ops dp_port_tap_ops = {
 	.kind = "tap",
+	.check = tap_check,
 	.open = tap_open,
 	.close = tap_close,
 	.set_mtu = tap_set_mtu,

@@ -183,14 +183,11 @@ static void free_unstarted(struct dp_port *port, struct vhost_port *vp, uint16_t
 	port->priv = NULL;
 }
 
-static int check_opts(const struct dp_port_opts *opts, struct err *err)
+static int vhost_check(const struct dp_port_opts *opts, struct err *err)
 {
-	if (opts->n_queues > DP_MAX_QUEUES)
-		return err_set(err, -EINVAL, "queues-range", "%u queues: at most %u",
-			       opts->n_queues, DP_MAX_QUEUES);
 	if (opts->mtu != 0 && dp_mtu_check(opts->mtu, MAX_MTU, err) != 0)
 		return -EINVAL;
-	return dp_vhost_path_prepare(opts->socket, opts->server, err);
+	return dp_vhost_path_check(opts->socket, opts->server, err);
 }
 
 static int vhost_open(struct dp_port *port, const struct dp_port_opts *opts, struct err *err)
@@ -198,7 +195,7 @@ static int vhost_open(struct dp_port *port, const struct dp_port_opts *opts, str
 	uint16_t n_rxq = opts->n_queues != 0 ? opts->n_queues
 					     : (uint16_t)RTE_MAX(1u, dp_n_workers(port->dp));
 	struct vhost_port *vp;
-	int rc = check_opts(opts, err);
+	int rc = dp_vhost_path_prepare(opts->socket, opts->server, err);
 
 	if (rc != 0)
 		return rc;
@@ -334,6 +331,7 @@ static json_t *vhost_show(struct dp_port *port)
 
 const struct dp_port_ops dp_port_vhost_ops = {
 	.kind = "vhost",
+	.check = vhost_check,
 	.open = vhost_open,
 	.close = vhost_close,
 	.set_mtu = vhost_set_mtu,

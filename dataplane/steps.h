@@ -78,8 +78,10 @@ struct dp_step_controller {
 /* What becomes of a frame's connection (ct.h). */
 #define DP_STEP_CT_COMMIT 1u
 #define DP_STEP_CT_FORCE  2u
-#define DP_STEP_CT_NAT	  4u /* translate as the connection says */
-#define DP_STEP_CT_BIND	  8u /* a new one gets 'nat' */
+#define DP_STEP_CT_NAT	  4u  /* translate as the connection says */
+#define DP_STEP_CT_BIND	  8u  /* a new one gets 'nat' */
+#define DP_STEP_CT_FTP	  16u /* what it announces is expected */
+#define DP_STEP_CT_TFTP	  32u
 struct dp_step_ct {
 	uint16_t zone;
 	uint16_t flags;

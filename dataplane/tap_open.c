@@ -107,7 +107,7 @@ static int open_queues(struct tap *tap, char name[IFNAMSIZ], const struct dp_por
 }
 
 struct finish {
-	struct tap *tap;
+	struct tap *tap; /* NULL while there is none */
 	const char *ifname;
 	struct err *err;
 };
@@ -156,9 +156,6 @@ static int settle(struct tap *tap, const char *name, const struct dp_port_opts *
 		rc = dp_netdev_change(dev.ifindex, &change, err);
 	if (rc != 0 || !tap->in_netns)
 		return rc != 0 ? rc : bring_up(&f);
-	rc = dp_netns_call(opts->netns_fd, name_is_free, &f, err);
-	if (rc != 0)
-		return rc;
 	change = (struct dp_netdev_change){.netns_fd = opts->netns_fd, .name = opts->ifname};
 	rc = dp_netdev_change(dev.ifindex, &change, err);
 	return rc != 0 ? rc : dp_netns_call(opts->netns_fd, bring_up, &f, err);
@@ -225,20 +222,21 @@ static int wire_queues(struct tap *tap, struct err *err)
 	return 0;
 }
 
-static int check_opts(const struct dp_port *port, const struct dp_port_opts *opts, struct err *err)
+int tap_check(const struct dp_port_opts *opts, struct err *err)
 {
+	struct finish f = {NULL, opts->ifname, err};
 	int rc = dp_netdev_check_name(opts->ifname, err);
 
 	if (rc != 0)
 		return rc;
-	if (port->mtu < TAP_MIN_MTU || port->mtu > TAP_MAX_MTU)
-		return err_set(err, -EINVAL, "bad-mtu", "MTU %u: a tap takes %u to %u", port->mtu,
+	if (opts->mtu != 0 && (opts->mtu < TAP_MIN_MTU || opts->mtu > TAP_MAX_MTU))
+		return err_set(err, -EINVAL, "bad-mtu", "MTU %u: a tap takes %u to %u", opts->mtu,
 			       TAP_MIN_MTU, TAP_MAX_MTU);
 	if (opts->has_mac && !rte_is_valid_assigned_ether_addr(&opts->mac))
 		return err_set(err, -EINVAL, "bad-mac",
 			       "interface '%s': a group address or zero is no MAC address for it",
 			       opts->ifname);
-	return 0;
+	return dp_netns_call(opts->netns_fd, name_is_free, &f, err);
 }
 
 static void set_caps(struct dp_port *port, const struct tap *tap, bool offloads)
@@ -252,13 +250,10 @@ static void set_caps(struct dp_port *port, const struct tap *tap, bool offloads)
 
 int tap_open(struct dp_port *port, const struct dp_port_opts *opts, struct err *err)
 {
-	int rc = check_opts(port, opts, err);
+	struct tap *tap = tap_alloc(port, opts);
 	char name[IFNAMSIZ] = {0};
-	struct tap *tap;
+	int rc;
 
-	if (rc != 0)
-		return rc;
-	tap = tap_alloc(port, opts);
 	if (tap == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for port '%s'", port->name);
 	snprintf(name, sizeof(name), "%s", tap->in_netns ? TEMP_NAME : opts->ifname);

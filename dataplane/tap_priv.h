@@ -31,6 +31,8 @@ struct tap {
 	struct tap_queue *queues;
 };
 
+/* Can it be: are name, size and address ones for a tap, and is the name free where it goes? */
+int tap_check(const struct dp_port_opts *opts, struct err *err);
 /* Makes the device and wires the queues; leaves nothing behind when it fails.  Sets port->priv. */
 int tap_open(struct dp_port *port, const struct dp_port_opts *opts, struct err *err);
 /* The device goes with its last descriptor. */

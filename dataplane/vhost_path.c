@@ -60,6 +60,7 @@ static int check_folder(const char *path, bool server, struct err *err)
 		int code = -errno;
 
 		err_set(err, code, SLUG, "folder '%s' of the socket: %s", dir, strerror(-code));
+		err_why(err, "the socket is made in it, or looked for");
 		if (code == -ENOENT)
 			err_fix(err, "mkdir -p %s", dir);
 		return code;
@@ -72,23 +73,20 @@ static int check_folder(const char *path, bool server, struct err *err)
 	return 0;
 }
 
-static int make_room(const char *path, struct err *err)
+static int check_nobody_listens(const char *path, struct err *err)
 {
 	int rc = try_connect(path);
 
-	if (rc != -ECONNREFUSED) {
-		err_set(err, -EADDRINUSE, SLUG, "socket '%s' is in use", path);
-		err_why(err, "%s",
-			rc == 0 || rc == -EAGAIN ? "another process listens on it" : strerror(-rc));
-		return -EADDRINUSE;
-	}
-	if (unlink(path) != 0 && errno != ENOENT)
-		return err_set(err, -errno, SLUG, "cannot remove the dead socket '%s': %s", path,
-			       strerror(errno));
-	return 0;
+	if (rc == -ECONNREFUSED)
+		return 0;
+	err_set(err, -EADDRINUSE, SLUG, "socket '%s' is in use", path);
+	err_why(err, "%s",
+		rc == 0 || rc == -EAGAIN ? "another process listens on it" : strerror(-rc));
+	err_fix(err, "ss -xlp src %s says which; or take another path, or --mode client", path);
+	return -EADDRINUSE;
 }
 
-int dp_vhost_path_prepare(const char *path, bool server, struct err *err)
+int dp_vhost_path_check(const char *path, bool server, struct err *err)
 {
 	struct stat st;
 	int rc = check_name(path, err);
@@ -107,9 +105,20 @@ int dp_vhost_path_prepare(const char *path, bool server, struct err *err)
 	if (!S_ISSOCK(st.st_mode)) {
 		err_set(err, -EEXIST, SLUG, "'%s' exists and is not a socket", path);
 		err_why(err, "only a socket that nobody listens on is replaced");
+		err_fix(err, "take another path, or: rm %s", path);
 		return -EEXIST;
 	}
-	return server ? make_room(path, err) : 0;
+	return server ? check_nobody_listens(path, err) : 0;
+}
+
+int dp_vhost_path_prepare(const char *path, bool server, struct err *err)
+{
+	int rc = dp_vhost_path_check(path, server, err);
+
+	if (rc == 0 && server && unlink(path) != 0 && errno != ENOENT)
+		rc = err_set(err, -errno, SLUG, "cannot remove the dead socket '%s': %s", path,
+			     strerror(errno));
+	return rc;
 }
 
 const char *dp_vhost_path_why_no_peer(const char *path)

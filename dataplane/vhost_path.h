@@ -10,6 +10,10 @@
 
 #include <stdbool.h>
 
+/* Could a server listen at 'path', or a client connect to it?  Touches nothing, but that a socket
+ * in a server's way is tried for somebody who listens.  Errors: those of the next. */
+int dp_vhost_path_check(const char *path, bool server, struct err *err);
+
 /* Checks 'path' and, for a server, makes room for it: removes a socket that nobody listens on (what
  * a daemon that died leaves behind), and nothing else.  0, -EINVAL, -ENAMETOOLONG, -ENOENT,
  * -ENOTDIR, -EACCES, -EADDRINUSE, -EEXIST (a file that is no socket). */

@@ -221,10 +221,8 @@ static struct vmq_nic *new_nic(struct dp_port *port, const struct dp_port_opts *
 static int nic_port_open(struct dp_port *port, const struct dp_port_opts *opts, struct err *err)
 {
 	struct vmq_nic *nic;
-	int rc = check_opts(opts, err);
+	int rc;
 
-	if (rc != 0)
-		return rc;
 	apply_mtu(port, opts->mtu != 0 ? opts->mtu : DEFAULT_MTU);
 	port->mac = opts->mac;
 	port->tx_caps = DP_TX_CHAIN;
@@ -327,6 +325,7 @@ void vmq_nic_withdraw(struct dp_port *port, bool again)
 
 const struct dp_port_ops vmq_port_ops = {
 	.kind = "vmbus",
+	.check = check_opts,
 	.open = nic_port_open,
 	.close = nic_port_close,
 	.set_mtu = set_mtu,

@@ -523,12 +523,11 @@ static int probe_port(struct vs *vs, const struct vs_model *m, const struct vs_p
 		      struct err *err)
 {
 	const struct vs_port *old = vs->model != NULL ? vs_model_port(vs->model, p->name) : NULL;
-	int rc = 0;
+	int rc;
 
 	if (old != NULL && json_equal(old->body, p->body))
 		return 0;
-	if (!place_open(vs, p))
-		rc = vs_device_probe(p, err);
+	rc = vs_device_probe(vs, p, place_open(vs, p), err);
 	if (rc == 0)
 		rc = vs_takeovers_probe(m, p, err);
 	if (rc != 0)

@@ -6,6 +6,7 @@
 #include "vswitch/captures.h"
 
 #include "ctl/base/clock.h"
+#include "ctl/conf.h"
 #include "filters/capture.h"
 #include "vswitch/cmd.h"
 #include "vswitch/events.h"
@@ -188,9 +189,9 @@ static int names_check(const struct vs_daemon *d, const json_t *params, struct e
 			return id;
 	}
 	if (sw != NULL && vs_model_switch(d->vs->model, sw) == NULL)
-		return err_set(err, -ENOENT, "not-found", "there is no switch '%s'", sw);
+		return conf_refuse_missing(conf_state(d->conf), "switch", sw, "", err);
 	if (tenant != NULL && vs_model_tenant(d->vs->model, tenant) == NULL)
-		return err_set(err, -ENOENT, "not-found", "there is no tenant '%s'", tenant);
+		return conf_refuse_missing(conf_state(d->conf), "tenant", tenant, "", err);
 	return 0;
 }
 
@@ -364,6 +365,7 @@ static int stop(void *ctx, struct ctl_call *call, const json_t *params, json_t *
 		json_decref(rows);
 		err_set(err, -ENOENT, "not-found",
 			id != NULL ? "there is no capture %s" : "no capture runs", id);
+		err_why(err, "it was stopped, had its --count of frames, or never ran");
 		err_fix(err, "vswitchctl capture list");
 		return -ENOENT;
 	}

@@ -99,11 +99,16 @@ void vs_device_opts(const struct vs_port *p, struct dp_port_opts *o)
 	o->has_mac = mac != NULL && rte_ether_unformat_addr(mac, &o->mac) == 0;
 }
 
-int vs_device_opened(struct vs *vs, struct vs_live *live, const struct vs_port *p,
-		     struct dp_port *port)
+int vs_device_open_as(struct vs *vs, const struct vs_port *p, const struct dp_port_opts *opts,
+		      struct vs_live *live, struct err *err)
 {
-	json_t *old = live->body;
+	struct dp_port *port;
+	json_t *old;
+	int rc = live != NULL ? dp_port_open(vs->dp, opts, &port, err) : dp_port_check(opts, err);
 
+	if (rc != 0 || live == NULL)
+		return rc;
+	old = live->body;
 	live->port = port;
 	live->own_mac = port->own_mac;
 	live->body = json_incref((json_t *)(uintptr_t)p->body);
@@ -134,6 +139,7 @@ static int no_interface(const struct vs_port *p, const char *ifname, struct err 
 {
 	err_set(err, -ENODEV, "no-interface", "cannot add port %s: there is no interface %s",
 		p->name, ifname);
+	err_why(err, "a device that is no PCI address and no 'net_..' is a Linux interface");
 	err_fix(err, "ip link shows the interfaces; dpdk-devbind.py --status the PCI devices");
 	return -ENODEV;
 }
@@ -142,32 +148,26 @@ static int open_packet(struct vs *vs, const struct vs_port *p, const char *ifnam
 		       struct vs_live *live, struct err *err)
 {
 	struct dp_port_opts o;
-	struct dp_port *port;
 	int rc;
 
 	vs_device_opts(p, &o);
 	o.kind = "packet";
 	o.ifname = ifname;
-	rc = dp_port_open(vs->dp, &o, &port, err);
-	if (rc != 0)
-		return rc;
-	if (note[0] != '\0' && port->note[0] == '\0')
-		snprintf(port->note, sizeof(port->note), "%s", note);
-	return vs_device_opened(vs, live, p, port);
+	rc = vs_device_open_as(vs, p, &o, live, err);
+	if (rc == 0 && live != NULL && live->port->note[0] == '\0')
+		snprintf(live->port->note, sizeof(live->port->note), "%s", note);
+	return rc;
 }
 
 static int open_af_xdp(struct vs *vs, const struct vs_port *p, const char *ifname,
 		       struct vs_live *live, struct err *err)
 {
 	struct dp_port_opts o;
-	struct dp_port *port;
-	int rc;
 
 	vs_device_opts(p, &o);
 	o.kind = "xdp";
 	o.ifname = ifname;
-	rc = dp_port_open(vs->dp, &o, &port, err);
-	return rc != 0 ? rc : vs_device_opened(vs, live, p, port);
+	return vs_device_open_as(vs, p, &o, live, err);
 }
 
 /* A Linux interface: AF_XDP when it can, else a packet socket, with the reason. */
@@ -177,15 +177,15 @@ static int open_interface(struct vs *vs, const struct vs_port *p, const char *if
 	const char *driver = str(p->body, "driver");
 	char reason[160], note[160];
 	struct err local = {0};
+	unsigned ifindex = if_nametoindex(ifname);
 	int rc = address_check(p, ifname, err);
 
-	live->ifindex = if_nametoindex(ifname);
+	if (live != NULL)
+		live->ifindex = ifindex != 0 ? (int64_t)ifindex : -1;
 	if (rc != 0)
 		return rc;
-	if (live->ifindex == 0) {
-		live->ifindex = -1;
+	if (ifindex == 0)
 		return no_interface(p, ifname, err);
-	}
 	if (driver != NULL && strcmp(driver, "af_packet") == 0)
 		return open_packet(vs, p, ifname, "", live, err);
 	if (dp_xdp_check(ifname, p->mtu, reason, sizeof(reason)) == 0) {
@@ -224,16 +224,13 @@ static int open_phys(struct vs *vs, const struct vs_port *p, struct vs_live *liv
 {
 	const char *device = device_of(p);
 	struct dp_port_opts o;
-	struct dp_port *port;
-	int rc;
 
 	if (is_interface(p))
 		return open_interface(vs, p, device, live, err);
 	vs_device_opts(p, &o);
 	o.kind = "eth";
 	o.devargs = device;
-	rc = dp_port_open(vs->dp, &o, &port, err);
-	return rc != 0 ? rc : vs_device_opened(vs, live, p, port);
+	return vs_device_open_as(vs, p, &o, live, err);
 }
 
 /* The namespace a tap goes to: -1 for the host's own.  The caller closes it. */
@@ -259,8 +256,11 @@ static int netns_of(const struct vs_port *p, int *ret_fd, struct err *err)
 		return 0;
 	err_set(err, -ENODEV, "no-netns", "cannot add port %s: no network namespace %s: %s",
 		p->name, name != NULL ? name : path, strerror(errno));
-	err_fix(err, name != NULL ? "ip netns add %s" : "the process %s is gone",
-		name != NULL ? name : path);
+	err_why(err, name != NULL ? "'ip netns list' shows those that have names"
+				  : "the process is gone");
+	err_fix(err,
+		name != NULL ? "ip netns add %s" : "start the process, and give its new --pid%s",
+		name != NULL ? name : "");
 	return -ENODEV;
 }
 
@@ -295,7 +295,6 @@ static int open_tap_in(struct vs *vs, const struct vs_port *p, int netns_fd, str
 	const struct rte_ether_addr own = vs_device_own_mac(p);
 	const char *ifname = str(p->body, "ifname");
 	struct dp_port_opts o;
-	struct dp_port *port;
 	int rc;
 
 	vs_device_opts(p, &o);
@@ -305,16 +304,16 @@ static int open_tap_in(struct vs *vs, const struct vs_port *p, int netns_fd, str
 	o.kind = "tap";
 	o.ifname = ifname != NULL ? ifname : p->name;
 	o.netns_fd = netns_fd;
-	rc = dp_port_open(vs->dp, &o, &port, err);
-	if (rc != 0)
+	rc = vs_device_open_as(vs, p, &o, live, err);
+	if (rc != 0 || live == NULL)
 		return rc;
 	rc = addresses_add(p, netns_fd, o.ifname, err);
 	if (rc != 0) {
-		dp_port_close(port);
+		vs_device_close(vs, live);
 		return rc;
 	}
-	port->own_mac = own;
-	return vs_device_opened(vs, live, p, port);
+	live->port->own_mac = live->own_mac = own;
+	return 0;
 }
 
 static int host_check(const struct vs_port *p, bool reaches_host, struct err *err)
@@ -330,11 +329,14 @@ static int host_check(const struct vs_port *p, bool reaches_host, struct err *er
 static int open_tap(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
 {
 	int netns_fd, rc = netns_of(p, &netns_fd, err);
+	bool reaches_host;
 
 	if (rc != 0)
 		return rc;
-	live->reaches_host = dp_netns_same(netns_fd, -1);
-	rc = host_check(p, live->reaches_host, err);
+	reaches_host = dp_netns_same(netns_fd, -1);
+	if (live != NULL)
+		live->reaches_host = reaches_host;
+	rc = host_check(p, reaches_host, err);
 	if (rc == 0)
 		rc = open_tap_in(vs, p, netns_fd, live, err);
 	if (netns_fd >= 0)
@@ -364,7 +366,6 @@ static bool is_server(const struct vs_port *p)
 static int open_vhost(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
 {
 	struct dp_port_opts o;
-	struct dp_port *port;
 	int rc = socket_check(p, err);
 
 	if (rc != 0)
@@ -373,14 +374,12 @@ static int open_vhost(struct vs *vs, const struct vs_port *p, struct vs_live *li
 	o.kind = "vhost";
 	o.socket = str(p->body, "socket");
 	o.server = is_server(p);
-	rc = dp_port_open(vs->dp, &o, &port, err);
-	return rc != 0 ? rc : vs_device_opened(vs, live, p, port);
+	return vs_device_open_as(vs, p, &o, live, err);
 }
 
 static int open_memif(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
 {
 	struct dp_port_opts o;
-	struct dp_port *port;
 	char args[24];
 	int rc = socket_check(p, err);
 
@@ -393,20 +392,16 @@ static int open_memif(struct vs *vs, const struct vs_port *p, struct vs_live *li
 	o.socket = str(p->body, "socket");
 	o.server = is_server(p);
 	o.devargs = args;
-	rc = dp_port_open(vs->dp, &o, &port, err);
-	return rc != 0 ? rc : vs_device_opened(vs, live, p, port);
+	return vs_device_open_as(vs, p, &o, live, err);
 }
 
 static int open_mem(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
 {
 	struct dp_port_opts o;
-	struct dp_port *port;
-	int rc;
 
 	vs_device_opts(p, &o);
 	o.kind = "mem";
-	rc = dp_port_open(vs->dp, &o, &port, err);
-	return rc != 0 ? rc : vs_device_opened(vs, live, p, port);
+	return vs_device_open_as(vs, p, &o, live, err);
 }
 
 /* Ports without a device: a VTEP has an address of its own, as a tap has. */
@@ -414,19 +409,16 @@ static int open_overlay(struct vs *vs, const struct vs_port *p, struct vs_live *
 			struct err *err)
 {
 	struct dp_port_opts o;
-	struct dp_port *port;
-	int rc;
 
 	vs_device_opts(p, &o);
 	if (!o.has_mac)
 		o.mac = vs_device_own_mac(p);
 	o.has_mac = true;
 	o.kind = p->kind == VS_VTEP ? "vtep" : "tunnel";
-	rc = dp_port_open(vs->dp, &o, &port, err);
-	return rc != 0 ? rc : vs_device_opened(vs, live, p, port);
+	return vs_device_open_as(vs, p, &o, live, err);
 }
 
-int vs_device_open(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
+static int open_kind(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
 {
 	static int (*const openers[VS_N_KINDS])(struct vs * vs, const struct vs_port *p,
 						struct vs_live *live, struct err *err) = {
@@ -436,32 +428,30 @@ int vs_device_open(struct vs *vs, const struct vs_port *p, struct vs_live *live,
 		[VS_NVGRE] = open_overlay, [VS_VMBUS] = vs_nic_open,
 	};
 
-	live->reaches_host = p->kind == VS_HOST;
 	return openers[p->kind](vs, p, live, err);
 }
 
-static int probe_tap(const struct vs_port *p, struct err *err)
+int vs_device_open(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
 {
-	int netns_fd, rc = netns_of(p, &netns_fd, err);
+	live->reaches_host = p->kind == VS_HOST;
+	return open_kind(vs, p, live, err);
+}
 
-	if (rc == 0)
-		rc = host_check(p, dp_netns_same(netns_fd, -1), err);
-	if (netns_fd >= 0)
-		close(netns_fd);
+static int addresses_check(const struct vs_port *p, struct err *err)
+{
+	const json_t *list = json_object_get(p->body, "address");
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < json_array_size(list); i++)
+		rc = vs_link_address_check(json_string_value(json_array_get(list, i)), err);
 	return rc;
 }
 
-int vs_device_probe(const struct vs_port *p, struct err *err)
+int vs_device_probe(struct vs *vs, const struct vs_port *p, bool is_open, struct err *err)
 {
-	if (p->kind == VS_TAP)
-		return probe_tap(p, err);
-	if (p->kind == VS_VHOST || p->kind == VS_MEMIF)
-		return socket_check(p, err);
-	if (p->kind != VS_PHYS || !is_interface(p))
-		return 0;
-	if (if_nametoindex(device_of(p)) == 0)
-		return no_interface(p, device_of(p), err);
-	return address_check(p, device_of(p), err);
+	int rc = p->kind == VS_TAP || p->kind == VS_HOST ? addresses_check(p, err) : 0;
+
+	return rc != 0 || is_open ? rc : open_kind(vs, p, NULL, err);
 }
 
 void vs_device_close(struct vs *vs, struct vs_live *live)

@@ -84,10 +84,9 @@ int vs_nic_open(struct vs *vs, const struct vs_port *p, struct vs_live *live, st
 	const struct vmq_nic_conf conf = conf_of(p->body);
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct dp_port_opts o;
-	struct dp_port *port;
 	int rc = vs_nic_socket(vs, p->name, path, sizeof(path), err);
 
-	if (rc == 0)
+	if (rc == 0 && live != NULL)
 		rc = make_folder(vs, err);
 	if (rc != 0)
 		return rc;
@@ -100,12 +99,12 @@ int vs_nic_open(struct vs *vs, const struct vs_port *p, struct vs_live *live, st
 	o.socket = path;
 	o.has_group = vs->opts.has_group;
 	o.group = vs->opts.group;
-	rc = dp_port_open(vs->dp, &o, &port, err);
-	if (rc != 0)
+	rc = vs_device_open_as(vs, p, &o, live, err);
+	if (rc != 0 || live == NULL)
 		return rc;
-	vmq_nic_set(port, &conf);
-	port->own_mac = vs_device_own_mac(p);
-	return vs_device_opened(vs, live, p, port);
+	vmq_nic_set(live->port, &conf);
+	live->port->own_mac = live->own_mac = vs_device_own_mac(p);
+	return 0;
 }
 
 int vs_nic_connect(const struct vs *vs, const char *port)

@@ -103,6 +103,8 @@ int vs_link_move_back(struct vs_link *link, const json_t *undo, struct err *err)
  * handle. */
 int vs_link_address_add(int netns_fd, const char *ifname, const char *address, struct err *err);
 int vs_link_address_remove(int netns_fd, const char *ifname, const char *address, struct err *err);
+/* Is it an address that an interface can have?  0, or -EINVAL with the reason. */
+int vs_link_address_check(const char *address, struct err *err);
 /* The first address of an interface of our own namespace that is not link-local; false when it has
  * none. */
 bool vs_link_has_address(const char *ifname, char *ret_address, size_t size);

@@ -220,6 +220,8 @@ static json_t *parse(const char *text, struct err *err)
 	nl_addr_put(addr);
 	if (!ok) {
 		err_set(err, -EINVAL, "bad-address", "'%.60s' is no IP address of a host", text);
+		err_why(err, "it is zero, or longer than its prefix allows");
+		err_fix(err, "write it like 10.0.0.5/24 or fd00::5/64");
 		return NULL;
 	}
 	return json_pack("{s:s, s:s}", "family", family == AF_INET ? "inet" : "inet6", "address",
@@ -271,6 +273,14 @@ int vs_link_address_add(int netns_fd, const char *ifname, const char *address, s
 int vs_link_address_remove(int netns_fd, const char *ifname, const char *address, struct err *err)
 {
 	return with_interface(netns_fd, ifname, address, vs_link_remove_address, err);
+}
+
+int vs_link_address_check(const char *address, struct err *err)
+{
+	json_t *object = parse(address, err);
+
+	json_decref(object);
+	return object != NULL ? 0 : -EINVAL;
 }
 
 static bool first_address(const json_t *list, char *ret_address, size_t size)

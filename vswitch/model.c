@@ -454,10 +454,14 @@ static int static_mac_read(struct vs_model *m, const char *name, const json_t *b
 	if (s->vlan > VLAN_MAX)
 		return err_set(err, -EINVAL, "bad-vlan", "mac %s: a VLAN is 0 to %d", name,
 			       VLAN_MAX);
-	if (s->port->sw != s->sw)
-		return err_set(err, -EINVAL, "wrong-switch",
-			       "mac %s: port %s is on switch %s, not %s", vs_body_str(body, "mac"),
-			       s->port->name, s->port->sw->name, s->sw->name);
+	if (s->port->sw != s->sw) {
+		err_set(err, -EINVAL, "wrong-switch", "mac %s: port %s is on switch %s, not %s",
+			vs_body_str(body, "mac"), s->port->name, s->port->sw->name, s->sw->name);
+		err_why(err, "a static address says by which port of a switch frames to it leave");
+		err_fix(err, "vswitchctl mac add %s %s --port %s", s->port->sw->name,
+			vs_body_str(body, "mac"), s->port->name);
+		return -EINVAL;
+	}
 	return unicast_check("mac", "add", vs_body_str(body, "mac"), &s->mac, err);
 }
 

@@ -140,8 +140,9 @@ int vs_of_ports_check(const struct vs *vs, const struct vs_model *m, struct err 
 
 /* device.c: opens the device of a port as its body says. */
 int vs_device_open(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err);
-/* Would that be refused, as far as can be told without touching the device?  0 if not. */
-int vs_device_probe(const struct vs_port *p, struct err *err);
+/* Would that be refused, as far as can be told without touching the device?  0 if not.  'is_open':
+ * the device is there already, and is only changed. */
+int vs_device_probe(struct vs *vs, const struct vs_port *p, bool is_open, struct err *err);
 void vs_device_close(struct vs *vs, struct vs_live *live);
 /* Would the device have to be opened anew to go from one body to the other? */
 bool vs_device_same(const json_t *a, const json_t *b);

@@ -26,10 +26,9 @@ static enum of_error check_output(const struct vs_flows *flows, uint32_t port, b
 	}
 }
 
-/* Of ct(): helpers for protocols that name ports in their payload are not there. */
 static enum of_error check_ct(const struct of_ct *ct)
 {
-	if (ct->alg != 0)
+	if (ct->alg != 0 && ct->alg != OF_CT_ALG_FTP && ct->alg != OF_CT_ALG_TFTP)
 		return OFPBAC_BAD_ARGUMENT;
 	if (ct->zone_from.n_bits != 0 &&
 	    vs_flow_field((enum of_field)ct->zone_from.field) == DP_N_FIELDS)

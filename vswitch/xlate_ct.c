@@ -102,6 +102,8 @@ static void track(struct xlate *x, const struct of_ct *ct)
 			nat_action(x, &ct->exec.v[i].nat, &step);
 	if ((ct->flags & OF_CT_FORCE) != 0)
 		step.flags |= DP_STEP_CT_FORCE;
+	if (ct->alg != 0)
+		step.flags |= ct->alg == OF_CT_ALG_FTP ? DP_STEP_CT_FTP : DP_STEP_CT_TFTP;
 	data = vs_xlate_step(x, DP_STEP_CT, 0, sizeof(step));
 	if (data != NULL)
 		*data = step;

@@ -24,9 +24,9 @@ struct ebpf_prog;
 enum ebpf_verdict { EBPF_ABORTED, EBPF_DROP, EBPF_PASS, EBPF_TX, EBPF_REDIRECT };
 
 /* Least room before a packet's first byte, as the kernel promises it (XDP_PACKET_HEADROOM), and how
- * much of it metadata may take. */
+ * much of it metadata may take (kernels before 6.8: 32). */
 #define EBPF_HEADROOM 256u
-#define EBPF_META_MAX 32u
+#define EBPF_META_MAX 252u
 
 struct ebpf_ctx {
 	/* Programs read these. */
@@ -48,7 +48,7 @@ struct ebpf_redirect {
 /* What programs ask of who runs them.  All on the running thread, and none may block or allocate;
  * each may be NULL: the helper then says that it cannot. */
 struct ebpf_ops {
-	/* Nanoseconds, monotonic; with 'boot', the time asleep counts. NULL: the system's clock. */
+	/* Nanoseconds, monotonic. NULL: the system's clock. */
 	uint64_t (*now_ns)(const struct ebpf_env *env);
 	/* bpf_fib_lookup(): 'params' is a struct bpf_fib_lookup, checked for its size.  Returns
 	 * BPF_FIB_LKUP_RET_* or a negative errno. */
@@ -64,16 +64,21 @@ struct ebpf_ops {
 /* One for each worker, and one for each thread of a test. */
 struct ebpf_env {
 	uint32_t cpu;	 /* which copy of per-CPU maps is its: below what maps were made with */
-	uint32_t n_tail; /* tail calls of this packet */
+	uint32_t n_tail; /* tail calls so far; 0 before a program runs */
 	uint64_t random; /* state; not 0 */
 	const struct ebpf_ops *ops;
 	void *owner;		      /* for 'ops' */
 	const struct ebpf_prog *prog; /* that runs: ops may want to name it */
+	const struct ebpf_ctx *ctx; /* that it runs on, so that it can print by address; or NULL */
+	uintptr_t stack_end;	    /* of the thread, likewise; ebpf_env_enter() */
 	struct ebpf_redirect redirect;
 };
 
-/* The env of the thread: set it before programs run there.  Helpers that the kernel gives no
- * context to find it here. */
-extern __thread struct ebpf_env *ebpf_env_here;
+/* The env of the thread: enter it before programs run there.  Helpers that the kernel gives no
+ * context to find it here, compiled programs too: at the same distance from each thread's block. */
+extern __thread struct ebpf_env *ebpf_env_here __attribute__((tls_model("initial-exec")));
+
+/* Makes 'env' (zeros but for what its owner filled in) the thread's. */
+void ebpf_env_enter(struct ebpf_env *env);
 
 #endif

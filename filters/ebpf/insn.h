@@ -55,6 +55,14 @@ static inline uint64_t ebpf_wide_imm(const struct bpf_insn *i)
 	return (uint32_t)i[0].imm | (uint64_t)(uint32_t)i[1].imm << 32;
 }
 
+/* Where the jump at 'at' leads (a call's imm is another matter); may be outside of the program. */
+static inline int64_t ebpf_jump_target(const struct bpf_insn *insns, uint32_t at)
+{
+	const struct bpf_insn *i = &insns[at];
+
+	return (int64_t)at + 1 + (i->code == (BPF_JMP32 | BPF_JA) ? i->imm : i->off);
+}
+
 /* Bytes that a load or store of memory moves. */
 static inline unsigned ebpf_size(const struct bpf_insn *i)
 {

@@ -63,6 +63,7 @@ struct ebpf_map {
 	uint32_t key_size, value_size;
 	uint32_t n_cpus;
 	uint32_t refs;
+	size_t memory; /* bytes reserved */
 	struct ebpf_map_def def;
 } __attribute__((aligned(64)));
 

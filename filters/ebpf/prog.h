@@ -8,6 +8,21 @@
  * 	─ check.c ─► notes: which loads are of the context; what the program may change
  * 	─ jit_x86.c ─► machine code
  *
+ * Linked instructions are the kernel's (insn.h), but for wide loads (BPF_LD | BPF_IMM | BPF_DW),
+ * whose immediate is, by src_reg:
+ *
+ * 	0				a number
+ * 	BPF_PSEUDO_MAP_FD		the address of a struct ebpf_map
+ * 	BPF_PSEUDO_MAP_VALUE		an address inside an array's memory
+ * 	BPF_PSEUDO_FUNC			the index of the first instruction of a function of this
+ * 					program (ebpf_func.start): a callback.  The interpreter puts
+ * 					the index into the register, the compiler what it calls
+ *
+ * Calls of a program's own functions (BPF_PSEUDO_CALL) stay relative: to instruction i + imm + 1,
+ * a function's first.  Calls of helpers hold numbers that ebpf_helper() serves.  Jumps stay inside
+ * of their function, and lead to no second half of a wide load.  What the object's linker marked as
+ * never to be reached is an exit.
+ *
  * Nothing here proves a program safe: the verifier did.  But nothing here trusts it blindly either:
  * what the verifier cannot have accepted (an unknown opcode, a jump out of the program) is refused.
  */
@@ -26,7 +41,8 @@
 /* What is known of one instruction (check.c). */
 enum ebpf_note {
 	EBPF_PLAIN,	/* memory is what the register says */
-	EBPF_CTX,	/* a load of the context: off is xdp_md's; certain */
+	EBPF_CTX,	/* a load of the context: off is xdp_md's; certain.  4 bytes, BPF_MEM or
+			   EBPF_MEMSX */
 	EBPF_MAYBE_CTX, /* a 4-byte load at one of its offsets by a pointer that may be the
 			   context's: whoever runs it compares the pointer with the context's */
 };

@@ -22,6 +22,8 @@
 #define DNAT	0x08
 #define LATER	0x10 /* some time passes before */
 #define OTHER	0x20 /* another tenant's */
+#define FTP	0x40 /* what its connection announces is expected */
+#define TFTP	0x80
 #define ENTRIES 24
 #define MAX	2048
 
@@ -69,6 +71,23 @@ static void translate(struct dp_ct *ct, const uint8_t *frame, uint32_t size,
 	rte_pktmbuf_free(m);
 }
 
+/* What a connection that is listened to announces. */
+static void hear(struct dp_ct *ct, struct dp_ct_local *local, uint8_t what, const uint8_t *frame,
+		 uint32_t size, const struct dp_ct_packet *p, const struct dp_ct_mark *mark,
+		 uint32_t now)
+{
+	struct rte_mbuf *m = mbufs_make(pool, frame, size, NULL, 0);
+
+	if (m == NULL)
+		abort();
+	if ((what & (FTP | TFTP)) != 0)
+		dp_ct_set_alg(ct, mark, (what & FTP) != 0 ? DP_CT_ALG_FTP : DP_CT_ALG_TFTP);
+	if (dp_ct_has_alg(ct, mark))
+		dp_ct_listen(ct, local, m, p, mark, now);
+	rte_pktmbuf_free(m);
+	check(ct, ct, mark);
+}
+
 /* Once more, as a lane of one, which leaves alone what it does not settle. */
 static void settle(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain,
 		   const uint8_t *frame, uint32_t size, uint32_t now)
@@ -88,7 +107,7 @@ static void settle(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain,
 	    dp_key_plain(rte_pktmbuf_mtod(m, const uint8_t *), m->pkt_len, 0, key[0])) {
 		dp_ct_track_lane(ct, local, &lane);
 		if (lane.which != 0 &&
-		    ((lane.state[0] & ~DP_CT_REPLY) != (DP_CT_TRACKED | DP_CT_EST) ||
+		    ((lane.state[0] & ~(DP_CT_REPLY | DP_CT_REL)) != (DP_CT_TRACKED | DP_CT_EST) ||
 		     lane.conn[0] == 0))
 			abort();
 	}
@@ -100,6 +119,7 @@ static void see(struct dp_ct *ct, struct dp_ct_local *local, uint8_t what, const
 {
 	const struct dp_ct_nat nat = nat_of(what);
 	const struct dp_ct_commit commit = {.force = (what & FORCE) != 0,
+					    .follow = (what & TFTP) != 0,
 					    .nat = (what & (SNAT | DNAT)) != 0 ? &nat : NULL,
 					    .mark = what,
 					    .mark_mask = 0xff};
@@ -118,6 +138,7 @@ static void see(struct dp_ct *ct, struct dp_ct_local *local, uint8_t what, const
 	if ((what & COMMIT) != 0)
 		dp_ct_commit(ct, local, domain, &p, &commit, now, &mark);
 	check(ct, ct, &mark);
+	hear(ct, local, what, frame, size, &p, &mark, now);
 	settle(ct, local, domain, frame, size, now);
 	if (mark.conn != 0 && dp_ct_is_translated(ct, &mark))
 		translate(ct, frame, size, &mark);

@@ -33,26 +33,26 @@ def exit_codes(t, sw):
     code('port remove nosuch --check', 8, '--check: it would fail')
     err = code('core add 999 --check', 8, '--check: it would fail, no such core')
     t.check('core-unusable' in err, 'and says so', err)
-    sw.ctl('switch add wire --type external')
-    for command, slug in (('--device nosuch0', 'no-interface'), ('--device lo --take-address', 'no-host-port')):
-        err = code(f'port add wire up {command} --kind phys --check', 8, f'--check: it would fail, {slug}')
-        t.check(f'error[{slug}]' in err, 'and says what the change itself would say', err)
-    err = code('port add lan y --kind tap --netns nosuchns --check', 8, '--check: it would fail, no-netns')
-    t.check('error[no-netns]' in err, 'and says what the change itself would say', err)
-    sw.ctl('switch remove wire')
     err = code(['--socket', '/nonexistent', 'switch', 'list'], 6, 'no daemon')
     t.check('fix:' in err, 'and what to do', err)
 
 
 def messages(t, sw):
     for command in ('port remove nosuch', 'switch remove lan', 'port add lan h --kind host', 'tenant remove red',
-                    'port add lan y --kind tap --netns nosuchns', 'mac add lan 02:00:00:00:00:01 --port nosuch'):
-        _, out, err = sw.tool(command)
+                    'port add lan y --kind tap --netns nosuchns', 'mac add lan 02:00:00:00:00:01 --port nosuch',
+                    'swich list', 'port nosuch', 'port add', 'port add lan y', 'port add lan y --kind', 'port add lan y --kind odd',
+                    'port add lan y --kind tap --mtu abc', 'port add lan y --kind tap --mtu 5', 'port list too many',
+                    'port add lan y --kind tap --pid -1', 'core add x', 'core add -1', 'core remove 700', 'core add 999',
+                    'mac add lan 02:00:00:00:00:01 --port b', 'capture start --switch nosuch', 'capture start --tenant nosuch',
+                    'capture start nosuch', 'capture stop 99', 'config rollback 999', 'config rollback x', 'config confirm',
+                    'config load /nonexistent', 'config load /dev/stdin', 'events list --limit x', 'port list -w0',
+                    'switch add y --type private --confirm 0s', '--nosuch port list', '--timeout 1h --socket', 'doctor nosuch',
+                    'port list --confirm 3s', 'vlan set a --access 4095', 'tenant add t --id 0', 'switch verify nosuch'):
+        _, out, err = sw.tool(command, stdin='nonsense\n')
         lines = err.splitlines()
-        t.check(not out and lines and lines[0].startswith('error[') and len(lines) in (2, 3) and
-                all(x.startswith(('  why: ', '  fix: ')) for x in lines[1:]),
-                f"'{command}' says what, why or what to do", err)
-        _, out, _ = sw.tool('--json ' + command)
+        t.check(not out and lines and lines[0].startswith('error[') and
+                [x[:7] for x in lines[1:]] == ['  why: ', '  fix: '], f"'{command}' says what, why and what to do", err)
+        _, out, _ = sw.tool('--json ' + command, stdin='nonsense\n')
         error = json.loads(out)['error']
         t.check(lines and lines[0] == f'error[{error["slug"]}]: {error["what"]}', '  and the same as JSON', out)
     for wrong, right in (('swich list', 'switch'), ('switch lst', 'list'), ('port list --swich lan', 'switch'),
@@ -66,6 +66,53 @@ def checks_change_nothing(t, sw):
     code, out, _ = sw.tool('switch add new --type private --check')
     t.check(code == 8 and 'switch add new' in out, '--check shows the change', out)
     t.check(sw.ctl('config show') == before, 'and changes nothing')
+
+
+def checks_say_what_doing_would(t, sw):
+    """Each is refused, by a dry run in the same words as by the change itself."""
+    far = t.ns('far')
+    far.run('ip link add taken type veth peer name taken1')
+    sw.ns.run('ip link add v0 mtu 9000 type veth peer name v1 mtu 9000')
+    sw.ns.run('ip link add v2 type veth peer name v3')
+    sw.ns.run('ip addr add 10.9.9.9/24 dev v2')
+    busy = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    busy.bind(t.file('busy.sock'))
+    busy.listen()
+    plain = t.file('plain', 'no socket')
+    sw.ctl('switch add wire --type external')
+    sw.ctl(f"port add wire m0 --kind memif --socket {t.file('m.sock')} --id 3")
+    for command, slug in (
+            ('port add wire up --kind phys --device nosuch0', 'no-interface'),
+            ('port add wire up --kind phys --device v2', 'port-busy'),
+            ('port add wire up --kind phys --device v2 --take-address', 'no-host-port'),
+            ('port add wire up --kind phys --device lo', 'not-ethernet'),
+            ('port add wire up --kind phys --device v0 --mtu 9000 --driver af_xdp', 'af-xdp'),
+            ('port add wire up --kind phys --driver dpdk --device v0', 'bad-device'),
+            ('port add wire up --kind phys --device 0000:ff:1f.7', 'no-device'),
+            ('port add wire up --kind phys --device net_nosuch0', 'no-device'),
+            ('port add lan y --kind tap --netns nosuchns', 'no-netns'),
+            (f'port add lan y --kind tap --netns {far.name} --ifname taken', 'interface-exists'),
+            (f'port add lan a-name-that-linux-has-no-room-for --kind tap --netns {far.name}', 'bad-interface-name'),
+            (f'port add lan y --kind tap --netns {far.name} --address 0.0.0.0/0', 'bad-address'),
+            ('port add wire y --kind host --ifname v1', 'interface-exists'),
+            ('port set a --address 0.0.0.0/0', 'bad-address'),
+            ('port add lan y --kind vhost --mode server --socket /nosuch/y.sock', 'vhost-socket'),
+            (f"port add lan y --kind vhost --mode server --socket {t.file('busy.sock')}", 'vhost-socket'),
+            (f'port add lan y --kind vhost --mode server --socket {plain}', 'vhost-socket'),
+            (f'port add lan y --kind vhost --mode client --socket {plain}', 'vhost-socket'),
+            (f"port add wire y --kind memif --socket {t.file('busy.sock')}", 'vhost-socket'),
+            (f"port add wire y --kind memif --socket {t.file('m.sock')} --id 3", 'device-used')):
+        before = sw.ctl('config show')
+        check, _, would = sw.tool(command + ' --check')
+        code, _, does = sw.tool(command)
+        t.check(check == 8 and code != 0 and would == does and does.startswith(f'error[{slug}]: '),
+                f"'{command}' fails with {slug}, and --check says so", (check, would, code, does))
+        lines = does.splitlines()
+        t.check([x[:7] for x in lines[1:]] == ['  why: ', '  fix: '], '  what, why, and how to go on', does)
+        t.check(sw.ctl('config show') == before, '  nothing is changed')
+    t.check('taken' in far.run('ip -o link').stdout, 'whose name was wanted is still there')
+    busy.close()
+    sw.ctl('switch remove wire --with-ports')
 
 
 def confirm(t, sw):
@@ -204,6 +251,7 @@ def test(t):
     exit_codes(t, sw)
     messages(t, sw)
     checks_change_nothing(t, sw)
+    checks_say_what_doing_would(t, sw)
     files(t, sw)
     confirm(t, sw)
     odd_names(t, sw)

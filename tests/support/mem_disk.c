@@ -28,14 +28,20 @@ static void copy(struct mem_disk *m, const struct disk_io *io)
 		abort(); /* the pieces must hold all of it */
 }
 
+static bool is_beyond(const struct mem_disk *m, const struct disk_io *io)
+{
+	return io->offset > m->disk.info.size || io->size > m->disk.info.size - io->offset;
+}
+
 static void act(struct mem_disk *m, struct disk_io *io)
 {
 	int rc = 0;
 
 	m->n[io->op]++;
-	if (io->offset > m->disk.info.size || io->size > m->disk.info.size - io->offset)
-		abort(); /* SCSI checks that */
-	if (m->fail_rc != 0 && m->fail_op == io->op) {
+	/* The disk may have shrunk while it was held. */
+	if (is_beyond(m, io)) {
+		rc = -EIO;
+	} else if (m->fail_rc != 0 && m->fail_op == io->op) {
 		rc = m->fail_rc;
 		m->fail_rc = 0;
 	} else if (io->op == DISK_READ || io->op == DISK_WRITE) {
@@ -54,6 +60,8 @@ static void op_submit(struct disk *disk, struct disk_io *io)
 {
 	struct mem_disk *m = (struct mem_disk *)disk;
 
+	if (is_beyond(m, io))
+		abort(); /* SCSI checks that */
 	if (!m->hold) {
 		act(m, io);
 		return;

@@ -97,6 +97,10 @@ struct of_actions {
 	size_t n;
 };
 
+/* By the protocol's port. */
+#define OF_CT_ALG_FTP  21
+#define OF_CT_ALG_TFTP 69
+
 enum of_ct_flags {
 	OF_CT_COMMIT = 1 << 0,
 	OF_CT_FORCE = 1 << 1,
@@ -104,7 +108,7 @@ enum of_ct_flags {
 struct of_ct {
 	uint16_t flags;
 	uint16_t zone; /* when 'zone_from' has no bits */
-	uint16_t alg;  /* a well-known port: 21 FTP, 69 TFTP; 0 none */
+	uint16_t alg;  /* OF_CT_ALG_*; 0: none */
 	struct of_subfield zone_from;
 	uint8_t table;		/* OF_NX_TABLE_ANY: the packet goes on here only */
 	struct of_actions exec; /* nat, and what sets ct_mark and ct_label */

@@ -13,7 +13,7 @@
 static const struct {
 	const char *name;
 	uint16_t port;
-} algs[] = {{"ftp", 21}, {"tftp", 69}};
+} algs[] = {{"ftp", OF_CT_ALG_FTP}, {"tftp", OF_CT_ALG_TFTP}};
 
 static bool parse_alg(struct of_parser *p, struct of_word word, struct of_ct *ct)
 {

@@ -282,6 +282,15 @@ static enum dp_filter_result stranger(struct dp_filter_burst *b)
 	return DP_FILTER_DECIDED;
 }
 
+/* ebpf_env_enter() asks the system where the stack ends; all that programs have of it lies below
+ * this. */
+static inline void enter(struct filter_pass *p)
+{
+	p->fw->env.ctx = &p->ctx;
+	p->fw->env.stack_end = (uintptr_t)__builtin_frame_address(0);
+	ebpf_env_here = &p->fw->env;
+}
+
 enum dp_filter_result filter_run(struct dp_filter_chain *chain, struct dp_filter_burst *b)
 {
 	const struct filter_current *cur[FILTER_MAX_SLOTS];
@@ -306,7 +315,7 @@ enum dp_filter_result filter_run(struct dp_filter_chain *chain, struct dp_filter
 	p.ctx = (struct ebpf_ctx){.ingress_ifindex = b->vp->id + 1u,
 				  .egress_ifindex =
 					  b->side == DP_FILTER_EGRESS ? b->vp->id + 1u : 0};
-	ebpf_env_here = &p.fw->env;
+	enter(&p);
 	now = rte_rdtsc();
 	for (uint32_t i = 0; i < chain->n && p.alive != 0; i++) {
 		p.slot = &chain->slots[i];

@@ -38,7 +38,7 @@
 	(RTE_MBUF_F_RX_RSS_HASH | RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK |      \
 	 RTE_MBUF_F_RX_OUTER_L4_CKSUM_MASK | RTE_MBUF_F_RX_OUTER_IP_CKSUM_BAD)
 
-static_assert(sizeof(struct vswitch_meta) == EBPF_META_MAX, "it is all that metadata may be");
+static_assert(sizeof(struct vswitch_meta) == 32, "kernels before 6.8 take no more metadata");
 
 /* A frame as a program sees it. */
 struct seen {
@@ -76,7 +76,7 @@ static bool copy(struct filter_pass *p, struct seen *s)
 		memcpy(to, from, s->size);
 	s->data = to;
 	s->copied = true;
-	p->ctx.hard_start = to - EBPF_HEADROOM - EBPF_META_MAX;
+	p->ctx.hard_start = to - EBPF_HEADROOM - META_SIZE;
 	p->ctx.hard_end = to + s->size + FILTER_LINEAR_TAIL;
 	return true;
 }

@@ -63,6 +63,8 @@ enum dp_drop filter_leave(struct dp_filter_chain *chain, struct dp_filter_burst 
 	p.fw->env.prog = prog;
 	p.fw->env.n_tail = 0;
 	p.fw->env.redirect = (struct ebpf_redirect){0};
+	p.fw->env.ctx = &p.ctx;
+	p.fw->env.stack_end = (uintptr_t)__builtin_frame_address(0);
 	ebpf_env_here = &p.fw->env;
 	p.fw->burst = &one;
 	reason = filter_run_frame(&p, 0, &verdict);

@@ -2,8 +2,9 @@
  *
  * See flow.h.  Workers.
  */
-#include "dataplane/filter.h"
 #include "dataplane/flow_priv.h"
+
+#include "dataplane/filter.h"
 #include "dataplane/hash.h"
 #include "dataplane/tunnel.h"
 #include "dataplane/frag_priv.h"

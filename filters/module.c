@@ -2,8 +2,9 @@
  *
  * See module.h.  Control thread.
  */
-#include "filters/chain_priv.h"
+#include "filters/module.h"
 
+#include "filters/chain_priv.h"
 #include "filters/ebpf/object.h"
 
 #include <errno.h>

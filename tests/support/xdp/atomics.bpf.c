@@ -2,7 +2,7 @@
  *
  * Atomic instructions, with and without what they fetch, of both sizes.
  */
-#include "packet.bpf.h"
+#include "tests/support/xdp/packet.bpf.h"
 
 __u64 wide[8];
 __u32 narrow[8];

@@ -3,7 +3,7 @@
  * Moves the ends of packets: pushes and pops headers, cuts and lengthens tails, puts metadata in
  * front; bytes by helpers.
  */
-#include "packet.bpf.h"
+#include "tests/support/xdp/packet.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -3,7 +3,7 @@
  * Functions: static ones with pointers to their caller's frame, global ones that the verifier looks
  * at by themselves, bounded loops, deep calls.
  */
-#include "packet.bpf.h"
+#include "tests/support/xdp/packet.bpf.h"
 
 struct found {
 	__u64 sum;

@@ -2,7 +2,7 @@
  *
  * Global data of all kinds, and arithmetic of all kinds on what packets say.
  */
-#include "packet.bpf.h"
+#include "tests/support/xdp/packet.bpf.h"
 
 struct shape {
 	__u64 u64[4];

@@ -3,7 +3,7 @@
  * Counters of flows in a hash, filled to its limit and emptied again; and an LRU hash that never
  * gets full (whom a full one drops is no promise of the kernel's).
  */
-#include "packet.bpf.h"
+#include "tests/support/xdp/packet.bpf.h"
 
 struct flow {
 	__be32 src, dst;

@@ -2,7 +2,7 @@
  *
  * bpf_loop() with the context inside its data, nested; bpf_for_each_map_elem().
  */
-#include "packet.bpf.h"
+#include "tests/support/xdp/packet.bpf.h"
 
 struct bpf_map;
 

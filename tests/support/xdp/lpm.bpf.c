@@ -2,7 +2,7 @@
  *
  * A table of routes that the packets themselves make and unmake: longest prefix first.
  */
-#include "packet.bpf.h"
+#include "tests/support/xdp/packet.bpf.h"
 
 struct prefix {
 	__u32 size;

@@ -2,7 +2,7 @@
  *
  * Rewrites addresses and ports, and the checksums over them: bpf_csum_diff(), and by hand.
  */
-#include "packet.bpf.h"
+#include "tests/support/xdp/packet.bpf.h"
 
 static __always_inline __u16 fold(__u64 sum)
 {

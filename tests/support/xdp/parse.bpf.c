@@ -3,7 +3,7 @@
  * A parser: VLAN tags, IPv4 with options, IPv6 with extension headers, transport ports.  What it
  * found decides the verdict and counts.
  */
-#include "packet.bpf.h"
+#include "tests/support/xdp/packet.bpf.h"
 
 #define MAX_EXTENSIONS 6
 

@@ -2,7 +2,7 @@
  *
  * Per-CPU maps, queues and stacks, an array of maps.
  */
-#include "packet.bpf.h"
+#include "tests/support/xdp/packet.bpf.h"
 
 struct counter {
 	__u64 packets, bytes;

@@ -3,7 +3,7 @@
  * Tail calls: by the packet's protocol, in a ring until the limit, to where there is nothing, and
  * from a function.
  */
-#include "packet.bpf.h"
+#include "tests/support/xdp/packet.bpf.h"
 
 int once(struct xdp_md *ctx);
 int ring(struct xdp_md *ctx);

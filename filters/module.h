@@ -47,11 +47,6 @@ struct filter_module_opts {
 	uint32_t budget;     /* cycles a packet; 0: none */
 	enum filter_policy policy;
 	bool interpret;
-	/* May what was loaded run where the module hangs?  Asked before a worker can see it; a
-	 * refusal (negative, 'err' set) leaves all as it was.  May be NULL. */
-	int (*accept)(void *arg, const struct ebpf_object *object, const struct ebpf_prog *prog,
-		      struct err *err);
-	void *accept_arg;
 };
 
 struct filter_modules_opts {

@@ -62,9 +62,8 @@ static json_t *roles_json(const struct ebpf_object *object, const char *only)
 			const struct ebpf_prog *prog = ebpf_object_prog(object, i);
 
 			if (only == NULL || strcmp(only, prog->name) == 0)
-				may |= filter_role_check_prog(prog, prog->name,
-							      (enum filter_role)role,
-							      DP_FILTER_INGRESS, NULL) == 0;
+				may |= filter_role_check_prog(prog->name, prog,
+							      (enum filter_role)role, NULL) == 0;
 		}
 		if (may)
 			json_array_append_new(list, json_string(vs_filter_role_name(

@@ -216,50 +216,24 @@ static bool same_form(const struct form *a, const struct form *b)
 	       a->budget == b->budget && a->drops == b->drops && a->interpret == b->interpret;
 }
 
-/* Where a module hangs, or will. */
-struct places {
-	const struct vs_model *m;
-	const struct vs_filter *f;
-};
-
-/* filter_module_opts.accept: may this program do what it is attached for? */
-static int accept_roles(void *arg, const struct ebpf_object *object, const struct ebpf_prog *prog,
-			struct err *err)
-{
-	const struct places *p = arg;
-	int rc = 0;
-
-	for (unsigned i = 0; rc == 0 && i < p->m->n_attachments; i++) {
-		const struct vs_attachment *a = &p->m->attachments[i];
-
-		if (a->filter == p->f)
-			rc = filter_role_check_prog(prog, p->f->name, a->role, a->side, err);
-	}
-	return rc;
-}
-
-static struct filter_module_opts opts_of(struct places *places, const struct form *form,
+static struct filter_module_opts opts_of(const char *name, const struct form *form,
 					 const struct vs_bytes *object)
 {
 	return (struct filter_module_opts){
-		.name = places->f->name,
+		.name = name,
 		.elf = object->bytes,
 		.size = object->size,
 		.program = form->program[0] != '\0' ? form->program : NULL,
 		.budget = form->budget,
 		.policy = form->drops ? FILTER_DROP : FILTER_BYPASS,
 		.interpret = form->interpret,
-		.accept = accept_roles,
-		.accept_arg = places,
 	};
 }
 
 /* Loads the module, or exchanges what it is.  On failure it is as it was. */
-static int load(struct vs *vs, const struct vs_model *m, const struct vs_filter *f,
-		struct live *live, struct err *err)
+static int load(struct vs *vs, const struct vs_filter *f, struct live *live, struct err *err)
 {
 	struct vs_filters *fs = vs->filters;
-	struct places places = {.m = m, .f = f};
 	struct form form = form_of(f);
 	struct vs_bytes object = {0};
 	struct filter_module_opts opts;
@@ -267,7 +241,7 @@ static int load(struct vs *vs, const struct vs_model *m, const struct vs_filter 
 
 	if (rc == 0)
 		rc = vs_copy_write(fs->dir, f->sha256, object.bytes, object.size, err);
-	opts = opts_of(&places, &form, &object);
+	opts = opts_of(f->name, &form, &object);
 	if (rc == 0 && live->module != NULL)
 		rc = filter_module_swap(live->module, &opts, err);
 	else if (rc == 0)
@@ -308,8 +282,7 @@ static struct live *add(struct vs_filters *fs, const struct vs_filter *f)
 
 /* One module as the model has it.  One that was missing already, and is asked for as before, is no
  * reason to refuse another change. */
-static int need_one(struct vs *vs, const struct vs_model *m, const struct vs_filter *f,
-		    bool starting, struct err *err)
+static int need_one(struct vs *vs, const struct vs_filter *f, bool starting, struct err *err)
 {
 	struct live *live = find(vs, f->name);
 	struct form form = form_of(f);
@@ -325,7 +298,7 @@ static int need_one(struct vs *vs, const struct vs_model *m, const struct vs_fil
 	if (live == NULL)
 		return err_set(err, -ENOSPC, "limit", "at most %u filter modules",
 			       FILTER_MAX_MODULES);
-	rc = load(vs, m, f, live, &why);
+	rc = load(vs, f, live, &why);
 	if (rc == 0) {
 		live->swapped = known && !same;
 		live->was_missing = was_missing;
@@ -373,7 +346,7 @@ int vs_filters_need(struct vs *vs, const struct vs_model *m, bool starting, stru
 	if (vs->filters == NULL)
 		return m->n_filters != 0 ? no_filters(err) : 0;
 	for (unsigned i = 0; rc == 0 && i < m->n_filters; i++)
-		rc = need_one(vs, m, &m->filters[i], starting, err);
+		rc = need_one(vs, &m->filters[i], starting, err);
 	return rc == 0 ? check_places(vs, m, err) : rc;
 }
 
@@ -391,7 +364,7 @@ static void restore_one(struct vs *vs, struct live *live)
 		live->form = live->was;
 		return;
 	}
-	if (f == NULL || load(vs, vs->model, f, live, &err) == 0)
+	if (f == NULL || load(vs, f, live, &err) == 0)
 		return;
 	vs_event(vs, "filter", NULL, "filter %s could not be taken back: %.200s", live->name,
 		 err.what);
@@ -455,11 +428,9 @@ void vs_filters_settle(struct vs *vs, const struct vs_model *m)
 
 /* ---- A dry run ---- */
 
-static int probe_one(struct vs *vs, const struct vs_model *m, const struct vs_filter *f,
-		     struct err *err)
+static int probe_one(struct vs *vs, const struct vs_filter *f, struct err *err)
 {
 	const struct live *live = find(vs, f->name);
-	struct places places = {.m = m, .f = f};
 	struct form form = form_of(f);
 	struct ebpf_object *object = NULL;
 	struct vs_bytes bytes = {0};
@@ -469,7 +440,7 @@ static int probe_one(struct vs *vs, const struct vs_model *m, const struct vs_fi
 	if (live != NULL && same_form(&live->form, &form))
 		return 0;
 	rc = object_get(vs->filters, f, &bytes, err);
-	opts = opts_of(&places, &form, &bytes);
+	opts = opts_of(f->name, &form, &bytes);
 	if (rc == 0)
 		rc = filter_module_verify(vs->filters->set, &opts, &object, err);
 	ebpf_object_destroy(object);
@@ -486,8 +457,8 @@ int vs_filters_probe(struct vs *vs, const struct vs_model *m, struct err *err)
 	if (vs->filters == NULL)
 		return m->n_filters != 0 ? no_filters(err) : 0;
 	for (unsigned i = 0; rc == 0 && i < m->n_filters; i++)
-		rc = probe_one(vs, m, &m->filters[i], err);
-	/* Of those that will be others, probe_one() asked. */
+		rc = probe_one(vs, &m->filters[i], err);
+	/* Of those that will be others, verify asked for where they hang now. */
 	for (unsigned i = 0; rc == 0 && i < m->n_attachments; i++) {
 		const struct vs_attachment *a = &m->attachments[i];
 		const struct live *live = find(vs, a->filter->name);
@@ -518,7 +489,7 @@ static void tick_missing(struct vs *vs)
 
 		if (live->module != NULL || f == NULL)
 			continue;
-		if (load(vs, vs->model, f, live, &why) != 0) {
+		if (load(vs, f, live, &why) != 0) {
 			missing(vs, live, &why);
 			continue;
 		}

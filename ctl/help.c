@@ -253,6 +253,21 @@ void ctl_help_command(FILE *f, const struct ctl_spec *spec)
 	put_tool_options(f, spec);
 }
 
+static void put_first_example(FILE *f, const struct ctl_spec *spec)
+{
+	if (spec != NULL && spec->examples != NULL && spec->examples[0] != NULL)
+		fprintf(f, "  %s\n", spec->examples[0]);
+}
+
+static void put_examples_of(FILE *f, const char *noun)
+{
+	fputs("Examples:\n", f);
+	for (const struct ctl_spec *spec = ctl_specs(); spec->noun != NULL; spec++)
+		if (strcmp(spec->noun, noun) == 0)
+			put_first_example(f, spec);
+	fputc('\n', f);
+}
+
 int ctl_help_noun(FILE *f, const char *noun)
 {
 	bool any = false;
@@ -264,8 +279,10 @@ int ctl_help_noun(FILE *f, const char *noun)
 
 		if (strcmp(spec->noun, noun) != 0)
 			continue;
-		if (!any)
+		if (!any) {
+			put_examples_of(f, noun);
 			fprintf(f, "Commands of '%s':\n", noun);
+		}
 		any = true;
 		l = open_memstream(&label, &size);
 		if (l == NULL)
@@ -283,9 +300,17 @@ int ctl_help_noun(FILE *f, const char *noun)
 
 void ctl_help_all(FILE *f)
 {
+	/* What a first hour with the switch is made of. */
+	static const char *const firsts[][2] = {{"switch", "add"},    {"tenant", "add"},
+						{"port", "add"},      {"port", "list"},
+						{"capture", "start"}, {"drop", "list"},
+						{"config", "show"}};
 	const char *noun = "";
 
-	fputs("Drives vswitchd, the virtual switch of this host.\n\n"
+	fputs("Examples:\n", f);
+	for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++)
+		put_first_example(f, ctl_spec_find(firsts[i][0], firsts[i][1]));
+	fputs("\nDrives vswitchd, the virtual switch of this host.\n\n"
 	      "Usage:\n  vswitchctl [OPTION]... NOUN [VERB] [ARGUMENT]...\n\nNouns and their "
 	      "verbs:",
 	      f);

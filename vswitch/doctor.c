@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * 'doctor', the daemon's half: what makes this host slow or broken, and how to mend it.  Each check
- * is one function in a table. Control thread.
+ * is one function in a table; those of ports are in doctor_port.c. Control thread.
  */
-#include "vswitch/cmd.h"
+#include "vswitch/doctor_priv.h"
+
 #include "vswitch/controllers.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/vm.h"
@@ -17,8 +18,8 @@
 
 typedef void (*check_fn)(struct vs_daemon *d, json_t *rows);
 
-static void add(json_t *rows, const char *check, const char *state, const char *found,
-		const char *why, const char *fix)
+void vs_doctor_add(json_t *rows, const char *check, const char *state, const char *found,
+		   const char *why, const char *fix)
 {
 	json_array_append_new(rows, json_pack("{ss ss ss ss ss}", "check", check, "state", state,
 					      "found", found, "why", why, "fix", fix));
@@ -27,13 +28,13 @@ static void add(json_t *rows, const char *check, const char *state, const char *
 static void huge_pages(struct vs_daemon *d, json_t *rows)
 {
 	if (d->has_huge)
-		add(rows, "huge pages", "ok", "packet buffers are on huge pages", "", "");
+		vs_doctor_add(rows, "huge pages", "ok", "packet buffers are on huge pages", "", "");
 	else
-		add(rows, "huge pages", "warn",
-		    d->eal_note[0] != '\0' ? d->eal_note : "vswitchd runs with --no-huge",
-		    "address translation costs about a tenth of the forwarding rate",
-		    "echo 128 > /proc/sys/vm/nr_hugepages, then restart vswitchd without "
-		    "--no-huge");
+		vs_doctor_add(rows, "huge pages", "warn",
+			      d->eal_note[0] != '\0' ? d->eal_note : "vswitchd runs with --no-huge",
+			      "address translation costs about a tenth of the forwarding rate",
+			      "echo 128 > /proc/sys/vm/nr_hugepages, then restart vswitchd without "
+			      "--no-huge");
 }
 
 static unsigned entries(const char *path)
@@ -51,25 +52,27 @@ static unsigned entries(const char *path)
 static void iommu(struct vs_daemon *d, json_t *rows)
 {
 	if (access("/sys/bus/pci/devices", R_OK) != 0 || entries("/sys/bus/pci/devices") == 0)
-		add(rows, "iommu", "ok", "this machine has no PCI devices", "", "");
+		vs_doctor_add(rows, "iommu", "ok", "this machine has no PCI devices", "", "");
 	else if (entries("/sys/kernel/iommu_groups") != 0)
-		add(rows, "iommu", "ok", "devices are in IOMMU groups", "", "");
+		vs_doctor_add(rows, "iommu", "ok", "devices are in IOMMU groups", "", "");
 	else
-		add(rows, "iommu", "warn", "no IOMMU group",
-		    "a NIC given to DPDK could reach all memory, and vfio-pci refuses it",
-		    "boot with intel_iommu=on iommu=pt (Intel) or iommu=pt (AMD), and enable VT-d "
-		    "or AMD-Vi");
+		vs_doctor_add(rows, "iommu", "warn", "no IOMMU group",
+			      "a NIC given to DPDK could reach all memory, and vfio-pci refuses it",
+			      "boot with intel_iommu=on iommu=pt (Intel) or iommu=pt (AMD), and "
+			      "enable VT-d "
+			      "or AMD-Vi");
 }
 
-static void vfio(struct vs_daemon *d, json_t *rows)
+/* Those that hand NICs to DPDK. */
+static void drivers(struct vs_daemon *d, json_t *rows)
 {
 	if (access("/sys/bus/pci/devices", R_OK) != 0 || entries("/sys/bus/pci/devices") == 0)
-		return;
-	if (access("/sys/bus/pci/drivers/vfio-pci", R_OK) == 0)
-		add(rows, "vfio", "ok", "vfio-pci is loaded", "", "");
+		vs_doctor_add(rows, "drivers", "ok", "no PCI device needs one", "", "");
+	else if (access("/sys/bus/pci/drivers/vfio-pci", R_OK) == 0)
+		vs_doctor_add(rows, "drivers", "ok", "vfio-pci is loaded", "", "");
 	else
-		add(rows, "vfio", "warn", "vfio-pci is not loaded",
-		    "NICs can be used through AF_XDP only", "modprobe vfio-pci");
+		vs_doctor_add(rows, "drivers", "warn", "vfio-pci is not loaded",
+			      "NICs can be used through AF_XDP only", "modprobe vfio-pci");
 }
 
 static void cores(struct vs_daemon *d, json_t *rows)
@@ -80,82 +83,10 @@ static void cores(struct vs_daemon *d, json_t *rows)
 	snprintf(found, sizeof(found), "%u worker%s on %ld cores", n, n == 1 ? "" : "s",
 		 sysconf(_SC_NPROCESSORS_ONLN));
 	if (n == 0)
-		add(rows, "cores", "fail", "no worker runs", "no frame is forwarded",
-		    "vswitchctl core add 1");
+		vs_doctor_add(rows, "cores", "fail", "no worker runs", "no frame is forwarded",
+			      "vswitchctl core add 1");
 	else
-		add(rows, "cores", "ok", found, "", "");
-}
-
-static void waiting_ports(struct vs_daemon *d, json_t *rows)
-{
-	const struct vs_model *m = d->vs->model;
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < m->n_ports; i++) {
-		uint16_t id = vs_port_id(d->vs, m->ports[i].name);
-		const struct vs_live *live = &d->vs->live[id];
-		char check[100], fix[160];
-
-		if (live->port != NULL)
-			continue;
-		n++;
-		snprintf(check, sizeof(check), "port %s", m->ports[i].name);
-		snprintf(fix, sizeof(fix), "bring its device back, or: vswitchctl port remove %s",
-			 m->ports[i].name);
-		add(rows, check, "fail", live->reason,
-		    "the port carries nothing until its device is there", fix);
-	}
-	if (n == 0)
-		add(rows, "ports", "ok", "every port has its device", "", "");
-}
-
-/* What a driver could not do as asked. */
-static void port_notes(struct vs_daemon *d, json_t *rows)
-{
-	const struct vs_model *m = d->vs->model;
-
-	for (unsigned i = 0; i < m->n_ports; i++) {
-		const struct vs_live *live = &d->vs->live[vs_port_id(d->vs, m->ports[i].name)];
-		char check[100];
-
-		if (live->port == NULL || live->port->note[0] == '\0')
-			continue;
-		snprintf(check, sizeof(check), "port %s", m->ports[i].name);
-		add(rows, check, "warn", live->port->note, "slower than its device could be",
-		    "vswitchctl port show");
-	}
-}
-
-static void mtus(struct vs_daemon *d, json_t *rows)
-{
-	const struct vs_model *m = d->vs->model;
-	bool same = true;
-
-	for (unsigned s = 0; s < m->n_switches; s++) {
-		const struct vs_port *least = NULL, *most = NULL;
-		char check[100], found[200], fix[160];
-
-		for (unsigned i = 0; i < m->n_ports; i++) {
-			if (m->ports[i].sw != &m->switches[s])
-				continue;
-			if (least == NULL || m->ports[i].mtu < least->mtu)
-				least = &m->ports[i];
-			if (most == NULL || m->ports[i].mtu > most->mtu)
-				most = &m->ports[i];
-		}
-		if (least == NULL || least->mtu == most->mtu)
-			continue;
-		same = false;
-		snprintf(check, sizeof(check), "mtu on %s", m->switches[s].name);
-		snprintf(found, sizeof(found), "%s has %u, %s has %u", most->name, most->mtu,
-			 least->name, least->mtu);
-		snprintf(fix, sizeof(fix), "vswitchctl port set %s --mtu %u", least->name,
-			 most->mtu);
-		add(rows, check, "warn", found,
-		    "longer frames to the smaller one are dropped (tx-too-big)", fix);
-	}
-	if (same)
-		add(rows, "mtu", "ok", "ports of a switch agree", "", "");
+		vs_doctor_add(rows, "cores", "ok", found, "", "");
 }
 
 /* What a controller has put in it puts in again; what people have is gone at a restart. */
@@ -180,7 +111,8 @@ static void rules(struct vs_daemon *d, json_t *rows)
 			 "vswitchctl flow list %s --raw > %s.flows; docs/flows.md has a drop-in "
 			 "that puts them back at each start",
 			 sw, sw);
-		add(rows, check, "warn", found, "rules are not kept: a restart loses them", fix);
+		vs_doctor_add(rows, check, "warn", found,
+			      "rules are not kept: a restart loses them", fix);
 	}
 }
 
@@ -194,15 +126,17 @@ static void kvm(struct vs_daemon *d, json_t *rows)
 	fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (fd >= 0) {
 		close(fd);
-		add(rows, "kvm", "ok", "/dev/kvm opens", "", "");
+		vs_doctor_add(rows, "kvm", "ok", "/dev/kvm opens", "", "");
 	} else if (errno == ENOENT) {
-		add(rows, "kvm", "fail", "there is no /dev/kvm", "no VM can run here",
-		    "modprobe kvm_intel or kvm_amd; in a machine that is itself virtual, let its "
-		    "host "
-		    "nest");
+		vs_doctor_add(rows, "kvm", "fail", "there is no /dev/kvm", "no VM can run here",
+			      "modprobe kvm_intel or kvm_amd; in a machine that is itself virtual, "
+			      "let its "
+			      "host "
+			      "nest");
 	} else {
-		add(rows, "kvm", "fail", strerror(errno), "/dev/kvm is not for this daemon",
-		    "ls -l /dev/kvm; run vswitchd as root");
+		vs_doctor_add(rows, "kvm", "fail", strerror(errno),
+			      "/dev/kvm is not for this daemon",
+			      "ls -l /dev/kvm; run vswitchd as root");
 	}
 }
 
@@ -214,21 +148,21 @@ static void vm_programs(struct vs_daemon *d, json_t *rows)
 	if (d->vs->vms == NULL || m->n_vms == 0)
 		return;
 	if (access(vs_vms_worker(d->vs->vms), X_OK) == 0)
-		add(rows, "vmworker", "ok", vs_vms_worker(d->vs->vms), "", "");
+		vs_doctor_add(rows, "vmworker", "ok", vs_vms_worker(d->vs->vms), "", "");
 	else
-		add(rows, "vmworker", "fail", "vmworker is not there", "no VM can start",
-		    "install it beside vswitchd, or start vswitchd with --vmworker PATH");
+		vs_doctor_add(rows, "vmworker", "fail", "vmworker is not there", "no VM can start",
+			      "install it beside vswitchd, or start vswitchd with --vmworker PATH");
 	for (unsigned i = 0; i < m->n_disks; i++)
 		other |= strcmp(m->disks[i].format, "raw") != 0 &&
 			 strcmp(m->disks[i].format, "iso") != 0;
 	if (!other)
 		return;
 	if (access("/usr/bin/qemu-storage-daemon", X_OK) == 0)
-		add(rows, "qemu-storage-daemon", "ok", "it is installed", "", "");
+		vs_doctor_add(rows, "qemu-storage-daemon", "ok", "it is installed", "", "");
 	else
-		add(rows, "qemu-storage-daemon", "fail", "it is not installed",
-		    "disks of format qcow2, vhd and vhdx are served by it",
-		    "apt-get install qemu-system-common");
+		vs_doctor_add(rows, "qemu-storage-daemon", "fail", "it is not installed",
+			      "disks of format qcow2, vhd and vhdx are served by it",
+			      "apt-get install qemu-system-common");
 }
 
 /* VMs whose process does not do what it should say so in their note. */
@@ -245,7 +179,8 @@ static void vm_notes(struct vs_daemon *d, json_t *rows)
 		snprintf(check, sizeof(check), "vm %s", name);
 		snprintf(fix, sizeof(fix), "vswitchctl vm show %s", name);
 		if (note != NULL && note[0] != '\0')
-			add(rows, check, "warn", note, "it does not do what it was told to", fix);
+			vs_doctor_add(rows, check, "warn", note,
+				      "it does not do what it was told to", fix);
 		json_decref(row);
 	}
 }
@@ -253,9 +188,18 @@ static void vm_notes(struct vs_daemon *d, json_t *rows)
 static int run(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 	       struct err *err)
 {
-	static const check_fn checks[] = {huge_pages,	 iommu,	      vfio,    cores,
-					  waiting_ports, port_notes,  mtus,    rules,
-					  kvm,		 vm_programs, vm_notes};
+	static const check_fn checks[] = {huge_pages,
+					  iommu,
+					  drivers,
+					  cores,
+					  vs_doctor_waiting,
+					  vs_doctor_notes,
+					  vs_doctor_mtus,
+					  vs_doctor_offloads,
+					  rules,
+					  kvm,
+					  vm_programs,
+					  vm_notes};
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)

@@ -64,7 +64,7 @@ struct ebpf_ops {
 /* One for each worker, and one for each thread of a test. */
 struct ebpf_env {
 	uint32_t cpu;	 /* which copy of per-CPU maps is its: below what maps were made with */
-	uint32_t n_tail; /* tail calls of this packet */
+	uint32_t n_tail; /* tail calls so far; 0 before a program runs */
 	uint64_t random; /* state; not 0 */
 	const struct ebpf_ops *ops;
 	void *owner;		      /* for 'ops' */
@@ -75,8 +75,8 @@ struct ebpf_env {
 };
 
 /* The env of the thread: enter it before programs run there.  Helpers that the kernel gives no
- * context to find it here. */
-extern __thread struct ebpf_env *ebpf_env_here;
+ * context to find it here, compiled programs too: at the same distance from each thread's block. */
+extern __thread struct ebpf_env *ebpf_env_here __attribute__((tls_model("initial-exec")));
 
 /* Makes 'env' (zeros but for what its owner filled in) the thread's. */
 void ebpf_env_enter(struct ebpf_env *env);

@@ -115,6 +115,40 @@ def checks_say_what_doing_would(t, sw):
     sw.ctl('switch remove wire --with-ports')
 
 
+def doctor(t, sw):
+    """What it finds has a remedy, and once that is done it is found no more."""
+    def find(check):
+        return [c for c in json.loads(sw.tool('--json doctor')[1])['checks'] if c['check'] == check]
+
+    checks = json.loads(sw.tool('--json doctor')[1])['checks']
+    names = [c['check'] for c in checks]
+    t.check({'huge pages', 'iommu', 'drivers', 'cores', 'ports', 'mtu', 'offloads'} <= set(names), 'doctor looks at it all', names)
+    sw.ns.run('ip link add d0 type veth peer name d1')
+    sw.ns.run('ip link add d2 type veth peer name d3')
+    sw.ns.run('ip link add d4 mtu 9000 type veth peer name d5 mtu 9000')
+    sw.ctl('switch add sick --type external')
+    sw.ctl('port add sick d0 --kind phys --driver af_packet')
+    sw.ctl('port add sick d2 --kind phys --driver af_xdp')
+    sw.ctl('port add sick d4 --kind phys --mtu 9000')
+    sw.ctl(f"port add sick soft --kind tap --netns {t.ns('soft').name} --offloads off")
+    sw.ctl('port add sick p0 --kind phys --device net_null0')
+    t.check(not find('offloads of d0'), 'a veth has its offloads')
+    sw.ns.run('ethtool -K d0 tx off')
+    rows = {name: find(name) for name in ('offloads of d0', 'offloads of d2', 'offloads of soft', 'offloads of p0', 'port d4', 'mtu on sick')}
+    t.check(all(len(r) == 1 and r[0]['state'] == 'warn' and r[0]['why'] and r[0]['fix'] for r in rows.values()),
+            'doctor finds what was made ill, with a fix for each', rows)
+    t.check('dpdk-devbind.py' in rows['port d4'][0]['fix'] and 'AF_PACKET' in rows['port d4'][0]['found'],
+            'why AF_PACKET serves an interface, and how else', rows['port d4'])
+    sw.ns.run(rows['offloads of d0'][0]['fix'])
+    t.check(not find('offloads of d0'), 'its fix for offloads helps', find('offloads of d0'))
+    for _ in range(4):
+        for row in find('mtu on sick')[:1]:
+            sw.tool(row['fix'].removeprefix('vswitchctl '))
+    t.check('9000' in sw.tool('port list sick')[1], 'its fix for MTUs is a command that works', sw.tool('port list sick')[1])
+    sw.ctl('switch remove sick --with-ports')
+    t.check(all(c['why'] and c['fix'] for c in checks if c['state'] != 'ok'), 'nothing is found that has no fix', checks)
+
+
 def confirm(t, sw):
     before = sw.ctl('config show')['text']
     sw.ctl('switch add brief --type private --confirm 3s')
@@ -252,6 +286,7 @@ def test(t):
     messages(t, sw)
     checks_change_nothing(t, sw)
     checks_say_what_doing_would(t, sw)
+    doctor(t, sw)
     files(t, sw)
     confirm(t, sw)
     odd_names(t, sw)
@@ -259,4 +294,4 @@ def test(t):
     t.check(sw.proc.poll() is None and sw.stop() == 0, 'the daemon lived through it and ends in good order')
 
 
-vst.main(test)
+vst.main(test, ['ethtool'])

@@ -244,6 +244,8 @@ static void help_is_found_everywhere(void **state)
 	assert_run("port add x --help", 0, NULL, "");
 	assert_run("--version", 0, NULL, "");
 	assert_run("help prot", 2, "", NULL);
+	assert_script("$T --help | head -2 | cut -c-13", 0, "Examples:\n  vswitchctl \n");
+	assert_script("$T port --help | head -2 | cut -c-13", 0, "Examples:\n  vswitchctl \n");
 	assert_script("$T port add --help | head -1", 0, "Examples:\n");
 	assert_script("$T port list --help | grep -c -e --watch", 0, "1\n");
 }

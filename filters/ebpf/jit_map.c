@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Map helpers of a map that is known where they are called, which nearly all are: most of a
+ * program's time goes there.  An array's element is found in line; of other maps their own function
+ * is called, without asking the map for it.  See jit_priv.h.
+ *
+ * Known is what a wide load put into a register, as long as control comes from nowhere else: at
+ * each instruction that is jumped to nothing is known.
+ */
+#include "filters/ebpf/jit_priv.h"
+
+#include <stddef.h>
+
+void jit_known_forget(struct jit *j)
+{
+	j->known.is_known = 0;
+}
+
+static void forget(struct jit *j, unsigned r)
+{
+	j->known.is_known &= (uint16_t) ~(1u << (r & 15));
+}
+
+static void step_alu(struct jit *j, const struct bpf_insn *insn)
+{
+	struct jit_known *k = &j->known;
+	bool copies = insn->code == (BPF_ALU64 | BPF_MOV | BPF_X) && insn->off == 0;
+
+	if (!copies || insn->src_reg >= MAX_BPF_REG || !(k->is_known & 1u << insn->src_reg)) {
+		forget(j, insn->dst_reg);
+		return;
+	}
+	k->values[insn->dst_reg] = k->values[insn->src_reg];
+	k->is_known |= (uint16_t)(1u << insn->dst_reg);
+}
+
+static void step_wide(struct jit *j, const struct bpf_insn *insn)
+{
+	forget(j, insn->dst_reg);
+	if (!ebpf_is_wide(insn) || insn->src_reg == BPF_PSEUDO_FUNC || insn->dst_reg >= MAX_BPF_REG)
+		return;
+	j->known.values[insn->dst_reg] = ebpf_wide_imm(insn);
+	j->known.is_known |= (uint16_t)(1u << insn->dst_reg);
+}
+
+void jit_known_step(struct jit *j, const struct bpf_insn *insn)
+{
+	switch (BPF_CLASS(insn->code)) {
+	case BPF_LD:
+		step_wide(j, insn);
+		break;
+	case BPF_ALU:
+	case BPF_ALU64:
+		step_alu(j, insn);
+		break;
+	case BPF_LDX:
+		forget(j, insn->dst_reg);
+		break;
+	case BPF_STX: /* Of atomics, some return in the one, some in the other. */
+		if (BPF_MODE(insn->code) == BPF_ATOMIC) {
+			forget(j, insn->src_reg);
+			forget(j, BPF_REG_0);
+		}
+		break;
+	case BPF_JMP:
+		for (unsigned r = BPF_REG_0; r <= BPF_REG_5 && ebpf_is_call(insn); r++)
+			forget(j, r);
+		break;
+	default:
+		break;
+	}
+}
+
+/* The map in R1, or NULL. */
+static const struct ebpf_map *known_map(const struct jit *j)
+{
+	if (!(j->known.is_known & 1u << BPF_REG_1))
+		return NULL;
+	for (uint32_t i = 0; i < j->prog->n_maps; i++)
+		if ((uintptr_t)j->prog->maps[i] == j->known.values[BPF_REG_1])
+			return j->prog->maps[i];
+	return NULL;
+}
+
+static void load_cpu(struct jit *j, unsigned reg)
+{
+	jit_load_env(j, reg);
+	jit_rm(j, 0, 0x8b, reg, reg, offsetof(struct ebpf_env, cpu));
+}
+
+/* reg *= by */
+static void scale(struct jit *j, unsigned reg, uint32_t by)
+{
+	if (by == 1)
+		return;
+	if ((by & (by - 1)) == 0) {
+		jit_rr(j, X_W, 0xc1, 4, reg);
+		JIT_BYTES(j, (uint8_t)__builtin_ctz(by));
+		return;
+	}
+	jit_rr(j, X_W, 0x69, reg, reg);
+	jit_imm32(j, by);
+}
+
+/* R0 = NULL, or the element's address: its index is at R2.  A call may use up R1 to R5, and so may
+ * we. */
+static bool array_lookup(struct jit *j, const struct ebpf_map *map)
+{
+	bool per_cpu = map->type == BPF_MAP_TYPE_PERCPU_ARRAY;
+	uint32_t beyond, no_copy = 0, done;
+
+	if (map->values == NULL || map->stride > INT32_MAX || map->max_entries > INT32_MAX ||
+	    (per_cpu && map->cpu_stride > INT32_MAX))
+		return false;
+	jit_rm(j, 0, 0x8b, RAX, RSI, 0);
+	jit_group1(j, 0, 7, RAX, (int32_t)map->max_entries);
+	beyond = jit_skip_if(j, CC_AE);
+	if (map->max_entries == 1) { /* Then it is element 0. */
+		jit_mov_imm(j, RAX, (uintptr_t)map->values);
+	} else {
+		scale(j, RAX, map->stride);
+		jit_mov_imm(j, RDI, (uintptr_t)map->values);
+		jit_rr(j, X_W, 0x01, RDI, RAX);
+	}
+	if (per_cpu) {
+		load_cpu(j, RDX);
+		jit_group1(j, 0, 7, RDX, (int32_t)map->n_cpus);
+		no_copy = jit_skip_if(j, CC_AE);
+		scale(j, RDX, (uint32_t)map->cpu_stride);
+		jit_rr(j, X_W, 0x01, RDX, RAX);
+	}
+	done = jit_skip(j);
+	jit_here(j, beyond);
+	if (per_cpu)
+		jit_here(j, no_copy);
+	jit_rr(j, 0, 0x31, RAX, RAX);
+	jit_here(j, done);
+	return true;
+}
+
+/* Those whose own functions are all that their helpers are. */
+static bool is_direct(const struct ebpf_map *map)
+{
+	switch (map->type) {
+	case BPF_MAP_TYPE_ARRAY:
+	case BPF_MAP_TYPE_PERCPU_ARRAY:
+	case BPF_MAP_TYPE_HASH:
+	case BPF_MAP_TYPE_PERCPU_HASH:
+	case BPF_MAP_TYPE_LRU_HASH:
+	case BPF_MAP_TYPE_LRU_PERCPU_HASH:
+	case BPF_MAP_TYPE_LPM_TRIE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool call_lookup(struct jit *j, const struct ebpf_map *map)
+{
+	if (map->ops->lookup == NULL)
+		return false;
+	load_cpu(j, RDX);
+	jit_call_c(j, (uintptr_t)map->ops->lookup);
+	return true;
+}
+
+static bool call_update(struct jit *j, const struct ebpf_map *map)
+{
+	if (map->ops->update == NULL)
+		return false;
+	load_cpu(j, R8);
+	jit_call_c(j, (uintptr_t)map->ops->update);
+	return true;
+}
+
+static bool call_delete(struct jit *j, const struct ebpf_map *map)
+{
+	if (map->ops->delete == NULL)
+		return false;
+	jit_call_c(j, (uintptr_t)map->ops->delete);
+	return true;
+}
+
+bool jit_map_call(struct jit *j, uint32_t helper)
+{
+	const struct ebpf_map *map = j->maps ? known_map(j) : NULL;
+
+	if (map == NULL || !is_direct(map))
+		return false;
+	switch (helper) {
+	case BPF_FUNC_map_lookup_elem:
+		if ((map->type == BPF_MAP_TYPE_ARRAY || map->type == BPF_MAP_TYPE_PERCPU_ARRAY) &&
+		    array_lookup(j, map))
+			return true;
+		return call_lookup(j, map);
+	case BPF_FUNC_map_update_elem:
+		return call_update(j, map);
+	case BPF_FUNC_map_delete_elem:
+		return call_delete(j, map);
+	default:
+		return false;
+	}
+}

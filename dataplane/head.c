@@ -68,6 +68,9 @@ static bool add(struct dp_head *head, const struct dp_step *s)
 		return true;
 	case DP_STEP_DEC_NW_TTL:
 		return head->dec_ttl++ == 0;
+	case DP_STEP_QUEUE:
+		head->queue = s->arg;
+		return s->arg != DP_QUEUE_NONE;
 	default:
 		return false;
 	}
@@ -75,7 +78,7 @@ static bool add(struct dp_head *head, const struct dp_step *s)
 
 bool dp_head_compile(const uint8_t *steps, uint16_t size, struct dp_head *ret_head)
 {
-	struct dp_head head = {0};
+	struct dp_head head = {.queue = DP_QUEUE_NONE};
 
 	for (uint16_t at = 0; at < size;) {
 		const struct dp_step *s = (const struct dp_step *)(steps + at);

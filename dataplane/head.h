@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What routers do to a frame, in one write: new addresses, one tag more or less, a TTL less.  A
- * program that does no more than that and sends the frame once is summed up as a head when it is
- * made; plain frames (key.h) then need no step by step, and no parsing.  The steps stay, for frames
- * of other kinds.
+ * What routers do to a frame, in one write: new addresses, one tag more or less, a TTL less; and
+ * the queue that it leaves by.  A program that does no more than that and sends the frame once is
+ * summed up as a head when it is made; plain frames (key.h) then need no step by step, and no
+ * parsing.  The steps stay, for frames of other kinds.
  *
  * Workers.
  */
@@ -11,6 +11,7 @@
 #define DATAPLANE_HEAD_H
 
 #include "dataplane/edge.h"
+#include "dataplane/queue.h"
 #include "dataplane/rewrite.h"
 
 #include <stdbool.h>
@@ -26,6 +27,7 @@ struct dp_head {
 	uint8_t mac[12];
 	uint8_t tag[4]; /* as in the frame */
 	uint8_t unused[2];
+	uint32_t queue; /* DP_QUEUE_NONE: as it is */
 };
 
 /* Sums up steps.  False when they do more than a head can. */
@@ -56,6 +58,8 @@ static inline bool dp_head_apply(const struct dp_head *head, struct rte_mbuf *m,
 
 		memcpy(ip + 8, &word, sizeof(word));
 	}
+	if (head->queue != DP_QUEUE_NONE)
+		dp_queue_mark(m, head->queue);
 	memcpy(macs, head->macs != 0 ? head->mac : d, 12);
 	if (head->pushes != head->pops) {
 		int by = head->pushes != 0 ? (int)DP_RW_TAG_SIZE : -(int)DP_RW_TAG_SIZE;

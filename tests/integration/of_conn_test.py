@@ -372,6 +372,34 @@ def tls(t, sw):
     t.check(c.closed(5), 'a controller that is removed is parted with')
     sw.ctl('controller remove lan ptls:6660')
 
+    def accept():
+        return Controller(context('c', server=True).wrap_socket(server.accept()[0], server_side=True))
+
+    sw.ctl(f'controller add lan tls:127.0.0.1:7002 {files} --aux 2')
+    main = accept()
+    aux = [accept() for _ in range(2)]
+    t.check(aux_id(main) == 0 and sorted(aux_id(c) for c in aux) == [1, 2], 'auxiliary connections over TLS')
+    t.check(aux[0].ask(ECHO, bytes(60000))[2] == bytes(60000) and aux[1].role(MASTER, 90) == MASTER and
+            main.role(0) == MASTER, 'answer, and are the same controller')
+    t.check(aux[0].flow(NORMAL, 40001) is None, 'take rules')
+    t.check(sorted((r['aux'] or 0, r['state']) for r in rows(sw, 'tls:127.0.0.1:7002')) ==
+            [(n, 'connected') for n in range(3)], 'are listed', rows(sw))
+    lost = aux_id(aux[0])
+    aux[0].close()
+    s = server.accept()[0]
+    try:
+        context('stranger', server=True).wrap_socket(s, server_side=True)
+        s = b'let in'
+    except (OSError, ssl.SSLError):
+        s = b''
+    again = accept()
+    t.check(s == b'' and aux_id(again) == lost, 'come again when they are lost, and not to a stranger', s)
+    main.flow(b'', 40001, 4)
+    main.close()
+    t.check(again.closed(5) and aux[1].closed(5), 'and go with the main one')
+    sw.ctl('controller remove lan tls:127.0.0.1:7002')
+    server.close()
+
 
 def fail_modes(t, sw, a):
     """Standalone, then secure, with one controller that comes and goes while packets flow."""

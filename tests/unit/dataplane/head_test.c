@@ -5,6 +5,7 @@
  */
 #include "dataplane/head.h"
 
+#include "dataplane/queue.h"
 #include "tests/unit/dataplane/rewrite_case.h"
 
 static struct dp_build b;
@@ -38,7 +39,7 @@ static void random_step(void)
 
 	for (unsigned i = 0; i < sizeof(v); i++)
 		v[i] = (uint8_t)below(256);
-	switch (below(6)) {
+	switch (below(7)) {
 	case 0:
 		dp_build_step(&b, DP_STEP_PUSH_VLAN,
 			      (below(2) ? 0x81000000 : 0x88a80000) | below(65536), 0);
@@ -53,6 +54,9 @@ static void random_step(void)
 		dp_build_step(&b, DP_STEP_DEC_NW_TTL, 0, 0);
 		break;
 	case 4:
+		dp_build_step(&b, DP_STEP_QUEUE, below(3), 0);
+		break;
+	case 5:
 		field_step(DP_FIELD_VLAN_VID, v, below(2) ? ones : v + 4, 2);
 		break;
 	default:
@@ -80,6 +84,9 @@ static bool step_by_step(void)
 		case DP_STEP_SET_MACS:
 			dp_rw_set_macs(m, s->data, s->data + 6);
 			break;
+		case DP_STEP_QUEUE:
+			dp_queue_mark(m, s->arg);
+			break;
 		case DP_STEP_DEC_NW_TTL:
 			rc = dp_rw_dec_nw_ttl(m, &h);
 			break;
@@ -98,11 +105,13 @@ static bool step_by_step(void)
 
 static void head_does_what_its_steps_do(void **state)
 {
-	unsigned n_done = 0, n_refused = 0;
+	unsigned n_done = 0, n_refused = 0, n_marked = 0;
 
 	for (unsigned i = 0; i < 200000; i++) {
 		bool tagged = below(2) != 0;
 		struct dp_head head;
+		uint32_t queue;
+		uint64_t flags;
 
 		plain_frame(tagged);
 		dp_build_init(&b);
@@ -120,32 +129,39 @@ static void head_does_what_its_steps_do(void **state)
 			continue;
 		}
 		want.size = mbufs_read(m, want.bytes, sizeof(want.bytes));
+		flags = m->ol_flags;
+		queue = m->hash.sched.queue_id;
 		done();
 		load_as_is();
 		assert_true(step_by_step());
+		assert_int_equal(m->ol_flags, flags);
+		if ((flags & DP_QUEUE_MARK) != 0) {
+			assert_int_equal(m->hash.sched.queue_id, queue);
+			n_marked++;
+		}
 		expect_want();
 		n_done++;
 	}
-	assert_true(n_done > 20000 && n_refused > 1000);
+	assert_true(n_done > 20000 && n_refused > 1000 && n_marked > 5000);
 }
 
 static void head_says_what_carries_the_frame(void **state)
 {
 	uint64_t untagged = dp_edge_carried(3, 9, false), tagged = dp_edge_carried(3, 77, true);
-	struct dp_head head = {.pushes = 1, .tag = {0x81, 0, 0xe0, 10}};
+	struct dp_head head = {.pushes = 1, .queue = DP_QUEUE_NONE, .tag = {0x81, 0, 0xe0, 10}};
 
 	assert_int_equal(dp_head_carried(&head, untagged, 9), dp_edge_carried(3, 10, true));
 	head.tag[3] = 0; /* priority only: the port's VLAN */
 	assert_int_equal(dp_head_carried(&head, untagged, 9), dp_edge_carried(3, 9, true));
-	head = (struct dp_head){.pops = 1};
+	head = (struct dp_head){.queue = DP_QUEUE_NONE, .pops = 1};
 	assert_int_equal(dp_head_carried(&head, tagged, 9), untagged);
-	head = (struct dp_head){.dec_ttl = 1};
+	head = (struct dp_head){.queue = DP_QUEUE_NONE, .dec_ttl = 1};
 	assert_int_equal(dp_head_carried(&head, tagged, 9), tagged);
 }
 
 static void frame_that_takes_care_is_left_alone(void **state)
 {
-	struct dp_head head = {.pushes = 1, .tag = {0x81, 0, 0, 10}};
+	struct dp_head head = {.pushes = 1, .queue = DP_QUEUE_NONE, .tag = {0x81, 0, 0, 10}};
 	struct rte_mbuf *clone;
 
 	plain_frame(false);
@@ -177,6 +193,10 @@ static void more_than_a_head_can_is_not_summed_up(void **state)
 	dp_build_step(&b, DP_STEP_DEC_NW_TTL, 0, 0);
 	assert_false(dp_head_compile(b.steps, b.size, &head));
 	dp_build_step(&b, DP_STEP_DEC_NW_TTL, 0, 0);
+	dp_build_step(&b, DP_STEP_OUTPUT, 1, 0);
+	assert_false(dp_head_compile(b.steps, b.size, &head));
+	dp_build_init(&b);
+	dp_build_step(&b, DP_STEP_QUEUE, DP_QUEUE_NONE, 0);
 	dp_build_step(&b, DP_STEP_OUTPUT, 1, 0);
 	assert_false(dp_head_compile(b.steps, b.size, &head));
 	dp_build_init(&b);

@@ -555,8 +555,8 @@ static uint32_t moved(uint8_t *to)
 
 static void ends_move_in_place_and_in_copies(void **state)
 {
-	static const int32_t by[][2] = {{0, 0},	 {-14, 0}, {-256, 0}, {14, 0}, {0, -20},
-					{0, 30}, {-50, 9}, {20, -20}};
+	static const int32_t by[][2] = {{0, 0},	  {-14, 0}, {-256, 0}, {14, 0},
+					{0, -20}, {0, 30},  {-50, 9},  {20, -20}};
 	const uint32_t cuts[] = {60, 200};
 	struct dp_filter_chain *chain = chain_of(module_of(move, MOVES), FILTER_ROLE_FILTER);
 	static uint8_t want[PKT_MAX];

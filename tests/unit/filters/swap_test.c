@@ -58,12 +58,12 @@ static void publish(bool with_ports)
 	*view = (struct dp_view){.n_vports = N_PORTS, .n_domains = 1, .destroy = view_destroy};
 	for (unsigned i = 0; i < N_PORTS; i++) {
 		view->vports[i] = aligned_alloc(64, sizeof(*view->vports[i]));
-		*view->vports[i] = (struct dp_vport){
-			.port = with_ports ? port[i] : NULL,
-			.id = (uint16_t)i,
-			.flags = DP_VP_UP | DP_VP_FLOOD | DP_VP_FLOOD_GROUP | DP_VP_UNTAGGED_IN,
-			.native_out = DP_NO_VLAN,
-			.max_frame = 1514};
+		*view->vports[i] = (struct dp_vport){.port = with_ports ? port[i] : NULL,
+						     .id = (uint16_t)i,
+						     .flags = DP_VP_UP | DP_VP_FLOOD |
+							      DP_VP_FLOOD_GROUP | DP_VP_UNTAGGED_IN,
+						     .native_out = DP_NO_VLAN,
+						     .max_frame = 1514};
 		dp_vlan_add(view->vports[i]->vlan_out, 0);
 	}
 	view->vports[0]->filters[DP_FILTER_INGRESS] = chain;
@@ -117,8 +117,8 @@ static struct traffic {
 
 static void send_one(uint32_t number)
 {
-	static const uint8_t head[14] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88,
-					 0xb5};
+	static const uint8_t head[14] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,
+					 0,    0,    0,	   0,	 1,    0x88, 0xb5};
 	struct rte_mbuf *m = rte_pktmbuf_alloc(dp_pool(dp, 0, false));
 	uint8_t *d;
 

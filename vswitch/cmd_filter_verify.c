@@ -87,19 +87,43 @@ static json_t *refused(const json_t *params, const struct err *why)
 			 why->what, "why", why->why, "fix", why->fix, "slug", why->slug);
 }
 
+/* "guard" of "/srv/guard.bpf.o": what a module made of it may be called. */
+static void stem_of(const char *path, char *name, size_t size)
+{
+	const char *last = strrchr(path, '/');
+
+	last = last != NULL ? last + 1 : path;
+	snprintf(name, size, "%.*s", (int)strcspn(last, "."), last);
+	if (name[0] == '\0')
+		snprintf(name, size, "object");
+}
+
+/* Without --program all programs are asked for, and none need be the one that runs. */
+static int verify(const struct vs_daemon *d, const json_t *params, const struct sealed *file,
+		  struct ebpf_object **ret_object, struct err *why)
+{
+	const char *program = param(params, "program");
+	char name[FILTER_MODULE_NAME_LEN + 1];
+	const struct ebpf_object_opts all = {.name = name, .n_cpus = 1};
+	const struct filter_module_opts one = {
+		.name = "",
+		.elf = file->text,
+		.size = file->size,
+		.program = program,
+	};
+
+	stem_of(param(params, "file"), name, sizeof(name));
+	return program != NULL ? filter_module_verify(vs_filters_set(d->vs), &one, ret_object, why)
+			       : ebpf_object_load(file->text, file->size, &all, ret_object, why);
+}
+
 static int try_object(const struct vs_daemon *d, const json_t *params, const struct sealed *file,
 		      json_t **ret)
 {
-	const struct filter_module_opts opts = {
-		.name = "verify",
-		.elf = file->text,
-		.size = file->size,
-		.program = param(params, "program"),
-	};
 	struct ebpf_object *object = NULL;
 	struct err why = {0};
 
-	if (filter_module_verify(vs_filters_set(d->vs), &opts, &object, &why) == 0)
+	if (verify(d, params, file, &object, &why) == 0)
 		*ret = accepted(params, object);
 	else
 		*ret = refused(params, &why);

@@ -237,16 +237,20 @@ static int load(struct vs *vs, const struct vs_filter *f, struct live *live, str
 	struct form form = form_of(f);
 	struct vs_bytes object = {0};
 	struct filter_module_opts opts;
-	int rc = object_get(fs, f, &object, err);
+	int rc = object_get(fs, f, &object, err), made = 0;
 
 	if (rc == 0)
-		rc = vs_copy_write(fs->dir, f->sha256, object.bytes, object.size, err);
+		made = vs_copy_write(fs->dir, f->sha256, object.bytes, object.size, err);
+	if (made < 0)
+		rc = made;
 	opts = opts_of(f->name, &form, &object);
 	if (rc == 0 && live->module != NULL)
 		rc = filter_module_swap(live->module, &opts, err);
 	else if (rc == 0)
 		rc = filter_module_load(fs->set, &opts, &live->module, err);
 	vs_bytes_free(&object);
+	if (rc != 0 && made == 1)
+		vs_copy_remove(fs->dir, f->sha256);
 	if (rc != 0)
 		return rc;
 	live->was = live->form;

@@ -198,7 +198,7 @@ int vs_copy_write(const char *dir, const char *digest, const void *bytes, size_t
 	else
 		rc = write_file(dir, path, bytes, size);
 	if (rc == 0)
-		return 0;
+		return 1;
 	err_set(err, rc, "cannot-keep", "cannot keep a copy of the object as %.200s: %s", path,
 		strerror(-rc));
 	err_why(err, "without it a restart could not load the module again");
@@ -207,6 +207,14 @@ int vs_copy_write(const char *dir, const char *digest, const void *bytes, size_t
 }
 
 /* ---- What nobody uses ---- */
+
+void vs_copy_remove(const char *dir, const char *digest)
+{
+	char path[PATH_MAX];
+
+	path_of(dir, digest, path);
+	(void)unlink(path);
+}
 
 void vs_copy_touch(const char *dir, const char *digest)
 {

@@ -37,9 +37,11 @@ int vs_file_read(const char *path, size_t max, mode_t mode, struct vs_bytes *ret
 /* 0, -ENOENT, -EBADMSG (slug "damaged": it is not what its name says). */
 int vs_copy_read(const char *dir, const char *digest, size_t max, struct vs_bytes *ret,
 		 struct err *err);
-/* Makes 'dir' when it is missing; nothing happens when the copy is there and good. */
+/* Makes 'dir' when it is missing.  Returns 1 when it wrote one, 0 when the copy is there and good
+ * already. */
 int vs_copy_write(const char *dir, const char *digest, const void *bytes, size_t size,
 		  struct err *err);
+void vs_copy_remove(const char *dir, const char *digest);
 /* It goes out of use now, so it is the youngest of those that do not. */
 void vs_copy_touch(const char *dir, const char *digest);
 /* Removes copies that are no key of 'used', the oldest first, until 'n' of them and 'size' bytes

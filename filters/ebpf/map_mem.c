@@ -76,6 +76,7 @@ int map_alloc(const struct ebpf_map_def *def, uint32_t n_cpus, const struct map_
 				 .value_size = def->value_size,
 				 .n_cpus = n_cpus,
 				 .refs = 1,
+				 .reservation = size,
 				 .memory = size,
 				 .def = *def};
 	if (def->inner != NULL) {
@@ -91,7 +92,7 @@ int map_alloc(const struct ebpf_map_def *def, uint32_t n_cpus, const struct map_
 
 void map_free(struct ebpf_map *map)
 {
-	munmap(map, map->memory);
+	munmap(map, map->reservation);
 }
 
 void map_lock_wait(_Atomic uint32_t *lock)

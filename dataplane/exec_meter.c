@@ -67,5 +67,5 @@ void dp_walk_meter(struct dp_walk *k, const struct dp_step *s, bool last)
 	if (band->remark)
 		remark(k, band->by);
 	else
-		dp_walk_drop(k, DP_DROP_METER);
+		dp_walk_end(k, DP_DROP_METER, ((const struct dp_step_end *)s->data)->n_rules);
 }

@@ -207,6 +207,14 @@ void vs_xlate_packet_out(const struct vs_flows *flows, const struct of_actions *
 	vs_xlate_actions(&x, actions);
 }
 
+static void meter(struct xlate *x, uint32_t id)
+{
+	struct dp_step_end *end = vs_xlate_step(x, DP_STEP_METER, id, sizeof(*end));
+
+	if (end != NULL)
+		end->n_rules = dp_build_so_far(x->b);
+}
+
 static bool is_fragment(struct xlate *x)
 {
 	vs_xlate_look_at(x, DP_FIELD_IP_FRAG);
@@ -240,7 +248,7 @@ void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_b
 		dp_build_rule(b, rule->counter);
 		x.rule = rule;
 		if (of_instrs_has(&rule->instrs, OFPIT_METER))
-			vs_xlate_step(&x, DP_STEP_METER, rule->meter, 0);
+			meter(&x, rule->meter);
 		table = execute(&x, &rule->instrs);
 	}
 	if (x.trace != NULL)

@@ -471,6 +471,31 @@ static void band_drops_what_is_over_and_counts_it(void **state)
 			 bands[0].n_packets);
 }
 
+static uint64_t matched(uint8_t table)
+{
+	struct vs_table_counts counts;
+
+	vs_flows_table_counts(rig.flows, table, &counts);
+	assert_int_equal(counts.lookups, counts.matches);
+	return counts.matches;
+}
+
+static void tables_behind_count_what_comes_there(void **state)
+{
+	struct of_band_counter bands[8];
+	unsigned passed;
+
+	meter(OFPMC_ADD, "meter=1,pktps,burst,bands=type=drop,rate=1,burst_size=20");
+	flow("in_port=1,actions=meter:1,goto_table:1");
+	flow("table=1,actions=output:2");
+	send(50);
+	passed = received("p2", NULL);
+	assert_in_range(passed, 20, 30);
+	assert_int_equal(meter_stats(1, bands).n_packets, 50);
+	assert_int_equal(matched(0), 50);
+	assert_int_equal(matched(1), passed);
+}
+
 static void modified_meter_goes_on_with_its_rules(void **state)
 {
 	struct of_band_counter bands[8];
@@ -580,6 +605,7 @@ int main(void)
 		TEST(meter_errors_reach_the_controller),
 		TEST(meter_features_say_what_there_is),
 		TEST(band_drops_what_is_over_and_counts_it),
+		TEST(tables_behind_count_what_comes_there),
 		TEST(modified_meter_goes_on_with_its_rules),
 		TEST(deleted_meter_takes_its_rules_along),
 		TEST(dscp_gets_a_higher_drop_precedence),

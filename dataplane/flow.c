@@ -3,6 +3,8 @@
  * See flow.h.  Workers.
  */
 #include "dataplane/flow_priv.h"
+
+#include "dataplane/filter.h"
 #include "dataplane/hash.h"
 #include "dataplane/tunnel.h"
 #include "dataplane/frag_priv.h"
@@ -590,6 +592,15 @@ void dp_flow_carry(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 	carry(w, in);
 }
 
+/* An admitted burst, past the port's filters. */
+static void carry_admitted(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
+			   uint16_t n)
+{
+	w->flow->burst.long_key = w->flow->long_keys;
+	prepare(w, in, pkts, n);
+	carry(w, in);
+}
+
 void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 		   uint16_t n)
 {
@@ -597,7 +608,6 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 		atomic_load_explicit(&in->port->capture, memory_order_acquire);
 	const struct dp_pipeline *pl = in->pipeline;
 	struct dp_flow *flow = w->flow;
-	struct dp_mf_burst *b = &flow->burst;
 
 	/* Before anything is marked as used: the last burst may be long ago. */
 	dp_flow_upkeep(w, w->burst_tsc);
@@ -606,9 +616,10 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 		w->dp->capture(point, w->index, DP_STAGE_INGRESS, DP_N_DROPS, pkts, n);
 	if (!dp_edge_admit(w, in, pkts, n))
 		return;
-	b->long_key = flow->long_keys;
-	prepare(w, in, pkts, n);
-	carry(w, in);
+	if (unlikely(in->filters[DP_FILTER_INGRESS] != NULL))
+		dp_filter_ingress(w, in, pkts, n, carry_admitted);
+	else
+		carry_admitted(w, in, pkts, n);
 	if (unlikely(w->frags != NULL && dp_frags_has_whole(w->frags, false)))
 		dp_flow_settle(w);
 	dp_tx_flush_all(w);

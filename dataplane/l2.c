@@ -16,6 +16,7 @@
  */
 #include "dataplane/edge.h"
 #include "dataplane/fdb_priv.h"
+#include "dataplane/filter.h"
 #include "dataplane/flow.h"
 #include "dataplane/probe_priv.h"
 #include "dataplane/trace_priv.h"
@@ -192,23 +193,40 @@ static bool forward_alike(struct dp_worker *w, const struct dp_vport *in, struct
 	return true;
 }
 
-void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts, uint16_t n)
+/* An admitted burst, past the port's filters. */
+static inline void forward_burst(struct dp_worker *w, const struct dp_vport *in,
+				 struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct dp_fdb_table *t =
 		atomic_load_explicit(&w->dp->fdb->table, memory_order_acquire);
-	struct dp_capture_point *point =
-		atomic_load_explicit(&in->port->capture, memory_order_acquire);
 	struct dp_edge_frame frames[DP_BURST];
 	uint16_t n_frames;
+
+	if (!are_alike(pkts, n) || !forward_alike(w, in, pkts, n, t)) {
+		n_frames = classify_all(w, in, pkts, n, frames, t);
+		forward_all(w, in, frames, n_frames, t);
+	}
+}
+
+static __rte_noinline void forward_filtered(struct dp_worker *w, const struct dp_vport *in,
+					    struct rte_mbuf **pkts, uint16_t n)
+{
+	forward_burst(w, in, pkts, n);
+}
+
+void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct dp_capture_point *point =
+		atomic_load_explicit(&in->port->capture, memory_order_acquire);
 
 	if (unlikely(point != NULL))
 		w->dp->capture(point, w->index, DP_STAGE_INGRESS, DP_N_DROPS, pkts, n);
 	if (!dp_edge_admit(w, in, pkts, n))
 		return;
-	if (!are_alike(pkts, n) || !forward_alike(w, in, pkts, n, t)) {
-		n_frames = classify_all(w, in, pkts, n, frames, t);
-		forward_all(w, in, frames, n_frames, t);
-	}
+	if (unlikely(in->filters[DP_FILTER_INGRESS] != NULL))
+		dp_filter_ingress(w, in, pkts, n, forward_filtered);
+	else
+		forward_burst(w, in, pkts, n);
 	dp_tx_flush_all(w);
 }
 

@@ -6,6 +6,7 @@
 #include "dataplane/trace.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,29 +127,56 @@ static void keep_queue(const struct ghost_port *p, struct dp_trace_event *e,
 	e->has_queue = dp_queue_find(p->vport.queues, e->queue) != NULL;
 }
 
-static void keep_bytes(struct dp_trace *t, struct dp_trace_event *e, const struct rte_mbuf *m)
+/* Room for the event's 'size' bytes; NULL: they are not kept. */
+static uint8_t *room_for(struct dp_trace *t, struct dp_trace_event *e, uint32_t size)
 {
-	uint32_t size = rte_pktmbuf_pkt_len(m);
-	const void *from;
-
 	e->size = size;
 	if (size > MAX_BYTES - t->n_bytes)
-		return;
+		return NULL;
 	if (size > t->bytes_room - t->n_bytes) {
 		uint32_t room =
 			t->n_bytes + size < MAX_BYTES / 2 ? 2 * (t->n_bytes + size) : MAX_BYTES;
 		uint8_t *more = realloc(t->bytes, room);
 
 		if (more == NULL)
-			return;
+			return NULL;
 		t->bytes = more;
 		t->bytes_room = room;
 	}
-	from = rte_pktmbuf_read(m, 0, size, t->bytes + t->n_bytes);
-	if (from != t->bytes + t->n_bytes)
-		memcpy(t->bytes + t->n_bytes, from, size);
 	e->at = t->n_bytes;
 	t->n_bytes += size;
+	return t->bytes + e->at;
+}
+
+static void keep_bytes(struct dp_trace *t, struct dp_trace_event *e, const struct rte_mbuf *m)
+{
+	uint32_t size = rte_pktmbuf_pkt_len(m);
+	uint8_t *to = room_for(t, e, size);
+	const void *from = to != NULL ? rte_pktmbuf_read(m, 0, size, to) : to;
+
+	if (from != to)
+		memcpy(to, from, size);
+}
+
+void dp_trace_filters(struct dp_trace *t, const struct dp_vport *vp, enum dp_filter_side side)
+{
+	const struct dp_filter_chain *chain = vp->filters[side];
+	const struct dp_filter_ops *ops = ((const struct dp_filter_chain_head *)chain)->ops;
+	struct dp_trace_event *e = event(t, DP_TRACE_FILTERS);
+	char names[1024] = "";
+	size_t n = 0;
+	uint8_t *to;
+
+	if (e == NULL)
+		return;
+	for (unsigned i = 0; ops->name(chain, i) != NULL && n < sizeof(names); i++)
+		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", i == 0 ? "" : ", ",
+				      ops->name(chain, i));
+	e->port = vp->id;
+	e->egress = side == DP_FILTER_EGRESS;
+	to = room_for(t, e, (uint32_t)strlen(names));
+	if (to != NULL)
+		memcpy(to, names, strlen(names));
 }
 
 /* The driver of all ports. */

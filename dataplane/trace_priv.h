@@ -6,6 +6,7 @@
 #ifndef DATAPLANE_TRACE_PRIV_H
 #define DATAPLANE_TRACE_PRIV_H
 
+#include "dataplane/filter.h"
 #include "dataplane/trace.h"
 #include "dataplane/worker.h"
 
@@ -13,6 +14,9 @@ struct dp_edge_frame;
 
 /* A frame was dropped; 'port' had it already, or DP_NO_PORT. */
 void dp_trace_dropped(struct dp_trace *t, uint16_t port, enum dp_drop reason);
+
+/* A frame comes to the filters of 'vp', which do not run. */
+void dp_trace_filters(struct dp_trace *t, const struct dp_vport *vp, enum dp_filter_side side);
 
 /* Which port the next drop is about. */
 static inline void dp_trace_refused_by(const struct dp_worker *w, uint16_t port)

@@ -6,6 +6,7 @@
  */
 #include "dataplane/csum.h"
 #include "dataplane/dp_priv.h"
+#include "dataplane/filter.h"
 #include "dataplane/frag_priv.h"
 #include "dataplane/gso.h"
 #include "dataplane/queue.h"
@@ -240,9 +241,9 @@ static void send_mixed(struct dp_worker *w, struct dp_txq *txq, struct rte_mbuf 
 		send_ready(w, txq, port->id, pkts, ready);
 }
 
-/* Sends a burst by a queue that is this worker's. */
-static void send_burst(struct dp_worker *w, struct dp_txq *txq, uint16_t id, struct rte_mbuf **pkts,
-		       uint16_t n)
+/* Sends a burst, past the port's filters, by a queue that is this worker's. */
+static inline void send_offered(struct dp_worker *w, struct dp_txq *txq, uint16_t id,
+				struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct dp_port *port = txq->port;
 	uint32_t max = (uint32_t)port->max_frame + VLAN_ROOM;
@@ -250,7 +251,6 @@ static void send_burst(struct dp_worker *w, struct dp_txq *txq, uint16_t id, str
 	uint32_t over = 0, segs = 0; /* sign: a frame is longer than max; not 0: one has segments */
 	uint64_t flags = 0, bytes = 0;
 
-	w->count->ports[id]->offered += n;
 	if (unlikely(point != NULL))
 		w->dp->capture(point, w->index, DP_STAGE_EGRESS, DP_N_DROPS, pkts, n);
 	for (uint16_t i = 0; i < n; i++) {
@@ -266,6 +266,57 @@ static void send_burst(struct dp_worker *w, struct dp_txq *txq, uint16_t id, str
 	} else {
 		send_counted(w, txq, id, pkts, n, bytes);
 	}
+}
+
+static void send_filtered(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts,
+			  uint16_t n)
+{
+	uint16_t rank = atomic_load_explicit(&w->rank, memory_order_relaxed);
+
+	/* It has a queue there: see send_burst(). */
+	send_offered(w, &vp->port->txq[rank], vp->id, pkts, n);
+}
+
+static void send_burst(struct dp_worker *w, struct dp_txq *txq, const struct dp_vport *vp,
+		       struct rte_mbuf **pkts, uint16_t n)
+{
+	w->count->ports[vp->id]->offered += n;
+	if (unlikely(vp->filters[DP_FILTER_EGRESS] != NULL))
+		dp_filter_egress(w, vp, pkts, n, send_filtered);
+	else
+		send_offered(w, txq, vp->id, pkts, n);
+}
+
+/* ---- Ports without a device ---- */
+
+/* The sink counts as offered what comes past the filters; so was the whole burst before. */
+static void sink_filtered(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts,
+			  uint16_t n)
+{
+	struct dp_txbuf *buf = w->tx[vp->id];
+
+	w->count->ports[vp->id]->offered -= n;
+	if (buf->n_meta != 0)
+		buf->n_meta = n;
+	vp->port->ops->sink(w, vp, pkts, n);
+}
+
+/* The first buf->n_meta frames are on their own: what is said of them must go on with them. */
+static void sink_burst(struct dp_worker *w, const struct dp_vport *vp, struct dp_txbuf *buf,
+		       uint16_t n)
+{
+	uint16_t n_meta = RTE_MIN(buf->n_meta, n);
+
+	if (likely(vp->filters[DP_FILTER_EGRESS] == NULL)) {
+		vp->port->ops->sink(w, vp, buf->pkts, n);
+		return;
+	}
+	w->count->ports[vp->id]->offered += n;
+	if (n_meta != 0)
+		dp_filter_egress(w, vp, buf->pkts, n_meta, sink_filtered);
+	buf->n_meta = 0;
+	if (n_meta != n)
+		dp_filter_egress(w, vp, buf->pkts + n_meta, (uint16_t)(n - n_meta), sink_filtered);
 }
 
 /* Gives a burst to the worker that owns a transmit queue of the port. */
@@ -303,7 +354,7 @@ void dp_tx_flush(struct dp_worker *w, uint16_t id)
 	if (unlikely(vp == NULL || vp->port == NULL || vp->port->n_txq == 0)) {
 		if (vp != NULL && vp->port != NULL && vp->port->ops != NULL &&
 		    vp->port->ops->sink != NULL) {
-			vp->port->ops->sink(w, vp, buf->pkts, n);
+			sink_burst(w, vp, buf, n);
 			buf->n_meta = 0;
 			return;
 		}
@@ -316,7 +367,7 @@ void dp_tx_flush(struct dp_worker *w, uint16_t id)
 	}
 	txq = my_txq(w, vp->port);
 	if (likely(txq != NULL))
-		send_burst(w, txq, id, buf->pkts, n);
+		send_burst(w, txq, vp, buf->pkts, n);
 	else
 		hand_off(w, vp->port, buf->pkts, n);
 }

@@ -31,6 +31,7 @@ needs_build=(
 	lib:libnl-route-3.0:libnl-route-3-dev
 	lib:libpcap:libpcap-dev
 	lib:libbpf:libbpf-dev
+	lib:libelf:libelf-dev
 	lib:libseccomp:libseccomp-dev
 	lib:liburing:liburing-dev
 	lib:libnbd:libnbd-dev

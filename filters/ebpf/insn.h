@@ -55,6 +55,13 @@ static inline uint64_t ebpf_wide_imm(const struct bpf_insn *i)
 	return (uint32_t)i[0].imm | (uint64_t)(uint32_t)i[1].imm << 32;
 }
 
+/* A jump, conditional or not, inside of its function. */
+static inline bool ebpf_is_jump(const struct bpf_insn *i)
+{
+	return (ebpf_class(i) == BPF_JMP || ebpf_class(i) == BPF_JMP32) &&
+	       BPF_OP(i->code) != BPF_CALL && BPF_OP(i->code) != BPF_EXIT;
+}
+
 /* Where the jump at 'at' leads (a call's imm is another matter); may be outside of the program. */
 static inline int64_t ebpf_jump_target(const struct bpf_insn *insns, uint32_t at)
 {

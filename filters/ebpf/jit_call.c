@@ -29,9 +29,7 @@ static unsigned written(const struct bpf_insn *insn)
 	case BPF_ALU:
 	case BPF_ALU64:
 		return 1u << insn->dst_reg;
-	case BPF_STX:
-		return BPF_MODE(insn->code) == BPF_ATOMIC ? 1u << insn->src_reg : 0;
-	default:
+	default: /* What an atomic returns it puts where it took its operand from. */
 		return 0;
 	}
 }

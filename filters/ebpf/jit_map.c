@@ -107,7 +107,7 @@ static void scale(struct jit *j, unsigned reg, uint32_t by)
 static bool array_lookup(struct jit *j, const struct ebpf_map *map)
 {
 	bool per_cpu = map->type == BPF_MAP_TYPE_PERCPU_ARRAY;
-	uint32_t beyond, done;
+	uint32_t beyond, no_copy = 0, done;
 
 	if (map->values == NULL || map->stride > INT32_MAX || map->max_entries > INT32_MAX ||
 	    (per_cpu && map->cpu_stride > INT32_MAX))
@@ -124,11 +124,15 @@ static bool array_lookup(struct jit *j, const struct ebpf_map *map)
 	}
 	if (per_cpu) {
 		load_cpu(j, RDX);
+		jit_group1(j, 0, 7, RDX, (int32_t)map->n_cpus);
+		no_copy = jit_skip_if(j, CC_AE);
 		scale(j, RDX, (uint32_t)map->cpu_stride);
 		jit_rr(j, X_W, 0x01, RDX, RAX);
 	}
 	done = jit_skip(j);
 	jit_here(j, beyond);
+	if (per_cpu)
+		jit_here(j, no_copy);
 	jit_rr(j, 0, 0x31, RAX, RAX);
 	jit_here(j, done);
 	return true;

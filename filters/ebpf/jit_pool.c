@@ -216,8 +216,8 @@ void jit_pool_give(void *code, size_t size)
 	if (r != NULL) {
 		memset(&r->used[((uint8_t *)code - r->code) / UNIT], 0, units(size));
 		r->n_used -= units(size);
-		if (r->n_used == 0)
-			region_destroy(r);
+		if (r->n_used == 0 && (r->size > REGION || regions->next != NULL))
+			region_destroy(r); /* But the last, which the next program wants. */
 	}
 	pthread_mutex_unlock(&lock);
 }

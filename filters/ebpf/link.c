@@ -257,14 +257,6 @@ static int cut_functions(struct link *l)
 	return 0;
 }
 
-static bool is_jump(const struct bpf_insn *insn)
-{
-	uint8_t class = ebpf_class(insn);
-
-	return (class == BPF_JMP || class == BPF_JMP32) && !ebpf_is_call(insn) &&
-	       !ebpf_is_exit(insn);
-}
-
 static int check_jump(const struct link *l, const struct ebpf_func *func, uint32_t i)
 {
 	int64_t to = ebpf_jump_target(l->prog->insns, i);
@@ -292,7 +284,7 @@ static int check_function(struct link *l, uint32_t f)
 
 	for (uint32_t i = func->start; i < func->end; i++) {
 		insn = &l->prog->insns[i];
-		rc = is_jump(insn) ? check_jump(l, func, i) : 0;
+		rc = ebpf_is_jump(insn) ? check_jump(l, func, i) : 0;
 		if (rc != 0)
 			return rc;
 		if (ebpf_is_local_call(insn))
@@ -304,7 +296,7 @@ static int check_function(struct link *l, uint32_t f)
 		if (++i == func->end)
 			return bad(l, i - 1, "a function begins in the middle of it");
 	}
-	if (ebpf_is_exit(insn) || (is_jump(insn) && BPF_OP(insn->code) == BPF_JA))
+	if (ebpf_is_exit(insn) || (ebpf_is_jump(insn) && BPF_OP(insn->code) == BPF_JA))
 		return 0;
 	return bad(l, func->end - 1, "its function goes on behind its end");
 }

@@ -57,6 +57,7 @@ enum ebpf_note {
 #define EBPF_OUTPUTS	   (1u << 6) /* to a ring or perf buffer */
 #define EBPF_READS_BYTES   (1u << 7) /* of packets, or might */
 #define EBPF_CALLS_BACK	   (1u << 8) /* bpf_loop, bpf_for_each_map_elem */
+#define EBPF_DOES_ANYTHING 0x1ffu    /* a program that is too much to examine */
 
 /* A function of it, the first at 0. */
 struct ebpf_func {

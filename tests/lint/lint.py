@@ -30,7 +30,7 @@ FOLDERS = {
     'hv/worker': {'ours': ['ctl', 'hv', 'hv/disk', 'vmbus'], 'libs': ['libevent', 'jansson', 'seccomp'], 'api': ['jansson']},
     'vmbus': {'ours': ['ctl', 'hv/gpa.h'], 'libs': [], 'api': []},
     'dataplane': {'ours': ['ctl'], 'libs': ['dpdk'], 'api': ['dpdk']},
-    'filters/ebpf': {'ours': ['ctl'], 'libs': ['libbpf'], 'api': []},  # Programs and maps; no packets' owner.
+    'filters/ebpf': {'ours': ['ctl'], 'libs': ['libbpf', 'libelf'], 'api': []},  # Programs and maps; no packets' owner.
     'filters': {'ours': ['ctl', 'dataplane', 'filters/ebpf'], 'libs': ['libbpf', 'libxdp', 'libpcap'], 'api': []},
     'vmq': {'ours': ['ctl', 'dataplane', 'vmbus', 'hv/gpa.h'], 'libs': [], 'api': []},
     'sriov': {'ours': ['ctl', 'dataplane', 'vmq'], 'libs': ['libnl'], 'api': []},
@@ -41,6 +41,7 @@ FOLDERS = {
 }
 LIBS = {
     'bpf/': 'libbpf', 'cmocka.h': 'cmocka', 'ethdev_': 'dpdk', 'event.h': 'libevent', 'event2/': 'libevent',
+    'gelf.h': 'libelf', 'libelf.h': 'libelf',
     'jansson.h': 'jansson', 'libnbd.h': 'libnbd', 'liburing.h': 'liburing', 'linux/kvm.h': 'kvm', 'netlink/': 'libnl', 'openssl/': 'openssl',
     'seccomp.h': 'seccomp', 'pcap.h': 'libpcap', 'pcap/': 'libpcap', 'rte_': 'dpdk', 'sqlite3.h': 'sqlite', 'xdp/': 'libxdp',
 }

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What programs ask of the thread they run on: the time, ports, lines for the event log.  Time is
+ * the burst's: programs of a burst see one moment, on the line between the processor's counter and
+ * the system's clock that tick draws ten times a second.
+ *
+ * Workers, but for filter_time_read().
+ */
+#include "filters/chain_priv.h"
+
+#include <string.h>
+#include <time.h>
+
+#include <linux/bpf.h>
+
+#include <rte_cycles.h>
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+void filter_time_read(struct filter_modules *set)
+{
+	uint32_t next = (atomic_load(&set->time) + 1) % 4;
+	struct filter_time *t = &set->times[next];
+
+	/* Nobody reads this one: workers look at it for some instructions, and it comes round
+	 * again in three ticks. */
+	t->tsc = rte_rdtsc();
+	t->ns = monotonic_ns();
+	t->ns_per_tsc = (uint64_t)(((unsigned __int128)1000000000u << 32) / set->tsc_hz);
+	atomic_store_explicit(&set->time, next, memory_order_release);
+}
+
+static const struct filter_time *time_of(const struct filter_modules *set)
+{
+	return &set->times[atomic_load_explicit(&set->time, memory_order_acquire)];
+}
+
+uint64_t filter_now_ns(struct filter_worker *fw)
+{
+	const struct filter_time *t = time_of(fw->set);
+	uint64_t tsc = fw->burst->now, ns;
+
+	if (tsc == fw->ns_tsc)
+		return fw->ns;
+	if (tsc >= t->tsc)
+		ns = t->ns + (uint64_t)(((unsigned __int128)(tsc - t->tsc) * t->ns_per_tsc) >> 32);
+	else
+		ns = t->ns - (uint64_t)(((unsigned __int128)(t->tsc - tsc) * t->ns_per_tsc) >> 32);
+	/* Never back: the line was drawn anew since. */
+	if (ns > fw->ns)
+		fw->ns = ns;
+	fw->ns_tsc = tsc;
+	return fw->ns;
+}
+
+static uint64_t now_ns(const struct ebpf_env *env)
+{
+	return filter_now_ns(env->owner);
+}
+
+static long fib_lookup(const struct ebpf_env *env, const struct ebpf_ctx *ctx, void *params,
+		       uint32_t flags)
+{
+	const struct filter_worker *fw = env->owner;
+
+	if (fw->set->opts.fib_lookup == NULL)
+		return BPF_FIB_LKUP_RET_NOT_FWDED;
+	return fw->set->opts.fib_lookup(fw->set->opts.arg, fw->burst, params, flags);
+}
+
+static uint32_t mtu(const struct ebpf_env *env, uint32_t ifindex)
+{
+	const struct filter_worker *fw = env->owner;
+
+	return ifindex != 0 ? dp_filter_mtu(fw->burst->w, fw->burst->vp, ifindex - 1) : 0;
+}
+
+static void print(const struct ebpf_env *env, const char *line, uint32_t size)
+{
+	struct filter_worker *fw = env->owner;
+	struct filter_line *to;
+
+	if (size > FILTER_LINE_MAX)
+		size = FILTER_LINE_MAX;
+	to = dp_records_reserve(&fw->lines, (uint32_t)sizeof(*to) + size);
+	if (to == NULL) {
+		filter_count(&fw->n_lost, 1);
+		return;
+	}
+	memcpy(to->module, fw->module->name, sizeof(to->module));
+	to->size = size;
+	memcpy(to->text, line, size);
+	dp_records_commit(&fw->lines);
+}
+
+const struct ebpf_ops filter_ebpf_ops = {
+	.now_ns = now_ns,
+	.fib_lookup = fib_lookup,
+	.mtu = mtu,
+	.print = print,
+};

@@ -29,7 +29,7 @@
 	X(CT, "ct")                         /* data: struct dp_step_ct */                        \
 	X(CT_CLEAR, "ct_clear")                                                                  \
 	X(RESUME, "resume")                 /* arg: its state (resume.h); ends the program */    \
-	X(METER, "meter")                   /* arg: index of the meter; data: struct dp_step_end */ \
+	X(METER, "meter")                   /* arg: index; data: struct dp_step_end */           \
 	X(QUEUE, "set_queue")               /* arg: queue */                                     \
 	X(PUSH_VLAN, "push_vlan")           /* arg: TPID in the upper half, TCI in the lower */  \
 	X(POP_VLAN, "pop_vlan")                                                                  \

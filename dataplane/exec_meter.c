@@ -44,6 +44,7 @@ static void remark(struct dp_walk *k, uint8_t by)
 		return;
 	now = dscp_of(k);
 	dscp = remarked(now, by);
+	k->changed = k->changed || dscp != now;
 	if (dscp != now && dp_rw_set_field(k->f.m, &k->h, DP_FIELD_IP_DSCP, &dscp, &all) == -ENOMEM)
 		dp_walk_drop(k, DP_DROP_NO_MBUF);
 }

@@ -589,6 +589,36 @@ static void dscp_gets_a_higher_drop_precedence(void **state)
 	assert_int_equal(remarked(10, false), 14);
 }
 
+/* The rules that come behind see what the meter made of a packet, as soon as they ask. */
+static void tables_behind_see_the_mark(void **state)
+{
+	const char *remarks = "meter=1,pktps,burst,bands=type=dscp_remark,rate=1,burst_size=1,"
+			      "prec_level=1";
+
+	meter(OFPMC_ADD, remarks);
+	flow("in_port=1,actions=meter:1,write_metadata:5,write_actions(output:2),goto_table:1");
+	flow("table=1,priority=1,actions=goto_table:2");
+	flow("table=2,priority=1,metadata=5,actions=goto_table:3");
+	flow("table=3,actions=write_metadata:0");
+	(void)remarked(0, false);
+	assert_int_equal(remarked(18, false), 20);
+	flow("table=2,priority=9,metadata=5,ip,ip_dscp=20,actions=set_field:8->ip_dscp,goto_table:"
+	     "3");
+	assert_int_equal(remarked(18, false), 8);
+	assert_int_equal(remarked(18, true), 20);
+	assert_int_equal(remarked(10, false), 12);
+	/* Rules keep their meter, whatever it does. */
+	meter(OFPMC_MODIFY, "meter=1,pktps,bands=type=drop,rate=1000000");
+	assert_int_equal(remarked(18, false), 18);
+	assert_int_equal(remarked(20, false), 8);
+	meter(OFPMC_MODIFY, remarks);
+	(void)remarked(0, false);
+	assert_int_equal(remarked(18, false), 8);
+	/* Nobody counts them twice for that. */
+	for (uint8_t table = 0; table < 4; table++)
+		assert_int_equal(matched(table), n_injected);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -609,6 +639,7 @@ int main(void)
 		TEST(modified_meter_goes_on_with_its_rules),
 		TEST(deleted_meter_takes_its_rules_along),
 		TEST(dscp_gets_a_higher_drop_precedence),
+		TEST(tables_behind_see_the_mark),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "filters/ebpf/prog.h"
+
 static int refuse_size(const struct ebpf_map_def *def, const char *what, uint32_t is, uint32_t min,
 		       uint32_t max, struct err *err)
 {
@@ -124,8 +126,12 @@ struct ebpf_map *ebpf_map_ref(struct ebpf_map *map)
 
 void ebpf_map_unref(struct ebpf_map *map)
 {
-	if (map != NULL && --map->refs == 0)
+	if (map == NULL)
+		return;
+	if (--map->refs == 0)
 		map->ops->destroy(map);
+	else if (map_kind(map)->progs != NULL)
+		map_end_cycle(map);
 }
 
 const char *ebpf_map_type_name(uint32_t type)
@@ -197,4 +203,55 @@ long ebpf_map_each(struct ebpf_map *map, uint32_t cpu, ebpf_each_fn fn, void *ar
 	const struct map_kind *kind = map_kind(map);
 
 	return kind->each != NULL ? kind->each(map, cpu, fn, arg) : -EINVAL;
+}
+
+int ebpf_map_put_map(struct ebpf_map *outer, const void *key, struct ebpf_map *inner,
+		     ebpf_wait_fn wait, void *arg)
+{
+	const struct map_kind *kind = map_kind(outer);
+	struct ebpf_map *old = NULL;
+	int rc = kind->put_map != NULL ? kind->put_map(outer, key, inner, &old) : -EINVAL;
+
+	if (rc == 0 && inner != NULL)
+		ebpf_map_ref(inner);
+	if (old != NULL && wait != NULL)
+		wait(arg);
+	ebpf_map_unref(old);
+	return rc;
+}
+
+struct ebpf_map *ebpf_map_inner(const struct ebpf_map *outer, const void *key)
+{
+	const struct map_kind *kind = map_kind(outer);
+
+	return kind->inner != NULL ? kind->inner(outer, key) : NULL;
+}
+
+int ebpf_map_put_prog(struct ebpf_map *map, const void *key, struct ebpf_prog *prog,
+		      ebpf_wait_fn wait, void *arg)
+{
+	const struct map_kind *kind = map_kind(map);
+	struct ebpf_prog *old = NULL;
+	int rc = kind->put_prog != NULL ? kind->put_prog(map, key, prog, &old) : -EINVAL;
+
+	if (rc == 0 && prog != NULL)
+		ebpf_prog_ref(prog);
+	if (old != NULL && wait != NULL)
+		wait(arg);
+	ebpf_prog_unref(old);
+	return rc;
+}
+
+uint32_t ebpf_map_drain(struct ebpf_map *map, uint32_t max, ebpf_record_fn fn, void *arg)
+{
+	const struct map_kind *kind = map_kind(map);
+
+	return kind->drain != NULL ? kind->drain(map, max, fn, arg) : 0;
+}
+
+uint64_t ebpf_map_lost(const struct ebpf_map *map)
+{
+	const struct map_kind *kind = map_kind(map);
+
+	return kind->lost != NULL ? kind->lost(map) : 0;
 }

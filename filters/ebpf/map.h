@@ -63,15 +63,19 @@ struct ebpf_map {
 	uint32_t key_size, value_size;
 	uint32_t n_cpus;
 	uint32_t refs;
-	size_t memory; /* bytes reserved */
+	bool ending;	    /* map_cycle.c takes it apart */
+	size_t reservation; /* bytes at its address */
+	size_t memory;	    /* and with what else it has */
 	struct ebpf_map_def def;
 } __attribute__((aligned(64)));
 
 /* What a program may do; by type, entries that a type has not are NULL.  Any thread; 'cpu' is the
- * thread's own.  Values are borrowed as the kernel lends them. */
+ * thread's own.  Values are borrowed as the kernel lends them.  A lookup in a map of maps gives the
+ * inner 'struct ebpf_map', one in a devmap its struct bpf_devmap_val. */
 struct ebpf_map_ops {
 	void *(*lookup)(struct ebpf_map *map, const void *key, uint32_t cpu);
-	/* BPF_ANY, BPF_NOEXIST, BPF_EXIST (| BPF_F_LOCK).  0, -EEXIST, -ENOENT, -E2BIG, -EINVAL. */
+	/* BPF_ANY, BPF_NOEXIST, BPF_EXIST (| BPF_F_LOCK).  0, -EEXIST, -ENOENT, -EINVAL; when it is
+	 * full -E2BIG, -ENOSPC (LPM_TRIE), -ENOMEM (LRU: all elements are in other hands). */
 	long (*update)(struct ebpf_map *map, const void *key, const void *value, uint64_t flags,
 		       uint32_t cpu);
 	long (*delete)(struct ebpf_map *map, const void *key);
@@ -91,32 +95,40 @@ struct ebpf_map_ops {
 int ebpf_map_create(const struct ebpf_map_def *def, uint32_t n_cpus, struct ebpf_map **ret_map,
 		    struct err *err);
 struct ebpf_map *ebpf_map_ref(struct ebpf_map *map);
-/* Takes NULL.  The last frees it: no worker may be inside. */
+/* Takes NULL.  The last frees it: no worker may be inside.  So does the last but those of programs
+ * that the map itself, or another program array, holds: who holds both gives programs back
+ * first. */
 void ebpf_map_unref(struct ebpf_map *map);
 /* "hash", "percpu_array": as bpftool says it; "type 77" for what has no name. */
 const char *ebpf_map_type_name(uint32_t type);
 /* May one take the place of the other (same type, sizes, entries, flags, inner)? */
 bool ebpf_map_same(const struct ebpf_map_def *a, const struct ebpf_map_def *b);
-/* Bytes reserved. */
+/* Bytes reserved; of a kernel map's memory those of the kernel do not count. */
 size_t ebpf_map_memory(const struct ebpf_map *map);
 /* Elements now, or -ENOTSUP where they are not counted. */
 int64_t ebpf_map_count(const struct ebpf_map *map);
 
 /* The tool's: one value, or for per-CPU maps one for each CPU, each padded to 8 bytes, as bpf(2)
- * has them.  0, -ENOENT, -ENOTSUP, or what update returns. */
+ * has them.  0, -ENOENT, -ENOTSUP, or what update returns; -EPERM: a frozen kernel map's memory.
+ * QUEUE, STACK: 'key' is NULL, read peeks and write pushes.  BLOOM_FILTER: the same, and read asks
+ * for the value that it is given.  What holds references to programs and maps is written below. */
 size_t ebpf_map_io_size(const struct ebpf_map *map);
 int ebpf_map_read(struct ebpf_map *map, const void *key, void *ret_values);
 int ebpf_map_write(struct ebpf_map *map, const void *key, const void *values, uint64_t flags);
 int ebpf_map_remove(struct ebpf_map *map, const void *key);
 
 /* Maps of maps, program arrays, devmaps with programs: puts a reference in (NULL: takes it out).
- * What was there is unreferenced after 'wait', which returns when no worker can hold it.  0,
- * -EINVAL (wrong kind: inner maps must be the same as the definition's), -E2BIG, -ENOENT. */
+ * What was there is unreferenced after 'wait', which returns when no worker can hold it (NULL: none
+ * runs).  0, -EINVAL (wrong kind: inner maps must be the same as the definition's), -E2BIG, -ENOENT
+ * (nothing to take out; a devmap's port must be there before its program), -ENOMEM. */
 typedef void (*ebpf_wait_fn)(void *arg);
 int ebpf_map_put_map(struct ebpf_map *outer, const void *key, struct ebpf_map *inner,
 		     ebpf_wait_fn wait, void *arg);
 int ebpf_map_put_prog(struct ebpf_map *map, const void *key, struct ebpf_prog *prog,
 		      ebpf_wait_fn wait, void *arg);
+
+/* The inner map at 'key', borrowed, or NULL. */
+struct ebpf_map *ebpf_map_inner(const struct ebpf_map *outer, const void *key);
 
 /* PROG_ARRAY: the program at 'index', or NULL.  Any thread. */
 struct ebpf_prog *ebpf_map_prog(const struct ebpf_map *map, uint32_t index);

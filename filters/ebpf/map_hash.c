@@ -322,22 +322,35 @@ static void get_values(struct hash *h, uint32_t i, uint8_t *to)
 		map_get(to + (size_t)cpu * map->stride, hash_value(h, i, cpu), map->value_size);
 }
 
-/* The copy is whole: with the lock the element stays this key's. */
+/* The values of one key, never those of another that took its element: copied again when the
+ * bucket's version changed meanwhile.  With a lock in the value the bucket's is held, for locking
+ * another's value by mistake is worse than reading it. */
 int hash_read(struct ebpf_map *map, const void *key, void *ret_values)
 {
 	struct hash *h = hash_of(map);
 	uint64_t words[HASH_MAX_WORDS];
+	unsigned tries = map->def.spin_lock_off != 0 ? 0 : HASH_RETRIES;
 	struct hash_bucket *b;
 	uint32_t hash, i;
 
 	hash_key_load(words, key, map->key_size);
 	hash = hash_words(h, words, h->n_words);
 	b = hash_bucket(h, hash);
-	map_lock(&b->lock);
-	i = hash_bucket_find(h, b, hash, atomic_load_explicit(&b->version, memory_order_relaxed),
-			     words, h->n_words);
-	if (i != 0)
-		get_values(h, i, ret_values);
+	for (;;) {
+		uint32_t version;
+
+		if (tries == 0)
+			map_lock(&b->lock);
+		version = atomic_load_explicit(&b->version, memory_order_acquire);
+		i = hash_bucket_find(h, b, hash, version, words, h->n_words);
+		if (i != 0)
+			get_values(h, i, ret_values);
+		if (tries == 0)
+			break;
+		if (atomic_load_explicit(&b->version, memory_order_relaxed) == version)
+			return i != 0 ? 0 : -ENOENT;
+		tries--;
+	}
 	map_unlock(&b->lock);
 	return i != 0 ? 0 : -ENOENT;
 }
@@ -365,18 +378,6 @@ static uint32_t n_buckets(uint32_t n)
 	while (buckets < n / 4)
 		buckets *= 2;
 	return buckets;
-}
-
-/* Small elements do not straddle lines. */
-static uint32_t elem_round(size_t size)
-{
-	uint32_t rounded = 16;
-
-	if (size > 64)
-		return (uint32_t)((size + 63) & ~63ul);
-	while (rounded < size)
-		rounded *= 2;
-	return rounded;
 }
 
 static void init(struct hash *h, uint32_t n_spares)
@@ -412,7 +413,7 @@ int map_hash_create(const struct ebpf_map_def *def, uint32_t n_cpus, struct ebpf
 	uint32_t n_spares = cpu ? 0 : n_cpus + 1, stride = cpu ? map_round8(def->value_size) : 0;
 	struct hash shape = {.lru = lru, .n_words = (def->key_size + 7) / 8};
 	uint32_t n = 1 + n_spares + def->max_entries, buckets = n_buckets(def->max_entries);
-	uint32_t elem_size = elem_round(lay_out(&shape, def, cpu, lru));
+	uint32_t elem_size = map_elem_round(lay_out(&shape, def, cpu, lru));
 	size_t lists, table, elems, values, of_cpu = ((size_t)n * stride + 4095) & ~4095ul;
 	struct map_room room = {0};
 	struct ebpf_map *map;

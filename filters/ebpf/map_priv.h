@@ -13,6 +13,7 @@
 #include <string.h>
 
 /* A type's operations: the programs' and the tool's.  What is NULL the type has not. */
+typedef void (*map_prog_fn)(void *arg, struct ebpf_prog *prog);
 struct map_kind {
 	struct ebpf_map_ops ops; /* first: a map's ops are its kind's */
 	int (*read)(struct ebpf_map *map, const void *key, void *ret_values);
@@ -20,6 +21,19 @@ struct map_kind {
 	long (*remove)(struct ebpf_map *map, const void *key);
 	int64_t (*count)(const struct ebpf_map *map);
 	long (*each)(struct ebpf_map *map, uint32_t cpu, ebpf_each_fn fn, void *arg);
+	/* Rings. */
+	uint32_t (*drain)(struct ebpf_map *map, uint32_t max, ebpf_record_fn fn, void *arg);
+	uint64_t (*lost)(const struct ebpf_map *map);
+	/* Maps that hold references. */
+	int (*put_map)(struct ebpf_map *map, const void *key, struct ebpf_map *inner,
+		       struct ebpf_map **ret_old);
+	struct ebpf_map *(*inner)(const struct ebpf_map *map, const void *key);
+	int (*put_prog)(struct ebpf_map *map, const void *key, struct ebpf_prog *prog,
+			struct ebpf_prog **ret_old);
+	/* Calls 'fn' with the program of each reference. */
+	void (*progs)(const struct ebpf_map *map, map_prog_fn fn, void *arg);
+	/* Takes out all of them; no worker is inside. */
+	void (*clear_progs)(struct ebpf_map *map);
 };
 
 static inline const struct map_kind *map_kind(const struct ebpf_map *map)
@@ -42,7 +56,13 @@ const struct map_type *map_type(uint32_t type);
 /* Makers: 0, -EINVAL, -ENOMEM. */
 typedef int map_create_fn(const struct ebpf_map_def *def, uint32_t n_cpus,
 			  struct ebpf_map **ret_map);
-map_create_fn map_array_create, map_percpu_array_create, map_hash_create;
+map_create_fn map_array_create, map_percpu_array_create, map_hash_create, map_lpm_create;
+map_create_fn map_prog_create, map_dev_create, map_of_maps_create;
+map_create_fn map_queue_create, map_bloom_create, map_ring_create, map_perf_create;
+
+/* The map is held by nobody but programs that it, or others of its kind, hold: takes them out, and
+ * so ends it. */
+void map_end_cycle(struct ebpf_map *map);
 
 /* The parts of a reservation, each on cache lines of its own. */
 struct map_room {
@@ -144,6 +164,18 @@ void map_value_get(const struct ebpf_map *map, void *to, void *value);
 static inline uint32_t map_round8(uint32_t size)
 {
 	return (size + 7) & ~7u;
+}
+
+/* Small elements do not straddle lines. */
+static inline uint32_t map_elem_round(size_t size)
+{
+	uint32_t rounded = 16;
+
+	if (size > 64)
+		return (uint32_t)((size + 63) & ~63ul);
+	while (rounded < size)
+		rounded *= 2;
+	return rounded;
 }
 
 static inline uint32_t map_key32(const void *key)

@@ -23,9 +23,10 @@
 
 /* How a program's frames are given to it. */
 enum filter_kind {
-	FILTER_BLIND, /* it looks at nothing of them */
-	FILTER_LOOKS, /* it reads them */
-	FILTER_ANY,   /* it writes them, moves their ends, or is interpreted */
+	FILTER_BLIND,  /* it looks at nothing of them */
+	FILTER_LOOKS,  /* it reads them */
+	FILTER_WRITES, /* it writes to them where they are */
+	FILTER_ANY,    /* it moves their ends, or is interpreted */
 };
 
 /* The program of a module and how it runs.  Immutable; a swap puts another in its place. */
@@ -128,6 +129,11 @@ struct filter_pass {
 	uint64_t alive; /* frames that go on, by number */
 	bool decided;	/* fates are written */
 };
+
+/* What a frame carries about its bytes, and no more after somebody wrote them. */
+#define FILTER_STALE                                                                               \
+	(RTE_MBUF_F_RX_RSS_HASH | RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK |      \
+	 RTE_MBUF_F_RX_OUTER_L4_CKSUM_MASK | RTE_MBUF_F_RX_OUTER_IP_CKSUM_BAD)
 
 /* Only its worker writes: a load and a store, not a locked add. */
 static inline void filter_count(_Atomic uint64_t *counter, uint64_t n)

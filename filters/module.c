@@ -34,8 +34,10 @@ static enum filter_kind kind_of(const struct ebpf_prog *prog, uint32_t does)
 	const uint32_t looks =
 		EBPF_READS_CTX | EBPF_READS_META | EBPF_READS_BYTES | EBPF_REDIRECTS | EBPF_OUTPUTS;
 
-	if (prog->code == NULL || (does & (EBPF_WRITES_PACKET | EBPF_MOVES_ENDS)) != 0)
+	if (prog->code == NULL || (does & EBPF_MOVES_ENDS) != 0)
 		return FILTER_ANY;
+	if ((does & EBPF_WRITES_PACKET) != 0)
+		return FILTER_WRITES;
 	return (does & looks) != 0 ? FILTER_LOOKS : FILTER_BLIND;
 }
 

@@ -148,7 +148,14 @@ static __rte_noinline void run_other(struct filter_pass *p, uint16_t i)
 		decide(p, i, verdict);
 }
 
-static inline void run_looks(struct filter_pass *p, uint64_t alive, bool all)
+/* A frame as it is: one segment, and alone in it for who writes. */
+static inline bool is_plain(const struct rte_mbuf *m, bool writes)
+{
+	return likely(m->nb_segs == 1) &&
+	       (!writes || likely(RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1));
+}
+
+static inline void run_looks(struct filter_pass *p, uint64_t alive, bool all, bool writes)
 {
 	const ebpf_run_fn code = p->cur->code;
 	const bool redirects = (p->cur->does & EBPF_REDIRECTS) != 0;
@@ -156,13 +163,13 @@ static inline void run_looks(struct filter_pass *p, uint64_t alive, bool all)
 	const uint16_t n = p->b->n;
 
 	for (uint16_t i = 0; i < n; i++) {
-		const struct rte_mbuf *m = pkts[i];
+		struct rte_mbuf *m = pkts[i];
 		uint32_t verdict;
 		uint8_t *data;
 
 		if (!all && (alive >> i & 1) == 0)
 			continue;
-		if (unlikely(m->nb_segs != 1)) {
+		if (unlikely(!is_plain(m, writes))) {
 			run_other(p, i);
 			continue;
 		}
@@ -174,6 +181,8 @@ static inline void run_looks(struct filter_pass *p, uint64_t alive, bool all)
 		p->ctx.ingress_ifindex = m->port + 1u;
 		if (redirects)
 			p->fw->env.redirect = (struct ebpf_redirect){0};
+		if (writes)
+			m->ol_flags &= ~(uint64_t)FILTER_STALE;
 		verdict = (uint32_t)code(&p->ctx);
 		if (unlikely(verdict != EBPF_PASS))
 			decide(p, i, verdict);
@@ -197,9 +206,11 @@ static inline void run_program(struct filter_pass *p, bool all)
 	else if (kind == FILTER_BLIND)
 		run_blind(p, p->alive, false);
 	else if (kind == FILTER_LOOKS && all)
-		run_looks(p, 0, true);
+		run_looks(p, 0, true, false);
 	else if (kind == FILTER_LOOKS)
-		run_looks(p, p->alive, false);
+		run_looks(p, p->alive, false, false);
+	else if (kind == FILTER_WRITES && p->slot->role != FILTER_ROLE_CAPTURE)
+		run_looks(p, p->alive, false, true);
 	else
 		run_any(p, p->alive);
 }

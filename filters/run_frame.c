@@ -34,9 +34,6 @@
 #define MACS	  12u
 #define TAG	  4u
 #define META_SIZE ((uint16_t)sizeof(struct vswitch_meta))
-#define STALE                                                                                      \
-	(RTE_MBUF_F_RX_RSS_HASH | RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK |      \
-	 RTE_MBUF_F_RX_OUTER_L4_CKSUM_MASK | RTE_MBUF_F_RX_OUTER_IP_CKSUM_BAD)
 
 static_assert(sizeof(struct vswitch_meta) == 32, "kernels before 6.8 take no more metadata");
 
@@ -247,7 +244,7 @@ static enum dp_drop keep_in_place(const struct seen *s)
 	m->data_off = (uint16_t)(s->data - (uint8_t *)m->buf_addr);
 	m->data_len = (uint16_t)s->size;
 	m->pkt_len = s->size;
-	m->ol_flags &= ~(uint64_t)STALE;
+	m->ol_flags &= ~(uint64_t)FILTER_STALE;
 	return DP_N_DROPS;
 }
 

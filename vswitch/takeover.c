@@ -125,6 +125,27 @@ static bool wanted(const struct vs_model *m, const char *port, const json_t *rec
 	return host != NULL && strcmp(host->name, name) == 0;
 }
 
+/* The host port that nothing is moved to any more has its own address again: two interfaces with
+ * one address confuse whoever looks for either. */
+static void return_mac(struct vs *vs, const char *host)
+{
+	const struct vs_live *live = &vs->live[vs_port_id(vs, host)];
+	const char *text = json_string_value(json_object_get(live->body, "mac"));
+	struct rte_ether_addr mac = live->own_mac;
+	struct err ignored;
+	const char *port;
+	json_t *record;
+
+	json_object_foreach(vs->takeovers->records, port, record) {
+		if (strcmp(json_string_value(json_object_get(record, "host")), host) == 0)
+			return;
+	}
+	if (text != NULL)
+		(void)rte_ether_unformat_addr(text, &mac);
+	if (!rte_is_zero_ether_addr(&mac))
+		(void)live->port->ops->set_mac(live->port, &mac, &ignored);
+}
+
 void vs_takeovers_release(struct vs *vs, const struct vs_model *after)
 {
 	struct vs_takeovers *t = vs->takeovers;
@@ -134,8 +155,16 @@ void vs_takeovers_release(struct vs *vs, const struct vs_model *after)
 
 	if (t == NULL)
 		return;
-	json_object_foreach_safe(t->records, tmp, port, record) if (!wanted(after, port, record))
+	json_object_foreach_safe(t->records, tmp, port, record)
+	{
+		uint16_t host = vs_port_id(vs, json_string_value(json_object_get(record, "host")));
+
+		if (wanted(after, port, record))
+			continue;
 		forget(t, port);
+		if (host != DP_NO_PORT && vs->live[host].port != NULL)
+			return_mac(vs, vs->live[host].name);
+	}
 }
 
 /* The neighbours know the host by the interface's address. */

@@ -111,6 +111,37 @@ def ring(t, sw, sniff):
     t.check(not bad, 'each can be read by itself', bad)
 
 
+def scoped(t, sw, sniff):
+    """Of a tenant, of a switch: what is of others is not in the file; and only the start of each frame."""
+    sw.ctl('tenant add blue --id 5')
+    sw.ctl('switch add other --type private')
+    blue = [sw.tap('lan', f'b{i}', options='--tenant blue').sniff(f'b{i}') for i in (1, 2)]
+    far = [sw.tap('other', f'o{i}').sniff(f'o{i}') for i in (1, 2)]
+    paths = {scope: t.file(f'{scope}.pcapng') for scope in ('tenant', 'switch')}
+    sw.ctl(f"capture start --tenant blue --snaplen 64 -w {paths['tenant']}")
+    sw.ctl(f"capture start --switch other -w {paths['switch']}")
+    for _ in range(10):
+        for sender, word in ((sniff['a'], b'of-nobody'), (blue[0], b'of-blue'), (far[0], b'of-other')):
+            sender.send(vst.frame(BCAST, '02:00:00:00:00:01', word.ljust(200)))
+
+    def lines(scope, *fields):
+        return [x for x in tshark(paths[scope], '-T', 'fields', *sum((['-e', f] for f in fields), []))[0]]
+
+    for scope in paths:
+        vst.wait_for(lambda s=scope: len(lines(s, 'frame.len')) >= 20, 5)
+    sw.ctl('capture stop all')
+    for scope, word, names in (('tenant', b'of-blue', {'b1', 'b2'}), ('switch', b'of-other', {'o1', 'o2'})):
+        rows = [x.split('\t') for x in lines(scope, 'frame.interface_name', 'frame.packet_flags_direction', 'data.data')]
+        own = [r for r in rows if word.hex() in r[2]]
+        t.check(len(own) == 20 and {r[0].split()[0].split(':')[0] for r in rows} == names,
+                f'--{scope}: the frames of its ports, and of no others', rows)
+        t.check({(r[0].split()[0].split(':')[0], r[1]) for r in own} ==
+                {(n, f'0x0000000{d}') for n, d in zip(sorted(names), (1, 2))}, f'--{scope}: with their directions', own)
+    sizes = {x for x in lines('tenant', 'frame.len', 'frame.cap_len')}
+    t.check('214\t64' in sizes, '--snaplen 64: 64 bytes of each, and how long it was', sizes)
+    sw.ctl('switch remove other --with-ports')
+
+
 def test(t):
     sw = t.daemon()
     sw.ctl('switch add lan --type private')
@@ -122,6 +153,7 @@ def test(t):
     dropped(t, sw, sniff)
     to_stdout(t, sw, ns['a'])
     ring(t, sw, sniff)
+    scoped(t, sw, sniff)
     t.check(sw.balanced(), 'the ledger is balanced', sw.ledger())
 
 

@@ -13,9 +13,9 @@ import vst
 class Stream:
     """A TCP stream from one stack to another, for as long as it is wanted; counts what arrives."""
 
-    def __init__(self, src, dst, address):
+    def __init__(self, src, dst, address, pause=0.0005):
         import socket
-        self.n, self.stop, self.error = 0, False, None
+        self.n, self.stop, self.error, self.pause = 0, False, None, pause
         self.server = dst.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.server.bind((address, 0))
         self.server.listen(1)
@@ -32,7 +32,7 @@ class Stream:
         try:
             while not self.stop:
                 self.client.sendall(bytes(16384))
-                time.sleep(0.0005)  # Two cores are shared with the daemon and the stacks.
+                time.sleep(self.pause)  # Two cores are shared with the daemon and the stacks.
             self.client.close()
         except OSError as e:
             self.error = e
@@ -99,6 +99,33 @@ def cores_come_and_go(t, sw, stream):
     t.check(sw.balanced(), 'the ledger is balanced', sw.ledger())
 
 
+def queues_follow_load(t, sw):
+    """Two busy queues on one core, and a second core comes: one of them moves there, and it is said why."""
+    if t.control_cpu == t.worker_cpu:
+        t.note('one core only: no queue can move')
+        return
+    ns = [sw.tap('lan', f'q{i}', f'10.0.0.{40 + i}/24') for i in range(4)]
+    streams = [Stream(ns[i], ns[i + 1], f'10.0.0.{41 + i}', pause=0.0001) for i in (0, 2)]
+    time.sleep(1)
+    sw.ctl(f'core add {t.control_cpu}')
+    moved = vst.wait_for(lambda: [e for e in sw.events('queue-moved') if '% busy' in e['text']], 10)
+    t.check(moved and f'to core {t.control_cpu}: core {t.worker_cpu} was ' in moved[0]['text'],
+            'a busy queue moves to a new core, and the event says why', (moved, sw.tool('core list')[1]))
+    if moved:
+        came = [e for e in sw.events('worker') if e['text'] == f'worker started on core {t.control_cpu}'][-1]
+        t.note(f"{(moved[0]['time'] - came['time']) / 1e9:.2f} s after the core came: {moved[0]['text']}")
+        at = {(q['port'], q['queue']): q['cpu'] for q in sw.ctl('core list')['queues']}
+        t.check(any(cpu == t.control_cpu for cpu in at.values()), 'the list of cores shows it there', at)
+    n = [s.n for s in streams]
+    t.check(vst.wait_for(lambda: all(s.n > before for s, before in zip(streams, n)), 5), 'both streams go on')
+    for stream in streams:
+        stream.end()
+    t.check(all(s.error is None for s in streams), 'and never broke', [s.error for s in streams])
+    sw.ctl(f'core remove {t.control_cpu}')
+    for i in range(4):
+        sw.ctl(f'port remove q{i}')
+
+
 def idle_cost(t, sw, what='switch', most=3):
     """The least of three: a busy machine can only make it look worse."""
     best = 100.0
@@ -122,6 +149,7 @@ def test(t):
     ledger_under_load(t, sw, stream)
     ports_come_and_go(t, sw, a, stream)
     cores_come_and_go(t, sw, stream)
+    queues_follow_load(t, sw)
     stream.end()
     t.check(stream.error is None and stream.n > 1 << 20, 'the stream ends in good order', (stream.n, stream.error))
     led = vst.wait_for(lambda: (x := sw.ledger())['in_flight'] == 0 and x, 3)

@@ -5,6 +5,10 @@
       b ----+ lan (internal)         a2 (blue) ---+ prv (private)+--- b2 (red)
      h0 ----+ (host port)            blue and red: the same MACs and addresses
 """
+import os
+import re
+import subprocess
+
 import vst
 
 MAC1, MAC2 = '02:00:00:00:0a:01', '02:00:00:00:0a:02'
@@ -32,9 +36,48 @@ def ports(t, sw):
     t.check(not a.ping('10.0.0.2', count=1), 'a port that is administratively down does not answer')
     sw.ctl('port set b --admin up')
     t.check(a.reaches('10.0.0.2'), 'and answers when it is up again')
+    b.run('ip link set dev b down')
+    t.check(vst.wait_for(lambda: sw.port('b')['link'] == 'down', 5) and 'down on the machine' in sw.port('b')['note'],
+            'the list of ports says why a link is down', sw.port('b'))
+    b.run('ip link set dev b up')
+    t.check(sw.up('b') and not sw.port('b')['note'], 'and nothing when it is up', sw.port('b'))
     sw.ctl('port remove b')
     t.check('b:' not in b.run('ip -o link').stdout, 'the interface of a removed port is gone')
     t.check(not a.ping('10.0.0.2', count=1), 'a removed port does not answer')
+
+
+def namespace_of_a_process(t, sw):
+    """A container has no name for its namespace, but a process in it."""
+    proc = t.popen(['unshare', '--net', 'sleep', '1000'])
+    vst.wait_for(lambda: os.readlink(f'/proc/{proc.pid}/ns/net') != os.readlink('/proc/self/ns/net'), 5)
+    sw.ctl(f'port add lan c --kind tap --pid {proc.pid} --ifname eth0 --address 10.0.0.3/24')
+    inside = ['nsenter', '-t', str(proc.pid), '-n', 'ping', '-q', '-c', '1', '-W', '1', '10.0.0.1']
+    t.check(vst.wait_for(lambda: subprocess.run(inside, capture_output=True).returncode == 0, 5),
+            'a tap in the namespace of a process reaches a')
+    proc.kill()
+    proc.wait()
+    t.check(vst.wait_for(lambda: sw.port('c')['link'] == 'down', 5), 'the process ends, and its namespace: the link is down',
+            sw.port('c'))
+    t.check('gone' in (why := sw.tool('port show c')[1]) or 'deleted' in why, 'and it is said why', why)
+    sw.ctl('port remove c')
+
+
+def metrics(t, sw):
+    """What Prometheus would scrape is what the tool says."""
+    sw.ns.run('ip link set lo up')
+    closed = sw.ns.run(['curl', '-s', 'http://127.0.0.1:9464/metrics'], ok=None)
+    t.check(closed.returncode != 0, 'metrics: nobody listens unless asked to')
+    sw.ctl('config set --metrics 127.0.0.1:9464')
+    text = sw.ns.run(['curl', '-sS', 'http://127.0.0.1:9464/metrics']).stdout
+    rows = {p['name']: p['rx_packets'] for p in sw.ctl('port list')['ports']}
+    got = {name: int(n) for name, n in
+           re.findall(r'^vswitch_port_rx_packets_total\{[^}]*port="(\w+)"[^}]*\} (\d+)$', text, re.M)}
+    t.check(set(got) == set(rows) and all(0 < got[name] <= rows[name] for name in got), 'metrics: frames of each port',
+            (got, rows))
+    t.check(text.endswith('# EOF\n'), 'metrics: all of the text', text[-80:])
+    sw.ctl('config set --metrics off')
+    closed = sw.ns.run(['curl', '-s', 'http://127.0.0.1:9464/metrics'], ok=None)
+    t.check(closed.returncode != 0, 'metrics: and nobody listens any more')
 
 
 def tenants(t, sw):
@@ -77,8 +120,10 @@ def tenants(t, sw):
 def test(t):
     sw = t.daemon()
     ports(t, sw)
+    namespace_of_a_process(t, sw)
     tenants(t, sw)
+    metrics(t, sw)
     t.check(sw.stop() == 0, 'the daemon ends in good order')
 
 
-vst.main(test)
+vst.main(test, ['curl'])

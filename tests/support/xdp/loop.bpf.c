@@ -85,7 +85,7 @@ int loop(struct xdp_md *ctx)
 	state.stop = bytes[5];
 	result(0, bpf_loop(size & 127, outer, &state, 0));
 	result(1, state.sum);
-	result(2, bpf_loop(1u << 24, outer, &state, 0));
+	result(2, (int)bpf_loop(1u << 24, outer, &state, 0));
 	size &= 63;
 	result(3, bpf_map_update_elem(&sizes, &size, &one, BPF_NOEXIST));
 	state.seen = 0;

@@ -52,9 +52,9 @@ int lpm(struct xdp_md *ctx)
 	key.address[3] = 0;
 	key.address[2] &= 7;
 	key.address[1] &= 3;
-	key.size = ip->saddr % 33;
+	key.size = bpf_ntohl(ip->saddr) % 33;
 	new = key.size;
-	switch (ip->saddr / 64 % 8) {
+	switch (bpf_ntohl(ip->saddr) / 64 % 8) {
 	case 0:
 		rc = bpf_map_delete_elem(&routes, &key);
 		result(rc == 0 ? 2 : 3);

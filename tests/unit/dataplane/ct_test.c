@@ -559,7 +559,7 @@ static void entries_are_used_again(void **state)
 }
 
 /* A first packet of nobody else's. */
-static uint32_t open_nth(uint32_t n)
+static void open_nth(uint32_t n)
 {
 	static const struct dp_ct_commit plain;
 	const uint64_t from = 0x0a000000u + n, to = 0x0a800001u;
@@ -572,7 +572,6 @@ static uint32_t open_nth(uint32_t n)
 	memset(&last, 0, sizeof(last));
 	dp_ct_track(ct, &local, domain, zone, &p, now, &last);
 	assert_int_equal(dp_ct_commit(ct, &local, domain, &p, &plain, now, &last), 0);
-	return last.conn;
 }
 
 static void a_million_connections_are_held(void **state)
@@ -587,3 +586,554 @@ static void a_million_connections_are_held(void **state)
 		open_nth(i);
 	}
 	dp_ct_stats(ct, &s);
+	/* One or two may find both their buckets full. */
+	assert_in_range(s.n_entries, DP_CT_MAX_ENTRIES - 16, DP_CT_MAX_ENTRIES);
+	/* One more takes the place of another. */
+	for (uint32_t i = 0; i < 100; i++)
+		open_nth(DP_CT_MAX_ENTRIES + i);
+	dp_ct_stats(ct, &s);
+	assert_in_range(s.n_entries, DP_CT_MAX_ENTRIES - 128, DP_CT_MAX_ENTRIES);
+	assert_true(s.counters[DP_CT_C_EVICTED] >= 80);
+}
+
+static void zone_limit_holds(void **state)
+{
+	struct dp_ct_stats stats;
+
+	assert_int_equal(dp_ct_set_zone_limit(ct, 3, 7, 100), 0);
+	for (uint16_t i = 0; i < 100; i++) {
+		udp(A, i, B, 2, true);
+		udp(B, 2, A, i, false); /* answered: it stays */
+	}
+	udp(A, 100, B, 2, true);
+	assert_int_equal(last.conn, 0);
+	assert_int_equal(dp_ct_domain_count(ct, 3), 100);
+	zone = 8;
+	udp(A, 100, B, 2, true);
+	assert_int_not_equal(last.conn, 0);
+	dp_ct_stats(ct, &stats);
+	assert_int_equal(stats.counters[DP_CT_C_REFUSED_ZONE], 1);
+	dp_ct_set_zone_limit(ct, 3, 7, 0);
+	zone = 7;
+	udp(A, 100, B, 2, true);
+	assert_int_not_equal(last.conn, 0);
+}
+
+static void tenant_limit_holds(void **state)
+{
+	dp_ct_set_domain_limit(ct, 3, 10);
+	for (uint16_t i = 0; i < 10; i++) {
+		udp(A, i, B, 2, true);
+		udp(B, 2, A, i, false);
+	}
+	udp(A, 100, B, 2, true);
+	assert_int_equal(last.conn, 0);
+	domain = 4;
+	udp(A, 100, B, 2, true);
+	assert_int_not_equal(last.conn, 0);
+}
+
+/* A flood of first packets takes nothing from those who are answered, and does not keep others
+ * out. */
+static void flood_evicts_only_its_like(void **state)
+{
+	unsigned n = 0;
+
+	domain = 5;
+	for (uint16_t i = 0; i < 2000; i++) {
+		udp(A, i, B, 2, true);
+		udp(B, 2, A, i, false);
+	}
+	domain = 6;
+	for (unsigned i = 0; i < 50000; i++)
+		udp("10.1.1.1", (uint16_t)i, i < 25000 ? "10.2.2.2" : "10.3.3.3", 9, true);
+	domain = 5;
+	for (uint16_t i = 0; i < 2000; i++)
+		assert_int_equal(udp(A, i, B, 2, false), EST);
+	for (uint16_t i = 0; i < 200; i++) {
+		udp(A, (uint16_t)(10000 + i), B, 2, true);
+		n += last.conn != 0;
+	}
+	/* Who goes is drawn by lot among the unanswered, these 200 too. */
+	assert_true(n > 180);
+	assert_true(dp_ct_domain_count(ct, 5) + 20 >= 2000 + n);
+}
+
+static bool in_zone_8(void *arg, const struct dp_ct_info *info)
+{
+	return info->zone == 8;
+}
+
+static void flush_takes_what_it_is_told(void **state)
+{
+	for (uint16_t i = 0; i < 50; i++) {
+		zone = 7 + i % 2;
+		udp(A, i, B, 2, true);
+	}
+	assert_int_equal(dp_ct_flush(ct, now, in_zone_8, NULL), 25);
+	assert_int_equal(dp_ct_domain_count(ct, 3), 25);
+	zone = 8;
+	assert_int_equal(udp(B, 2, A, 1, false), NEW);
+	zone = 7;
+	assert_int_equal(udp(B, 2, A, 0, false), RPL);
+}
+
+static void notes_stay_with_the_connection(void **state)
+{
+	struct dp_ct_commit commit = {.mark = 0xff42,
+				      .mark_mask = 0xff,
+				      .label = {1, 2},
+				      .label_mask = {UINT64_MAX, 0}};
+	struct dp_ct_packet p;
+	struct dp_headers h;
+
+	udp(A, 1, B, 2, false);
+	dp_parse(pkt.bytes, pkt.size, &h);
+	dp_ct_packet(pkt.bytes, pkt.size, &h, &p);
+	dp_ct_commit(ct, &local, domain, &p, &commit, now, &last);
+	assert_int_equal(last.mark, 0x42);
+	udp(B, 2, A, 1, false);
+	assert_int_equal(last.mark, 0x42);
+	assert_int_equal(last.label[0], 1);
+	assert_int_equal(last.label[1], 0);
+}
+
+static void force_turns_a_connection_round(void **state)
+{
+	const struct dp_ct_commit commit = {.force = true};
+	struct dp_ct_packet p;
+	struct dp_headers h;
+
+	udp(A, 1, B, 2, true);
+	assert_int_equal(udp(B, 2, A, 1, false), RPL);
+	dp_parse(pkt.bytes, pkt.size, &h);
+	dp_ct_packet(pkt.bytes, pkt.size, &h, &p);
+	dp_ct_commit(ct, &local, domain, &p, &commit, now, &last);
+	assert_int_equal(dp_ct_domain_count(ct, 3), 1);
+	assert_int_equal(udp(B, 2, A, 1, false), NEW);
+	assert_int_equal(udp(A, 1, B, 2, false), RPL);
+}
+
+static void short_key_says_the_same(void **state)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		struct dp_ct_packet whole, plain;
+		struct dp_headers h;
+		uint64_t w[4];
+
+		memset(&plain, 0, sizeof(plain));
+		pkt_init(&pkt);
+		pkt_eth(&pkt, "02:00:00:00:00:02", "02:00:00:00:00:01");
+		if ((i & 1) != 0)
+			pkt_vlan(&pkt, 0x8100, 5);
+		pkt_ipv4(&pkt, (i & 2) != 0 ? A : B, (i & 2) != 0 ? B : A);
+		if ((i & 4) != 0)
+			pkt_tcp(&pkt, 1000, 80, PKT_ACK | PKT_FIN);
+		else
+			pkt_udp(&pkt, 1000, 80);
+		pkt_fill(&pkt, 50, i);
+		pkt_finish(&pkt, 0);
+		pkt_pad(&pkt, 7);
+		dp_parse(pkt.bytes, pkt.size, &h);
+		dp_ct_packet(pkt.bytes, pkt.size, &h, &whole);
+		assert_true(dp_key_plain(pkt.bytes, pkt.size, 0, w));
+		dp_ct_packet_plain(w, pkt.bytes, &plain);
+		assert_memory_equal(&plain, &whole, sizeof(whole));
+	}
+}
+
+/* ---- Many at once ---- */
+
+static struct rte_mempool *pool;
+
+static uint32_t drawn = 1;
+
+static uint32_t draw(uint32_t n)
+{
+	drawn = drawn * 1103515245 + 12345;
+	return (drawn >> 8) % n;
+}
+
+/* Of a few connections, in a few states, near to their windows. */
+static struct rte_mbuf *some_frame(void)
+{
+	static const uint8_t flags[] = {PKT_ACK,	   PKT_ACK, PKT_ACK,
+					PKT_ACK | 8,	   PKT_SYN, PKT_SYN | PKT_ACK,
+					PKT_ACK | PKT_FIN, PKT_RST, PKT_ACK,
+					PKT_RST | PKT_ACK, 0};
+	uint16_t port = (uint16_t)(1000 + draw(8));
+	bool way = draw(2) != 0;
+	uint32_t tcp;
+
+	pkt_init(&pkt);
+	pkt_eth(&pkt, "02:00:00:00:00:02", "02:00:00:00:00:01");
+	if (draw(8) == 0)
+		pkt_vlan(&pkt, 0x8100, 5);
+	pkt_ipv4(&pkt, way ? A : B, way ? B : A);
+	if (draw(3) == 0) {
+		pkt_udp(&pkt, way ? port : 80, way ? 80 : port);
+	} else {
+		tcp = pkt_tcp(&pkt, way ? port : 80, way ? 80 : port,
+			      flags[draw(draw(3) == 0 ? sizeof(flags) : 4)]);
+		pkt_set32(&pkt, tcp + 4, 1000 + draw(3) * 400);
+		pkt_set32(&pkt, tcp + 8, 1000 + draw(3) * 400);
+		pkt_set16(&pkt, tcp + 14, (uint16_t)(100 << draw(5)));
+	}
+	pkt_fill(&pkt, draw(300), 1);
+	pkt_finish(&pkt, 0);
+	return mbufs_make(pool, pkt.bytes, pkt.size, NULL, 0);
+}
+
+/* Two tables that see the same. */
+struct twins {
+	struct dp_ct *ct[2];
+	struct dp_ct_local local[2];
+	uint64_t key[DP_CT_LANE][4];
+	struct rte_mbuf *m[DP_CT_LANE];
+};
+
+static struct dp_ct_packet packet_of(const struct twins *t, unsigned i)
+{
+	struct dp_ct_packet p;
+
+	dp_ct_packet_plain(t->key[i], rte_pktmbuf_mtod(t->m[i], const uint8_t *), &p);
+	return p;
+}
+
+static void commit_some(struct twins *t, unsigned i, struct dp_ct_mark marks[2])
+{
+	static const struct dp_ct_nat nat = {.flags = DP_CT_NAT_SRC | DP_CT_NAT_ADDRESS,
+					     .ip_min = {9, 9, 9, 9},
+					     .ip_max = {9, 9, 9, 9}};
+	const struct dp_ct_commit commit = {.nat = draw(4) == 0 ? &nat : NULL};
+
+	for (unsigned k = 0; k < 2; k++) {
+		struct dp_ct_packet p = packet_of(t, i);
+
+		assert_int_equal(dp_ct_commit(t->ct[k], &t->local[k], domain, &p, &commit, now,
+					      &marks[k]),
+				 0);
+	}
+}
+
+static void see_burst(struct twins *t, struct dp_ct_lane *lane)
+{
+	struct dp_ct_mark marks[DP_CT_LANE][2];
+
+	memset(marks, 0, sizeof(marks));
+	lane->which = draw(UINT32_MAX) ^ draw(UINT32_MAX) << 9;
+	lane->now = now;
+	for (unsigned i = 0; i < DP_CT_LANE; i++) {
+		t->m[i] = some_frame();
+		assert_true(dp_key_plain(rte_pktmbuf_mtod(t->m[i], const uint8_t *),
+					 t->m[i]->pkt_len, 0, t->key[i]));
+	}
+	dp_ct_track_lane(t->ct[0], &t->local[0], lane);
+	for (unsigned i = 0; i < DP_CT_LANE; i++) {
+		struct dp_ct_packet p = packet_of(t, i);
+
+		if ((lane->which >> i & 1) == 0)
+			continue;
+		dp_ct_track(t->ct[1], &t->local[1], domain, zone, &p, now, &marks[i][1]);
+		assert_int_equal(lane->state[i], marks[i][1].state);
+		assert_int_equal(lane->conn[i], marks[i][1].conn);
+		marks[i][0] = marks[i][1];
+	}
+	for (unsigned i = 0; i < DP_CT_LANE; i++) {
+		if ((lane->which >> i & 1) != 0 && draw(8) == 0)
+			commit_some(t, i, marks[i]);
+		rte_pktmbuf_free(t->m[i]);
+	}
+}
+
+static uint64_t sum_up(const struct dp_ct_info *info)
+{
+	return info->sport * 3 + info->dport * 5 + info->expires_s * 7 + info->replied * 11 +
+	       info->assured * 13 + info->reply_dport * 17 +
+	       (info->tcp_state != NULL ? info->tcp_state[0] * 19 + info->tcp_state[4] * 23 : 0);
+}
+
+static bool add_up(void *arg, const struct dp_ct_info *info)
+{
+	*(uint64_t *)arg += sum_up(info);
+	return true;
+}
+
+static void lane_says_what_one_by_one_says(void **state)
+{
+	static struct twins t;
+	struct dp_ct_lane lane = {.domain = domain,
+				  .zone = zone,
+				  .key = (const uint64_t(*)[4])t.key,
+				  .pkts = t.m};
+
+	if (pool == NULL)
+		pool = mbufs_pool("ct", 64, 2048);
+	for (unsigned k = 0; k < 2; k++) {
+		assert_int_equal(dp_ct_create(10000, NULL, &t.ct[k]), 0);
+		dp_ct_local_init(t.ct[k], &t.local[k]);
+	}
+	for (unsigned n = 0; n < 3000; n++, now += draw(3)) {
+		struct dp_ct_stats stats[2];
+		uint64_t sums[2] = {0};
+
+		see_burst(&t, &lane);
+		for (unsigned k = 0; k < 2; k++) {
+			dp_ct_each(t.ct[k], now, add_up, &sums[k]);
+			dp_ct_stats(t.ct[k], &stats[k]);
+			dp_ct_tick(t.ct[k], now);
+		}
+		assert_int_equal(sums[0], sums[1]);
+		assert_memory_equal(stats[0].counters, stats[1].counters,
+				    sizeof(stats[0].counters));
+	}
+	for (unsigned k = 0; k < 2; k++) {
+		dp_ct_local_fini(t.ct[k], &t.local[k]);
+		dp_ct_destroy(t.ct[k]);
+	}
+}
+
+/* ---- Translation ---- */
+
+/* What 'pkt' is, committed with 'nat' if it is new, and its bytes as they go on. */
+static uint8_t pass(const struct dp_ct_nat *nat, uint8_t *ret_bytes, uint32_t *ret_size)
+{
+	const struct dp_ct_commit commit = {.nat = nat};
+	struct dp_ct_packet p;
+	struct dp_headers h;
+	struct rte_mbuf *m;
+
+	if (pool == NULL)
+		pool = mbufs_pool("ct", 64, 2048);
+	pkt_finish(&pkt, 0);
+	m = mbufs_make(pool, pkt.bytes, pkt.size, NULL, 0);
+	dp_parse_mbuf(m, &h);
+	dp_ct_packet(pkt.bytes, pkt.size, &h, &p);
+	memset(&last, 0, sizeof(last));
+	dp_ct_track(ct, &local, domain, zone, &p, now, &last);
+	if (nat != NULL)
+		dp_ct_commit(ct, &local, domain, &p, &commit, now, &last);
+	if (last.conn != 0 && (last.state & DP_CT_INV) == 0)
+		assert_int_equal(dp_ct_translate(ct, m, &h, &last), 0);
+	*ret_size = mbufs_read(m, ret_bytes, 2048);
+	rte_pktmbuf_free(m);
+	return last.state;
+}
+
+static void udp_frame(const char *src, uint16_t sport, const char *dst, uint16_t dport)
+{
+	ip(src, dst);
+	pkt_udp(&pkt, sport, dport);
+	pkt_fill(&pkt, 20, 1);
+}
+
+/* 'bytes' are those of 'pkt' as it is now, checksums and all. */
+static void is_pkt(const uint8_t *bytes, uint32_t size)
+{
+	pkt_finish(&pkt, 0);
+	assert_int_equal(size, pkt.size);
+	assert_memory_equal(bytes, pkt.bytes, size);
+}
+
+static const struct dp_ct_nat out = {.flags = DP_CT_NAT_SRC | DP_CT_NAT_ADDRESS | DP_CT_NAT_PORTS,
+				     .port_min = 5000,
+				     .port_max = 5000,
+				     .ip_min = {9, 9, 9, 9},
+				     .ip_max = {9, 9, 9, 9}};
+
+static void sources_are_translated_and_back(void **state)
+{
+	uint8_t bytes[2048];
+	uint32_t size;
+
+	udp_frame(A, 1000, B, 53);
+	assert_int_equal(pass(&out, bytes, &size), NEW | DP_CT_SNAT);
+	udp_frame("9.9.9.9", 5000, B, 53);
+	is_pkt(bytes, size);
+	udp_frame(B, 53, "9.9.9.9", 5000);
+	assert_int_equal(pass(NULL, bytes, &size), RPL | DP_CT_DNAT);
+	udp_frame(B, 53, A, 1000);
+	is_pkt(bytes, size);
+	/* One who speaks to the untranslated address answers nobody. */
+	assert_int_equal(pass(NULL, bytes, &size), INV);
+}
+
+static void destinations_are_translated_and_back(void **state)
+{
+	const struct dp_ct_nat in = {.flags = DP_CT_NAT_ADDRESS | DP_CT_NAT_PORTS,
+				     .v6 = true,
+				     .port_min = 8080,
+				     .port_max = 8080,
+				     .ip_min = {0xfd, [15] = 7},
+				     .ip_max = {0xfd, [15] = 7}};
+	uint8_t bytes[2048];
+	uint32_t size;
+
+	udp_frame("fd00::1", 1000, "fd00::2", 80);
+	assert_int_equal(pass(&in, bytes, &size), NEW | DP_CT_DNAT);
+	udp_frame("fd00::1", 1000, "fd00::7", 8080);
+	is_pkt(bytes, size);
+	udp_frame("fd00::7", 8080, "fd00::1", 1000);
+	assert_int_equal(pass(NULL, bytes, &size), RPL | DP_CT_SNAT);
+	udp_frame("fd00::2", 80, "fd00::1", 1000);
+	is_pkt(bytes, size);
+}
+
+static void place_is_nobody_elses(void **state)
+{
+	struct dp_ct_stats stats;
+	uint8_t bytes[2048];
+	uint32_t size;
+
+	udp_frame(A, 1000, B, 53);
+	pass(&out, bytes, &size);
+	udp_frame(A, 1001, B, 53);
+	assert_int_equal(pass(&out, bytes, &size), NEW);
+	assert_int_equal(last.conn, 0);
+	dp_ct_stats(ct, &stats);
+	assert_int_equal(stats.counters[DP_CT_C_REFUSED_NAT], 1);
+	assert_int_equal(dp_ct_domain_count(ct, 3), 1);
+	udp_frame(A, 1001, B, 54); /* to another it is free */
+	pass(&out, bytes, &size);
+	assert_int_not_equal(last.conn, 0);
+	now += 700;
+	dp_ct_tick(ct, now);
+	udp_frame(A, 1001, B, 53); /* and when the first is over */
+	pass(&out, bytes, &size);
+	assert_int_not_equal(last.conn, 0);
+}
+
+static void errors_quote_what_was_sent(void **state)
+{
+	uint8_t bytes[2048], quoted[200];
+	uint32_t size, n;
+
+	udp_frame(A, 1000, B, 53);
+	pass(&out, bytes, &size);
+	n = size - 14;
+	memcpy(quoted, bytes + 14, n); /* as it left */
+	ip("10.0.0.9", "9.9.9.9");
+	pkt_icmp(&pkt, 3, 1);
+	pkt_payload(&pkt, quoted, n);
+	assert_int_equal(pass(NULL, bytes, &size), REL | DP_CT_REPLY | DP_CT_DNAT);
+	udp_frame(A, 1000, B, 53);
+	pkt_finish(&pkt, 0);
+	memcpy(quoted, pkt.bytes + 14, n); /* as it was sent, but for UDP's own checksum */
+	memcpy(quoted + 26, bytes + 14 + 20 + 8 + 26, 2);
+	ip("10.0.0.9", A);
+	pkt_icmp(&pkt, 3, 1);
+	pkt_payload(&pkt, quoted, n);
+	is_pkt(bytes, size);
+}
+
+/* ---- Several threads ---- */
+
+#define N_THREADS 4
+#define N_SHARED  2000
+
+static void *commit_all(void *arg)
+{
+	struct dp_ct_local *own = arg;
+	static const struct dp_ct_commit plain;
+
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned i = 0; i < N_SHARED; i++) {
+			struct dp_ct_packet p = {.kind = DP_CT_K_UDP};
+			struct dp_ct_mark mark = {0};
+
+			p.key[0] = i | UINT64_C(17) << 48;
+			p.key[1] = 77 + i;
+			/* Half of the threads see answers first. */
+			p.swapped = (own->random & 2) != 0;
+			dp_ct_track(ct, own, 1, 1, &p, now, &mark);
+			dp_ct_commit(ct, own, 1, &p, &plain, now, &mark);
+		}
+	}
+	return NULL;
+}
+
+static void two_first_packets_make_one_connection(void **state)
+{
+	struct dp_ct_local locals[N_THREADS];
+	pthread_t threads[N_THREADS];
+	struct dp_ct_stats stats;
+
+	for (unsigned i = 0; i < N_THREADS; i++) {
+		dp_ct_local_init(ct, &locals[i]);
+		locals[i].random = 4 + 2 * i + 1;
+	}
+	for (unsigned i = 0; i < N_THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, commit_all, &locals[i]), 0);
+	for (unsigned i = 0; i < N_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	dp_ct_stats(ct, &stats);
+	assert_int_equal(stats.n_entries, N_SHARED);
+	assert_int_equal(dp_ct_domain_count(ct, 1), N_SHARED);
+	n_found = 0;
+	dp_ct_each(ct, now, remember, NULL);
+	assert_int_equal(n_found, N_SHARED);
+	for (unsigned i = 0; i < N_THREADS; i++)
+		dp_ct_local_fini(ct, &locals[i]);
+}
+
+static void every_counter_and_timeout_has_a_name(void **state)
+{
+	for (unsigned i = 0; i < DP_CT_N_COUNTERS; i++) {
+		assert_non_null(dp_ct_counter_slug((enum dp_ct_counter)i));
+		assert_non_null(dp_ct_counter_text((enum dp_ct_counter)i));
+	}
+	for (unsigned i = 0; i < DP_CT_N_TIMEOUTS; i++)
+		assert_non_null(dp_ct_timeout_text((enum dp_ct_timeout)i));
+	assert_null(dp_ct_counter_slug(DP_CT_N_COUNTERS));
+	assert_null(dp_ct_timeout_text(DP_CT_N_TIMEOUTS));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(handshake_establishes),
+		TEST(syn_alone_is_new_again_and_again),
+		TEST(answer_to_nobody_is_invalid),
+		TEST(nonsense_flags_are_invalid),
+		TEST(simultaneous_open_establishes),
+		TEST(data_moves_the_window),
+		TEST(outside_of_the_window_is_invalid),
+		TEST(reset_counts_within_the_window_only),
+		TEST(refused_connection_closes),
+		TEST(goodbye_from_both_sides),
+		TEST(closed_connection_opens_anew),
+		TEST(established_one_does_not),
+		TEST(scaled_windows),
+		TEST(picked_up_in_its_middle),
+		TEST(strict_tracker_picks_up_nothing),
+		TEST(datagrams_are_new_until_answered),
+		TEST(zones_and_tenants_are_apart),
+		TEST(pings_go_by_identifier),
+		TEST(errors_are_related),
+		TEST(errors_of_ipv6_are_related),
+		TEST(what_cannot_be_tracked_is_invalid),
+		TEST(connections_expire),
+		TEST(closing_shortens_the_time),
+		TEST(timeouts_can_be_set),
+		TEST(entries_are_used_again),
+		TEST(a_million_connections_are_held),
+		TEST(zone_limit_holds),
+		TEST(tenant_limit_holds),
+		TEST(flood_evicts_only_its_like),
+		TEST(flush_takes_what_it_is_told),
+		TEST(notes_stay_with_the_connection),
+		TEST(force_turns_a_connection_round),
+		TEST(short_key_says_the_same),
+		TEST(lane_says_what_one_by_one_says),
+		TEST(sources_are_translated_and_back),
+		TEST(destinations_are_translated_and_back),
+		TEST(place_is_nobody_elses),
+		TEST(errors_quote_what_was_sent),
+		TEST(two_first_packets_make_one_connection),
+		TEST(every_counter_and_timeout_has_a_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,6 +260,20 @@ static int load(struct vs *vs, const struct vs_filter *f, struct live *live, str
 	return 0;
 }
 
+__attribute__((format(printf, 4, 5))) static void tell(struct vs *vs, const char *type,
+						       const char *module, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+
+	if (vs->opts.filter_event == NULL)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	vs->opts.filter_event(vs->opts.ctx, type, module, text);
+}
+
 static void missing(struct vs *vs, struct live *live, const struct err *why)
 {
 	char reason[sizeof(live->reason)];
@@ -268,8 +283,8 @@ static void missing(struct vs *vs, struct live *live, const struct err *why)
 	if (strcmp(reason, live->reason) == 0)
 		return;
 	memcpy(live->reason, reason, sizeof(reason));
-	vs_event(vs, "filter-missing", NULL, "filter %s cannot be loaded: %.300s", live->name,
-		 live->reason);
+	tell(vs, "filter-missing", live->name, "filter %s cannot be loaded: %.300s", live->name,
+	     live->reason);
 }
 
 static struct live *add(struct vs_filters *fs, const struct vs_filter *f)
@@ -370,8 +385,8 @@ static void restore_one(struct vs *vs, struct live *live)
 	}
 	if (f == NULL || load(vs, f, live, &err) == 0)
 		return;
-	vs_event(vs, "filter", NULL, "filter %s could not be taken back: %.200s", live->name,
-		 err.what);
+	tell(vs, "filter-changed", live->name, "filter %s could not be taken back: %.200s",
+	     live->name, err.what);
 }
 
 void vs_filters_restore(struct vs *vs)
@@ -498,7 +513,7 @@ static void tick_missing(struct vs *vs)
 			continue;
 		}
 		back = true;
-		vs_event(vs, "filter", NULL, "filter %s is loaded", live->name);
+		tell(vs, "filter-back", live->name, "filter %s is loaded", live->name);
 	}
 	if (back)
 		(void)vs_republish(vs);
@@ -532,7 +547,7 @@ static void told(void *arg, const char *module, const char *what, const char *te
 	char type[48];
 
 	snprintf(type, sizeof(type), "filter-%s", what);
-	vs_event(vs, type, NULL, "filter %s: %.300s", module, text);
+	tell(vs, type, module, "filter %s%s%.300s", module, module[0] != '\0' ? ": " : "", text);
 }
 
 int vs_filters_create(struct vs *vs, const char *dir, struct vs_filters **ret_filters,

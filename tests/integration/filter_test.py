@@ -190,7 +190,7 @@ def swap(t, sw, a, objects):
 
 def scopes(t, sw, a, b, objects):
     """A switch's module covers ports that come later; the nearest attachment counts."""
-    sw.ctl(['filter', 'load', 'wall', objects['drop']])
+    sw.ctl(['filter', 'load', 'wall', objects['drop'], '--program', 'guard'])
     refused(t, sw, ['filter', 'load', 'writer', objects['writer'], '--program', 'nothing'], 'no-program',
             'a program that there is not')
     sw.ctl(['filter', 'load', 'writer', objects['writer'], '--program', 'guard'])
@@ -219,14 +219,14 @@ def scopes(t, sw, a, b, objects):
 
 
 def confirm(t, sw, a, objects):
-    sw.ctl(['filter', 'load', 'wall', objects['drop']])
+    sw.ctl(['filter', 'load', 'wall', objects['drop'], '--program', 'guard'])
     sw.ctl('filter attach wall --port a --confirm 2')
     t.check(not a.ping('10.0.0.2', count=1), 'a filter that drops all cuts a port off')
     t.check(a.reaches('10.0.0.2', timeout=10), '--confirm takes it back')
     t.check(not any(x['where'] and x['module'] == 'wall' for x in sw.ctl('filter list')['filters']), 'it hangs nowhere')
     sw.ctl('filter unload wall')
-    code, out, _ = sw.tool(['filter', 'load', 'tried', objects['bad'], '--check'])
-    t.check(code in (1, 5), '--check says what would be refused', (code, out))
+    code, out, err = sw.tool(['filter', 'load', 'tried', objects['bad'], '--check'])
+    t.check(code == 8 and 'error[refused]' in err, '--check says what would be refused', (code, out, err))
     code, out, _ = sw.tool(['filter', 'load', 'tried', objects['v1'], '--program', 'guard', '--check'])
     t.check(code == 8 and row(sw, 'tried') is None, '--check changes nothing', (code, out))
 
@@ -270,7 +270,7 @@ def restart(t, sw, a, objects):
 
 
 def told(t, sw, a):
-    sw.ctl('filter map set guard guard.bss 0 1')
+    sw.ctl(['filter', 'map', 'set', 'guard', 'guard.bss', '0', '{"chatty": 1}'])
     a.ping('10.0.0.2', count=3)
     got = vst.wait_for(lambda: [e for e in sw.ctl('events')['events'] if 'ping 2' in e['text']], 3)
     t.check(got and 'guard' in got[0]['text'], 'what a program prints is an event', sw.ctl('events')['events'][-5:])

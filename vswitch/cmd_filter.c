@@ -253,6 +253,13 @@ json_t *vs_filter_progs_json(const struct ebpf_object *object)
 	return rows;
 }
 
+/* With the kernel's, where the map is that. */
+static json_int_t memory_of(const struct ebpf_map *map)
+{
+	return (json_int_t)(ebpf_map_memory(map) +
+			    (map->def.memory != NULL ? map->def.memory_size : 0));
+}
+
 /* Of a map that is the kernel's: bpftool shows it under this. */
 static json_t *kernel_id(const struct ebpf_map *map)
 {
@@ -281,10 +288,9 @@ static json_t *map_row(const struct ebpf_object *object, uint32_t i)
 			 ebpf_map_type_name(map->type), "key", key_name, "value", value_name,
 			 "key_size", (int)map->key_size, "value_size", (int)map->value_size,
 			 "entries", n >= 0 ? json_integer((json_int_t)n) : json_null(),
-			 "max_entries", (json_int_t)map->max_entries, "memory",
-			 (json_int_t)ebpf_map_memory(map), "lost",
-			 lost != 0 ? json_integer((json_int_t)lost) : json_null(), "kernel_id",
-			 kernel_id(map));
+			 "max_entries", (json_int_t)map->max_entries, "memory", memory_of(map),
+			 "lost", lost != 0 ? json_integer((json_int_t)lost) : json_null(),
+			 "kernel_id", kernel_id(map));
 }
 
 json_t *vs_filter_maps_json(const struct ebpf_object *object)

@@ -6,8 +6,7 @@
 """
 import json
 import os
-import re
-import signal
+import socket
 import subprocess
 import time
 
@@ -30,8 +29,7 @@ def build(t, name, *defines):
 
 
 def may_load(t, sw, path):
-    got = sw.ctl(['filter', 'verify', path], rc=None) if False else json.loads(
-        sw.tool(['--json', 'filter', 'verify', path])[1])
+    got = json.loads(sw.tool(['--json', 'filter', 'verify', path])[1])
     if got.get('slug') == 'no-bpf':
         raise vst.Skip(got['verdict'] + ': ' + got['why'])
     return got
@@ -188,6 +186,23 @@ def swap(t, sw, a, objects):
     refused(t, sw, 'filter swap guard', 'usage', 'a swap of nothing is none')
 
 
+def taken_back(t, sw, objects):
+    """A change of several things fails in its last: the swap that it began with is undone."""
+    before = sw.ctl('config show')['text']
+    held = sw.ns.socket(socket.AF_INET, socket.SOCK_STREAM)
+    held.bind(('127.0.0.1', 9555))
+    held.listen()
+    code, _, err = sw.tool('config load - --merge', stdin=f"""
+        filter swap guard {objects['v1']}
+        filter load second {objects['v1']} --program guard
+        filter attach second --port b
+        config set --metrics 127.0.0.1:9555\n""")
+    held.close()
+    t.check(code != 0 and 'port-busy' in err, 'a change that fails at its end', err)
+    t.check(sw.ctl('filter map dump guard guard.data')['elements'][0]['value'] == {'version': 2} and
+            sw.ctl('config show')['text'] == before and row(sw, 'second') is None, 'takes its swap and its load back')
+
+
 def scopes(t, sw, a, b, objects):
     """A switch's module covers ports that come later; the nearest attachment counts."""
     sw.ctl(['filter', 'load', 'wall', objects['drop'], '--program', 'guard'])
@@ -294,6 +309,7 @@ def test(t):
     maps(t, sw, a)
     tail(t, sw, a)
     swap(t, sw, a, objects)
+    taken_back(t, sw, objects)
     scopes(t, sw, a, b, objects)
     confirm(t, sw, a, objects)
     text_round(t, sw)

@@ -340,22 +340,32 @@ static int no_filters(struct err *err)
 	return -ENOTSUP;
 }
 
-/* May modules that are there already hang where 'm' has them? */
-static int check_places(struct vs *vs, const struct vs_model *m, struct err *err)
+/* May modules that are there hang where 'm' has them?  At start one that may not is missing: an
+ * older version took it. */
+static int check_places(struct vs *vs, const struct vs_model *m, bool starting, struct err *err)
 {
-	int rc = 0;
-
-	for (unsigned i = 0; rc == 0 && i < m->n_attachments; i++) {
+	for (unsigned i = 0; i < m->n_attachments; i++) {
 		const struct vs_attachment *a = &m->attachments[i];
-		const struct filter_module *module = vs_filter_module(vs, a->filter->name);
+		struct live *live = find(vs, a->filter->name);
+		struct err why = {0};
+		int rc = live != NULL && live->module != NULL
+				 ? filter_role_check(live->module, a->role, a->side, &why)
+				 : 0;
 
-		if (module == NULL)
+		if (rc == 0)
 			continue;
-		rc = filter_role_check(module, a->role, a->side, err);
-		if (rc != 0)
-			err_about(err, "attachment", a->name);
+		if (starting) {
+			missing(vs, live, &why);
+			live->gone = live->module;
+			live->module = NULL;
+			continue;
+		}
+		err_about(&why, "attachment", a->name);
+		if (err != NULL)
+			*err = why;
+		return rc;
 	}
-	return rc;
+	return 0;
 }
 
 int vs_filters_need(struct vs *vs, const struct vs_model *m, bool starting, struct err *err)
@@ -366,7 +376,7 @@ int vs_filters_need(struct vs *vs, const struct vs_model *m, bool starting, stru
 		return m->n_filters != 0 ? no_filters(err) : 0;
 	for (unsigned i = 0; rc == 0 && i < m->n_filters; i++)
 		rc = need_one(vs, &m->filters[i], starting, err);
-	return rc == 0 ? check_places(vs, m, err) : rc;
+	return rc == 0 ? check_places(vs, m, starting, err) : rc;
 }
 
 /* As it was: its old object is among the copies.  That fails only without memory; then the module
@@ -547,7 +557,10 @@ static void told(void *arg, const char *module, const char *what, const char *te
 	char type[48];
 
 	snprintf(type, sizeof(type), "filter-%s", what);
-	tell(vs, type, module, "filter %s%s%.300s", module, module[0] != '\0' ? ": " : "", text);
+	if (module[0] != '\0')
+		tell(vs, type, module, "filter %s: %.300s", module, text);
+	else
+		tell(vs, type, module, "filter modules: %.300s", text);
 }
 
 int vs_filters_create(struct vs *vs, const char *dir, struct vs_filters **ret_filters,

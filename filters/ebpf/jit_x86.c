@@ -60,6 +60,7 @@ static void function(struct jit *j, uint32_t n)
 	j->func = &j->funcs[n];
 	j->func_end = f->end;
 	jit_enter(j);
+	jit_key_scan(j, f->start, f->end);
 	jit_known_forget(j);
 	for (uint32_t i = f->start; i < f->end && !j->bad; i += step) {
 		if (jit_is_target(j, i))

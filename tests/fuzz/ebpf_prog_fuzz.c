@@ -137,11 +137,6 @@ static void mend_jump(struct bpf_insn *i, uint32_t at, uint32_t n)
 		i->imm = i->src_reg == BPF_PSEUDO_CALL ? (int)((unsigned)i->imm % n) - (int)at - 1
 						       : PICK(helpers, i->imm);
 		break;
-	case BPF_JA:
-		i->dst_reg = 0;
-		i->src_reg = 0;
-		i->imm = 0;
-		/* fall through */
 	default:
 		/* Forward for the most part. */
 		i->off = i->off % 7 == 0 ? -(int16_t)((unsigned)i->imm % (at + 1))
@@ -150,6 +145,8 @@ static void mend_jump(struct bpf_insn *i, uint32_t at, uint32_t n)
 			i->imm = 0;
 		else
 			i->src_reg = 0;
+		if (BPF_OP(i->code) == BPF_JA)
+			*i = (struct bpf_insn){.code = i->code, .off = i->off};
 		break;
 	}
 }

@@ -205,9 +205,10 @@ static void call_each(struct jit *j)
 	jit_call_c(j, (uintptr_t)jit_run_each);
 }
 
-void jit_call(struct jit *j, const struct bpf_insn *insn)
+bool jit_call(struct jit *j, const struct bpf_insn *insn)
 {
 	const struct ebpf_helper *helper;
+	bool both = false;
 
 	if (insn->src_reg == BPF_PSEUDO_CALL) {
 		call_local(j, insn);
@@ -219,13 +220,14 @@ void jit_call(struct jit *j, const struct bpf_insn *insn)
 		jit_call_place(j, j->loop);
 	} else if (insn->imm == BPF_FUNC_for_each_map_elem) {
 		call_each(j);
-	} else if (!jit_map_call(j, (uint32_t)insn->imm)) {
+	} else if (!jit_map_call(j, (uint32_t)insn->imm, &both)) {
 		helper = ebpf_helper((uint32_t)insn->imm);
 		if (helper == NULL || helper->fn == NULL)
 			j->bad = true;
 		else
 			jit_call_c(j, (uintptr_t)helper->fn);
 	}
+	return both;
 }
 
 /* bpf_loop(times, function, its argument, flags): 'ecx' times at most, until it does not return

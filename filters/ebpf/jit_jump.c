@@ -53,6 +53,20 @@ static void jump(struct jit *j, uint32_t target, bool is_conditional, enum jit_c
 	jit_imm32(j, (uint32_t)distance(j, target, j->at + 4));
 }
 
+void jit_jump_if(struct jit *j, enum jit_cc cc, uint32_t target)
+{
+	jump(j, target, true, cc);
+}
+
+/* Where the function ends it may as well end here. */
+void jit_jump_always(struct jit *j, uint32_t target)
+{
+	if (ebpf_is_exit(&j->prog->insns[target]))
+		jit_exit(j);
+	else
+		jump(j, target, false, CC_E);
+}
+
 /* Sets flags from the bits that both have. */
 static void test(struct jit *j, const struct bpf_insn *insn, unsigned w)
 {
@@ -107,7 +121,7 @@ void jit_jump(struct jit *j, const struct bpf_insn *insn)
 	if (target == j->i + 1)
 		return;
 	if (BPF_OP(insn->code) == BPF_JA) {
-		jump(j, target, false, CC_E);
+		jit_jump_always(j, target);
 		return;
 	}
 	if (BPF_OP(insn->code) == BPF_JSET)

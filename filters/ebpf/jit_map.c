@@ -102,39 +102,79 @@ static void scale(struct jit *j, unsigned reg, uint32_t by)
 	jit_imm32(j, by);
 }
 
-/* R0 = NULL, or the element's address: its index is at R2.  A call may use up R1 to R5, and so may
- * we. */
-static bool array_lookup(struct jit *j, const struct ebpf_map *map)
+/* What programs do with what they found: look whether they did.  BPF_JEQ or BPF_JNE when that is
+ * the next instruction, and nothing else leads there; 0: it is not. */
+static uint8_t next_asks(const struct jit *j)
+{
+	const struct bpf_insn *next = &j->prog->insns[j->i + 1];
+	uint8_t op = BPF_OP(next->code);
+
+	if (j->i + 1 >= j->func_end || jit_is_target(j, j->i + 1) ||
+	    jit_target(j, next, j->i + 1) == JIT_UNPLACED || BPF_CLASS(next->code) != BPF_JMP ||
+	    BPF_SRC(next->code) != BPF_K || (op != BPF_JEQ && op != BPF_JNE) ||
+	    next->dst_reg != BPF_REG_0 || next->imm != 0)
+		return 0;
+	return op;
+}
+
+/* A jump that is taken where there is no such element. */
+struct beyond {
+	bool leaves; /* to 'target' */
+	uint32_t target;
+	uint32_t skips[2], n_skips;
+};
+
+static void beyond_if(struct jit *j, struct beyond *b, unsigned reg, uint32_t limit)
+{
+	jit_group1(j, 0, 7, reg, (int32_t)limit);
+	if (b->leaves)
+		jit_jump_if(j, CC_AE, b->target);
+	else
+		b->skips[b->n_skips++] = jit_skip_if(j, CC_AE);
+}
+
+/* rax = the element's address; its index is in ecx. */
+static void element(struct jit *j, const struct ebpf_map *map, struct beyond *b)
 {
 	bool per_cpu = map->type == BPF_MAP_TYPE_PERCPU_ARRAY;
-	uint32_t beyond, no_copy = 0, done;
 
-	if (map->values == NULL || map->stride > INT32_MAX || map->max_entries > INT32_MAX ||
-	    (per_cpu && map->cpu_stride > INT32_MAX))
-		return false;
-	jit_rm(j, 0, 0x8b, RAX, RSI, 0);
-	jit_group1(j, 0, 7, RAX, (int32_t)map->max_entries);
-	beyond = jit_skip_if(j, CC_AE);
-	if (map->max_entries == 1) { /* Then it is element 0. */
-		jit_mov_imm(j, RAX, (uintptr_t)map->values);
-	} else {
-		scale(j, RAX, map->stride);
-		jit_mov_imm(j, RDI, (uintptr_t)map->values);
-		jit_rr(j, X_W, 0x01, RDI, RAX);
-	}
+	jit_rr(j, 0, 0x31, RAX, RAX);
+	beyond_if(j, b, RCX, map->max_entries);
 	if (per_cpu) {
 		load_cpu(j, RDX);
-		jit_group1(j, 0, 7, RDX, (int32_t)map->n_cpus);
-		no_copy = jit_skip_if(j, CC_AE);
+		beyond_if(j, b, RDX, map->n_cpus);
 		scale(j, RDX, (uint32_t)map->cpu_stride);
-		jit_rr(j, X_W, 0x01, RDX, RAX);
 	}
-	done = jit_skip(j);
-	jit_here(j, beyond);
+	jit_mov_imm(j, RAX, (uintptr_t)map->values);
+	if (map->max_entries != 1) { /* Else it is element 0. */
+		scale(j, RCX, map->stride);
+		jit_rr(j, X_W, 0x01, RCX, RAX);
+	}
 	if (per_cpu)
-		jit_here(j, no_copy);
-	jit_rr(j, 0, 0x31, RAX, RAX);
-	jit_here(j, done);
+		jit_rr(j, X_W, 0x01, RDX, RAX);
+}
+
+/* R0 = NULL, or the element's address: its index is at R2.  A call may use up R1 to R5, and so may
+ * we.  'ret_both': a jump that asks for R0 came with it. */
+static bool array_lookup(struct jit *j, const struct ebpf_map *map, bool *ret_both)
+{
+	uint8_t asks = next_asks(j);
+	struct beyond b = {.leaves = asks == BPF_JEQ};
+
+	if (map->values == NULL || map->stride > INT32_MAX || map->max_entries > INT32_MAX ||
+	    (map->type == BPF_MAP_TYPE_PERCPU_ARRAY && map->cpu_stride > INT32_MAX))
+		return false;
+	jit_rm(j, 0, 0x8b, RCX, RSI, 0);
+	if (asks != 0) {
+		j->i++; /* Jumps are its. */
+		b.target = jit_target(j, &j->prog->insns[j->i], j->i);
+		*ret_both = true;
+	}
+	element(j, map, &b);
+	if (asks == BPF_JNE)
+		jit_jump_always(j, jit_target(j, &j->prog->insns[j->i], j->i));
+	for (uint32_t i = 0; i < b.n_skips; i++)
+		jit_here(j, b.skips[i]);
 	return true;
 }
 
@@ -181,7 +221,7 @@ static bool call_delete(struct jit *j, const struct ebpf_map *map)
 	return true;
 }
 
-bool jit_map_call(struct jit *j, uint32_t helper)
+bool jit_map_call(struct jit *j, uint32_t helper, bool *ret_both)
 {
 	const struct ebpf_map *map = j->maps ? known_map(j) : NULL;
 
@@ -190,7 +230,7 @@ bool jit_map_call(struct jit *j, uint32_t helper)
 	switch (helper) {
 	case BPF_FUNC_map_lookup_elem:
 		if ((map->type == BPF_MAP_TYPE_ARRAY || map->type == BPF_MAP_TYPE_PERCPU_ARRAY) &&
-		    array_lookup(j, map))
+		    array_lookup(j, map, ret_both))
 			return true;
 		return call_lookup(j, map);
 	case BPF_FUNC_map_update_elem:

@@ -112,6 +112,7 @@ struct jit {
 	uint32_t *places;
 	uint8_t *marks;
 	struct jit_func *funcs, *func;
+	uint32_t func_end; /* first instruction behind it */
 	struct jit_known known;
 	uint32_t loop, each, each_callback; /* common pieces at the end */
 	bool uses_loop, uses_each;
@@ -170,20 +171,23 @@ bool jit_alu(struct jit *j, const struct bpf_insn *insn);
 void jit_load(struct jit *j, const struct bpf_insn *insn);
 void jit_store(struct jit *j, const struct bpf_insn *insn);
 void jit_jump(struct jit *j, const struct bpf_insn *insn);
-void jit_call(struct jit *j, const struct bpf_insn *insn);
+bool jit_call(struct jit *j, const struct bpf_insn *insn);
 void jit_wide(struct jit *j, const struct bpf_insn *insn);
 void jit_exit(struct jit *j);
 
 /* jit_jump.c: where a jump goes; JIT_UNPLACED: it is none.  Longer than 32 bits it cannot be. */
 uint32_t jit_target(const struct jit *j, const struct bpf_insn *insn, uint32_t i);
+/* To an instruction, as instruction j->i. */
+void jit_jump_if(struct jit *j, enum jit_cc cc, uint32_t target);
+void jit_jump_always(struct jit *j, uint32_t target);
 
 /* jit_call.c: what a function needs, its beginning, and the pieces at the program's end. */
 void jit_plan(struct jit *j);
 void jit_enter(struct jit *j);
 void jit_pieces(struct jit *j);
 
-/* jit_map.c: true when the helper's call was written. */
-bool jit_map_call(struct jit *j, uint32_t helper);
+/* jit_map.c: true when the helper's call was written; '*ret_both': the next instruction, too. */
+bool jit_map_call(struct jit *j, uint32_t helper, bool *ret_both);
 void jit_known_forget(struct jit *j);
 /* What 'insn' does to what is known. */
 void jit_known_step(struct jit *j, const struct bpf_insn *insn);

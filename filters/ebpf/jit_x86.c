@@ -40,7 +40,7 @@ static uint32_t instruction(struct jit *j, const struct bpf_insn *insn)
 		break;
 	default:
 		if (ebpf_is_call(insn))
-			jit_call(j, insn);
+			both = jit_call(j, insn);
 		else if (ebpf_is_exit(insn))
 			jit_exit(j);
 		else
@@ -58,6 +58,7 @@ static void function(struct jit *j, uint32_t n)
 	uint32_t step;
 
 	j->func = &j->funcs[n];
+	j->func_end = f->end;
 	jit_enter(j);
 	jit_known_forget(j);
 	for (uint32_t i = f->start; i < f->end && !j->bad; i += step) {

@@ -40,11 +40,13 @@ void ebpf_libbpf_log_begin(struct ebpf_libbpf_log *log)
 	log->size = 0;
 	log->text[0] = '\0';
 	here = log;
+	ebpf_object_rehearse_mark(true);
 }
 
 void ebpf_libbpf_log_end(void)
 {
 	here = NULL;
+	ebpf_object_rehearse_mark(false);
 	libbpf_set_print(before);
 }
 

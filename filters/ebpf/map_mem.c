@@ -44,6 +44,7 @@ static void *reserve_huge(size_t size)
 		munmap(p, head);
 	munmap(p + head + size, HUGE - head);
 	madvise(p + head, size, MADV_HUGEPAGE);
+	madvise(p + head, size, MADV_DONTFORK);
 	return p + head;
 }
 
@@ -54,7 +55,12 @@ static void *reserve(size_t size)
 	if (size >= HUGE_FROM && size <= HUGE_TO)
 		return reserve_huge(size);
 	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		return NULL;
+	/* A child (object_rehearse.c) has no use for it, and workers would pay: each page copied at
+	 * its next store. */
+	madvise(p, size, MADV_DONTFORK);
+	return p;
 }
 
 int map_alloc(const struct ebpf_map_def *def, uint32_t n_cpus, const struct map_room *room,

@@ -17,43 +17,69 @@
 #define LOG_SIZE                                                                                   \
 	(16u << 20) /* kernels before 6.4 keep a log's beginning, and refuse when it is full */
 
-/* Once through all.  -EAGAIN: refused, and with 'log' it will say why. */
-static int load(const void *elf, size_t size, const struct ebpf_object_opts *opts, char *log,
-		struct ebpf_object **ret_object, struct err *err)
+/* An object on its way, and what came out of it. */
+struct loading {
+	const void *elf;
+	size_t size;
+	const struct ebpf_object_opts *opts;
+	struct ebpf_object *object;
+};
+
+/* Up to the kernel's answer.  -EAGAIN: refused, and with 'log' it will say why. */
+static int ask(struct loading *loading, char *log, struct err *err)
 {
 	struct ebpf_object *object;
-	int rc = ebpf_object_open(elf, size, opts, log, log != NULL ? LOG_SIZE : 0, &object, err);
+	int rc = ebpf_object_open(loading->elf, loading->size, loading->opts, log,
+				  log != NULL ? LOG_SIZE : 0, &object, err);
 
 	if (rc != 0)
 		return rc;
 	rc = ebpf_object_kernel(object, log, err);
-	if (rc == 0)
-		rc = ebpf_object_make(object, opts, err);
-	if (rc != 0) {
+	if (rc != 0)
 		ebpf_object_destroy(object);
-		return rc;
-	}
-	*ret_object = object;
-	return 0;
+	else
+		loading->object = object;
+	return rc;
 }
 
-int ebpf_object_load(const void *elf, size_t size, const struct ebpf_object_opts *opts,
-		     struct ebpf_object **ret_object, struct err *err)
+static int ask_for_reasons(void *arg, struct err *err)
 {
+	struct loading *loading = arg;
 	char *log;
-	int rc;
+	int rc = ask(loading, NULL, err);
 
-	ebpf_secret(); /* For the helpers, which run where nobody waits. */
-	rc = load(elf, size, opts, NULL, ret_object, err);
 	if (rc != -EAGAIN)
 		return rc;
 	/* Touched as far as the log goes. */
 	log = mmap(NULL, LOG_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (log == MAP_FAILED)
 		return err_set(err, -ENOMEM, "no-memory", "cannot load module %s: no memory",
-			       opts->name);
-	rc = load(elf, size, opts, log, ret_object, err);
+			       loading->opts->name);
+	rc = ask(loading, log, err);
 	munmap(log, LOG_SIZE);
+	return rc;
+}
+
+int ebpf_object_load(const void *elf, size_t size, const struct ebpf_object_opts *opts,
+		     struct ebpf_object **ret_object, struct err *err)
+{
+	/* Maps do not go with a child: it is as if there were none. */
+	struct ebpf_object_opts alone = *opts;
+	struct loading loading = {.elf = elf, .size = size, .opts = &alone};
+	int rc;
+
+	alone.find_map = NULL;
+	rc = ebpf_object_rehearse(opts->name, ask_for_reasons, &loading, err);
+	loading.opts = opts;
+	ebpf_secret(); /* For the helpers, which run where nobody waits. */
+	if (rc == 0)
+		rc = ask_for_reasons(&loading, err);
+	if (rc == 0)
+		rc = ebpf_object_make(loading.object, opts, err);
+	if (rc == 0)
+		*ret_object = loading.object;
+	else if (loading.object != NULL)
+		ebpf_object_destroy(loading.object);
 	return rc;
 }
 
@@ -117,7 +143,7 @@ void ebpf_object_map_types(const struct ebpf_object *object, uint32_t map, uint3
 
 const char *ebpf_object_wishes(const struct ebpf_object *object)
 {
-	return object->wishes;
+	return object->elf.wishes;
 }
 
 const char *ebpf_object_verdict(const struct ebpf_object *object, const char *prog)

@@ -10,11 +10,13 @@
 #include <libelf.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "filters/ebpf/object_priv.h"
 
 #define WISHES ".vswitch"
+#define MAPS   ".maps"
 
 static int bad(struct err *err, const char *name, const char *why)
 {
@@ -40,50 +42,111 @@ static const char *header_fault(const GElf_Ehdr *header)
 }
 
 /* Reads a text of SEC(".vswitch"). */
-static void wishes_read(const uint8_t *elf, const GElf_Shdr *section, char *ret, size_t ret_size)
+static void wishes_read(const uint8_t *bytes, size_t size, struct ebpf_elf *ret)
 {
-	size_t n = section->sh_size < ret_size - 1 ? section->sh_size : ret_size - 1;
+	size_t n = size < sizeof(ret->wishes) - 1 ? size : sizeof(ret->wishes) - 1;
 
-	memcpy(ret, elf + section->sh_offset, n);
-	ret[n] = '\0';
-	for (char *c = ret; *c != '\0'; c++)
+	memcpy(ret->wishes, bytes, n);
+	ret->wishes[n] = '\0';
+	for (char *c = ret->wishes; *c != '\0'; c++)
 		if (*c < ' ' || *c > '~')
 			*c = ' ';
 }
 
-static const char *sections_read(Elf *file, const uint8_t *elf, size_t size, char *ret_wishes,
-				 size_t wishes_size)
+/* Values that libbpf knows of the kernel's build; what else an object leaves open is the kernel's
+ * own. */
+static bool is_kconfig(const char *name)
 {
-	Elf_Scn *scn = NULL;
-	size_t names;
+	return strncmp(name, "CONFIG_", 7) == 0 || strncmp(name, "LINUX_", 6) == 0;
+}
 
-	if (elf_getshdrstrndx(file, &names) != 0)
-		return "it has no names of sections";
-	while ((scn = elf_nextscn(file, scn)) != NULL) {
-		GElf_Shdr section;
-		const char *name;
+/* Counts maps, and finds what is not in the object. */
+static void symbols_read(Elf *file, Elf_Scn *scn, const GElf_Shdr *section, size_t maps,
+			 struct ebpf_elf *ret)
+{
+	Elf_Data *data = elf_getdata(scn, NULL);
+	GElf_Sym symbol;
 
-		if (gelf_getshdr(scn, &section) == NULL)
-			return "its table of sections is damaged";
-		if (section.sh_type == SHT_NOBITS || section.sh_type == SHT_NULL)
-			continue;
-		if (section.sh_offset > size || section.sh_size > size - section.sh_offset)
-			return "a section lies outside of the file: it is cut short or damaged";
-		name = elf_strptr(file, names, section.sh_name);
-		if (name != NULL && strcmp(name, WISHES) == 0)
-			wishes_read(elf, &section, ret_wishes, wishes_size);
+	for (int i = 1; data != NULL && gelf_getsym(data, i, &symbol) != NULL; i++) {
+		const char *name = elf_strptr(file, section->sh_link, symbol.st_name);
+		unsigned type = GELF_ST_TYPE(symbol.st_info);
+
+		if (maps != 0 && symbol.st_shndx == maps && type == STT_OBJECT)
+			ret->n_maps++;
+		if (symbol.st_shndx == SHN_UNDEF && name != NULL && name[0] != '\0' &&
+		    !is_kconfig(name) && ret->open[0] == '\0')
+			snprintf(ret->open, sizeof(ret->open), "%s", name);
 	}
+}
+
+/* Takes what it is after from a section; 'pass' 0 finds the section of maps, 1 the rest. */
+static const char *section_read(Elf *file, Elf_Scn *scn, const uint8_t *elf, size_t size,
+				size_t names, unsigned pass, size_t *maps, struct ebpf_elf *ret)
+{
+	GElf_Shdr section;
+	const char *name;
+
+	if (gelf_getshdr(scn, &section) == NULL)
+		return "its table of sections is damaged";
+	if (section.sh_type == SHT_NOBITS || section.sh_type == SHT_NULL)
+		return NULL;
+	if (section.sh_offset > size || section.sh_size > size - section.sh_offset)
+		return "a section lies outside of the file: it is cut short or damaged";
+	name = elf_strptr(file, names, section.sh_name);
+	if (name == NULL)
+		return "a section has no name";
+	if (pass == 0 && strcmp(name, MAPS) == 0)
+		*maps = elf_ndxscn(scn);
+	else if (pass == 1 && strcmp(name, WISHES) == 0)
+		wishes_read(elf + section.sh_offset, section.sh_size, ret);
+	else if (pass == 1 && section.sh_type == SHT_SYMTAB)
+		symbols_read(file, scn, &section, *maps, ret);
 	return NULL;
 }
 
-int ebpf_elf_check(const char *name, const void *elf, size_t size, char *ret_wishes,
-		   size_t wishes_size, struct err *err)
+static const char *sections_read(Elf *file, const uint8_t *elf, size_t size, struct ebpf_elf *ret)
+{
+	size_t names, maps = 0;
+	const char *fault = NULL;
+
+	if (elf_getshdrstrndx(file, &names) != 0)
+		return "it has no names of sections";
+	for (unsigned pass = 0; pass < 2 && fault == NULL; pass++) {
+		Elf_Scn *scn = NULL;
+
+		while (fault == NULL && (scn = elf_nextscn(file, scn)) != NULL)
+			fault = section_read(file, scn, elf, size, names, pass, &maps, ret);
+	}
+	return fault;
+}
+
+static int contents_check(const char *name, const struct ebpf_elf *elf, struct err *err)
+{
+	if (elf->n_maps > EBPF_MAX_OBJECT_MAPS) {
+		err_set(err, -E2BIG, "too-many-maps", "cannot load module %s: it has %u maps", name,
+			elf->n_maps);
+		err_why(err, "an object has %u at most", EBPF_MAX_OBJECT_MAPS);
+		err_fix(err, "join maps of the same kind into one with a longer key");
+		return -E2BIG;
+	}
+	if (elf->open[0] == '\0')
+		return 0;
+	err_set(err, -ENOTSUP, "kernel-symbol", "cannot load module %s: it uses '%s' of the kernel",
+		name, elf->open);
+	err_why(err, "functions (kfuncs) and variables (ksyms) of a kernel are not here, where "
+		     "there is no kernel around the packet");
+	err_fix(err, "do without it; docs/filters.md lists the helpers that are there");
+	return -ENOTSUP;
+}
+
+int ebpf_elf_check(const char *name, const void *elf, size_t size, struct ebpf_elf *ret,
+		   struct err *err)
 {
 	const char *why = "the file is not of the ELF format, or cut short";
 	GElf_Ehdr header;
 	Elf *file;
 
-	ret_wishes[0] = '\0';
+	memset(ret, 0, sizeof(*ret));
 	if (size > EBPF_MAX_OBJECT) {
 		err_set(err, -E2BIG, "bad-object", "cannot load module %s: %zu bytes are too many",
 			name, size);
@@ -96,8 +159,8 @@ int ebpf_elf_check(const char *name, const void *elf, size_t size, char *ret_wis
 	if (file != NULL && elf_kind(file) == ELF_K_ELF && gelf_getehdr(file, &header) != NULL) {
 		why = header_fault(&header);
 		if (why == NULL)
-			why = sections_read(file, elf, size, ret_wishes, wishes_size);
+			why = sections_read(file, elf, size, ret);
 	}
 	elf_end(file);
-	return why == NULL ? 0 : bad(err, name, why);
+	return why == NULL ? contents_check(name, ret, err) : bad(err, name, why);
 }

@@ -44,6 +44,9 @@ static int not_made(const struct ebpf_object *object, const struct ebpf_libbpf_l
 		object->name);
 	ebpf_libbpf_log_why(said, why, sizeof(why));
 	err_why(err, "%s", why[0] != '\0' ? why : strerror(-error));
+	if (error == -E2BIG)
+		err_fix(err, "the verifier takes %u instructions, with those of all functions",
+			EBPF_MAX_INSNS);
 	return -EINVAL;
 }
 

@@ -235,20 +235,30 @@ static uint32_t kernel_entries(const struct ebpf_map_def *def)
 	return n < most ? n : most;
 }
 
-static uint32_t kernel_flags(const struct ebpf_map_def *def)
+/* Is it of the kind that an outer map holds?  The kernel wants its flags to be that definition's,
+ * which libbpf does not let us change. */
+static bool is_inner(const struct ebpf_object *object, const struct ebpf_map_def *def)
 {
-	return def->type == BPF_MAP_TYPE_ARRAY ? def->flags | BPF_F_MMAPABLE : def->flags;
+	for (uint32_t i = 0; i < object->n_maps; i++) {
+		const struct ebpf_map_def *inner = object->maps[i].def.inner;
+
+		if (inner != NULL && inner->type == def->type && inner->key_size == def->key_size &&
+		    inner->value_size == def->value_size)
+			return true;
+	}
+	return false;
 }
 
 /* The kernel's stand-in for a map of the object.  -EINVAL when libbpf will not have it. */
-static int stand_in(struct bpf_map *map, const struct ebpf_map_def *def)
+static int stand_in(const struct ebpf_object *object, struct ebpf_object_map *map)
 {
-	int rc = bpf_map__set_pin_path(map, NULL);
+	const struct ebpf_map_def *def = &map->def;
+	int rc = bpf_map__set_pin_path(map->bpf, NULL);
 
-	if (rc == 0 && kernel_flags(def) != def->flags)
-		rc = bpf_map__set_map_flags(map, kernel_flags(def));
+	if (rc == 0 && def->type == BPF_MAP_TYPE_ARRAY && !is_inner(object, def))
+		rc = bpf_map__set_map_flags(map->bpf, def->flags | BPF_F_MMAPABLE);
 	if (rc == 0 && kernel_entries(def) != def->max_entries)
-		rc = bpf_map__set_max_entries(map, kernel_entries(def));
+		rc = bpf_map__set_max_entries(map->bpf, kernel_entries(def));
 	return rc;
 }
 
@@ -258,15 +268,12 @@ int ebpf_object_maps_prepare(struct ebpf_object *object, struct err *err)
 
 	for (uint32_t i = 0; i < object->n_maps && rc == 0; i++) {
 		struct ebpf_object_map *map = &object->maps[i];
-		struct bpf_map *inner = bpf_map__inner_map(map->bpf);
 
 		/* Ours that is there stands for itself where it has the kernel's memory. */
 		if (map->kept && map->map->def.memory_fd >= 0)
 			rc = bpf_map__reuse_fd(map->bpf, map->map->def.memory_fd);
 		else
-			rc = stand_in(map->bpf, &map->def);
-		if (rc == 0 && inner != NULL)
-			rc = stand_in(inner, &map->inner);
+			rc = stand_in(object, map);
 	}
 	if (rc != 0)
 		return err_set(err, rc, "bad-object", "cannot load module %s: %s", object->name,

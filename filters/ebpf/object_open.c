@@ -9,7 +9,6 @@
  * project uses "xdp_pass" and the like.  Of the latter only those that begin with "xdp", when the
  * object has others.  Programs of other types are left out.
  */
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include <errno.h>
@@ -105,6 +104,17 @@ static int too_many(const struct ebpf_object *object, uint32_t n, struct err *er
 	return -E2BIG;
 }
 
+static int too_long(const struct ebpf_object *object, const struct bpf_program *prog,
+		    struct err *err)
+{
+	err_set(err, -E2BIG, "bad-object",
+		"cannot load module %s: its program '%s' has %zu instructions", object->name,
+		bpf_program__name(prog), bpf_program__insn_cnt(prog));
+	err_why(err, "the kernel takes %u at most", EBPF_MAX_INSNS);
+	err_fix(err, "write a loop, or use bpf_loop()");
+	return -E2BIG;
+}
+
 static int no_memory(const struct ebpf_object *object, struct err *err)
 {
 	return err_set(err, -ENOMEM, "no-memory", "cannot load module %s: no memory", object->name);
@@ -132,6 +142,8 @@ static int progs_choose(struct ebpf_object *object, struct err *err)
 		}
 		if (!is_known(prog) && type_set(prog) != 0)
 			return no_program(object, err);
+		if (bpf_program__insn_cnt(prog) > EBPF_MAX_INSNS)
+			return too_long(object, prog, err);
 		object->progs[object->n_progs++].bpf = prog;
 	}
 	return 0;
@@ -147,34 +159,6 @@ static void logs_set(struct ebpf_object *object, const char *log)
 		bpf_program__set_log_level(prog->bpf, 4);
 		bpf_program__set_log_buf(prog->bpf, prog->log, sizeof(prog->log));
 	}
-}
-
-/* What an object wants of the kernel by name: data or functions of it. */
-static int ksyms_check(const struct ebpf_object *object, struct err *err)
-{
-	const struct btf *btf = bpf_object__btf(object->bpf);
-	uint32_t n = btf != NULL ? btf__type_cnt(btf) : 0;
-
-	for (uint32_t i = 1; i < n; i++) {
-		const struct btf_type *type = btf__type_by_id(btf, i), *what;
-		const char *name;
-
-		if (!btf_is_datasec(type) || btf_vlen(type) == 0 ||
-		    (name = btf__name_by_offset(btf, type->name_off)) == NULL ||
-		    strcmp(name, ".ksyms") != 0)
-			continue;
-		what = btf__type_by_id(btf, btf_var_secinfos(type)[0].type);
-		name = what != NULL ? btf__name_by_offset(btf, what->name_off) : NULL;
-		err_set(err, -ENOTSUP, "kernel-symbol",
-			"cannot load module %s: it uses '%s' of the kernel", object->name,
-			name != NULL ? name : "?");
-		err_why(err, "a %s; there is no kernel around a packet here",
-			what != NULL && btf_is_func(what) ? "kernel function (kfunc)"
-							  : "kernel variable (ksym)");
-		err_fix(err, "do without it; docs/filters.md lists the helpers that are there");
-		return -ENOTSUP;
-	}
-	return 0;
 }
 
 static int libbpf_refuses(const struct ebpf_object *object, const struct ebpf_libbpf_log *log,
@@ -218,11 +202,9 @@ int ebpf_object_open(const void *elf, size_t size, const struct ebpf_object_opts
 		return err_set(err, -ENOMEM, "no-memory", "cannot load module %s: no memory",
 			       opts->name);
 	snprintf(object->name, sizeof(object->name), "%s", opts->name);
-	rc = ebpf_elf_check(object->name, elf, size, object->wishes, sizeof(object->wishes), err);
+	rc = ebpf_elf_check(object->name, elf, size, &object->elf, err);
 	if (rc == 0)
 		rc = bpf_open(object, elf, size, log, log_size, err);
-	if (rc == 0)
-		rc = ksyms_check(object, err);
 	if (rc == 0)
 		rc = progs_choose(object, err);
 	if (rc == 0)

@@ -6,6 +6,7 @@
  * 	object_open.c   libbpf reads it; what is in it, and do we serve that     (no bpf(2) up to
  * here) object_maps.c   our maps' definitions; what the kernel is given in their place
  * 	object_load.c   the kernel judges; with its reason when it refuses
+ * 	object_rehearse.c   all of this first in a child process, since libbpf may crash
  * 	object_make.c   our maps and programs, and what they hold from the start
  *
  * Control thread.
@@ -20,6 +21,13 @@
 struct bpf_map;
 struct bpf_object;
 struct bpf_program;
+
+/* What an object says before libbpf sees it. */
+struct ebpf_elf {
+	uint32_t n_maps;
+	char open[64];	  /* a symbol that it leaves to the kernel; "": none */
+	char wishes[256]; /* SEC(".vswitch"), printable; "": none */
+};
 
 struct ebpf_object_map {
 	struct bpf_map *bpf; /* libbpf's; its descriptor is the kernel's map */
@@ -48,13 +56,13 @@ struct ebpf_object {
 	uint32_t n_maps;
 	struct ebpf_object_prog *progs; /* those of XDP */
 	uint32_t n_progs;
-	char wishes[256];
+	struct ebpf_elf elf;
 };
 
-/* object_elf.c.  -EINVAL (slug "bad-object"): no object of BPF.  Copies SEC(".vswitch") to
- * 'ret_wishes', "" when there is none. */
-int ebpf_elf_check(const char *name, const void *elf, size_t size, char *ret_wishes,
-		   size_t wishes_size, struct err *err);
+/* object_elf.c.  -EINVAL (slug "bad-object"): no object of BPF.  -E2BIG (slug "too-many-maps"),
+ * -ENOTSUP (slug "kernel-symbol"). */
+int ebpf_elf_check(const char *name, const void *elf, size_t size, struct ebpf_elf *ret,
+		   struct err *err);
 
 /* object_open.c.  'log' of 'log_size' bytes takes what the verifier says when it refuses, or NULL:
  * each program's statistics are taken. */
@@ -70,6 +78,13 @@ int ebpf_object_maps_prepare(struct ebpf_object *object, struct err *err);
 
 /* object_load.c.  Asks the kernel.  -EAGAIN: a program was refused, and 'log' was NULL. */
 int ebpf_object_kernel(struct ebpf_object *object, char *log, struct err *err);
+
+/* object_rehearse.c.  Calls 'fn' in a child process: its answer and error, or -EINVAL (slug
+ * "bad-object") when it dies of it. */
+typedef int (*ebpf_rehearse_fn)(void *arg, struct err *err);
+int ebpf_object_rehearse(const char *name, ebpf_rehearse_fn fn, void *arg, struct err *err);
+/* Whose fault it would be now. */
+void ebpf_object_rehearse_mark(bool in_libbpf);
 
 /* object_make.c */
 int ebpf_object_make(struct ebpf_object *object, const struct ebpf_object_opts *opts,

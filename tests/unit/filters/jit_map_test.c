@@ -90,6 +90,26 @@ static uint64_t run(const struct bpf_insn *insns, uint32_t n)
 	return expected;
 }
 
+/* The same, asked the other way round, with the answer far away. */
+static void look_up_far(unsigned map, uint32_t index, uint64_t expected)
+{
+	struct bpf_insn insns[100] = {
+		E_ST(BPF_W, BPF_REG_10, -4, index), E_MOV(BPF_REG_2, BPF_REG_10),
+		E_ALUK(BPF_ADD, BPF_REG_2, -4),	    E_MAP(BPF_REG_1, map),
+		E_CALL(BPF_FUNC_map_lookup_elem),
+	};
+	uint32_t n = 6;
+
+	insns[n++] = E_JMPK(BPF_JEQ, BPF_REG_0, 0, 91);
+	insns[n++] = E_LDX(BPF_W, BPF_REG_0, BPF_REG_0, 0);
+	while (n < 97)
+		insns[n++] = E_ALUK(BPF_ADD, BPF_REG_0, 1);
+	insns[n++] = E_EXIT;
+	insns[n++] = E_ALUK(BPF_SUB, BPF_REG_0, 1);
+	insns[n++] = E_EXIT;
+	assert_int_equal(run(insns, n), expected == (uint64_t)-1 ? expected : expected + 89);
+}
+
 /* r0 = the word that map 'map' has at 'index', or -1. */
 static uint64_t look_up(unsigned map, uint32_t index)
 {
@@ -105,8 +125,10 @@ static uint64_t look_up(unsigned map, uint32_t index)
 		E_LDX(BPF_W, BPF_REG_0, BPF_REG_0, 0),
 		E_EXIT,
 	};
+	uint64_t found = run(insns, N(insns));
 
-	return run(insns, N(insns));
+	look_up_far(map, index, found);
+	return found;
 }
 
 static void set(struct ebpf_map *map, uint32_t key, uint32_t value, uint32_t cpu)

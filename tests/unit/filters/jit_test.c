@@ -47,44 +47,38 @@ static void assert_code(const struct ebpf_prog *prog, const uint8_t *code, size_
 
 #define N(insns) (sizeof(insns) / sizeof((insns)[0]))
 
-struct run {
-	uint32_t features;
-	uint32_t n_wrong;
-};
-
-static void run_case(void *arg, const struct ebpf_case *c)
+static void run_case_with(const struct ebpf_case *c, struct ebpf_prog *prog, uint32_t features,
+			  uint32_t *n_wrong)
 {
-	struct run *run = arg;
-	struct ebpf_prog *prog = make(c->insns, c->n);
 	struct ebpf_ctx ctx;
 	uint64_t r0;
 
 	ebpf_case_ctx(&ctx);
-	if (ebpf_jit_with(prog, run->features) != 0)
+	if (ebpf_jit_with(prog, features) != 0)
 		fail_msg("%s: was not compiled", c->name);
 	r0 = prog->code(&ctx);
-	if (r0 != c->expected && run->n_wrong++ < 20)
+	if (r0 != c->expected && (*n_wrong)++ < 20)
 		print_error("%s: %#llx, expected %#llx\n", c->name, (unsigned long long)r0,
 			    (unsigned long long)c->expected);
+	ebpf_jit_free(prog);
+}
+
+static void run_case(void *arg, const struct ebpf_case *c)
+{
+	struct ebpf_prog *prog = make(c->insns, c->n);
+
+	run_case_with(c, prog, ebpf_jit_features(), arg);
+	run_case_with(c, prog, 0, arg); /* An old processor, functions far away. */
 	ebpf_prog_unref(prog);
 }
 
 static void every_instruction_does_what_it_must(void **state)
 {
-	struct run run = {.features = ebpf_jit_features()};
-	uint32_t n = ebpf_cases_each(run_case, &run);
+	uint32_t n_wrong = 0, n = ebpf_cases_each(run_case, &n_wrong);
 
 	print_message("%u cases\n", n);
 	assert_true(n > 10000);
-	assert_int_equal(run.n_wrong, 0);
-}
-
-static void so_it_does_on_an_old_processor_with_functions_far_away(void **state)
-{
-	struct run run = {.features = 0};
-
-	ebpf_cases_each(run_case, &run);
-	assert_int_equal(run.n_wrong, 0);
+	assert_int_equal(n_wrong, 0);
 }
 
 static void program_that_does_nothing_is_two_instructions(void **state)
@@ -171,6 +165,26 @@ static void programs_share_pages(void **unused)
 	}
 }
 
+/* Those that call nothing use memory below the stack pointer, but no more of it than signals leave
+ * alone. */
+static void frames_beyond_the_red_zone_are_taken_from_the_stack(void **unused)
+{
+	static const struct bpf_insn insns[] = {E_ST(BPF_DW, BPF_REG_10, -8, 1),
+						E_MOVK(BPF_REG_0, 2), E_EXIT};
+	struct ebpf_prog *prog = make(insns, N(insns));
+	static const size_t sub = 7, leave = 1, pop = 1;
+	size_t size;
+
+	prog->funcs[0].stack = 128;
+	assert_int_equal(ebpf_jit(prog), 0);
+	size = prog->code_size;
+	ebpf_jit_free(prog);
+	prog->funcs[0].stack = 136;
+	assert_int_equal(ebpf_jit(prog), 0);
+	assert_int_equal(prog->code_size, size - pop + sub + leave);
+	ebpf_prog_unref(prog);
+}
+
 /* More than a region holds. */
 static void long_programs_are_compiled(void **unused)
 {
@@ -194,11 +208,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_instruction_does_what_it_must),
-		cmocka_unit_test(so_it_does_on_an_old_processor_with_functions_far_away),
 		cmocka_unit_test(program_that_does_nothing_is_two_instructions),
 		cmocka_unit_test(jumps_to_what_follows_are_nothing),
 		cmocka_unit_test(random_programs_return_what_the_interpreter_does),
 		cmocka_unit_test(programs_share_pages),
+		cmocka_unit_test(frames_beyond_the_red_zone_are_taken_from_the_stack),
 		cmocka_unit_test(long_programs_are_compiled),
 	};
 

@@ -1,421 +1,330 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Random programs; see ebpf_random.h.
+ * See ebpf_random.h.
+ *
+ * 	set registers, fill the stack
+ * 	items of main ... fold, exit
+ * 	items of a function, exit        called by items of main
+ *
+ * r9 counts jumps back, and is not written otherwise.
  */
 #include "tests/support/ebpf_random.h"
 
-#include <stdbool.h>
-#include <stddef.h>
+#include <string.h>
 
 #include "tests/support/ebpf_cases.h"
-#include "tests/support/packet.h"
 
-#define R0  BPF_REG_0
-#define R1  BPF_REG_1
-#define R2  BPF_REG_2
-#define R3  BPF_REG_3
-#define R4  BPF_REG_4
-#define R5  BPF_REG_5
-#define R6  BPF_REG_6
-#define R7  BPF_REG_7
-#define R8  BPF_REG_8
-#define R9  BPF_REG_9
-#define R10 BPF_REG_10
+#define N_STACK	  64 /* bytes that items use, right below r10 */
+#define FOLD_AT	  (-512)
+#define N_BACK	  40 /* jumps back, in all */
+#define FUEL	  BPF_REG_9
+#define N_WRITTEN 9 /* r0 to r8 */
+#define N_REGS	  10
 
-#define MAX_PIECES  64
-#define N_POINTERS  4 /* slots of the stack that hold r6 to r9, or what was there */
-#define NUMBERS_TOP (-8 * (N_POINTERS + 1))
-#define N_NUMBERS   4					/* slots below those that hold numbers */
-#define PAIR	    (-8 * (N_POINTERS + N_NUMBERS + 2)) /* two more, for functions */
-#define MAX_EXITS   64
-
-struct random {
+struct maker {
 	struct bpf_insn *insns;
 	uint32_t n;
-	uint64_t *state;
-	uint32_t exits[MAX_EXITS]; /* jumps to the end */
-	uint32_t n_exits;
-	uint32_t calls[MAX_PIECES]; /* of the function */
-	uint32_t n_calls;
-	uint32_t callbacks[MAX_PIECES];
-	uint32_t n_callbacks;
+	uint32_t starts[EBPF_RANDOM_MAX_ITEMS + 1]; /* of items */
+	uint32_t n_items, first_item;
+	uint32_t jumps[EBPF_RANDOM_MAX_ITEMS], n_jumps; /* their 'off' counts items as yet */
+	uint32_t calls[EBPF_RANDOM_MAX_ITEMS], n_calls;
+	uint64_t seed;
 };
 
-static uint32_t below(struct random *r, uint32_t n)
+/* Eight bytes of the input. */
+struct item {
+	uint8_t kind, op, dst, src;
+	int32_t imm;
+};
+
+static void add(struct maker *m, struct bpf_insn insn)
 {
-	return (uint32_t)(pkt_rand(r->state) >> 33) % n;
+	if (m->n < EBPF_RANDOM_MAX)
+		m->insns[m->n++] = insn;
 }
 
-static void add(struct random *r, struct bpf_insn insn)
+static uint64_t next(struct maker *m)
 {
-	r->insns[r->n++] = insn;
+	uint64_t v = m->seed += 0x9e3779b97f4a7c15;
+
+	v = (v ^ v >> 30) * 0xbf58476d1ce4e5b9;
+	v = (v ^ v >> 27) * 0x94d049bb133111eb;
+	return v ^ v >> 31;
 }
 
-static void add_wide(struct random *r, struct bpf_insn first)
+static void add_wide(struct maker *m, unsigned reg, uint64_t v)
 {
-	add(r, first);
-	add(r, (struct bpf_insn){0});
+	const struct bpf_insn insns[] = {E_WIDE(reg, v)};
+
+	add(m, insns[0]);
+	add(m, insns[1]);
 }
 
-static unsigned number(struct random *r)
+static void set_regs(struct maker *m, unsigned first, unsigned last)
 {
-	return below(r, 6);
+	for (unsigned r = first; r <= last; r++) {
+		uint64_t v = next(m);
+
+		add_wide(m, r, v & 1 ? v : (uint64_t)(int64_t)(int8_t)(v >> 8));
+	}
 }
 
-static unsigned pointer(struct random *r)
+static void fill_stack(struct maker *m)
 {
-	return 6 + below(r, 4);
+	for (int at = -N_STACK; at < 0; at += 8)
+		add(m, E_ST(BPF_DW, BPF_REG_10, at, next(m)));
 }
 
-static uint8_t any_size(struct random *r)
+static void alu(struct maker *m, const struct item *t)
+{
+	static const uint8_t ops[] = {BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV,  BPF_MOD, BPF_OR, BPF_AND,
+				      BPF_XOR, BPF_LSH, BPF_RSH, BPF_ARSH, BPF_MOV, BPF_NEG};
+	uint8_t op = ops[t->op % sizeof(ops)], class = t->kind & 8 ? BPF_ALU64 : BPF_ALU;
+	bool by_reg = t->kind & 16, divides = op == BPF_DIV || op == BPF_MOD;
+	int16_t off = divides && (t->kind & 32) ? 1 : 0;
+	int32_t imm = t->imm;
+
+	if (op == BPF_NEG) {
+		by_reg = false;
+		imm = 0;
+	} else if (op == BPF_LSH || op == BPF_RSH || op == BPF_ARSH) {
+		imm &= class == BPF_ALU64 ? 63 : 31;
+	} else if (divides && imm == 0) {
+		imm = 3;
+	} else if (op == BPF_MOV && by_reg && (t->kind & 32)) {
+		off = (int16_t)(8 << (unsigned)(imm & 3) % (class == BPF_ALU64 ? 3 : 2));
+	}
+	add(m, E(class | op | (by_reg ? BPF_X : BPF_K), t->dst, by_reg ? t->src : 0, off,
+		 by_reg ? 0 : imm));
+}
+
+static void byte_order(struct maker *m, const struct item *t)
+{
+	static const uint8_t codes[] = {BPF_ALU | BPF_END | BPF_TO_LE,
+					BPF_ALU | BPF_END | BPF_TO_BE,
+					BPF_ALU64 | BPF_END | BPF_TO_LE};
+
+	add(m, E(codes[t->op % 3], t->dst, 0, 0, 16 << (unsigned)(t->imm & 3) % 3));
+}
+
+static void memory(struct maker *m, const struct item *t)
 {
 	static const uint8_t sizes[] = {BPF_B, BPF_H, BPF_W, BPF_DW};
+	unsigned s = t->op % 4, size = 1u << s;
+	int off = -(int)size - (int)((unsigned)t->imm % (N_STACK - size + 1));
 
-	return sizes[below(r, 4)];
-}
-
-static int constant(struct random *r)
-{
-	static const int constants[] = {0,  1,	-1,  2,	    7,	       31,
-					32, 63, 255, 65535, INT32_MAX, INT32_MIN};
-
-	return below(r, 3) ? constants[below(r, 12)] : (int)pkt_rand(r->state);
-}
-
-static void add_exit_if(struct random *r, struct bpf_insn jump)
-{
-	r->exits[r->n_exits++] = r->n;
-	add(r, jump);
-}
-
-/* Pieces */
-
-static void arithmetic(struct random *r)
-{
-	static const uint8_t ops[] = {BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_MOD,  BPF_OR,
-				      BPF_AND, BPF_XOR, BPF_LSH, BPF_RSH, BPF_ARSH, BPF_MOV};
-	uint8_t class = below(r, 2) ? BPF_ALU64 : BPF_ALU, op = ops[below(r, 12)];
-	unsigned dst = number(r), src = number(r);
-	bool shift = op == BPF_LSH || op == BPF_RSH || op == BPF_ARSH;
-	int imm = constant(r);
-
-	if (shift)
-		imm &= class == BPF_ALU ? 31 : 63;
-	if ((op == BPF_DIV || op == BPF_MOD) && imm == 0)
-		imm = 3;
-	/* By a register the verifier wants to know that it is not too far. */
-	if (below(r, 2) && shift)
-		add(r, E_ALUK(BPF_AND, src, 31));
-	if (below(r, 2))
-		add(r, E(class | op | BPF_X, dst, src, 0, 0));
-	else
-		add(r, E(class | op | BPF_K, dst, 0, 0, imm));
-}
-
-static void unary(struct random *r)
-{
-	static const int bits[] = {16, 32, 64};
-
-	switch (below(r, 3)) {
+	switch (t->op / 4 % 4) {
 	case 0:
-		add(r, E((below(r, 2) ? BPF_ALU64 : BPF_ALU) | BPF_NEG, number(r), 0, 0, 0));
+		add(m, E_LDX(sizes[s], t->dst, BPF_REG_10, off));
 		break;
 	case 1:
-		add(r, E(BPF_ALU | BPF_END | (below(r, 2) ? BPF_TO_BE : BPF_TO_LE), number(r), 0, 0,
-			 bits[below(r, 3)]));
+		add(m, E(BPF_LDX | (s < 3 ? EBPF_MEMSX : BPF_MEM) | sizes[s], t->dst, BPF_REG_10,
+			 off, 0));
+		break;
+	case 2:
+		add(m, E_ST(sizes[s], BPF_REG_10, off, t->imm));
 		break;
 	default:
-		add(r, E_MOVK(number(r), constant(r)));
-		break;
+		add(m, E_STX(sizes[s], BPF_REG_10, t->src, off));
 	}
 }
 
-static void load_or_store(struct random *r)
+static void atomic(struct maker *m, const struct item *t)
 {
-	uint8_t size = any_size(r);
-	/* Mostly by a pointer that is right: the packet, the map. */
-	unsigned by = below(r, 8) ? (below(r, 2) ? R7 : R9) : pointer(r);
-	int16_t off = (int16_t)below(r, EBPF_RANDOM_VALUE - 7);
+	static const int32_t ops[] = {BPF_ADD,
+				      BPF_OR,
+				      BPF_AND,
+				      BPF_XOR,
+				      BPF_ADD | BPF_FETCH,
+				      BPF_OR | BPF_FETCH,
+				      BPF_AND | BPF_FETCH,
+				      BPF_XOR | BPF_FETCH,
+				      BPF_XCHG,
+				      BPF_CMPXCHG};
+	uint8_t size = t->kind & 8 ? BPF_DW : BPF_W;
+	int off = -8 - (int)((unsigned)t->imm % (N_STACK / 8)) * 8;
 
-	if (below(r, 2))
-		add(r, E_LDX(size, number(r), by, off));
-	else if (below(r, 2))
-		add(r, E_STX(size, by, number(r), off));
+	/* What is fetched is written to the source: not to the count. */
+	add(m, E(BPF_STX | BPF_ATOMIC | size, BPF_REG_10, t->dst, off,
+		 ops[t->op % (sizeof(ops) / sizeof(ops[0]))]));
+}
+
+static const uint8_t conditions[] = {BPF_JEQ, BPF_JNE,	BPF_JSET, BPF_JGT,  BPF_JGE,  BPF_JLT,
+				     BPF_JLE, BPF_JSGT, BPF_JSGE, BPF_JSLT, BPF_JSLE, BPF_JA};
+
+static void note_jump(struct maker *m)
+{
+	if (m->n < EBPF_RANDOM_MAX)
+		m->jumps[m->n_jumps++] = m->n;
+}
+
+/* Over some items. */
+static void jump(struct maker *m, const struct item *t)
+{
+	uint8_t op = conditions[t->op % sizeof(conditions)];
+	uint8_t class = t->kind & 8 ? BPF_JMP : BPF_JMP32;
+	int16_t over = (int16_t)(1 + t->op / 16 % 16 * (t->kind & 32 ? 4 : 1));
+	bool by_reg = t->kind & 16;
+
+	note_jump(m);
+	if (op == BPF_JA && class == BPF_JMP32)
+		add(m, E(BPF_JMP32 | BPF_JA, 0, 0, 0, over));
+	else if (op == BPF_JA)
+		add(m, E_JA(over));
 	else
-		add(r, E_ST(size, by, off, constant(r)));
+		add(m, E(class | op | (by_reg ? BPF_X : BPF_K), t->dst, by_reg ? t->src : 0, over,
+			 by_reg ? 0 : t->imm));
 }
 
-/* Four bytes at a place where the context has a number. */
-static void load_like_ctx(struct random *r)
+static void jump_back(struct maker *m, const struct item *t)
 {
-	add(r, E_LDX(BPF_W, number(r), pointer(r), below(r, 2) ? 12 : 16));
+	int16_t back = (int16_t)(1 + t->op % 8);
+
+	add(m, E_ALUK(BPF_SUB, FUEL, 1));
+	note_jump(m);
+	add(m, E_JMPK(BPF_JSGT, FUEL, 0, -back));
 }
 
-static void atomic(struct random *r)
+/* What calls leave in r1 to r5 is not said. */
+static void call(struct maker *m, const struct item *t)
 {
-	static const int ops[] = {BPF_ADD,
-				  BPF_OR,
-				  BPF_AND,
-				  BPF_XOR,
-				  BPF_ADD | BPF_FETCH,
-				  BPF_OR | BPF_FETCH,
-				  BPF_AND | BPF_FETCH,
-				  BPF_XOR | BPF_FETCH,
-				  BPF_XCHG,
-				  BPF_CMPXCHG};
-	bool stack = below(r, 3) == 0;
-	int16_t off = stack ? NUMBERS_TOP - 8 * (int)below(r, N_NUMBERS) : 8 * (int)below(r, 8);
-
-	add(r, E(BPF_STX | BPF_ATOMIC | (below(r, 2) ? BPF_W : BPF_DW), stack ? R10 : R9, number(r),
-		 off, ops[below(r, 10)]));
-}
-
-static void spill_or_fill(struct random *r)
-{
-	int16_t numbers = NUMBERS_TOP - 8 * (int)below(r, N_NUMBERS);
-	int16_t pointers = -8 * (int)(1 + below(r, N_POINTERS));
-
-	switch (below(r, 5)) {
-	case 0:
-		add(r, E_STX(BPF_DW, R10, number(r), numbers));
-		break;
-	case 1:
-		add(r, E_LDX(any_size(r), number(r), R10, numbers));
-		break;
-	case 2:
-		add(r, E_STX(BPF_DW, R10, pointer(r), pointers));
-		break;
-	case 3:
-		add(r, E_LDX(BPF_DW, pointer(r), R10, pointers));
-		break;
-	default:
-		add(r, E_MOV(pointer(r), pointer(r)));
-		break;
+	if (t->op % 4 != 0 && m->first_item == 0) {
+		m->calls[m->n_calls++] = m->n;
+		add(m, E_LOCAL(0));
+	} else {
+		add(m, E_CALL(BPF_FUNC_get_smp_processor_id));
 	}
+	set_regs(m, BPF_REG_1, BPF_REG_5);
 }
 
-/* The packet's ends, and that the bytes are there; by whatever is in r6. */
-static void fetch_packet(struct random *r)
+static void item(struct maker *m, const uint8_t *bytes)
 {
-	add(r, E_LDX(BPF_W, R7, R6, 0));
-	add(r, E_LDX(BPF_W, R8, R6, 4));
-	add(r, E_MOV(R1, R7));
-	add(r, E_ALUK(BPF_ADD, R1, EBPF_RANDOM_PACKET));
-	add_exit_if(r, E_JMP(BPF_JGT, R1, R8, 0));
-	add(r, E_MOVK(R1, 1));
-}
+	struct item t = {bytes[0], bytes[1], bytes[2] % N_WRITTEN, bytes[3] % N_REGS, 0};
 
-static void fetch_value(struct random *r, int map_fd)
-{
-	add(r, E_ST(BPF_W, R10, NUMBERS_TOP, 0));
-	add(r, E_MOV(R2, R10));
-	add(r, E_ALUK(BPF_ADD, R2, NUMBERS_TOP));
-	add_wide(r, E(BPF_LD | BPF_IMM | BPF_DW, R1, BPF_PSEUDO_MAP_FD, 0, map_fd));
-	add(r, E_CALL(BPF_FUNC_map_lookup_elem));
-	add_exit_if(r, E_JMPK(BPF_JEQ, R0, 0, 0));
-	add(r, E_MOV(R9, R0));
-}
-
-static void set_numbers(struct random *r)
-{
-	for (unsigned reg = R0; reg <= R5; reg++)
-		add(r, E_MOVK(reg, constant(r)));
-}
-
-static void adjust(struct random *r)
-{
-	add(r, E_LDX(BPF_DW, R6, R10, -8)); /* The context, unless it was overwritten. */
-	add(r, E_MOV(R1, R6));
-	add(r, E_MOVK(R2, (int)below(r, 20) - 10));
-	add(r, E_CALL(below(r, 2) ? BPF_FUNC_xdp_adjust_head : BPF_FUNC_xdp_adjust_tail));
-	set_numbers(r);
-	fetch_packet(r);
-}
-
-static void checksum(struct random *r)
-{
-	add(r, E_MOVK(R1, 0));
-	add(r, E_MOVK(R2, 0));
-	add(r, E_MOV(R3, below(r, 2) ? R7 : R9));
-	add(r, E_MOVK(R4, 4 * (int)below(r, 16)));
-	add(r, E_CALL(BPF_FUNC_csum_diff));
-	add(r, E_MOV(R1, R0));
-	for (unsigned reg = R2; reg <= R5; reg++)
-		add(r, E_MOVK(reg, constant(r)));
-}
-
-/* A pair on the stack, of which the function gets the address: what is the context, what memory? */
-static void store_pair(struct random *r)
-{
-	bool swapped = below(r, 4) == 0;
-
-	add(r, E_STX(BPF_DW, R10, swapped ? R9 : R6, PAIR));
-	add(r, E_STX(BPF_DW, R10, swapped ? R6 : below(r, 2) ? R9 : R7, PAIR + 8));
-}
-
-static void call_function(struct random *r)
-{
-	store_pair(r);
-	add(r, E_MOV(R1, R10));
-	add(r, E_ALUK(BPF_ADD, R1, PAIR));
-	add(r, E_MOV(R2, number(r) > R1 ? R3 : R2));
-	add(r, E_MOV(R3, R6));
-	r->calls[r->n_calls++] = r->n;
-	add(r, E_LOCAL(0));
-	add(r, E_MOV(R1, R0));
-	for (unsigned reg = R2; reg <= R5; reg++)
-		add(r, E_MOVK(reg, constant(r)));
-}
-
-static void loop(struct random *r)
-{
-	store_pair(r);
-	add(r, E_MOVK(R1, (int)below(r, 9)));
-	r->callbacks[r->n_callbacks++] = r->n;
-	add_wide(r, E(BPF_LD | BPF_IMM | BPF_DW, R2, BPF_PSEUDO_FUNC, 0, 0));
-	add(r, E_MOV(R3, R10));
-	add(r, E_ALUK(BPF_ADD, R3, PAIR));
-	add(r, E_MOVK(R4, 0));
-	add(r, E_CALL(BPF_FUNC_loop));
-	for (unsigned reg = R1; reg <= R5; reg++)
-		add(r, E_MOVK(reg, constant(r)));
-}
-
-static void piece(struct random *r, int map_fd)
-{
-	switch (below(r, 24)) {
+	memcpy(&t.imm, bytes + 4, 4);
+	if (t.kind & 64) /* Small constants have edges that large ones have not. */
+		t.imm = (int8_t)t.imm;
+	switch (t.kind & 7) {
 	case 0:
-		adjust(r);
+		byte_order(m, &t);
 		break;
 	case 1:
-		fetch_value(r, map_fd);
-		set_numbers(r);
+		memory(m, &t);
 		break;
 	case 2:
-		checksum(r);
+		atomic(m, &t);
 		break;
 	case 3:
-		call_function(r);
+		jump(m, &t);
 		break;
 	case 4:
-		loop(r);
+		if (t.kind & 128)
+			jump_back(m, &t);
+		else
+			add_wide(m, t.dst, next(m));
 		break;
 	case 5:
-	case 6:
-		atomic(r);
-		break;
-	case 7:
-	case 8:
-		spill_or_fill(r);
-		break;
-	case 9:
-		load_like_ctx(r);
-		break;
-	case 10:
-	case 11:
-		unary(r);
-		break;
-	case 12:
-	case 13:
-	case 14:
-	case 15:
-		load_or_store(r);
+		if (t.op < 40)
+			call(m, &t);
+		else
+			memory(m, &t);
 		break;
 	default:
-		arithmetic(r);
-		break;
+		alu(m, &t);
 	}
 }
 
-/* A jump over what follows, up to three pieces of it. */
-static void jump_over(struct random *r, int map_fd)
+static void items(struct maker *m, const uint8_t *data, size_t size)
 {
-	static const uint8_t ops[] = {BPF_JEQ,	BPF_JNE,  BPF_JGT,  BPF_JGE,  BPF_JLT, BPF_JLE,
-				      BPF_JSET, BPF_JSGT, BPF_JSGE, BPF_JSLT, BPF_JSLE};
-	uint8_t class = below(r, 2) ? BPF_JMP : BPF_JMP32, op = ops[below(r, 11)];
-	uint32_t at = r->n;
-
-	if (below(r, 2))
-		add(r, E(class | op | BPF_X, number(r), number(r), 0, 0));
-	else
-		add(r, E(class | op | BPF_K, number(r), 0, 0, constant(r)));
-	for (uint32_t k = 1 + below(r, 3); k > 0; k--)
-		piece(r, map_fd);
-	r->insns[at].off = (int16_t)(r->n - at - 1);
+	m->first_item = m->n_items;
+	for (; size >= 8 && m->n_items < EBPF_RANDOM_MAX_ITEMS; data += 8, size -= 8) {
+		m->starts[m->n_items++] = m->n;
+		item(m, data);
+	}
+	m->starts[m->n_items] = m->n;
 }
 
-static void begin(struct random *r, int map_fd)
+static uint32_t item_of(const struct maker *m, uint32_t insn)
 {
-	add(r, E_MOV(R6, R1));
-	for (int slot = 1; slot <= N_POINTERS + N_NUMBERS + 2; slot++)
-		add(r, E_ST(BPF_DW, R10, -8 * slot, 0));
-	add(r, E_STX(BPF_DW, R10, R6, -8));
-	fetch_packet(r);
-	fetch_value(r, map_fd);
-	set_numbers(r);
+	uint32_t i = m->first_item;
+
+	while (i < m->n_items && m->starts[i + 1] <= insn)
+		i++;
+	return i;
 }
 
-/* All ends are here: the verdict is XDP_ABORTED to XDP_TX. */
-static void end(struct random *r)
+/* From counts of items to counts of instructions; none leads out of the function. */
+static void patch_jumps(struct maker *m)
 {
-	for (uint32_t k = 0; k < r->n_exits; k++)
-		r->insns[r->exits[k]].off = (int16_t)(r->n + 2 - r->exits[k] - 1);
-	add(r, E_ALUK(BPF_AND, R0, 3));
-	add(r, E_EXIT);
-	add(r, E_MOVK(R0, EBPF_PASS));
-	add(r, E_EXIT);
-}
+	for (uint32_t k = 0; k < m->n_jumps; k++) {
+		struct bpf_insn *insn = &m->insns[m->jumps[k]];
+		bool is_long = insn->code == (BPF_JMP32 | BPF_JA);
+		int64_t to = (int64_t)item_of(m, m->jumps[k]) + (is_long ? insn->imm : insn->off);
+		int32_t off;
 
-/* f(pair, number, context): reads by the first, writes by the second. */
-static void function(struct random *r)
-{
-	for (uint32_t k = 0; k < r->n_calls; k++)
-		r->insns[r->calls[k]].imm = (int)(r->n - r->calls[k] - 1);
-	if (r->n_calls == 0)
-		return;
-	add(r, E_LDX(BPF_DW, R4, R1, 0));
-	add(r, E_LDX(BPF_W, R0, R4, 12));
-	add(r, E_LDX(BPF_DW, R5, R1, 8));
-	add(r, E_STX(BPF_H, R5, R2, 14 + (int)below(r, 40)));
-	add(r, E_LDX(BPF_W, R4, R5, (int)below(r, 6) * 4));
-	add(r, E_ALU(BPF_ADD, R0, R4));
-	add(r, E_LDX(BPF_W, R4, R3, 12));
-	add(r, E_ALU(BPF_XOR, R0, R4));
-	add(r, E_EXIT);
-}
-
-/* callback(index, pair) */
-static void callback(struct random *r)
-{
-	for (uint32_t k = 0; k < r->n_callbacks; k++)
-		r->insns[r->callbacks[k]].imm = (int)(r->n - r->callbacks[k] - 1);
-	if (r->n_callbacks == 0)
-		return;
-	add(r, E_LDX(BPF_DW, R3, R2, 0));
-	add(r, E_LDX(BPF_W, R4, R3, 16));
-	add(r, E_LDX(BPF_DW, R5, R2, 8));
-	add(r, E_LDX(BPF_W, R3, R5, 8));
-	add(r, E_ALU(BPF_ADD, R3, R1));
-	add(r, E_ALU(BPF_ADD, R3, R4));
-	add(r, E_STX(BPF_W, R5, R3, 16));
-	add(r, E_MOV(R0, R3));
-	add(r, E_ALUK(BPF_AND, R0, 1));
-	add(r, E_EXIT);
-}
-
-uint32_t ebpf_random(struct bpf_insn *insns, int map_fd, uint64_t *state)
-{
-	struct random r = {.insns = insns, .state = state};
-
-	begin(&r, map_fd);
-	for (uint32_t k = 1 + below(&r, 12); k > 0; k--) {
-		if (below(&r, 4) == 0)
-			jump_over(&r, map_fd);
+		if (!is_long && insn->off > 0)
+			to++;
+		else if (is_long)
+			to++;
+		if (to < m->first_item)
+			to = m->first_item;
+		if (to > m->n_items)
+			to = m->n_items;
+		off = (int32_t)m->starts[to] - (int32_t)m->jumps[k] - 1;
+		if (is_long)
+			insn->imm = off;
 		else
-			piece(&r, map_fd);
+			insn->off = (int16_t)off;
 	}
-	end(&r);
-	function(&r);
-	callback(&r);
-	return r.n;
+	m->n_jumps = 0;
+}
+
+static void fold(struct maker *m)
+{
+	for (unsigned r = 0; r < N_REGS; r++)
+		add(m, E_STX(BPF_DW, BPF_REG_10, r, FOLD_AT + (int)r * 8));
+	for (unsigned i = 0; i < N_REGS + N_STACK / 8; i++) {
+		int at = i < N_REGS ? FOLD_AT + (int)i * 8 : -N_STACK + (int)(i - N_REGS) * 8;
+
+		add(m, E_ALUK(BPF_MUL, BPF_REG_0, 1000003));
+		add(m, E_LDX(BPF_DW, BPF_REG_1, BPF_REG_10, at));
+		add(m, E_ALU(BPF_XOR, BPF_REG_0, BPF_REG_1));
+	}
+	add(m, E_EXIT);
+}
+
+static void function(struct maker *m, const uint8_t *data, size_t size)
+{
+	for (uint32_t k = 0; k < m->n_calls; k++)
+		m->insns[m->calls[k]].imm = (int32_t)(m->n - m->calls[k] - 1);
+	if (m->n_calls == 0)
+		return;
+	set_regs(m, BPF_REG_6, FUEL);
+	add(m, E_MOVK(FUEL, 3));
+	fill_stack(m);
+	items(m, data, size);
+	patch_jumps(m);
+	add(m, E_LDX(BPF_DW, BPF_REG_1, BPF_REG_10, -N_STACK));
+	add(m, E_ALU(BPF_XOR, BPF_REG_0, BPF_REG_1));
+	add(m, E_EXIT);
+}
+
+uint32_t ebpf_random_make(const uint8_t *data, size_t size, struct bpf_insn *ret_insns)
+{
+	struct maker m = {.insns = ret_insns};
+	size_t n_main;
+
+	for (unsigned i = 0; i < 8 && i < size; i++)
+		m.seed |= (uint64_t)data[i] << (8 * i);
+	data += size < 8 ? size : 8;
+	size -= size < 8 ? size : 8;
+	n_main = size / 8 * 3 / 4 * 8;
+	set_regs(&m, BPF_REG_0, BPF_REG_8);
+	add(&m, E_MOVK(FUEL, N_BACK));
+	fill_stack(&m);
+	items(&m, data, n_main);
+	patch_jumps(&m);
+	fold(&m);
+	function(&m, data + n_main, size - n_main);
+	return m.n;
 }

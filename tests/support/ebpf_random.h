@@ -1,24 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Random programs that the verifier may well accept, and whose results depend on nothing but the
- * packet and one map: pieces that load, store, calculate, spill, call and jump over each other.
- *
- * By convention r6 to r9 hold pointers (context, packet, its end, a value of the map; they get
- * mixed), r0 to r5 numbers.
+ * Random programs that end and keep to their frames: arithmetic, jumps ahead and (a bounded number
+ * of times) back, memory of the stack, atomics, functions and a helper.  At their end they fold
+ * registers and stack into r0.  What two runners of a program leave in r0 must be the same.
  */
 #ifndef TESTS_SUPPORT_EBPF_RANDOM_H
 #define TESTS_SUPPORT_EBPF_RANDOM_H
 
 #include "filters/ebpf/insn.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
-#define EBPF_RANDOM_MAX	   1024
-#define EBPF_RANDOM_VALUE  64 /* bytes of the map's values; an array with one element */
-#define EBPF_RANDOM_PACKET 64 /* bytes of a packet that they look at */
+#define EBPF_RANDOM_MAX_ITEMS 256u
+#define EBPF_RANDOM_MAX	      4096u /* instructions */
 
-/* Makes one of the next numbers of 'state'; 'map_fd' is the array's.  Returns how many
- * instructions. */
-uint32_t ebpf_random(struct bpf_insn *insns, int map_fd, uint64_t *state);
+/* Makes one of any bytes: the first seed the registers, every eight of the others are an
+ * instruction or a few.  Returns how many it has become. */
+uint32_t ebpf_random_make(const uint8_t *data, size_t size, struct bpf_insn *ret_insns);
 
 #endif

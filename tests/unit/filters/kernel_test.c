@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 #include "filters/ebpf/object.h"
-#include "tests/support/ebpf_random.h"
+#include "tests/support/ebpf_pieces.h"
 #include "tests/support/packet_gen.h"
 
 #define MAX_OBJECTS 64
@@ -401,12 +401,12 @@ static bool make_values(struct values *v)
 		.name = "values",
 		.type = BPF_MAP_TYPE_ARRAY,
 		.key_size = 4,
-		.value_size = EBPF_RANDOM_VALUE,
+		.value_size = EBPF_PIECES_VALUE,
 		.max_entries = 1,
 		.memory_fd = -1,
 	};
 
-	v->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "values", 4, EBPF_RANDOM_VALUE, 1, NULL);
+	v->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "values", 4, EBPF_PIECES_VALUE, 1, NULL);
 	for (int side = 0; side < N_OURS; side++)
 		assert_int_equal(ebpf_map_create(&def, 1, &v->ours[side], NULL), 0);
 	return v->fd >= 0;
@@ -414,7 +414,7 @@ static bool make_values(struct values *v)
 
 static void clear_values(const struct values *v)
 {
-	const uint8_t zeros[EBPF_RANDOM_VALUE] = {0};
+	const uint8_t zeros[EBPF_PIECES_VALUE] = {0};
 	const uint32_t key = 0;
 
 	assert_int_equal(bpf_map_update_elem(v->fd, &key, zeros, BPF_ANY), 0);
@@ -424,7 +424,7 @@ static void clear_values(const struct values *v)
 
 static void compare_values(const struct trio *t, const struct values *v)
 {
-	uint8_t theirs[EBPF_RANDOM_VALUE], mine[EBPF_RANDOM_VALUE];
+	uint8_t theirs[EBPF_PIECES_VALUE], mine[EBPF_PIECES_VALUE];
 	const uint32_t key = 0;
 
 	assert_int_equal(bpf_map_lookup_elem(v->fd, &key, theirs), 0);
@@ -508,12 +508,12 @@ static int load_random(const struct bpf_insn *insns, uint32_t n)
 /* One; the verifier may refuse it. */
 static void one_random(const struct values *v, uint64_t *state, struct counts *counts)
 {
-	static struct bpf_insn insns[EBPF_RANDOM_MAX];
+	static struct bpf_insn insns[EBPF_PIECES_MAX];
 	struct trio t = {0};
 	uint32_t n;
 
 	snprintf(t.name, sizeof(t.name), "random program of seed %#" PRIx64, *state);
-	n = ebpf_random(insns, v->fd, state);
+	n = ebpf_pieces(insns, v->fd, state);
 	t.fd = load_random(insns, n);
 	if (t.fd < 0)
 		return;

@@ -149,6 +149,7 @@ static void maps_are_as_the_object_says(void **state)
 	assert_int_equal(seen->type, BPF_MAP_TYPE_HASH);
 	assert_int_equal(seen->max_entries, 100000); /* The kernel was given fewer. */
 	assert_int_equal(seen->value_size, 8);
+	assert_int_equal(map_find(object, "unsized")->max_entries, plain.n_cpus);
 	assert_non_null(map_find(object, "counts")->def.memory);
 	assert_int_equal(guarded->def.spin_lock_off, 4 + 1);
 	assert_non_null(ebpf_object_btf(object));
@@ -323,7 +324,7 @@ static void maps_of_a_name_outlive_the_object(void **state)
 	opts.find_map = registry_find;
 	opts.arg = &registry;
 	second = load_with("object_basics.o", &opts);
-	assert_int_equal(registry.n_asked, 3); /* Nobody asks for global data. */
+	assert_int_equal(registry.n_asked, 4); /* Nobody asks for global data. */
 	for (unsigned i = 0; i < registry.n; i++)
 		assert_ptr_equal(map_find(second, registry.maps[i]->def.name), registry.maps[i]);
 	run(second, "basics", 0, 0);

@@ -106,8 +106,8 @@ static void put_only(FILE *f, const char *only)
 
 char *ctl_help_details(const struct ctl_arg *arg)
 {
-	bool ranged = (arg->min != 0 || arg->max != 0) && arg->type != CTL_LIST &&
-		      arg->type != CTL_FD_IN;
+	bool ranged =
+		(arg->min != 0 || arg->max != 0) && arg->type != CTL_LIST && arg->type != CTL_FD_IN;
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);

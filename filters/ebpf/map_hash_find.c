@@ -133,7 +133,9 @@ static inline void *cpu_value_of(struct ebpf_map *map, uint32_t i, uint32_t cpu)
 	}
 
 KINDS(4, 4);
+KINDS(6, 6);
 KINDS(8, 8);
+KINDS(12, 12);
 KINDS(16, 16);
 KINDS(20, 20);
 KINDS(40, 40);
@@ -149,8 +151,12 @@ const struct map_kind *hash_kind(const struct ebpf_map_def *def)
 	switch (def->key_size) {
 	case 4:
 		return &kinds_4[i];
+	case 6:
+		return &kinds_6[i];
 	case 8:
 		return &kinds_8[i];
+	case 12:
+		return &kinds_12[i];
 	case 16:
 		return &kinds_16[i];
 	case 20:

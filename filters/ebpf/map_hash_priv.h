@@ -6,14 +6,14 @@
  * 	element  link, hash, key, value                                   one line if it is that
  * small
  *
- * Buckets are as many as half to a quarter of the elements, so one in fifty or less has a chain:
- * elements that found their bucket full.  A lookup is the bucket's line and, where a signature
- * fits, the element's.
+ * There is a bucket for every two to four elements, so one in fifty or less has a chain: elements
+ * that found their bucket full.  A lookup is the bucket's line and, where a signature fits, the
+ * element's.
  *
  * Readers take no lock.  What unlinks an element from a bucket changes the bucket's version after
  * that and before the element is used again, so a reader that finds the version as it was before
  * has compared the element's true key, or truly found none.  Otherwise it looks again; and after
- * RETRIES of that, with the lock.
+ * HASH_RETRIES of that, with the lock.
  *
  * Elements that hang nowhere are in lists, one for each CPU and one for threads that are none
  * (map_pool.c).  Number 0 is no element.

@@ -206,11 +206,27 @@ static void offer_nouns(const struct completion *k)
 	offer(k, "", "help");
 }
 
-static void offer_verbs(const struct completion *k, const char *noun)
+/* The words that may stand behind NOUN, or behind NOUN FIRST where verbs have two words. */
+static void offer_verbs(const struct completion *k, const char *noun, const char *first)
 {
+	char last[CTL_KEY_SIZE] = "";
+
 	for (const struct ctl_spec *spec = ctl_specs(); spec->noun != NULL; spec++) {
-		if (strcmp(spec->noun, noun) == 0)
-			offer(k, "", spec->verb);
+		size_t n = strcspn(spec->verb, " ");
+		char word[CTL_KEY_SIZE];
+
+		if (strcmp(spec->noun, noun) != 0)
+			continue;
+		if (first != NULL) {
+			if (spec->verb[n] == ' ' && strlen(first) == n &&
+			    memcmp(spec->verb, first, n) == 0)
+				offer(k, "", spec->verb + n + 1);
+			continue;
+		}
+		snprintf(word, sizeof(word), "%.*s", (int)n, spec->verb);
+		if (strcmp(word, last) != 0)
+			offer(k, "", word);
+		memcpy(last, word, sizeof(last));
 	}
 }
 
@@ -221,7 +237,7 @@ void ctl_complete(struct ctl_completer *c, int n, char *const words[])
 			       .words = words,
 			       .current = n > 0 ? words[n - 1] : ""};
 	const struct ctl_spec *spec;
-	int at = 0;
+	int at = 0, n_words;
 
 	/* The tool's own options may stand in front. */
 	while (at < n - 1 && words[at][0] == '-') {
@@ -245,12 +261,16 @@ void ctl_complete(struct ctl_completer *c, int n, char *const words[])
 		if (spec != NULL && (k.current[0] == '-' || ctl_spec_is_alone(words[at])))
 			complete_args(&k, spec, at + 1);
 		else
-			offer_verbs(&k, words[at]);
+			offer_verbs(&k, words[at], NULL);
 		return;
 	}
-	spec = ctl_spec_find(words[at], words[at + 1]);
+	if (at == n - 3 && ctl_verb_opens(words[at], words[at + 1])) {
+		offer_verbs(&k, words[at], words[at + 1]);
+		return;
+	}
+	spec = ctl_spec_of_words(n - at, words + at, &n_words);
 	if (spec != NULL)
-		complete_args(&k, spec, at + 2);
+		complete_args(&k, spec, at + n_words);
 	else if (ctl_spec_default(words[at]) != NULL)
 		complete_args(&k, ctl_spec_default(words[at]), at + 1);
 }

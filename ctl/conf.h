@@ -34,6 +34,9 @@ struct conf_ops {
 	/* For a dry run: would 'apply' refuse it, as far as looking can tell?  The devices are
 	 * there and free.  No side effect.  NULL: nothing to look at. */
 	int (*probe)(void *ctx, const json_t *after, struct err *err);
+	/* A change came as a call: takes what goes with it as descriptors, and says in 'params' (a
+	 * copy of its own) what that was.  NULL: nothing goes with changes. */
+	int (*take)(void *ctx, struct ctl_call *call, json_t *params, struct err *err);
 	/* Makes the running switch match 'after'.  On failure the switch is as 'before' says.
 	 * 'starting': at start-up, where a port whose device is away is not a failure but a port
 	 * that waits for its device. */

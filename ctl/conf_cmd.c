@@ -71,16 +71,20 @@ static int commit_call(struct conf *conf, struct ctl_call *call, const json_t *p
 	return rc;
 }
 
-static int on_change_call(void *ctx, struct ctl_call *call, const json_t *params,
+static int on_change_call(void *ctx, struct ctl_call *call, const json_t *given,
 			  json_t **ret_result, struct err *err)
 {
 	struct conf *conf = ctx;
-	json_t *next = json_deep_copy(conf->state), *result = NULL;
-	int rc = conf_change(conf, ctl_call_spec(call), next, params, &result, err);
+	json_t *next = json_deep_copy(conf->state), *params = json_copy(state_unconst(given)),
+	       *result = NULL;
+	int rc = conf->ops->take != NULL ? conf->ops->take(conf->ctx, call, params, err) : 0;
 
+	if (rc == 0)
+		rc = conf_change(conf, ctl_call_spec(call), next, params, &result, err);
 	if (rc == 0)
 		rc = commit_call(conf, call, params, next, &result, err);
 	json_decref(next);
+	json_decref(params);
 	if (rc != 0)
 		json_decref(result);
 	else

@@ -16,9 +16,10 @@
 int conf_kind_rank(const char *kind)
 {
 	/* Each kind may refer to those before it. */
-	static const char *const order[] = {"settings", "cores", "core",      "conntrack", "tenant",
-					    "switch",	"zone",	 "vm",	      "disk",	   "port",
-					    "mac",	"queue", "controller"};
+	static const char *const order[] = {"settings",	  "cores",  "core",	 "conntrack",
+					    "tenant",	  "switch", "zone",	 "vm",
+					    "disk",	  "port",   "mac",	 "queue",
+					    "controller", "filter", "attachment"};
 	int rank = 0;
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
@@ -139,7 +140,7 @@ static json_t *set_params(const struct ctl_spec *adds, const struct ctl_spec *se
 
 static char *set_command(const struct ctl_spec *adds, const json_t *before, const json_t *after)
 {
-	const struct ctl_spec *sets = adds->key == NULL ? adds : ctl_spec_find(adds->noun, "set");
+	const struct ctl_spec *sets = adds->key == NULL ? adds : ctl_spec_setter(adds);
 	json_t *params = sets != NULL ? set_params(adds, sets, before, after) : NULL;
 	char *command = params != NULL ? ctl_args_format(sets, params) : NULL;
 
@@ -163,7 +164,7 @@ static json_t *remove_params(const struct ctl_spec *removes, const json_t *body)
 
 static char *remove_command(const struct ctl_spec *adds, const json_t *body)
 {
-	const struct ctl_spec *removes = ctl_spec_removes(adds->noun);
+	const struct ctl_spec *removes = ctl_spec_remover(adds);
 	json_t *params, *empty;
 	char *command;
 

@@ -20,13 +20,15 @@
 
 int conf_edit_add(json_t *state, const char *kind, const char *name, json_t *body, struct err *err)
 {
+	const struct ctl_spec *adds = ctl_spec_of_kind(kind);
+	const struct ctl_spec *removes = adds != NULL ? ctl_spec_remover(adds) : NULL;
+
 	if (state_get(state, kind, name) != NULL) {
 		json_decref(body);
 		err_set(err, -EEXIST, "exists", "%s '%s' exists", kind, name);
 		err_why(err, "names are unique among all of a kind");
 		err_fix(err, "take another, or first: vswitchctl %s %s %s", kind,
-			ctl_spec_removes(kind) != NULL ? ctl_spec_removes(kind)->verb : "remove",
-			name);
+			removes != NULL ? removes->verb : "remove", name);
 		return -EEXIST;
 	}
 	if (state_put(state, kind, name, body) != 0)
@@ -298,7 +300,7 @@ static int edit_remove(json_t *state, const struct ctl_spec *adds, const char *n
 /* An object that several words name: its command says it better than a name that nobody typed. */
 static int refuse_again(const struct ctl_spec *spec, const json_t *params, struct err *err)
 {
-	const struct ctl_spec *removes = ctl_spec_removes(spec->noun);
+	const struct ctl_spec *removes = ctl_spec_remover(spec);
 	char *added = ctl_args_format(spec, params);
 	char *removed = removes != NULL ? ctl_args_format(removes, params) : NULL;
 

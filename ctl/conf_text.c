@@ -206,7 +206,7 @@ static int scan_command(struct reader *reader, const char *p, const char **ret_e
 }
 
 /* Which word is wrong?  The last of the shortest start of the command that gives the same error. */
-static size_t find_culprit(const struct ctl_spec *spec, int argc, char *const argv[],
+static size_t find_culprit(const struct ctl_spec *spec, int argc, char *const argv[], int n_words,
 			   const struct err *whole)
 {
 	for (int n = 0; n < argc; n++) {
@@ -216,9 +216,9 @@ static size_t find_culprit(const struct ctl_spec *spec, int argc, char *const ar
 		if (ctl_args_parse(spec, n, argv, &params, &err) == 0)
 			json_decref(params);
 		else if (strcmp(err.what, whole->what) == 0)
-			return n == 0 ? 0 : (size_t)n - 1 + 2;
+			return n == 0 ? 0 : (size_t)(n - 1 + n_words);
 	}
-	return argc == 0 ? 0 : (size_t)argc - 1 + 2;
+	return argc == 0 ? 0 : (size_t)(argc - 1 + n_words);
 }
 
 static int refuse_command(const struct reader *reader, const char *noun, const char *verb,
@@ -241,7 +241,8 @@ static int refuse_command(const struct reader *reader, const char *noun, const c
 /* Runs the command of 'argv', whose words stand where 'first' and what follows it say. */
 static int run_command(struct reader *reader, int argc, char *const argv[], const char *const *at)
 {
-	const struct ctl_spec *spec = argc >= 2 ? ctl_spec_find(argv[0], argv[1]) : NULL;
+	int n_words;
+	const struct ctl_spec *spec = ctl_spec_of_words(argc, argv, &n_words);
 	struct err err = {0};
 	json_t *params = NULL, *result = NULL;
 	size_t culprit = 0;
@@ -251,9 +252,9 @@ static int run_command(struct reader *reader, int argc, char *const argv[], cons
 		rc = refuse_command(reader, argv[0], argc >= 2 ? argv[1] : "", spec != NULL);
 		return fail_at(reader, at[0], rc);
 	}
-	rc = ctl_args_parse(spec, argc - 2, argv + 2, &params, &err);
+	rc = ctl_args_parse(spec, argc - n_words, argv + n_words, &params, &err);
 	if (rc != 0)
-		culprit = find_culprit(spec, argc - 2, argv + 2, &err);
+		culprit = find_culprit(spec, argc - n_words, argv + n_words, n_words, &err);
 	else
 		rc = conf_change(reader->conf, spec, reader->state, params, &result, &err);
 	if (rc == 0)

@@ -72,6 +72,9 @@ json_t *jsonrpc_notification(const char *noun, const char *verb, const json_t *p
 	char method[2 * JSONRPC_MAX_METHOD + 2];
 
 	snprintf(method, sizeof(method), "%s.%s", noun, verb);
+	/* "map dump" is "map-dump" here. */
+	for (char *p = method; *p != '\0'; p++)
+		*p = (char)(*p == ' ' ? '-' : *p);
 	return json_pack("{s:s, s:s, s:o*, s:{s:o, s:o*, s:o*}}", "jsonrpc", "2.0", "method",
 			 method, "params", shared, "vswitch", "call", id_json(call), "lost",
 			 lost > 0 ? json_integer((json_int_t)lost) : NULL, "end",

@@ -93,16 +93,20 @@ static int pass_file(const struct ctl_spec *spec, const json_t *params, struct e
 	for (const struct ctl_arg *arg = spec->args; arg->name != NULL; arg++) {
 		const char *path =
 			json_string_value(json_object_get(params, ctl_arg_key(arg, key)));
+		size_t max = arg->max != 0 ? (size_t)arg->max : MAX_PASSED;
 		int from, rc;
 
 		if (arg->type != CTL_FD_IN || path == NULL)
 			continue;
 		if (strcmp(path, "-") == 0)
-			return sealed_copy(STDIN_FILENO, "standard input", MAX_PASSED, err);
+			return sealed_copy(STDIN_FILENO, "standard input", max, err);
 		from = open(path, O_RDONLY | O_CLOEXEC);
+		/* What it was is said otherwise: the daemon has a copy, or not. */
+		if (from < 0 && errno == ENOENT && json_object_get(params, "sha256") != NULL)
+			return NO_FILE;
 		if (from < 0)
 			return cannot_read(path, err);
-		rc = sealed_copy(from, path, MAX_PASSED, err);
+		rc = sealed_copy(from, path, max, err);
 		close(from);
 		return rc;
 	}
@@ -168,6 +172,8 @@ static int run(struct ctl_tool *tool, const struct ctl_spec *spec, json_t *param
 		return ctl_tool_capture(tool, spec, params);
 	if (strcmp(spec->noun, "vm") == 0 && strcmp(spec->verb, "console") == 0)
 		return ctl_tool_console(tool, spec, params);
+	if (strcmp(spec->noun, "filter") == 0 && strcmp(spec->verb, "map dump") == 0)
+		return ctl_tool_map_dump(tool, spec, params);
 	if (strcmp(spec->noun, "disk") == 0 && (spec->flags & CTL_LOCAL))
 		return ctl_tool_disk(tool, spec, params);
 	if (spec->flags & CTL_STREAM)

@@ -213,7 +213,10 @@ void ctl_help_markdown(FILE *f)
 	      "How to call them: [control.md](control.md).\n",
 	      f);
 	for (const struct ctl_spec *spec = ctl_specs(); spec->noun != NULL; spec++) {
-		fprintf(f, "\n## %s.%s\n\n%s.", spec->noun, spec->verb, spec->summary);
+		char method[CTL_METHOD_SIZE];
+
+		fprintf(f, "\n## %s\n\n%s.", ctl_spec_method(spec->noun, spec->verb, method),
+			spec->summary);
 		if (spec->flags & CTL_CHANGES)
 			fputs(" A change: takes `check` and `confirm_ms`.", f);
 		if (spec->flags & CTL_STREAM)

@@ -122,7 +122,7 @@ static int find(const struct ctl_server *server, const struct jsonrpc_request *r
 	const struct ctl_spec *spec = server->opts.specs;
 
 	while (spec->noun != NULL &&
-	       (strcmp(spec->noun, request->noun) != 0 || strcmp(spec->verb, request->verb) != 0))
+	       (strcmp(spec->noun, request->noun) != 0 || !ctl_verb_is(spec->verb, request->verb)))
 		spec++;
 	if (spec->noun == NULL)
 		return unknown_method(server, request, no);

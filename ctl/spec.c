@@ -17,7 +17,7 @@ static const struct ctl_spec *const groups[] = {
 	ctl_spec_macs,	      ctl_spec_flows,	   ctl_spec_groups,   ctl_spec_traces,
 	ctl_spec_controllers, ctl_spec_configs,	   ctl_spec_captures, ctl_spec_views,
 	ctl_spec_vteps,	      ctl_spec_conntracks, ctl_spec_zones,    ctl_spec_queues,
-	ctl_spec_nics,	      ctl_spec_vms,	   ctl_spec_disks,
+	ctl_spec_nics,	      ctl_spec_vms,	   ctl_spec_disks,    ctl_spec_filters,
 };
 
 /* Filled once from the constant groups and never changed again. */
@@ -41,13 +41,54 @@ const struct ctl_spec *ctl_specs(void)
 	return specs;
 }
 
+bool ctl_verb_is(const char *verb, const char *word)
+{
+	while (*verb != '\0' && (*verb == *word || (*verb == ' ' && *word == '-'))) {
+		verb++;
+		word++;
+	}
+	return *verb == *word;
+}
+
+const char *ctl_spec_method(const char *noun, const char *verb, char method[CTL_METHOD_SIZE])
+{
+	snprintf(method, CTL_METHOD_SIZE, "%s.%s", noun, verb);
+	for (char *p = method; *p != '\0'; p++)
+		*p = (char)(*p == ' ' ? '-' : *p);
+	return method;
+}
+
 const struct ctl_spec *ctl_spec_find(const char *noun, const char *verb)
 {
 	for (const struct ctl_spec *spec = ctl_specs(); spec->noun != NULL; spec++) {
-		if (strcmp(spec->noun, noun) == 0 && strcmp(spec->verb, verb) == 0)
+		if (strcmp(spec->noun, noun) == 0 && ctl_verb_is(spec->verb, verb))
 			return spec;
 	}
 	return NULL;
+}
+
+bool ctl_verb_opens(const char *noun, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const struct ctl_spec *spec = ctl_specs(); spec->noun != NULL; spec++) {
+		if (strcmp(spec->noun, noun) == 0 && strncmp(spec->verb, word, n) == 0 &&
+		    spec->verb[n] == ' ')
+			return ctl_spec_find(noun, word) == NULL;
+	}
+	return false;
+}
+
+const struct ctl_spec *ctl_spec_of_words(int n, char *const words[], int *ret_n_words)
+{
+	const struct ctl_spec *spec = NULL;
+	char verb[2 * CTL_KEY_SIZE];
+
+	if (n >= 3 &&
+	    (size_t)snprintf(verb, sizeof(verb), "%s %s", words[1], words[2]) < sizeof(verb))
+		spec = ctl_spec_find(words[0], verb);
+	*ret_n_words = spec != NULL ? 3 : 2;
+	return spec == NULL && n >= 2 ? ctl_spec_find(words[0], words[1]) : spec;
 }
 
 const struct ctl_spec *ctl_spec_removes(const char *noun)
@@ -55,6 +96,32 @@ const struct ctl_spec *ctl_spec_removes(const char *noun)
 	const struct ctl_spec *spec = ctl_spec_find(noun, "remove");
 
 	return spec != NULL ? spec : ctl_spec_find(noun, "delete");
+}
+
+/* The command that says of itself that it does this to objects of 'kind'. */
+static const struct ctl_spec *declared(const char *kind, bool removes)
+{
+	for (const struct ctl_spec *spec = ctl_specs(); spec->noun != NULL; spec++) {
+		const char *of = removes ? spec->removes : spec->sets;
+
+		if (of != NULL && strcmp(of, kind) == 0)
+			return spec;
+	}
+	return NULL;
+}
+
+const struct ctl_spec *ctl_spec_remover(const struct ctl_spec *adds)
+{
+	const struct ctl_spec *spec = declared(adds->kind, true);
+
+	return spec != NULL ? spec : ctl_spec_removes(adds->noun);
+}
+
+const struct ctl_spec *ctl_spec_setter(const struct ctl_spec *adds)
+{
+	const struct ctl_spec *spec = declared(adds->kind, false);
+
+	return spec != NULL ? spec : ctl_spec_find(adds->noun, "set");
 }
 
 bool ctl_spec_is_alone(const char *noun)

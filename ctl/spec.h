@@ -75,9 +75,10 @@ struct ctl_arg {
 	const char *help;     /* half a sentence, no full stop */
 	const char *choices;  /* "external|internal|private"; of each item for CTL_LIST */
 	const char *complete; /* what live names complete it: "switch" "port" "nic" "tenant" "core"
-				 "cpu" "capture" "revision" "netns" "interface" "file" */
-	int64_t min, max;     /* of a number; of the number of items of a CTL_LIST; 0, 0: none */
-	const char *def;      /* the default in words, for help; NULL: none */
+				 "cpu" "capture" "filter" "revision" "netns" "interface" "file" */
+	int64_t min, max; /* of a number; of the number of items of a CTL_LIST; 'max' of the bytes
+			     of a CTL_FD_IN; 0, 0: none */
+	const char *def;  /* the default in words, for help; NULL: none */
 	enum ctl_form form;
 	/* Only with another argument's value: "kind=tap|host".  Checked where the other is known:
 	 * always by the command that adds an object (where its 'def' counts), otherwise when both
@@ -129,6 +130,8 @@ struct ctl_part {
  * command's arguments.  'kind' stands only on the one command that adds the object, or sets it when
  * there is always one. */
 struct ctl_spec {
+	/* A verb may be two words, "map dump"; "map-dump" means the same, and is what the socket
+	 * calls it. */
 	const char *noun, *verb;
 	const char *summary;	     /* one line: "Add a port to a switch" */
 	const char *description;     /* paragraphs for help and man; may be NULL */
@@ -144,15 +147,30 @@ struct ctl_spec {
 	const char *key;
 	const char *answer;	      /* the answer's JSON, for docs/control.md; NULL: {} */
 	const struct ctl_part *parts; /* ended by .rows == NULL; may be NULL */
+	/* The kind whose objects this command changes, or takes away, where its noun and the verbs
+	 * "set", "remove" and "delete" do not say so ("filter swap": "filter"). */
+	const char *sets, *removes;
 };
 
 /* All commands, ended by .noun == NULL; nouns in the order help lists them. */
 const struct ctl_spec *ctl_specs(void);
 const struct ctl_spec *ctl_spec_find(const char *noun, const char *verb);
+/* The command that words[0..n) begin with, NOUN VERB, and how many words that took; NULL: none. */
+const struct ctl_spec *ctl_spec_of_words(int n, char *const words[], int *ret_n_words);
+/* Is it this verb? A '-' in 'word' may stand for a space. */
+bool ctl_verb_is(const char *verb, const char *word);
+/* Does a verb of two words begin with this one, and is it none itself? */
+bool ctl_verb_opens(const char *noun, const char *word);
+/* What the socket calls the command: "filter.map-dump". */
+#define CTL_METHOD_SIZE 96
+const char *ctl_spec_method(const char *noun, const char *verb, char method[CTL_METHOD_SIZE]);
 /* Has the noun one command, whose verb nobody writes? */
 bool ctl_spec_is_alone(const char *noun);
 /* The command that takes a noun's objects away: its "remove" or "delete"; NULL when none. */
 const struct ctl_spec *ctl_spec_removes(const char *noun);
+/* The command that takes away, or changes, objects of the kind that 'adds' adds; NULL: none. */
+const struct ctl_spec *ctl_spec_remover(const struct ctl_spec *adds);
+const struct ctl_spec *ctl_spec_setter(const struct ctl_spec *adds);
 /* What a noun alone means, or NULL. */
 const struct ctl_spec *ctl_spec_default(const char *noun);
 /* The command whose 'kind' is this ("port" -> port add); NULL when none. */

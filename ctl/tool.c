@@ -299,6 +299,7 @@ int ctl_tool_find(int argc, char *const argv[], const struct ctl_spec **ret_spec
 {
 	const char *verb = argc > 1 ? argv[1] : NULL;
 	const struct ctl_spec *spec;
+	char both[2 * CTL_KEY_SIZE];
 
 	if (!is_noun(argv[0]))
 		return refuse_noun(argv[0], err);
@@ -310,10 +311,13 @@ int ctl_tool_find(int argc, char *const argv[], const struct ctl_spec **ret_spec
 			return refuse_verb(argv[0], NULL, err);
 		*ret_n_words = 1;
 	} else {
-		spec = ctl_spec_find(argv[0], verb);
+		spec = ctl_spec_of_words(argc, argv, ret_n_words);
+		if (spec == NULL && argc > 2 && ctl_verb_opens(argv[0], verb)) {
+			snprintf(both, sizeof(both), "%.40s %.40s", verb, argv[2]);
+			verb = both;
+		}
 		if (spec == NULL)
 			return refuse_verb(argv[0], verb, err);
-		*ret_n_words = 2;
 	}
 	*ret_spec = spec;
 	return 0;
@@ -330,15 +334,15 @@ int ctl_tool_call(struct ctl_tool *tool, const struct ctl_spec *spec, const json
 		.fds = &fd,
 		.n_fds = fd >= 0 ? 1 : 0,
 	};
-	char method[128];
+	char method[CTL_METHOD_SIZE];
 	int rc = 0;
 
 	if (tool->client == NULL)
 		rc = ctl_client_open(tool->socket, tool->timeout_ms, &tool->client, err);
 	if (rc != 0)
 		return rc;
-	snprintf(method, sizeof(method), "%s.%s", spec->noun, spec->verb);
-	return ctl_client_call(tool->client, method, params, &opts, ret_answer, err);
+	return ctl_client_call(tool->client, ctl_spec_method(spec->noun, spec->verb, method),
+			       params, &opts, ret_answer, err);
 }
 
 void ctl_tool_print_json(const json_t *json, bool one_line)

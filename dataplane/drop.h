@@ -67,6 +67,7 @@
 	X(FILTER_BUDGET, "filter-budget", "a filter module takes too long; its policy is drop") \
 	X(FILTER_REFUSED, "filter-refused", "a filter module may not send it there")           \
 	X(FILTER_TENANT, "filter-tenant", "a filter module would send it to another tenant")   \
+	X(FILTER_MISSING, "filter-missing", "a filter module that should judge it is not loaded") \
 	X(PORT_REMOVED, "port-removed", "the port was removed while the frame was queued")
 
 enum dp_drop {

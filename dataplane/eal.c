@@ -49,7 +49,7 @@ static bool write_number(const char *path, long n)
 }
 
 /* Sees to it that 'mb' of huge pages are free: asks the kernel for what is missing.  Returns how
- * many MB are. */
+ * many MB are, or would be: when they do not suffice, the kernel has back what it gave. */
 static unsigned huge_pages_get(unsigned mb)
 {
 	long want = ((long)mb * 1024 + HUGE_KB - 1) / HUGE_KB;
@@ -64,6 +64,8 @@ static unsigned huge_pages_get(unsigned mb)
 	if (free_pages < want) {
 		(void)write_number(HUGE_DIR "nr_hugepages", total + want - free_pages);
 		free_pages = read_number(HUGE_DIR "free_hugepages") - (reserved > 0 ? reserved : 0);
+		if (free_pages < want)
+			(void)write_number(HUGE_DIR "nr_hugepages", total);
 	}
 	return free_pages < 0 ? 0 : (unsigned)(free_pages * HUGE_KB / 1024);
 }
@@ -141,7 +143,7 @@ int dp_eal_init(unsigned control_cpu, bool no_huge, unsigned huge_mb, int argc, 
 	if (!no_huge && got < want) {
 		no_huge = true;
 		snprintf(ret_note, note_size,
-			 "no huge pages: %u MB are free, %u MB wanted and the kernel gave no more; "
+			 "no huge pages: %u MB are to be had, %u MB wanted; "
 			 "forwarding is "
 			 "slower (fix: echo %u > /proc/sys/vm/nr_hugepages, restart vswitchd)",
 			 got, want, want * 1024 / HUGE_KB);

@@ -80,6 +80,12 @@ void dp_walk_drop(struct dp_walk *k, enum dp_drop reason)
 	k->f.m = NULL;
 }
 
+void dp_walk_end(struct dp_walk *k, enum dp_drop reason, uint32_t n_rules)
+{
+	dp_flow_uncount(k->run, n_rules, k->end);
+	dp_walk_drop(k, reason);
+}
+
 /* The frame as it leaves by a step: itself when nothing comes after it, else a clone; its mbuf is
  * NULL when there is none. */
 struct dp_edge_frame dp_walk_leaving(struct dp_walk *k, bool last)
@@ -209,6 +215,7 @@ static void on_clone(struct dp_walk *k, const struct dp_step *s, bool last)
 		copy.own = false;
 	}
 	copy.depth++;
+	copy.end = s->arg;
 	if (copy.f.m != NULL)
 		walk_steps(&copy, s->data, (uint16_t)(s->size - sizeof(*s)));
 }
@@ -310,5 +317,6 @@ void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_
 	k.macs_changed = true; /* 'f' need not have them */
 	k.changed = k.ct_known = false;
 	k.depth = 0;
+	k.end = run->n_rules;
 	walk_steps(&k, steps, size);
 }

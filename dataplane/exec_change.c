@@ -129,7 +129,7 @@ void dp_walk_change(struct dp_walk *k, const struct dp_step *s, bool last)
 	k->macs_changed = k->changed = true;
 	if (rc == -ERANGE) {
 		dp_walk_tell_ttl(k, s);
-		dp_walk_drop(k, DP_DROP_TTL);
+		dp_walk_end(k, DP_DROP_TTL, s->arg);
 	} else if (rc == -ENOMEM) {
 		dp_walk_drop(k, DP_DROP_NO_MBUF);
 	}

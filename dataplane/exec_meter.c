@@ -44,6 +44,7 @@ static void remark(struct dp_walk *k, uint8_t by)
 		return;
 	now = dscp_of(k);
 	dscp = remarked(now, by);
+	k->changed = k->changed || dscp != now;
 	if (dscp != now && dp_rw_set_field(k->f.m, &k->h, DP_FIELD_IP_DSCP, &dscp, &all) == -ENOMEM)
 		dp_walk_drop(k, DP_DROP_NO_MBUF);
 }
@@ -67,5 +68,5 @@ void dp_walk_meter(struct dp_walk *k, const struct dp_step *s, bool last)
 	if (band->remark)
 		remark(k, band->by);
 	else
-		dp_walk_drop(k, DP_DROP_METER);
+		dp_walk_end(k, DP_DROP_METER, ((const struct dp_step_end *)s->data)->n_rules);
 }

@@ -21,11 +21,14 @@ struct dp_walk {
 	bool ct_known;	   /* 'ct' is filled in */
 	bool shrunk;	   /* a pop made it shorter than a frame on a wire may be; then 'own' */
 	unsigned depth;
+	uint32_t end; /* of the rules that are passed in these steps (struct dp_step_end) */
 	struct dp_ct_mark ct;
 };
 
 /* Ends the frame, with a counter. */
 void dp_walk_drop(struct dp_walk *k, enum dp_drop reason);
+/* The same where rules end it: those behind the first 'n_rules' have not met it. */
+void dp_walk_end(struct dp_walk *k, enum dp_drop reason, uint32_t n_rules);
 /* A copy that shares the bytes, NULL (counted) when there is none; who writes next copies. */
 struct rte_mbuf *dp_walk_clone(struct dp_walk *k);
 /* The frame as it leaves by a step: itself when nothing comes after it ('last'), else a clone; its

@@ -8,8 +8,10 @@
 
 #include "dataplane/csum.h"
 #include "dataplane/edge.h"
+#include "dataplane/fdb_priv.h"
 #include "dataplane/gso.h"
 #include "dataplane/rewrite.h"
+#include "dataplane/tunnel_priv.h"
 
 #define REQUESTS                                                                                   \
 	(RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_SEG |                  \
@@ -41,6 +43,59 @@ uint32_t dp_filter_mtu(const struct dp_worker *w, const struct dp_vport *vp, uin
 	if (out->domain != vp->domain && out->wire == NULL)
 		return 0;
 	return out->max_frame - (uint32_t)RTE_ETHER_HDR_LEN;
+}
+
+/* The VTEP whose link 'to' is on, or whose gateway leads there. */
+static const struct dp_vport *vtep_towards(const struct dp_worker *w, const struct dp_vport *vp,
+					   const struct dp_ip *to)
+{
+	const struct dp_domain *domain = w->view->domains[vp->domain];
+
+	for (uint16_t i = 0; domain != NULL && i < domain->n_ports; i++) {
+		const struct dp_vport *v = w->view->vports[domain->ports[i]];
+
+		if (v != NULL && v->vtep != NULL && (v->flags & DP_VP_UP) != 0 &&
+		    dp_vtep_next_hop(v->vtep, to) != NULL)
+			return v;
+	}
+	return NULL;
+}
+
+/* Behind which port a station lives that 'vp' sees; DP_NO_PORT: behind none that is known. */
+static uint16_t port_of(const struct dp_worker *w, const struct dp_vport *vp, const uint8_t mac[6])
+{
+	const struct dp_domain *domain = w->view->domains[vp->domain];
+	const struct dp_fdb *fdb = w->dp->fdb;
+	const struct dp_fdb_table *t = atomic_load_explicit(&fdb->table, memory_order_acquire);
+	const uint16_t vlan = domain->fdb_vlan != NULL ? domain->fdb_vlan[vp->pvid] : vp->pvid;
+	const uint32_t where = (uint32_t)vp->domain << 16 | vlan;
+	struct dp_fdb_bucket *b;
+	uint64_t key = 0;
+	int slot;
+
+	memcpy(&key, mac, 6);
+	return dp_fdb_find(fdb, t, dp_fdb_first(t, dp_fdb_hash(fdb, key, where)), key, where, &b,
+			   &slot);
+}
+
+int dp_filter_route(struct dp_worker *w, const struct dp_vport *vp, const struct dp_ip *to,
+		    struct dp_filter_hop *ret_hop)
+{
+	const struct dp_vport *v = vtep_towards(w, vp, to);
+	struct dp_filter_hop hop = {0};
+
+	if (v == NULL)
+		return -ENETUNREACH;
+	if (dp_vtep_resolve(w, v->vtep, to, hop.dst) != DP_N_DROPS)
+		return -EHOSTUNREACH;
+	hop.port = port_of(w, v, hop.dst);
+	if (hop.port == DP_NO_PORT)
+		return -EHOSTUNREACH;
+	memcpy(hop.src, v->vtep->mac.addr_bytes, sizeof(hop.src));
+	hop.mtu = v->vtep->mtu;
+	hop.next = *dp_vtep_next_hop(v->vtep, to);
+	*ret_hop = hop;
+	return 0;
 }
 
 static void drop(const struct dp_filter_burst *b, struct rte_mbuf *m, enum dp_drop reason)

@@ -28,6 +28,7 @@
 
 #include "dataplane/drop.h"
 #include "dataplane/port.h"
+#include "dataplane/tunnel_wire.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -123,5 +124,18 @@ struct rte_mempool *dp_filter_pool(const struct dp_worker *w);
 /* Largest packet, without its Ethernet header, that the port 'id' sends, and whether frames that
  * came in by 'vp' could go there at all; 0: no. */
 uint32_t dp_filter_mtu(const struct dp_worker *w, const struct dp_vport *vp, uint32_t id);
+
+/* What the switch knows of the way of an IP packet: the links of the VTEPs that frames from 'vp'
+ * can reach, their gateways, neighbours and those's ports.  0; -ENETUNREACH: no VTEP has such a
+ * route; -EHOSTUNREACH: nobody has told the next hop's MAC (it is asked for), or it lives behind no
+ * port. */
+struct dp_filter_hop {
+	uint8_t dst[6], src[6];
+	uint16_t port; /* behind which the next hop lives */
+	uint16_t mtu;  /* of the link */
+	struct dp_ip next;
+};
+int dp_filter_route(struct dp_worker *w, const struct dp_vport *vp, const struct dp_ip *to,
+		    struct dp_filter_hop *ret_hop);
 
 #endif

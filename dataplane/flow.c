@@ -158,6 +158,13 @@ static inline void make_key(struct dp_mf_burst *b, unsigned i)
 
 /* ---- Counters ---- */
 
+void dp_flow_uncount(struct dp_run *run, uint32_t from, uint32_t end)
+{
+	if (from < end && end <= run->n_rules)
+		dp_flow_credit(run->w->flow, run->rules + from, (uint16_t)(end - from),
+			       (uint64_t)-1, -(uint64_t)run->size);
+}
+
 void dp_flow_count(struct dp_flow *flow, uint32_t counter, uint64_t packets, uint64_t bytes)
 {
 	dp_flow_credit(flow, &counter, 1, packets, bytes);
@@ -203,6 +210,9 @@ static void run_build(struct dp_run *run, const struct dp_edge_frame *f)
 	struct dp_build *b = &flow->build;
 
 	dp_flow_credit(flow, b->rules, b->n_rules, 1, f->m->pkt_len);
+	run->rules = b->rules;
+	run->n_rules = b->n_rules;
+	run->size = f->m->pkt_len;
 	dp_exec(run, f, b->steps, b->size);
 }
 

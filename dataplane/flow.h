@@ -159,8 +159,14 @@ struct dp_run {
 	const uint64_t *key;		  /* short key; NULL: not at hand */
 	bool plain;
 	uint16_t n_ct; /* CT steps that it ran */
-	bool no_port;  /* the switch speaks: 'in' stands for no port (inject.h) */
+	/* What has counted it, as 'size' bytes. */
+	const uint32_t *rules;
+	uint16_t n_rules;
+	uint32_t size;
+	bool no_port; /* the switch speaks: 'in' stands for no port (inject.h) */
 };
+/* The frame that is run did not come to these of the rules that have counted it. */
+void dp_flow_uncount(struct dp_run *run, uint32_t from, uint32_t end);
 void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_t *steps,
 	     uint16_t size);
 

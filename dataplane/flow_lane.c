@@ -76,6 +76,9 @@ static void run_alone(struct dp_run *run, const struct dp_program *program, unsi
 			       -(uint64_t)w->flow->sizes[i]);
 		return;
 	}
+	run->rules = dp_program_rules(program);
+	run->n_rules = program->n_rules;
+	run->size = w->flow->sizes[i];
 	if (program->out != DP_NO_PORT)
 		dp_edge_forward(w, run->in, w->view->vports[program->out], &f, run->count);
 	else

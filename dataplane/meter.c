@@ -162,6 +162,16 @@ struct dp_meter *dp_meter_publish(struct dp *dp, uint32_t index, struct dp_meter
 					memory_order_acq_rel);
 }
 
+bool dp_meter_remarks(const struct dp *dp, uint32_t index)
+{
+	const struct dp_meter *meter = dp_meter_at(dp, index);
+
+	for (unsigned i = 0; meter != NULL && i < meter->spec.n_bands; i++)
+		if (meter->spec.bands[i].remark)
+			return true;
+	return false;
+}
+
 uint64_t dp_meter_tsc_hz(const struct dp *dp)
 {
 	return dp->tsc_hz;

@@ -58,6 +58,8 @@ void dp_meter_index_free(struct dp *dp, uint32_t index);
 /* What packets meet there from now on; NULL: none, they pass.  Takes 'meter'; returns what was
  * there, which workers may hold until they are next quiescent. */
 struct dp_meter *dp_meter_publish(struct dp *dp, uint32_t index, struct dp_meter *meter);
+/* Does what is there change packets?  Any thread between two quiescent points. */
+bool dp_meter_remarks(const struct dp *dp, uint32_t index);
 uint64_t dp_meter_tsc_hz(const struct dp *dp);
 void dp_meters_fini(struct dp *dp);
 

@@ -196,8 +196,8 @@ static uint16_t tracks(const uint8_t *steps, uint16_t size)
 		return 0;
 	ct = (const struct dp_step_ct *)s->data;
 	/* Not one that notes something on connections that are there, or turns them round. */
-	if ((ct->flags & DP_STEP_CT_FORCE) != 0 || ct->mark_mask != 0 || ct->label_mask[0] != 0 ||
-	    ct->label_mask[1] != 0)
+	if ((ct->flags & (DP_STEP_CT_FORCE | DP_STEP_CT_FTP | DP_STEP_CT_TFTP)) != 0 ||
+	    ct->mark_mask != 0 || ct->label_mask[0] != 0 || ct->label_mask[1] != 0)
 		return 0;
 	next = (const struct dp_step *)(steps + at + s->size);
 	return next->op == DP_STEP_RESUME && next->arg != 0 ? (uint16_t)(at + 1) : 0;

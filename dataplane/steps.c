@@ -54,8 +54,10 @@ void dp_build_clone_end(struct dp_build *b, uint16_t mark)
 {
 	struct dp_step *s = (struct dp_step *)(b->steps + mark);
 
-	if (!b->overflow)
-		s->size = (uint16_t)(b->size - mark);
+	if (b->overflow)
+		return;
+	s->size = (uint16_t)(b->size - mark);
+	s->arg = dp_build_so_far(b);
 }
 
 /* Sends the frame as it is. */

@@ -25,11 +25,11 @@
 	X(CONTROLLER, "controller")         /* data: struct dp_step_controller */                \
 	X(TABLE, "table")                   /* as its rules say; injected frames only */         \
 	X(DROP, "drop")                     /* arg: enum dp_drop; ends the program */            \
-	X(CLONE, "clone")                   /* data: steps, run on a copy */                     \
+	X(CLONE, "clone")                   /* arg: rules until its end; data: its steps */      \
 	X(CT, "ct")                         /* data: struct dp_step_ct */                        \
 	X(CT_CLEAR, "ct_clear")                                                                  \
 	X(RESUME, "resume")                 /* arg: its state (resume.h); ends the program */    \
-	X(METER, "meter")                   /* arg: index of the meter */                        \
+	X(METER, "meter")                   /* arg: index; data: struct dp_step_end */           \
 	X(QUEUE, "set_queue")               /* arg: queue */                                     \
 	X(PUSH_VLAN, "push_vlan")           /* arg: TPID in the upper half, TCI in the lower */  \
 	X(POP_VLAN, "pop_vlan")                                                                  \
@@ -66,6 +66,12 @@ struct dp_step {
 	uint8_t data[];
 };
 static_assert(sizeof(struct dp_step) == 8, "steps are multiples of eight bytes");
+
+/* A step at which a frame may end: it did not come to the rules behind the first 'n_rules' of those
+ * that count it. */
+struct dp_step_end {
+	uint32_t n_rules, unused;
+};
 
 /* What a controller learns with a frame. */
 struct dp_step_controller {
@@ -122,6 +128,11 @@ void dp_build_init(struct dp_build *b);
 /* Adds a step; returns its data of 'size' bytes, zeroed, or NULL and b->overflow when it does not
  * fit.  Borrowed until the next step. */
 void *dp_build_step(struct dp_build *b, enum dp_step_op op, uint32_t arg, uint16_t size);
+/* How many rules were passed so far; for steps at which frames end. */
+static inline uint32_t dp_build_so_far(const struct dp_build *b)
+{
+	return b->n_rules;
+}
 /* The steps until 'end' are those of a CLONE; 'mark' is what 'begin' returned. */
 uint16_t dp_build_clone_begin(struct dp_build *b);
 void dp_build_clone_end(struct dp_build *b, uint16_t mark);

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 struct dp_view;
+struct ebpf_prog;
 struct filter_module;
 
 enum filter_role { FILTER_ROLE_CAPTURE, FILTER_ROLE_FILTER, FILTER_ROLE_FORWARD, FILTER_N_ROLES };
@@ -44,6 +45,9 @@ struct filter_slot {
  * that the role forbids). */
 int filter_role_check(const struct filter_module *module, enum filter_role role,
 		      enum dp_filter_side side, struct err *err);
+/* The same of a program that is not the module's yet, on ingress. */
+int filter_role_check_prog(const char *module, const struct ebpf_prog *prog, enum filter_role role,
+			   struct err *err);
 /* Order in a chain: negative when 'a' runs before 'b'. */
 int filter_slot_compare(const struct filter_slot *a, const struct filter_slot *b);
 

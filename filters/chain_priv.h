@@ -165,9 +165,6 @@ uint64_t filter_now_ns(struct filter_worker *fw);
 
 /* chain.c: what a program does, with what its tail calls may do. */
 uint32_t filter_does(const struct ebpf_prog *prog);
-/* As filter_role_check(), of a program that is not the module's yet. */
-int filter_role_check_prog(const char *module, const struct ebpf_prog *prog, enum filter_role role,
-			   struct err *err);
 
 /* module.c; control thread */
 

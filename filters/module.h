@@ -22,7 +22,6 @@
 #include <stdint.h>
 
 struct btf;
-struct dp_filter_burst;
 struct ebpf_map;
 struct ebpf_object;
 struct ebpf_prog;
@@ -56,11 +55,6 @@ struct filter_modules_opts {
 	/* Something that a program printed or output, or that happened to it; 'text' is borrowed.
 	 * Called by filter_modules_tick(). */
 	void (*event)(void *arg, const char *module, const char *what, const char *text);
-	/* bpf_fib_lookup(): 'params' is a struct bpf_fib_lookup of the right size; returns
-	 * BPF_FIB_LKUP_RET_* or a negative errno.  Workers, inside a burst.  May be NULL: nothing
-	 * is forwarded. */
-	long (*fib_lookup)(void *arg, const struct dp_filter_burst *burst, void *params,
-			   uint32_t flags);
 	void *arg;
 };
 

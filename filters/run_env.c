@@ -8,7 +8,9 @@
  */
 #include "filters/chain_priv.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <linux/bpf.h>
@@ -64,14 +66,47 @@ static uint64_t now_ns(const struct ebpf_env *env)
 	return filter_now_ns(env->owner);
 }
 
+/* Where the packet would go, as far as the switch knows: it has no routes but its VTEPs'. */
+static long fib_answer(struct bpf_fib_lookup *q, const struct dp_filter_hop *hop)
+{
+	if (q->tot_len > hop->mtu) {
+		q->mtu_result = hop->mtu;
+		return BPF_FIB_LKUP_RET_FRAG_NEEDED;
+	}
+	if (hop->next.v6)
+		memcpy(q->ipv6_dst, hop->next.b, sizeof(q->ipv6_dst));
+	else
+		q->ipv4_dst = hop->next.v4;
+	memcpy(q->smac, hop->src, sizeof(q->smac));
+	memcpy(q->dmac, hop->dst, sizeof(q->dmac));
+	q->mtu_result = hop->mtu;
+	q->ifindex = hop->port + 1u;
+	q->rt_metric = 0;
+	q->h_vlan_proto = q->h_vlan_TCI = 0;
+	return BPF_FIB_LKUP_RET_SUCCESS;
+}
+
 static long fib_lookup(const struct ebpf_env *env, const struct ebpf_ctx *ctx, void *params,
 		       uint32_t flags)
 {
 	const struct filter_worker *fw = env->owner;
+	struct bpf_fib_lookup *q = params;
+	struct dp_filter_hop hop;
+	struct dp_ip to = {.v6 = q->family == AF_INET6};
+	int rc;
 
-	if (fw->set->opts.fib_lookup == NULL)
-		return BPF_FIB_LKUP_RET_NOT_FWDED;
-	return fw->set->opts.fib_lookup(fw->set->opts.arg, fw->burst, params, flags);
+	if ((flags & ~(uint32_t)(BPF_FIB_LOOKUP_DIRECT | BPF_FIB_LOOKUP_OUTPUT)) != 0)
+		return -EINVAL;
+	if (q->family == AF_INET)
+		to.v4 = q->ipv4_dst;
+	else if (q->family == AF_INET6)
+		memcpy(to.b, q->ipv6_dst, sizeof(to.b));
+	else
+		return -EAFNOSUPPORT;
+	rc = dp_filter_route(fw->burst->w, fw->burst->vp, &to, &hop);
+	if (rc == 0)
+		return fib_answer(q, &hop);
+	return rc == -EHOSTUNREACH ? BPF_FIB_LKUP_RET_NO_NEIGH : BPF_FIB_LKUP_RET_NOT_FWDED;
 }
 
 static uint32_t mtu(const struct ebpf_env *env, uint32_t ifindex)

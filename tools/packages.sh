@@ -62,6 +62,7 @@ needs_test=(
 	cmd:qemu-img:qemu-utils
 	cmd:qemu-storage-daemon:qemu-system-common
 	cmd:ovs-ofctl:openvswitch-common
+	cmd:xdp-filter:xdp-tools
 )
 
 # For libFuzzer: the compiler and the run-time library that it does not bring along.

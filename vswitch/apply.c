@@ -4,6 +4,7 @@
  *
  * 	1  cores and ids: workers and domains that the new state needs
  * 	2  devices that are new are opened (but for those whose place an old one still holds)
+ * 	   filter modules are loaded, and those that change exchanged
  * 	3  the new view is published: from here on every worker runs the new state, whole
  * 	4  devices that left are closed; the held-back ones are opened and published; static
  * 	   addresses
@@ -17,6 +18,7 @@
 #include "dataplane/fdb.h"
 #include "vswitch/controllers.h"
 #include "vswitch/conntrack.h"
+#include "vswitch/filters.h"
 #include "vswitch/nic.h"
 #include "vswitch/queues.h"
 #include "vswitch/switch_flows.h"
@@ -102,6 +104,7 @@ static void id_release(struct vs *vs, uint16_t id)
 {
 	dp_fdb_flush(dp_fdb(vs->dp), DP_NO_DOMAIN, DP_NO_VLAN, id, true);
 	vs_overlay_forget(vs, id);
+	vs_filters_port_gone(vs, id);
 	dp_count_refresh(vs->dp);
 	dp_port_count_reset(vs->dp, id);
 	json_decref(vs->live[id].body);
@@ -324,6 +327,7 @@ static void undo(struct plan *plan)
 	struct err ignored;
 
 	vs_controllers_abort(vs);
+	vs_filters_restore(vs);
 	if (plan->macs_changed)
 		(void)vs_macs_change(vs, plan->after, plan->before, &ignored);
 	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
@@ -367,6 +371,7 @@ static void undo(struct plan *plan)
 	(void)vs_takeovers_engage(vs, plan->before, &ignored);
 	vs_domains_drop(vs, plan->before);
 	vs_queues_drop(vs, plan->before);
+	vs_filters_drop(vs, plan->before);
 }
 
 static bool has_core(const struct vs_model *m, unsigned cpu)
@@ -420,6 +425,7 @@ static void settle(struct plan *plan)
 	vs_domains_drop(vs, plan->after);
 	vs_conntrack_follow(vs, plan->after);
 	vs_queues_drop(vs, plan->after);
+	vs_filters_settle(vs, plan->after);
 	cores_stop(vs, plan->before, plan->after);
 	dp_set_max_sleep(vs->dp, plan->after->max_sleep_us);
 	dp_set_rebalance(vs->dp, plan->after->rebalance);
@@ -472,6 +478,8 @@ static int run_plan(struct plan *plan, struct err *err)
 		rc = open_new(plan, err);
 	if (rc == 0)
 		rc = adjust_devices(plan, err);
+	if (rc == 0)
+		rc = vs_filters_need(plan->vs, plan->after, plan->starting, err);
 	if (rc == 0) {
 		lift_leaving(plan);
 		rc = publish(plan->vs, plan->after, err);
@@ -555,6 +563,8 @@ int vs_probe(void *ctx, const json_t *after, struct err *err)
 	rc = probe_cores(ctx, m, err);
 	for (unsigned i = 0; rc == 0 && i < m->n_ports; i++)
 		rc = probe_port(ctx, m, &m->ports[i], err);
+	if (rc == 0)
+		rc = vs_filters_probe(ctx, m, err);
 	vs_model_destroy(m);
 	return rc;
 }
@@ -656,7 +666,10 @@ int vs_create(const struct vs_opts *opts, struct vs **ret_vs, struct err *err)
 		rc = vs_takeovers_create(opts->takeover_path, &vs->takeovers, err);
 	if (rc == 0 && opts->worker != NULL && opts->run_dir != NULL)
 		rc = create_vms(vs, err);
+	if (rc == 0 && opts->filters_dir != NULL)
+		rc = vs_filters_create(vs, opts->filters_dir, &vs->filters, err);
 	if (rc != 0) {
+		vs_vms_destroy(vs->vms);
 		vs_takeovers_destroy(vs->takeovers);
 		vs_model_destroy(vs->model);
 		free(vs);
@@ -677,6 +690,7 @@ void vs_destroy(struct vs *vs)
 	vs->vms = NULL;
 	(void)vs_apply(vs, NULL, empty, false, NULL);
 	json_decref(empty);
+	vs_filters_destroy(vs->filters);
 	vs_controllers_fini(vs);
 	vs_switch_flows_fini(vs);
 	vs_takeovers_destroy(vs->takeovers);

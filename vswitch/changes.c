@@ -120,7 +120,7 @@ static void drop_empty(json_t *state, const char *kind)
 }
 
 /* Drops every object of 'kind' whose body says "key": value. */
-static unsigned remove_where(json_t *state, const char *kind, const char *key, const char *value)
+unsigned vs_change_remove_where(json_t *state, const char *kind, const char *key, const char *value)
 {
 	json_t *objects = json_object_get(state, kind), *body;
 	const char *name;
@@ -151,8 +151,9 @@ static unsigned count_where(json_t *state, const char *kind, const char *key, co
 
 void vs_change_port_gone(json_t *state, const char *name)
 {
-	remove_where(state, "mac", "port", name);
-	remove_where(state, "queue", "port", name);
+	vs_change_remove_where(state, "mac", "port", name);
+	vs_change_remove_where(state, "queue", "port", name);
+	vs_change_remove_where(state, "attachment", "port", name);
 }
 
 static void ports_gone(json_t *state, const char *sw)
@@ -181,11 +182,12 @@ static int switch_remove(void *ctx, json_t *state, const json_t *params, json_t 
 		err_fix(err, "vswitchctl switch remove %s --with-ports", name);
 		return -EBUSY;
 	}
-	remove_where(state, "controller", "switch", name);
-	remove_where(state, "zone", "switch", name);
-	remove_where(state, "mac", "switch", name);
+	vs_change_remove_where(state, "controller", "switch", name);
+	vs_change_remove_where(state, "zone", "switch", name);
+	vs_change_remove_where(state, "mac", "switch", name);
+	vs_change_remove_where(state, "attachment", "switch", name);
 	ports_gone(state, name);
-	remove_where(state, "port", "switch", name);
+	vs_change_remove_where(state, "port", "switch", name);
 	return conf_edit_remove(state, "switch", name, err);
 }
 
@@ -216,7 +218,8 @@ static int tenant_remove(void *ctx, json_t *state, const json_t *params, json_t 
 			name);
 		return -EBUSY;
 	}
-	remove_where(state, "zone", "tenant", name);
+	vs_change_remove_where(state, "zone", "tenant", name);
+	vs_change_remove_where(state, "attachment", "tenant", name);
 	return conf_edit_remove(state, "tenant", name, err);
 }
 
@@ -292,6 +295,12 @@ const struct conf_binding vs_changes[] = {
 	{"vm", "delete", vs_change_vm_delete},
 	{"disk", "add", vs_change_disk_add},
 	{"disk", "remove", NULL},
+	{"filter", "load", vs_change_filter_load},
+	{"filter", "swap", vs_change_filter_swap},
+	{"filter", "unload", vs_change_filter_unload},
+	{"filter", "attach", vs_change_filter_attach},
+	{"filter", "detach", vs_change_filter_detach},
+	{"filter", "move", vs_change_filter_move},
 	{"config", "set", NULL},
 	{NULL, NULL, NULL},
 };

@@ -15,6 +15,25 @@ int vs_change_not_a_nic(const char *name, const json_t *body, struct err *err);
 int vs_change_port_remove(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
 			  struct err *err);
 
+/* Drops every object of 'kind' whose body says "key": value; returns how many.  No
+ * conf_change_fn. */
+unsigned vs_change_remove_where(json_t *state, const char *kind, const char *key,
+				const char *value);
+
+/* changes_filter.c */
+int vs_change_filter_load(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			  struct err *err);
+int vs_change_filter_swap(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			  struct err *err);
+int vs_change_filter_unload(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			    struct err *err);
+int vs_change_filter_attach(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			    struct err *err);
+int vs_change_filter_detach(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			    struct err *err);
+int vs_change_filter_move(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			  struct err *err);
+
 int vs_change_vm_create(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
 			struct err *err);
 int vs_change_vm_delete(void *ctx, json_t *state, const json_t *params, json_t **ret_result,

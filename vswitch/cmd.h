@@ -34,20 +34,21 @@ extern const struct ctl_binding vs_cmd_ports[];	   /* cmd_port.c: port, vlan */
 extern const struct ctl_binding vs_cmd_tenants[];  /* cmd_tenant.c */
 extern const struct ctl_binding
 	vs_cmd_stats[]; /* cmd_stats.c: stats, drop, core, mac, events, top */
-extern const struct ctl_binding vs_cmd_capture[];     /* cmd_capture.c */
-extern const struct ctl_binding vs_cmd_doctor[];      /* doctor.c */
-extern const struct ctl_binding vs_cmd_controllers[]; /* cmd_controller.c */
-extern const struct ctl_binding vs_cmd_flows[];	      /* cmd_flow.c */
-extern const struct ctl_binding vs_cmd_flow_reads[];  /* cmd_flow_read.c */
-extern const struct ctl_binding vs_cmd_conntracks[];  /* cmd_conntrack.c */
-extern const struct ctl_binding vs_cmd_zones[];	      /* cmd_zone.c */
-extern const struct ctl_binding vs_cmd_queues[];      /* cmd_queue.c */
-extern const struct ctl_binding vs_cmd_nics[];	      /* cmd_nic.c */
-extern const struct ctl_binding vs_cmd_vms[];	      /* cmd_vm.c */
-extern const struct ctl_binding vs_cmd_disks[];	      /* cmd_disk.c */
-extern const struct ctl_binding vs_cmd_groups[];      /* cmd_group.c: group, meter */
-extern const struct ctl_binding vs_cmd_traces[];      /* cmd_trace.c: trace, why */
-extern const struct ctl_binding vs_cmd_vteps[];	      /* cmd_vtep.c */
+extern const struct ctl_binding vs_cmd_capture[];	 /* cmd_capture.c */
+extern const struct ctl_binding vs_cmd_doctor[];	 /* doctor.c */
+extern const struct ctl_binding vs_cmd_controllers[];	 /* cmd_controller.c */
+extern const struct ctl_binding vs_cmd_flows[];		 /* cmd_flow.c */
+extern const struct ctl_binding vs_cmd_flow_reads[];	 /* cmd_flow_read.c */
+extern const struct ctl_binding vs_cmd_conntracks[];	 /* cmd_conntrack.c */
+extern const struct ctl_binding vs_cmd_zones[];		 /* cmd_zone.c */
+extern const struct ctl_binding vs_cmd_queues[];	 /* cmd_queue.c */
+extern const struct ctl_binding vs_cmd_nics[];		 /* cmd_nic.c */
+extern const struct ctl_binding vs_cmd_vms[];		 /* cmd_vm.c */
+extern const struct ctl_binding vs_cmd_disks[];		 /* cmd_disk.c */
+extern const struct ctl_binding vs_cmd_filter_modules[]; /* cmd_filter.c */
+extern const struct ctl_binding vs_cmd_groups[];	 /* cmd_group.c: group, meter */
+extern const struct ctl_binding vs_cmd_traces[];	 /* cmd_trace.c: trace, why */
+extern const struct ctl_binding vs_cmd_vteps[];		 /* cmd_vtep.c */
 
 /* A port by the parameter 'key', or an error with did-you-mean.  Returns its id or a negative
  * errno. */

@@ -50,6 +50,18 @@ const char *vs_port_state(const struct vs_daemon *d, const struct vs_port *p, ui
 	return atomic_load(&live->port->link_up) ? "up" : "down";
 }
 
+/* Why the link is down, and what the driver has to say besides. */
+static json_t *device_note(const struct dp_port *port)
+{
+	struct dp_link link = {.up = true};
+
+	if (!atomic_load(&port->link_up) && port->ops->link != NULL)
+		port->ops->link((struct dp_port *)(uintptr_t)port, &link);
+	if (link.up || link.reason[0] == '\0')
+		return json_string(port->note);
+	return json_sprintf("%s%s%s", link.reason, port->note[0] != '\0' ? "; " : "", port->note);
+}
+
 static json_t *note_of(const struct vs_daemon *d, const struct vs_live *live, uint16_t id)
 {
 	const char *partner = vs_port_name(d->vs, d->vs->loops[id].partner);
@@ -57,7 +69,7 @@ static json_t *note_of(const struct vs_daemon *d, const struct vs_live *live, ui
 	if (live->port == NULL)
 		return json_string(live->reason);
 	if (d->vs->held[id] == 0)
-		return json_string(live->port->note);
+		return device_note(live->port);
 	if (d->vs->loops[id].partner == id || partner == NULL)
 		return json_string("held by the loop guard: a loop behind it");
 	return json_sprintf("held by the loop guard: a loop with port %s", partner);

@@ -277,7 +277,8 @@ void vs_flows_commit(struct vs_flows *flows)
 	}
 	flows->came = flows->left = NULL;
 	/* Before rules that use them are seen. */
-	vs_meters_commit(flows->meters);
+	if (vs_meters_commit(flows->meters))
+		dp_pipeline_log_all(flows->pipeline);
 	meter_punts(flows);
 	if (vs_groups_commit(flows->groups))
 		dp_pipeline_log(flows->pipeline, VS_FLOW_GROUPS, &any, &any);

@@ -18,6 +18,7 @@
 #include "vswitch/events.h"
 #include "vswitch/link.h"
 #include "vswitch/metrics.h"
+#include "vswitch/filters.h"
 #include "vswitch/metrics_data.h"
 #include "vswitch/notify.h"
 #include "vswitch/options.h"
@@ -55,7 +56,7 @@ struct main_state {
 	struct vs_daemon d;
 	struct log_limit vm_lines;
 	char *initial;
-	char run_dir[PATH_MAX], vmworker[PATH_MAX];
+	char run_dir[PATH_MAX], vmworker[PATH_MAX], filters_dir[PATH_MAX + 16];
 	cpu_set_t cpus; /* that this process may use, before its threads have theirs */
 };
 
@@ -368,7 +369,7 @@ static const char *find_vmworker(struct main_state *s)
 
 static int vs_start(struct main_state *s, struct err *err)
 {
-	char path[300];
+	char path[300], dir[PATH_MAX];
 	struct vs_opts opts = {.base = s->base,
 			       .dp = s->dp,
 			       .takeover_path = path,
@@ -376,6 +377,7 @@ static int vs_start(struct main_state *s, struct err *err)
 			       .serve_metrics = serve_metrics,
 			       .event = event_told,
 			       .vm_event = vm_event_told,
+			       .filters_dir = s->filters_dir,
 			       .worker = find_vmworker(s),
 			       .cpus = &s->cpus,
 			       .ctx = s};
@@ -383,6 +385,10 @@ static int vs_start(struct main_state *s, struct err *err)
 
 	snprintf(path, sizeof(path), "%s.takeover", s->opt.socket);
 	folder_of(s->opt.socket, s->run_dir, sizeof(s->run_dir));
+	/* A store that keeps nothing keeps no objects either. */
+	folder_of(strcmp(s->opt.store, ":memory:") != 0 ? s->opt.store : s->opt.socket, dir,
+		  sizeof(dir));
+	snprintf(s->filters_dir, sizeof(s->filters_dir), "%s/filters", dir);
 	opts.has_group = ctl_server_group(s->d.server, &opts.group);
 	rc = vs_create(&opts, &s->d.vs, err);
 
@@ -414,12 +420,14 @@ static int conf_start_module(struct main_state *s, struct err *err)
 {
 	static const struct conf_ops ops = {.check = vs_check,
 					    .probe = vs_probe,
+					    .take = vs_filters_take,
 					    .apply = vs_apply};
 	static const struct ctl_binding *const tables[] = {
-		vs_cmd_switches, vs_cmd_ports, vs_cmd_tenants,	  vs_cmd_stats,	 vs_cmd_capture,
-		vs_cmd_doctor,	 vs_cmd_flows, vs_cmd_flow_reads, vs_cmd_groups, vs_cmd_controllers,
-		vs_cmd_traces,	 vs_cmd_vteps, vs_cmd_conntracks, vs_cmd_zones,	 vs_cmd_queues,
-		vs_cmd_nics,	 vs_cmd_vms,   vs_cmd_disks};
+		vs_cmd_switches,   vs_cmd_ports,       vs_cmd_tenants,	     vs_cmd_stats,
+		vs_cmd_capture,	   vs_cmd_doctor,      vs_cmd_flows,	     vs_cmd_flow_reads,
+		vs_cmd_groups,	   vs_cmd_controllers, vs_cmd_traces,	     vs_cmd_vteps,
+		vs_cmd_conntracks, vs_cmd_zones,       vs_cmd_queues,	     vs_cmd_nics,
+		vs_cmd_vms,	   vs_cmd_disks,       vs_cmd_filter_modules};
 	int rc = conf_create(s->base, s->store, &ops, s->d.vs, &s->d.conf, err);
 
 	if (rc != 0)

@@ -254,15 +254,26 @@ static void list_to_gone(struct vs_meters *meters, struct vs_meter *meter)
 	meters->gone = meter;
 }
 
-void vs_meters_commit(struct vs_meters *meters)
+/* What is there from now on; true when it remarks packets and what was there did not, or the other
+ * way round. */
+static bool publish(struct vs_meters *meters, const struct vs_meter *meter)
+{
+	bool before = dp_meter_remarks(meters->dp, meter->index);
+
+	(void)dp_meter_publish(meters->dp, meter->index, meter->dp);
+	return dp_meter_remarks(meters->dp, meter->index) != before;
+}
+
+bool vs_meters_commit(struct vs_meters *meters)
 {
 	struct vs_meter *meter, *next;
+	bool otherwise = false;
 
 	for (meter = meters->came; meter != NULL; meter = next) {
 		next = meter->next;
 		meter->came = false;
 		if (meter->now)
-			(void)dp_meter_publish(meters->dp, meter->index, meter->dp);
+			otherwise = (publish(meters, meter) && meter->took) || otherwise;
 		else
 			list_to_gone(meters, meter);
 	}
@@ -271,6 +282,7 @@ void vs_meters_commit(struct vs_meters *meters)
 		list_to_gone(meters, meter);
 	}
 	meters->came = meters->left = NULL;
+	return otherwise;
 }
 
 void vs_meters_abort(struct vs_meters *meters)
@@ -323,7 +335,7 @@ void vs_meters_destroy(struct vs_meters *meters)
 		return;
 	delete (meters, OF_METER_ALL);
 	delete (meters, OF_METER_CONTROLLER);
-	vs_meters_commit(meters);
+	(void)vs_meters_commit(meters);
 	(void)vs_meters_unlink(meters);
 	vs_meters_free(meters);
 	free(meters);

@@ -54,7 +54,9 @@ unsigned vs_meters_n(const struct vs_meters *meters);
 /* One meter mod.  Borrows 'mod'.  A delete's rules are the caller's business. */
 enum of_error vs_meters_mod(struct vs_meters *meters, const struct of_meter_mod *mod,
 			    uint64_t now_ms);
-void vs_meters_commit(struct vs_meters *meters);
+/* True when one of them changes packets now and did not before, or the other way round: programs
+ * that have it are no longer right. */
+bool vs_meters_commit(struct vs_meters *meters);
 void vs_meters_abort(struct vs_meters *meters);
 /* What is gone is taken from workers; true when there is any.  Then a grace period, then _free().
  */

@@ -5,6 +5,7 @@
 #include "vswitch/model_priv.h"
 
 #include "ctl/conf.h"
+#include "filters/module.h"
 #include "vswitch/metrics.h"
 
 #include <errno.h>
@@ -74,7 +75,7 @@ static uint32_t medium(const json_t *body, const char *key, uint32_t def)
 	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
-static bool flag(const json_t *body, const char *key, bool def)
+bool vs_body_flag(const json_t *body, const char *key, bool def)
 {
 	const json_t *v = json_object_get(body, key);
 
@@ -163,7 +164,7 @@ static int switch_read(struct vs_model *m, const char *name, const json_t *body,
 		.type = (enum vs_switch_type)type,
 		.mac_age_s = (uint32_t)(vs_body_number(body, "mac_age", 0) / 1000),
 		.mac_limit = medium(body, "mac_limit", 0),
-		.loop_guard = flag(body, "loop_guard", true),
+		.loop_guard = vs_body_flag(body, "loop_guard", true),
 		.secure = fail != NULL && strcmp(fail, "secure") == 0,
 		.datapath_id = datapath_id,
 		.controller_limit = medium(body, "controller_limit", 0),
@@ -394,8 +395,8 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 		.sw = vs_model_switch(m, sw),
 		.tenant = vs_model_tenant(m, tenant),
 		.up = admin == NULL || strcmp(admin, "up") == 0,
-		.flood = flag(body, "flood", true),
-		.bpdu = flag(body, "bpdu", false),
+		.flood = vs_body_flag(body, "flood", true),
+		.bpdu = vs_body_flag(body, "bpdu", false),
 		.mtu = small(body, "mtu", 1500),
 		.mac_limit = small(body, "mac_limit", 0),
 		.of_port = small(body, "of_port", 0),
@@ -512,9 +513,12 @@ static int allocate(struct vs_model *m)
 	m->cores = calloc(n_of(m->state, "core"), sizeof(*m->cores));
 	m->vms = calloc(n_of(m->state, "vm"), sizeof(*m->vms));
 	m->disks = calloc(n_of(m->state, "disk"), sizeof(*m->disks));
+	m->filters = calloc(n_of(m->state, "filter"), sizeof(*m->filters));
+	m->attachments = calloc(n_of(m->state, "attachment"), sizeof(*m->attachments));
 	return m->switches != NULL && m->tenants != NULL && m->ports != NULL && m->macs != NULL &&
 			       m->controllers != NULL && m->queues != NULL && m->zones != NULL &&
-			       m->cores != NULL && m->vms != NULL && m->disks != NULL
+			       m->cores != NULL && m->vms != NULL && m->disks != NULL &&
+			       m->filters != NULL && m->attachments != NULL
 		       ? 0
 		       : -ENOMEM;
 }
@@ -548,9 +552,13 @@ static int read_all(struct vs_model *m, struct err *err)
 		rc = read_kind(m, "queue", VS_MAX_QUEUES, vs_model_queue_read, err);
 	if (rc == 0)
 		rc = read_kind(m, "controller", VS_MAX_CONTROLLERS, vs_model_controller_read, err);
+	if (rc == 0)
+		rc = read_kind(m, "filter", FILTER_MAX_MODULES, vs_model_filter_read, err);
+	if (rc == 0)
+		rc = read_kind(m, "attachment", VS_MAX_ATTACHMENTS, vs_model_attachment_read, err);
 	m->mac_age_s = (uint32_t)(vs_body_number(settings, "mac_age", 0) / 1000);
 	m->max_sleep_us = medium(cores, "max_sleep", 500);
-	m->rebalance = flag(cores, "rebalance", true);
+	m->rebalance = vs_body_flag(cores, "rebalance", true);
 	m->metrics = vs_body_str(settings, "metrics");
 	if (m->metrics != NULL && strcmp(m->metrics, "off") == 0)
 		m->metrics = NULL;
@@ -590,6 +598,8 @@ int vs_model_create(json_t *state, struct vs_model **ret_model, struct err *err)
 		rc = vs_model_queues_check(m, err);
 	if (rc == 0)
 		rc = vs_model_vms_check(m, err);
+	if (rc == 0)
+		rc = vs_model_filters_check(m, err);
 	if (rc != 0) {
 		vs_model_destroy(m);
 		return rc;
@@ -615,6 +625,8 @@ void vs_model_destroy(struct vs_model *m)
 	free(m->zones);
 	free(m->vms);
 	free(m->disks);
+	free(m->filters);
+	free(m->attachments);
 	free(m->cores);
 	json_decref(m->state);
 	free(m);

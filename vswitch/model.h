@@ -12,10 +12,12 @@
 
 #include "ctl/base/err.h"
 #include "dataplane/ct.h"
+#include "dataplane/filter.h"
 #include "dataplane/neigh.h"
 #include "dataplane/queue.h"
 #include "dataplane/tunnel.h"
 #include "dataplane/view.h"
+#include "filters/chain.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,6 +35,7 @@
 #define VS_MAX_VM_NICS	   8
 #define VS_MAX_VM_DISKS	   64
 #define VS_MAX_DISKS	   4096
+#define VS_MAX_ATTACHMENTS 4096
 /* Bytes of names, with the byte 0: a NIC's port, "VM/NIC", is a port's name too. */
 #define VS_VM_NAME_SIZE 41
 #define VS_VM_PART_SIZE 23
@@ -201,6 +204,31 @@ struct vs_conntrack {
 	uint32_t fragments, tenant_fragments, fragment_timeout_s; /* dp_set_fragments() */
 };
 
+/* A filter module; what runs of it is filters.h's. */
+struct vs_filter {
+	const char *name;
+	const json_t *body;    /* as configured */
+	const char *file;      /* where the object was; only its digest says what runs */
+	const char *sha256;    /* 64 digits */
+	const char *program;   /* NULL: the module's own choice */
+	uint32_t budget;       /* cycles a packet; 0: none */
+	bool drops, interpret; /* over its budget; not compiled */
+};
+
+/* A module somewhere: exactly one of the three is given. */
+struct vs_attachment {
+	const char *name; /* of the object */
+	const struct vs_filter *filter;
+	const struct vs_switch *sw;
+	const struct vs_tenant *tenant;
+	const struct vs_port *port;
+	enum dp_filter_side side;
+	enum filter_role role;
+	uint32_t order;
+	bool strip_vlan, meta;
+	bool closed; /* while the module is not there, frames are dropped */
+};
+
 struct vs_model {
 	json_t *state;
 	struct vs_switch *switches;
@@ -212,9 +240,11 @@ struct vs_model {
 	struct vs_zone *zones;
 	struct vs_vm *vms;
 	struct vs_disk *disks;
+	struct vs_filter *filters;
+	struct vs_attachment *attachments; /* in the order in which frames meet them */
 	struct vs_conntrack conntrack;
 	unsigned *cores;
-	unsigned n_zones, n_vms, n_disks;
+	unsigned n_zones, n_vms, n_disks, n_filters, n_attachments;
 	unsigned n_switches, n_tenants, n_ports, n_macs, n_controllers, n_queues, n_cores;
 	uint32_t mac_age_s; /* 0: default */
 	uint32_t max_sleep_us;
@@ -233,6 +263,18 @@ const struct vs_tenant *vs_model_tenant(const struct vs_model *model, const char
 
 const struct vs_vm *vs_model_vm(const struct vs_model *model, const char *name);
 const struct vs_disk *vs_model_disk(const struct vs_model *model, const char *name);
+
+const struct vs_filter *vs_model_filter(const struct vs_model *model, const char *name);
+/* What runs on a port in a direction, in order; returns how many, at most FILTER_MAX_SLOTS.  A
+ * module that is attached several ways runs once: a port's word goes before its tenant's, that
+ * before its switch's. */
+unsigned vs_model_filters_of(const struct vs_model *model, const struct vs_port *p,
+			     enum dp_filter_side side,
+			     const struct vs_attachment *ret[FILTER_MAX_SLOTS]);
+/* "switch", "tenant", "port", and the name of that. */
+const char *vs_attachment_scope(const struct vs_attachment *a, const char **ret_name);
+const char *vs_filter_role_name(enum filter_role role);
+const char *vs_filter_side_name(enum dp_filter_side side);
 
 /* May a VM be called so?  -EINVAL with the reason. */
 int vs_vm_name_check(const char *name, struct err *err);

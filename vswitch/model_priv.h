@@ -10,6 +10,7 @@
 /* What an object's body says of 'key'; NULL, 'def': nothing. */
 const char *vs_body_str(const json_t *body, const char *key);
 uint64_t vs_body_number(const json_t *body, const char *key, uint64_t def);
+bool vs_body_flag(const json_t *body, const char *key, bool def);
 
 /* The key of what a kind of port occupies on the host, which is the port's name where 'named'. */
 const char *vs_model_place_key(enum vs_port_kind kind, bool *ret_named);
@@ -29,6 +30,12 @@ int vs_model_disk_read(struct vs_model *m, const char *name, const json_t *body,
 int vs_model_nic_read(struct vs_model *m, struct vs_port *p, struct err *err);
 /* No two VMs have one id, no two disks of a VM one place or file. */
 int vs_model_vms_check(const struct vs_model *m, struct err *err);
+/* model_filter.c: a module; where one is attached, whose switch, tenant or port is read; and how
+ * many may meet on a port. */
+int vs_model_filter_read(struct vs_model *m, const char *name, const json_t *body, struct err *err);
+int vs_model_attachment_read(struct vs_model *m, const char *name, const json_t *body,
+			     struct err *err);
+int vs_model_filters_check(struct vs_model *m, struct err *err);
 /* "00000000deadbeef", with or without "0x": not 0. */
 int vs_datapath_id_parse(const char *text, uint64_t *ret_id);
 

@@ -3,6 +3,7 @@
  * What the switch does by itself: devices that went and came back, and the loop guard
  * (loop_guard.c).  Control thread, from the tick and from the interface monitor.
  */
+#include "vswitch/filters.h"
 #include "vswitch/vs.h"
 
 #include "ctl/base/clock.h"
@@ -119,6 +120,7 @@ void vs_tick(struct vs *vs)
 		(void)vs_republish(vs);
 	vs_switch_flows_tick(vs);
 	vs_controllers_tick(vs);
+	vs_filters_tick(vs);
 	if (vs->vms != NULL)
 		vs_vms_tick(vs->vms);
 }

@@ -7,6 +7,7 @@
 #include "vswitch/vs.h"
 
 #include "dataplane/flood.h"
+#include "vswitch/filters.h"
 #include "vswitch/of/port.h"
 #include "vswitch/queues.h"
 #include "vswitch/switch_flows.h"
@@ -26,6 +27,7 @@ static void free_view(struct dp_view *view)
 		free((void *)(uintptr_t)view->vports[i]->wire);
 		vs_overlay_release(view->vports[i]);
 		vs_queues_release(view->vports[i]);
+		vs_filters_release(view->vports[i]);
 		free(view->vports[i]);
 	}
 	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++) {
@@ -292,7 +294,8 @@ struct dp_view *vs_view_compile(struct vs *vs, const struct vs_model *model)
 			view->n_domains = (uint16_t)(id + 1);
 	}
 	if (vs_overlays_compile(vs, model, view) != 0 ||
-	    vs_queues_compile(vs, model, ids, view) != 0)
+	    vs_queues_compile(vs, model, ids, view) != 0 ||
+	    vs_filters_compile(vs, model, ids, view) != 0)
 		goto fail;
 	free(ids);
 	return view;

@@ -21,6 +21,7 @@
 struct conf;
 struct event_base;
 struct vs;
+struct vs_filters;
 struct vs_vms;
 
 /* A port of the model and its device.  Keeps its id while it is configured. */
@@ -83,8 +84,9 @@ struct vs_opts {
 	/* The same of a VM; may be NULL. */
 	void (*vm_event)(void *ctx, const char *type, const char *vm, const char *text);
 	void *ctx;
-	const char *worker;    /* path of vmworker; NULL: no VMs run here */
-	const cpu_set_t *cpus; /* that VMs may use; NULL: as this thread */
+	const char *filters_dir; /* copies of filter modules' objects; NULL: none run here */
+	const char *worker;	 /* path of vmworker; NULL: no VMs run here */
+	const cpu_set_t *cpus;	 /* that VMs may use; NULL: as this thread */
 };
 
 struct vs {
@@ -92,7 +94,8 @@ struct vs {
 	struct dp *dp;
 	struct vs_model *model;
 	struct vs_takeovers *takeovers;
-	struct vs_vms *vms; /* NULL: no VMs run here */
+	struct vs_filters *filters; /* filters.h; NULL: none run here */
+	struct vs_vms *vms;	    /* NULL: no VMs run here */
 	struct vs_live live[DP_MAX_PORTS];
 	struct vs_domain_live domains[DP_MAX_DOMAINS];
 	uint8_t held[DP_MAX_PORTS]; /* by the loop guard: 1 */

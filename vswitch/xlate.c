@@ -13,6 +13,8 @@
 #include "vswitch/xlate_priv.h"
 
 #include "dataplane/drop.h"
+#include "dataplane/meter.h"
+#include "vswitch/flows_parts.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -162,6 +164,12 @@ static const struct vs_rule *search(struct xlate *x, uint8_t table)
 	cr = dp_cls_find(vs_flows_table(x->flows, table), &x->key, x->version, &wc);
 	vs_xlate_look(x, &wc);
 	b->tables[table / 64] |= UINT64_C(1) << (table % 64);
+	if (unlikely(x->remarked) && dp_key_get(&wc, DP_FIELD_IP_DSCP) != 0) {
+		vs_xlate_macs(x);
+		vs_xlate_resume(x, table);
+		x->away = true;
+		return NULL;
+	}
 	if (x->trace != NULL)
 		x->trace->searched(x->trace, table, (const struct vs_rule *)cr, &x->key, &wc);
 	if (cr == NULL)
@@ -207,6 +215,20 @@ void vs_xlate_packet_out(const struct vs_flows *flows, const struct of_actions *
 	vs_xlate_actions(&x, actions);
 }
 
+static void meter(struct xlate *x, uint32_t id)
+{
+	struct dp_step_end *end = vs_xlate_step(x, DP_STEP_METER, id, sizeof(*end));
+
+	if (dp_meter_remarks(vs_flows_dp(x->flows), id)) {
+		x->remarked = true;
+		/* Rules to come that ask for it are not answered by what came. */
+		dp_key_cover(&x->b->changed, DP_FIELD_IP_DSCP);
+	}
+
+	if (end != NULL)
+		end->n_rules = dp_build_so_far(x->b);
+}
+
 static bool is_fragment(struct xlate *x)
 {
 	vs_xlate_look_at(x, DP_FIELD_IP_FRAG);
@@ -233,6 +255,8 @@ void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_b
 	while (table >= 0) {
 		const struct vs_rule *rule = search(&x, (uint8_t)table);
 
+		if (x.away)
+			return;
 		if (rule == NULL) {
 			set_clear(&x);
 			break;
@@ -240,7 +264,7 @@ void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_b
 		dp_build_rule(b, rule->counter);
 		x.rule = rule;
 		if (of_instrs_has(&rule->instrs, OFPIT_METER))
-			vs_xlate_step(&x, DP_STEP_METER, rule->meter, 0);
+			meter(&x, rule->meter);
 		table = execute(&x, &rule->instrs);
 	}
 	if (x.trace != NULL)

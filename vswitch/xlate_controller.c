@@ -53,5 +53,5 @@ void vs_xlate_dec_ttl(struct xlate *x, enum dp_step_op op)
 {
 	vs_xlate_macs(x);
 	describe(x, 0, OFPR_INVALID_TTL,
-		 vs_xlate_step(x, op, 0, sizeof(struct dp_step_controller)));
+		 vs_xlate_step(x, op, dp_build_so_far(x->b), sizeof(struct dp_step_controller)));
 }

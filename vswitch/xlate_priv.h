@@ -59,7 +59,9 @@ struct xlate {
 	const struct of_action *fields[OF_N_FIELDS];
 	const struct of_action *queue, *output, *group, *ct;
 	bool has_fields;
-	uint8_t depth;	    /* groups of groups */
+	bool remarked; /* by a meter, perhaps: the DSCP is not known before the packet is there */
+	bool away;     /* it comes back: nothing more is done here */
+	uint8_t depth; /* groups of groups */
 	struct xlate_at at; /* last: its end is long and need not be cleared */
 };
 

@@ -211,12 +211,21 @@ static void divide_signed(struct jit *j, const struct alu *a)
 	jit_rr(j, a->w, 0xf7, 7, R11);
 }
 
+/* And gives rax and rdx back. */
+static void take_quotient(struct jit *j, const struct alu *a, unsigned result)
+{
+	if (a->dst != result)
+		jit_mov(j, X_W, a->dst, result);
+	if (a->dst != RAX)
+		jit_mov(j, X_W, RAX, R10);
+	if (a->dst != RDX)
+		jit_mov(j, X_W, RDX, R9);
+}
+
 /* By r11, which is neither 0 nor, with signs, -1.  rax and rdx are R0 and R3: they are put aside
  * unless they are the result's. */
 static void divide_by_r11(struct jit *j, const struct alu *a, bool rest)
 {
-	unsigned result = rest ? RDX : RAX;
-
 	if (a->dst != RAX) {
 		jit_mov(j, X_W, R10, RAX);
 		jit_mov(j, X_W, RAX, a->dst);
@@ -227,12 +236,42 @@ static void divide_by_r11(struct jit *j, const struct alu *a, bool rest)
 		divide_signed(j, a);
 	else
 		divide_unsigned(j, a);
-	if (a->dst != result)
-		jit_mov(j, X_W, a->dst, result);
+	take_quotient(j, a, rest ? RDX : RAX);
+}
+
+/* By a constant that is no power of two: multiply by its inverse, which takes a third of the time
+ * of a division of 64 bits.  With l the bits of 'by' - 1 and N those of the machine word,
+ *
+ * 	t = the upper half of x * (2^N * (2^l - by) / by + 1)
+ * 	x / by = (t + (x - t) / 2) >> (l - 1)
+ *
+ * Source: Granlund and Montgomery, Division by Invariant Integers using Multiplication (1994), 4.
+ */
+static void divide_by_inverse(struct jit *j, const struct alu *a, uint64_t by, bool rest)
+{
+	unsigned bits = a->w ? 64 : 32, l = 64 - (unsigned)__builtin_clzll(by - 1);
+	uint64_t gap = (l == 64 ? 0 : UINT64_C(1) << l) - by;
+	uint64_t inverse = (uint64_t)(((unsigned __int128)gap << bits) / by) + 1;
+
+	jit_mov(j, a->w, R11, a->dst);
 	if (a->dst != RAX)
-		jit_mov(j, X_W, RAX, R10);
+		jit_mov(j, X_W, R10, RAX);
 	if (a->dst != RDX)
-		jit_mov(j, X_W, RDX, R9);
+		jit_mov(j, X_W, R9, RDX);
+	jit_mov_imm(j, RAX, inverse);
+	jit_rr(j, a->w, 0xf7, 4, R11); /* rdx = t */
+	jit_mov(j, X_W, RAX, R11);
+	jit_rr(j, a->w, 0x29, RDX, RAX);
+	jit_rr(j, a->w, 0xd1, 5, RAX);
+	jit_rr(j, a->w, 0x01, RDX, RAX);
+	jit_rr(j, a->w, 0xc1, 5, RAX);
+	JIT_BYTES(j, (uint8_t)(l - 1));
+	if (rest) {
+		jit_rr(j, a->w, 0x69, RAX, RAX);
+		jit_imm32(j, (uint32_t)by);
+		jit_rr(j, a->w, 0x29, RAX, R11);
+	}
+	take_quotient(j, a, rest ? R11 : RAX);
 }
 
 /* x / 0 is 0, x % 0 is x; the least number by -1 is itself, and leaves 0. */
@@ -284,6 +323,8 @@ static void divide_by_imm(struct jit *j, const struct alu *a, bool rest)
 		shift_imm(j, &by_shift, 5);
 	} else if (a->insn->off == 0 && (by & (by - 1)) == 0) {
 		jit_group1(j, 0, 4, a->dst, (int32_t)(by - 1));
+	} else if (a->insn->off == 0) {
+		divide_by_inverse(j, a, by, rest);
 	} else {
 		jit_mov_imm(j, R11, by);
 		divide_by_r11(j, a, rest);

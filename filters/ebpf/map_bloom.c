@@ -8,8 +8,6 @@
  */
 #include "filters/ebpf/map_priv.h"
 
-#include <sys/random.h>
-
 /* Words of a value that are hashed at a time. */
 #define WORDS	    32u
 #define MAX_HASHES  15u
@@ -151,9 +149,9 @@ int map_bloom_create(const struct ebpf_map_def *def, uint32_t n_cpus, struct ebp
 	if (rc != 0)
 		return rc;
 	b = bloom(map);
-	if (getrandom(b->secrets, sizeof(b->secrets), 0) != sizeof(b->secrets)) {
+	if (!map_random(b->secrets, sizeof(b->secrets))) {
 		map_free(map);
-		return -EAGAIN;
+		return -ENOMEM;
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		for (unsigned j = 0; j <= WORDS; j++)

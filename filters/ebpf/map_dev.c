@@ -150,7 +150,9 @@ static long dev_write(struct ebpf_map *map, const void *key, const void *value, 
 	} else if (dev.ifindex == 0) {
 		return -EINVAL;
 	}
-	rc = dev_set(map, map_key32(key), dev.ifindex != 0 ? &dev : NULL, flags, &old);
+	/* BPF_EXIST asks for nothing here, in the kernel neither. */
+	rc = dev_set(map, map_key32(key), dev.ifindex != 0 ? &dev : NULL, flags & BPF_NOEXIST,
+		     &old);
 	if (rc == -ENOENT && dev.ifindex == 0)
 		rc = 0;
 	keep(dev_map(map), old);

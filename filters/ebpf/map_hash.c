@@ -8,8 +8,6 @@
  */
 #include "filters/ebpf/map_hash_priv.h"
 
-#include <sys/random.h>
-
 /* Where an element hangs: in a slot, or by a link of the chain ('slot' is HASH_SLOTS). */
 struct place {
 	_Atomic uint32_t *link;
@@ -444,9 +442,9 @@ int map_hash_create(const struct ebpf_map_def *def, uint32_t n_cpus, struct ebpf
 	h->age_off = shape.age_off;
 	h->n_words = shape.n_words;
 	h->lru = lru;
-	if (getrandom(h->secrets, sizeof(h->secrets), 0) != sizeof(h->secrets)) {
+	if (!map_random(h->secrets, sizeof(h->secrets))) {
 		map_free(map);
-		return -EAGAIN;
+		return -ENOMEM;
 	}
 	init(h, n_spares);
 	*ret_map = map;

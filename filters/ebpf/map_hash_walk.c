@@ -6,30 +6,6 @@
  */
 #include "filters/ebpf/map_hash_priv.h"
 
-#define WALK_IDS 64u
-
-/* Elements of a bucket, without the first 'skip'. */
-static uint32_t bucket_ids(struct hash *h, struct hash_bucket *b, uint32_t skip, uint32_t *ids)
-{
-	uint32_t n = 0, seen = 0;
-	uint32_t i;
-
-	map_lock(&b->lock);
-	for (unsigned s = 0; s < HASH_SLOTS; s++) {
-		i = atomic_load_explicit(&b->slots[s], memory_order_relaxed);
-		if (i != 0 && seen++ >= skip && n < WALK_IDS)
-			ids[n++] = i;
-	}
-	i = atomic_load_explicit(&b->chain, memory_order_relaxed);
-	while (i != 0 && n < WALK_IDS) {
-		if (seen++ >= skip)
-			ids[n++] = i;
-		i = atomic_load_explicit(&hash_elem(h, i)->next, memory_order_relaxed);
-	}
-	map_unlock(&b->lock);
-	return n;
-}
-
 static bool is_empty(const struct hash_bucket *b)
 {
 	if (atomic_load_explicit(&b->chain, memory_order_relaxed) != 0)
@@ -47,84 +23,88 @@ static int compare(const uint64_t *a, const uint64_t *b, uint32_t n)
 	return 0;
 }
 
-/* Makes 'best' the least key above 'above' (NULL: any) of it and the element's. */
-static bool take_less(const struct hash *h, uint32_t i, const uint64_t *above, uint64_t *best,
-		      bool found)
+/* The least key of some. */
+struct least {
+	uint64_t words[HASH_MAX_WORDS];
+	uint32_t i; /* its element; 0: there is none */
+};
+
+/* Makes 'best' the element's key if that is above 'above' (NULL: any) and less. */
+static void take_less(const struct hash *h, uint32_t i, const uint64_t *above, struct least *best)
 {
 	uint64_t words[HASH_MAX_WORDS];
 
 	if (i == 0)
-		return found;
+		return;
 	map_get(words, hash_elem(h, i)->key, h->n_words * 8);
 	if ((above != NULL && compare(words, above, h->n_words) <= 0) ||
-	    (found && compare(words, best, h->n_words) >= 0))
-		return found;
-	memcpy(best, words, h->n_words * 8ul);
-	return true;
+	    (best->i != 0 && compare(words, best->words, h->n_words) >= 0))
+		return;
+	memcpy(best->words, words, h->n_words * 8ul);
+	best->i = i;
 }
 
+/* Returns whether there is one. */
 static bool bucket_least(struct hash *h, struct hash_bucket *b, const uint64_t *above,
-			 uint64_t *best)
+			 struct least *best)
 {
-	bool found = false;
 	uint32_t i;
 
+	best->i = 0;
 	if (is_empty(b))
 		return false;
 	map_lock(&b->lock);
 	for (unsigned s = 0; s < HASH_SLOTS; s++)
-		found = take_less(h, atomic_load_explicit(&b->slots[s], memory_order_relaxed),
-				  above, best, found);
+		take_less(h, atomic_load_explicit(&b->slots[s], memory_order_relaxed), above, best);
 	i = atomic_load_explicit(&b->chain, memory_order_relaxed);
 	while (i != 0) {
-		found = take_less(h, i, above, best, found);
+		take_less(h, i, above, best);
 		i = atomic_load_explicit(&hash_elem(h, i)->next, memory_order_relaxed);
 	}
 	map_unlock(&b->lock);
-	return found;
+	return best->i != 0;
 }
 
 int hash_next(struct ebpf_map *map, const void *key, void *ret_key)
 {
 	struct hash *h = hash_of(map);
-	uint64_t words[HASH_MAX_WORDS], best[HASH_MAX_WORDS];
-	uint32_t i = 0;
+	uint64_t words[HASH_MAX_WORDS];
+	struct least best;
+	uint32_t b = 0;
 	bool found = false;
 
 	if (key != NULL) {
 		hash_key_load(words, key, map->key_size);
-		i = hash_words(h, words, h->n_words) & h->mask;
-		found = bucket_least(h, &h->buckets[i++], words, best);
+		b = hash_words(h, words, h->n_words) & h->mask;
+		found = bucket_least(h, &h->buckets[b++], words, &best);
 	}
-	for (; !found && i <= h->mask; i++)
-		found = bucket_least(h, &h->buckets[i], NULL, best);
+	for (; !found && b <= h->mask; b++)
+		found = bucket_least(h, &h->buckets[b], NULL, &best);
 	if (!found)
 		return -ENOENT;
-	memcpy(ret_key, best, map->key_size);
+	memcpy(ret_key, best.words, map->key_size);
 	return 0;
 }
 
 long hash_each(struct ebpf_map *map, uint32_t cpu, ebpf_each_fn fn, void *arg)
 {
 	struct hash *h = hash_of(map);
-	uint32_t ids[WALK_IDS], n;
+	uint64_t last[HASH_MAX_WORDS];
+	struct least best;
 	long seen = 0;
 
 	if (map->cpu_stride != 0 && cpu >= map->n_cpus)
 		return -EINVAL;
 	for (uint32_t b = 0; b <= h->mask; b++) {
-		uint32_t skip = 0;
+		bool found = bucket_least(h, &h->buckets[b], NULL, &best);
 
-		do {
-			n = is_empty(&h->buckets[b]) ? 0 : bucket_ids(h, &h->buckets[b], skip, ids);
-			for (uint32_t j = 0; j < n; j++) {
-				seen++;
-				if (fn(arg, map, hash_elem(h, ids[j])->key,
-				       hash_value(h, ids[j], cpu)) != 0)
-					return seen;
-			}
-			skip += n;
-		} while (n == WALK_IDS);
+		while (found) {
+			seen++;
+			memcpy(last, best.words, h->n_words * 8ul); /* 'fn' may write the key. */
+			if (fn(arg, map, best.words, hash_value(h, best.i, cpu)) != 0)
+				return seen;
+			found = bucket_least(h, &h->buckets[b], last, &best);
+		}
 	}
 	return seen;
 }

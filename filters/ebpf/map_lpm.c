@@ -253,7 +253,8 @@ int map_lpm_create(const struct ebpf_map_def *def, uint32_t n_cpus, struct ebpf_
 	size_t nodes;
 	int rc;
 
-	if (def->spin_lock_off != 0)
+	/* The kernel's cannot be allocated beforehand, and asks that one says so. */
+	if (def->spin_lock_off != 0 || (def->flags & BPF_F_NO_PREALLOC) == 0)
 		return -EINVAL;
 	if (def->max_entries > UINT32_MAX / 4)
 		return -ENOMEM;

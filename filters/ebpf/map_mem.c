@@ -9,6 +9,7 @@
 
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 #define LINE 64u
 #define HUGE (2ul << 20)
@@ -99,6 +100,22 @@ int map_alloc(const struct ebpf_map_def *def, uint32_t n_cpus, const struct map_
 void map_free(struct ebpf_map *map)
 {
 	munmap(map, map->reservation);
+}
+
+bool map_random(void *to, size_t size)
+{
+	uint8_t *bytes = to;
+
+	while (size != 0) {
+		/* So much comes whole, whatever signals do. */
+		size_t n = size < 256 ? size : 256;
+
+		if (getrandom(bytes, n, 0) != (ssize_t)n)
+			return false;
+		bytes += n;
+		size -= n;
+	}
+	return true;
 }
 
 void map_lock_wait(_Atomic uint32_t *lock)

@@ -78,6 +78,9 @@ int map_alloc(const struct ebpf_map_def *def, uint32_t n_cpus, const struct map_
 /* Gives the reservation back. */
 void map_free(struct ebpf_map *map);
 
+/* Secrets; false: the system has none. */
+bool map_random(void *to, size_t size);
+
 /* Is this what BPF_ANY, _NOEXIST, _EXIST and _F_LOCK allow for the map? */
 static inline bool map_flags_ok(const struct ebpf_map *map, uint64_t flags)
 {

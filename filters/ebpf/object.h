@@ -50,6 +50,10 @@ int ebpf_object_load(const void *elf, size_t size, const struct ebpf_object_opts
 /* Takes NULL.  Gives its references to programs and maps back: no worker may be inside. */
 void ebpf_object_destroy(struct ebpf_object *object);
 
+/* May objects be loaded here?  0, or -EPERM (slug "no-bpf") with the reason and how to get it;
+ * 'name' is of the module, for the message. */
+int ebpf_permission_check(const char *name, struct err *err);
+
 /* Programs and maps in the order of the object; borrowed while it lives. */
 uint32_t ebpf_object_n_progs(const struct ebpf_object *object);
 struct ebpf_prog *ebpf_object_prog(const struct ebpf_object *object, uint32_t i);

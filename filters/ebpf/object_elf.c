@@ -131,11 +131,13 @@ static int contents_check(const char *name, const struct ebpf_elf *elf, struct e
 	}
 	if (elf->open[0] == '\0')
 		return 0;
-	err_set(err, -ENOTSUP, "kernel-symbol", "cannot load module %s: it uses '%s' of the kernel",
+	err_set(err, -ENOTSUP, "kernel-symbol", "cannot load module %s: '%s' is not in the object",
 		name, elf->open);
-	err_why(err, "functions (kfuncs) and variables (ksyms) of a kernel are not here, where "
-		     "there is no kernel around the packet");
-	err_fix(err, "do without it; docs/filters.md lists the helpers that are there");
+	err_why(err,
+		"it is a kernel's function (kfunc) or variable (ksym), which are not here where "
+		"there is no kernel around the packet; or of another object");
+	err_fix(err, "do without it, docs/filters.md lists the helpers that are there; or link the "
+		     "objects: bpftool gen object ALL.o ONE.o OTHER.o");
 	return -ENOTSUP;
 }
 

@@ -71,8 +71,10 @@ static void def_read(struct ebpf_map_def *def, const struct bpf_map *map, const 
 	def->spin_lock_off = spin_lock_find(btf, bpf_map__btf_value_type_id(map));
 	if (def->type == BPF_MAP_TYPE_RINGBUF)
 		def->max_entries = ring_size(def->max_entries);
-	/* The kernel's would have one element a CPU. */
-	if (def->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY && def->max_entries < n_cpus)
+	/* One element a CPU, as libbpf has it; and loaders, of arrays that leave it to them. */
+	if ((def->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY && def->max_entries < n_cpus) ||
+	    ((def->type == BPF_MAP_TYPE_ARRAY || def->type == BPF_MAP_TYPE_CPUMAP) &&
+	     def->max_entries == 0))
 		def->max_entries = n_cpus;
 }
 
@@ -214,7 +216,6 @@ static uint32_t kernel_entries(const struct ebpf_map_def *def)
 
 	switch ((unsigned)def->type) {
 	case BPF_MAP_TYPE_ARRAY:
-	case BPF_MAP_TYPE_PERF_EVENT_ARRAY:
 	case BPF_MAP_TYPE_STRUCT_OPS:
 		return n;
 	case BPF_MAP_TYPE_PERCPU_ARRAY:
@@ -257,7 +258,8 @@ static int stand_in(const struct ebpf_object *object, struct ebpf_object_map *ma
 
 	if (rc == 0 && def->type == BPF_MAP_TYPE_ARRAY && !is_inner(object, def))
 		rc = bpf_map__set_map_flags(map->bpf, def->flags | BPF_F_MMAPABLE);
-	if (rc == 0 && kernel_entries(def) != def->max_entries)
+	if (rc == 0 && def->type != BPF_MAP_TYPE_PERF_EVENT_ARRAY &&
+	    kernel_entries(def) != bpf_map__max_entries(map->bpf))
 		rc = bpf_map__set_max_entries(map->bpf, kernel_entries(def));
 	return rc;
 }

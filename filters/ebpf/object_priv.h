@@ -108,8 +108,4 @@ void ebpf_verdict_refused(const char *log, char *ret, size_t size);
 /* "12 instructions processed, 16 bytes of stack"; "" when the log does not say. */
 void ebpf_verdict_accepted(const char *log, char *ret, size_t size);
 
-/* permission.c.  -EPERM (slug "no-bpf") with the reason and how to get it, when programs may not be
- * loaded here; else 0. */
-int ebpf_permission_check(const char *name, struct err *err);
-
 #endif

@@ -46,7 +46,8 @@ static int start(void **state)
 {
 	sh("ip link add vsi-a address 02:00:00:00:00:0a type veth peer name vsi-b");
 	sh("ip addr add 10.3.0.1/24 dev vsi-a; ip link set vsi-a up; ip link set vsi-b up");
-	sh("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.vsi-a.rp_filter=0");
+	/* Not with sysctl(8): a small system has none. */
+	sh("for i in all vsi-a; do echo 0 >/proc/sys/net/ipv4/conf/$i/rp_filter || exit 1; done");
 	ifindex = (int)if_nametoindex("vsi-a");
 	return 0;
 }

@@ -36,6 +36,11 @@ def ports(t, sw):
     t.check(not a.ping('10.0.0.2', count=1), 'a port that is administratively down does not answer')
     sw.ctl('port set b --admin up')
     t.check(a.reaches('10.0.0.2'), 'and answers when it is up again')
+    b.run('ip link set dev b down')
+    t.check(vst.wait_for(lambda: sw.port('b')['link'] == 'down', 5) and 'down on the machine' in sw.port('b')['note'],
+            'the list of ports says why a link is down', sw.port('b'))
+    b.run('ip link set dev b up')
+    t.check(sw.up('b') and not sw.port('b')['note'], 'and nothing when it is up', sw.port('b'))
     sw.ctl('port remove b')
     t.check('b:' not in b.run('ip -o link').stdout, 'the interface of a removed port is gone')
     t.check(not a.ping('10.0.0.2', count=1), 'a removed port does not answer')

@@ -97,6 +97,8 @@ def peers_come_and_go(t):
         p.far.kill()
         t.check(vst.wait_for(lambda: p.sw.port('vm')['link'] != 'up', 5), f'{p.name}: the peer died, the port is down',
                 p.sw.port('vm'))
+        t.check('peer' in p.sw.port('vm')['note'] and p.sw.port('vm')['note'] in p.sw.tool('port list')[1],
+                f'{p.name}: the list of ports says why', p.sw.port('vm'))
         if os.path.exists(p.path) and mode == 'client':
             os.unlink(p.path)  # virtio-user does not take over a socket that is there.
         p.far.start()

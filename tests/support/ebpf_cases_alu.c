@@ -200,6 +200,27 @@ static void constants(struct cases *k, const struct op *op, bool wide)
 	}
 }
 
+/* The greatest multiple that there is, the numbers beside it, and those half way. */
+static void multiples(struct cases *k, const struct op *op, bool wide)
+{
+	static const int32_t by[] = {3,	      5,       6,	   7,	       9,
+				     10,      11,      25,	   60,	       64,
+				     100,     641,     1000,	   1514,       3600,
+				     65537,   -2,      -3,	   -7,	       1u << 24,
+				     6700417, 1000000, 1000000000, 0x7ffffffe, INT32_MIN + 1};
+
+	for (unsigned i = 0; i < sizeof(by) / sizeof(by[0]); i++) {
+		uint64_t b = wide ? (uint64_t)(int64_t)by[i] : (uint32_t)by[i];
+		uint64_t top = (wide ? UINT64_MAX : UINT32_MAX) / b * b, half = top / b / 2 * b;
+
+		for (int d = -1; d <= 1; d++) {
+			by_imm(k, op, wide, i % CASE_REGS, top + (uint64_t)d, by[i]);
+			by_imm(k, op, wide, (i + 3) % CASE_REGS, half + (uint64_t)d, by[i]);
+			by_imm(k, op, wide, (i + 2) % CASE_REGS, b * 17 + (uint64_t)d, by[i]);
+		}
+	}
+}
+
 static void operation(struct cases *k, const struct op *op, bool wide)
 {
 	if (op->code == BPF_MOV && op->off == 32 && !wide)
@@ -208,6 +229,8 @@ static void operation(struct cases *k, const struct op *op, bool wide)
 		operands(k, op, wide);
 	if (!op->by_reg_only)
 		constants(k, op, wide);
+	if (op->code == BPF_DIV || op->code == BPF_MOD)
+		multiples(k, op, wide);
 }
 
 static uint64_t swapped(uint64_t v, int bits)

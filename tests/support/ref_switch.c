@@ -589,6 +589,8 @@ static void to_bucket(const struct walk *k, struct bucket *b)
 /* Which bucket of a select group it is, is the switch's choice: those of ours do the same. */
 static void to_group(struct walk *k, struct group *g)
 {
+	if (k->dead)
+		return;
 	g->packets++;
 	g->bytes += k->size;
 	for (unsigned i = 0; i < g->n; i++) {
@@ -643,6 +645,8 @@ void ref_run(unsigned in, const struct frame *f)
 		for (unsigned i = 0; i < x->write.n; i++)
 			write_set(&k, &x->write.v[i]);
 		k.meta = (k.meta & ~x->meta_mask) | x->meta;
+		if (k.dead)
+			return;
 		table = x->go_to;
 	}
 	execute_set(&k);

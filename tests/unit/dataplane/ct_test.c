@@ -558,6 +558,44 @@ static void entries_are_used_again(void **state)
 	assert_int_equal(stats.counters[DP_CT_C_REFUSED_FULL], 0);
 }
 
+/* A first packet of nobody else's. */
+static void open_nth(uint32_t n)
+{
+	static const struct dp_ct_commit plain;
+	const uint64_t from = 0x0a000000u + n, to = 0x0a800001u;
+	uint64_t key[4] = {0};
+	struct dp_ct_packet p;
+
+	key[2] = UINT64_C(17) << 16 | UINT64_C(53) << 48 | UINT64_C(9) << 32;
+	key[3] = from | to << 32;
+	dp_ct_packet_plain(key, NULL, &p);
+	memset(&last, 0, sizeof(last));
+	dp_ct_track(ct, &local, domain, zone, &p, now, &last);
+	assert_int_equal(dp_ct_commit(ct, &local, domain, &p, &plain, now, &last), 0);
+}
+
+static void a_million_connections_are_held(void **state)
+{
+	struct dp_ct_stats s;
+
+	tear_down(NULL);
+	assert_int_equal(set_up_of(DP_CT_MAX_ENTRIES), 0);
+	for (uint32_t i = 0; i < DP_CT_MAX_ENTRIES; i++) {
+		if (i % 65536 == 0)
+			dp_ct_tick(ct, now);
+		open_nth(i);
+	}
+	dp_ct_stats(ct, &s);
+	/* One or two may find both their buckets full. */
+	assert_in_range(s.n_entries, DP_CT_MAX_ENTRIES - 16, DP_CT_MAX_ENTRIES);
+	/* One more takes the place of another. */
+	for (uint32_t i = 0; i < 100; i++)
+		open_nth(DP_CT_MAX_ENTRIES + i);
+	dp_ct_stats(ct, &s);
+	assert_in_range(s.n_entries, DP_CT_MAX_ENTRIES - 128, DP_CT_MAX_ENTRIES);
+	assert_true(s.counters[DP_CT_C_EVICTED] >= 80);
+}
+
 static void zone_limit_holds(void **state)
 {
 	struct dp_ct_stats stats;
@@ -1080,6 +1118,7 @@ int main(void)
 		TEST(closing_shortens_the_time),
 		TEST(timeouts_can_be_set),
 		TEST(entries_are_used_again),
+		TEST(a_million_connections_are_held),
 		TEST(zone_limit_holds),
 		TEST(tenant_limit_holds),
 		TEST(flood_evicts_only_its_like),

@@ -186,12 +186,16 @@ static void pages_that_are_promised_to_others_are_not_free(void **state)
 
 static void kernel_that_gives_too_few_is_said_with_what_to_do(void **state)
 {
+	kernel.total = 7;
 	kernel.most = 31;
 	assert_int_equal(init(false, 64, 0, NULL), 0);
 	assert_true(has("--no-huge"));
 	assert_false(has("--in-memory"));
-	assert_non_null(strstr(note, "62 MB are free, 64 MB wanted"));
+	assert_non_null(strstr(note, "62 MB are to be had, 64 MB wanted"));
 	assert_non_null(strstr(note, "echo 32 > /proc/sys/vm/nr_hugepages"));
+	/* What is not used is given back. */
+	grant();
+	assert_int_equal(kernel.total, 7);
 }
 
 static void kernel_without_huge_pages_is_no_failure(void **state)
@@ -199,7 +203,7 @@ static void kernel_without_huge_pages_is_no_failure(void **state)
 	kernel.there = false;
 	assert_int_equal(init(false, 0, 0, NULL), 0);
 	assert_true(has("--no-huge"));
-	assert_non_null(strstr(note, "0 MB are free, 192 MB wanted"));
+	assert_non_null(strstr(note, "0 MB are to be had, 192 MB wanted"));
 }
 
 static void no_device_is_probed(void **state)

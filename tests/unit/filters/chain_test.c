@@ -13,14 +13,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
+#include <rte_byteorder.h>
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
 
 #include "dataplane/dp_priv.h"
+#include "dataplane/fdb.h"
+#include "dataplane/neigh.h"
 #include "dataplane/queue.h"
+#include "dataplane/tunnel.h"
 #include "filters/vswitch_filter.h"
 #include "tests/support/mbufs.h"
 #include "tests/support/packet.h"
@@ -907,6 +912,68 @@ static void aborted_packets_are_an_event_now_and_then(void **state)
 	filter_chain_destroy(chain);
 }
 
+/* ---- Routes ---- */
+
+static struct bpf_fib_lookup query;
+
+static uint64_t look_up(struct ebpf_ctx *ctx)
+{
+	verdict = (uint64_t)ebpf_env_here->ops->fib_lookup(ebpf_env_here, ctx, &query, 0);
+	return EBPF_PASS;
+}
+
+static long answer_for(struct dp_filter_chain *chain, uint32_t to, uint16_t size)
+{
+	query = (struct bpf_fib_lookup){.family = AF_INET,
+					.ipv4_dst = rte_cpu_to_be_32(to),
+					.tot_len = size};
+	run_n(chain, 1);
+	return (long)verdict;
+}
+
+/* 10.0.0.0/24 is the link of a VTEP, 10.0.0.1 its gateway; who is known is 10.0.0.1. */
+static void fib_is_what_the_switch_knows(void **state)
+{
+	static const uint16_t ids[] = {6, 7};
+	struct dp_filter_chain *chain = chain_of(module_of(look_up, 0), FILTER_ROLE_FILTER);
+	const struct dp_neigh_static gateway = {{.v4 = rte_cpu_to_be_32(0x0a000001)},
+						{2, 0, 0, 0, 0, 0xee}};
+	struct dp_vtep vtep = {.port = 7, .mtu = 1500, .mac = {{2, 0, 0, 0, 0, 7}}};
+	struct dp_vport v = {.id = 7, .flags = DP_VP_UP, .vtep = &vtep};
+	struct dp_domain domain = {.n_ports = 2, .ports = ids};
+	struct dp_fdb_entry e = {.port = 9, .is_static = true, .mac = {{2, 0, 0, 0, 0, 0xee}}};
+	struct err err = {0};
+
+	vtep.v4 = (struct dp_vtep_side){.address = {.v4 = rte_cpu_to_be_32(0x0a000009)},
+					.gateway = gateway.ip,
+					.prefix = 24,
+					.there = true,
+					.has_gateway = true};
+	vtep.neighs = dp_neighs_create();
+	assert_int_equal(dp_neighs_set_static(vtep.neighs, &gateway, 1), 0);
+	pkts[0] = frame(10, NULL, 0);
+	assert_int_equal(answer_for(chain, 0x08080808, 100), BPF_FIB_LKUP_RET_NOT_FWDED);
+	view.domains[0] = &domain;
+	view.vports[7] = &v;
+	assert_int_equal(answer_for(chain, 0x08080808, 100), BPF_FIB_LKUP_RET_NO_NEIGH);
+	assert_int_equal(dp_fdb_add_static(dp_fdb(dp), &e, &err), 0);
+	assert_int_equal(answer_for(chain, 0x08080808, 100), BPF_FIB_LKUP_RET_SUCCESS);
+	assert_int_equal(query.ifindex, 10);
+	assert_int_equal(query.ipv4_dst, gateway.ip.v4);
+	assert_memory_equal(query.dmac, gateway.mac, 6);
+	assert_memory_equal(query.smac, &vtep.mac, 6);
+	assert_int_equal(answer_for(chain, 0x0a000001, 1501), BPF_FIB_LKUP_RET_FRAG_NEEDED);
+	assert_int_equal(query.mtu_result, 1500);
+	/* Another tenant's VTEP is none. */
+	vport.domain = 1;
+	assert_int_equal(answer_for(chain, 0x08080808, 100), BPF_FIB_LKUP_RET_NOT_FWDED);
+	vport.domain = 0;
+	view.domains[0] = NULL;
+	view.vports[7] = NULL;
+	dp_neighs_destroy(vtep.neighs);
+	free_one(chain);
+}
+
 /* ---- Several workers ---- */
 
 static void worker_that_was_not_foreseen_lets_nothing_pass(void **state)
@@ -968,6 +1035,7 @@ int main(void)
 		FRESH(cost_is_a_mean_over_a_window_and_one_long_burst_is_none),
 		FRESH(printed_lines_become_events_a_few_a_second),
 		FRESH(aborted_packets_are_an_event_now_and_then),
+		FRESH(fib_is_what_the_switch_knows),
 		FRESH(worker_that_was_not_foreseen_lets_nothing_pass),
 		FRESH(time_is_the_bursts_and_never_goes_back),
 	};

@@ -258,7 +258,9 @@ static void devmap_refuses_what_the_kernel_does(void **unused)
 	dev_write(map, 3, 0);
 	assert_int_equal(ebpf_map_count(map), 0);
 	value[1] = 0;
-	assert_int_equal(ebpf_map_write(hash, &key, value, BPF_EXIST), -ENOENT);
+	assert_int_equal(ebpf_map_write(hash, &key, value, BPF_EXIST), 0); /* Odd, but so. */
+	assert_int_equal(ebpf_map_write(hash, &key, value, BPF_NOEXIST), -EEXIST);
+	assert_int_equal(ebpf_map_remove(hash, &key), 0);
 	dev_write(hash, UINT32_MAX, 1);
 	dev_write(hash, 7, 2);
 	assert_int_equal(ebpf_map_write(hash, &key, value, BPF_ANY), -E2BIG);

@@ -130,6 +130,9 @@ static void hash_is_as_its_model(void **unused)
 		model_agrees(BPF_MAP_TYPE_PERCPU_HASH, key_sizes[i], 1 + i * 5, 100);
 	}
 	model_agrees(BPF_MAP_TYPE_HASH, 4, 8, 1);
+	model_agrees(BPF_MAP_TYPE_HASH, 20, 8, 11); /* Two buckets: chains. */
+	model_agrees(BPF_MAP_TYPE_HASH, 4, 8, 35);
+	model_agrees(BPF_MAP_TYPE_PERCPU_HASH, 9, 8, 35);
 	model_agrees(BPF_MAP_TYPE_HASH, 4, 8, 3);
 }
 

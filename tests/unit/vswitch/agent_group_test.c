@@ -471,6 +471,31 @@ static void band_drops_what_is_over_and_counts_it(void **state)
 			 bands[0].n_packets);
 }
 
+static uint64_t matched(uint8_t table)
+{
+	struct vs_table_counts counts;
+
+	vs_flows_table_counts(rig.flows, table, &counts);
+	assert_int_equal(counts.lookups, counts.matches);
+	return counts.matches;
+}
+
+static void tables_behind_count_what_comes_there(void **state)
+{
+	struct of_band_counter bands[8];
+	unsigned passed;
+
+	meter(OFPMC_ADD, "meter=1,pktps,burst,bands=type=drop,rate=1,burst_size=20");
+	flow("in_port=1,actions=meter:1,goto_table:1");
+	flow("table=1,actions=output:2");
+	send(50);
+	passed = received("p2", NULL);
+	assert_in_range(passed, 20, 30);
+	assert_int_equal(meter_stats(1, bands).n_packets, 50);
+	assert_int_equal(matched(0), 50);
+	assert_int_equal(matched(1), passed);
+}
+
 static void modified_meter_goes_on_with_its_rules(void **state)
 {
 	struct of_band_counter bands[8];
@@ -564,6 +589,36 @@ static void dscp_gets_a_higher_drop_precedence(void **state)
 	assert_int_equal(remarked(10, false), 14);
 }
 
+/* The rules that come behind see what the meter made of a packet, as soon as they ask. */
+static void tables_behind_see_the_mark(void **state)
+{
+	const char *remarks = "meter=1,pktps,burst,bands=type=dscp_remark,rate=1,burst_size=1,"
+			      "prec_level=1";
+
+	meter(OFPMC_ADD, remarks);
+	flow("in_port=1,actions=meter:1,write_metadata:5,write_actions(output:2),goto_table:1");
+	flow("table=1,priority=1,actions=goto_table:2");
+	flow("table=2,priority=1,metadata=5,actions=goto_table:3");
+	flow("table=3,actions=write_metadata:0");
+	(void)remarked(0, false);
+	assert_int_equal(remarked(18, false), 20);
+	flow("table=2,priority=9,metadata=5,ip,ip_dscp=20,actions=set_field:8->ip_dscp,goto_table:"
+	     "3");
+	assert_int_equal(remarked(18, false), 8);
+	assert_int_equal(remarked(18, true), 20);
+	assert_int_equal(remarked(10, false), 12);
+	/* Rules keep their meter, whatever it does. */
+	meter(OFPMC_MODIFY, "meter=1,pktps,bands=type=drop,rate=1000000");
+	assert_int_equal(remarked(18, false), 18);
+	assert_int_equal(remarked(20, false), 8);
+	meter(OFPMC_MODIFY, remarks);
+	(void)remarked(0, false);
+	assert_int_equal(remarked(18, false), 8);
+	/* Nobody counts them twice for that. */
+	for (uint8_t table = 0; table < 4; table++)
+		assert_int_equal(matched(table), n_injected);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -580,9 +635,11 @@ int main(void)
 		TEST(meter_errors_reach_the_controller),
 		TEST(meter_features_say_what_there_is),
 		TEST(band_drops_what_is_over_and_counts_it),
+		TEST(tables_behind_count_what_comes_there),
 		TEST(modified_meter_goes_on_with_its_rules),
 		TEST(deleted_meter_takes_its_rules_along),
 		TEST(dscp_gets_a_higher_drop_precedence),
+		TEST(tables_behind_see_the_mark),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,7 +215,7 @@ static void switch_that_has_no_memory_is_not_made(void **state)
 		assert_int_equal(err.code, -ENOMEM);
 	}
 	fail_at = -1;
-	assert_int_equal(n, 12);
+	assert_int_equal(n, 14);
 	vs_destroy(second);
 }
 

@@ -9,7 +9,7 @@
  * 	FLOW_ROUNDS=N   goes on longer
  *
  * Where the specification leaves the choice to the switch, the rules do not ask: no two of a
- * table have one priority.  A packet whose TTL ends goes on counting (docs/limits.md).
+ * table have one priority.
  */
 #include "vswitch/flows.h"
 

@@ -35,6 +35,13 @@ struct {
 	__type(value, struct locked);
 } guarded SEC(".maps");
 
+/* Loaders give it an element a CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, __u32);
+} unsized SEC(".maps");
+
 const volatile __u32 limit = 7;
 __u32 total = 40;
 __u32 calls;

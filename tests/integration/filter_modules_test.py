@@ -32,7 +32,7 @@ def load(t, sw, name):
 
 
 def counts(sw, module):
-    return [e['sum'] for e in sw.ctl(['filter', 'map', 'dump', module, 'counts'])['elements']]
+    return [e['value'] for e in sw.ctl(['filter', 'map', 'dump', module, 'counts'])['elements']]
 
 
 def dnsmasq(t, ns, ifname, first):

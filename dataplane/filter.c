@@ -108,28 +108,26 @@ static void drop(const struct dp_filter_burst *b, struct rte_mbuf *m, enum dp_dr
 
 /* ---- Sent by a filter ---- */
 
-/* Out by 'out', classified as it is now.  Takes 'm'. */
-static void send_by(struct dp_worker *w, const struct dp_vport *in, const struct dp_vport *out,
-		    struct rte_mbuf *m)
+/* Out by 'out', classified as it is now.  DP_N_DROPS: took 'm'; else why it may not. */
+static enum dp_drop send_by(struct dp_worker *w, const struct dp_vport *in,
+			    const struct dp_vport *out, struct rte_mbuf *m)
 {
 	struct dp_edge_frame f = {.m = m};
 	enum dp_drop reason = dp_edge_classify(in, &f);
 
-	if (reason != DP_N_DROPS) {
-		dp_drop(w, in->id, m, reason);
-		return;
-	}
+	if (reason != DP_N_DROPS)
+		return reason;
 	if (in->wire != NULL)
 		dp_edge_count_tenant(w, f.domain, 1, m->pkt_len);
-	if (!dp_edge_may_leave(in, out, f.domain, f.cvlan, &reason)) {
-		dp_drop(w, in->id, m, reason == DP_DROP_TENANT ? DP_DROP_FILTER_TENANT : reason);
-		return;
-	}
+	if (!dp_edge_may_leave(in, out, f.domain, f.cvlan, &reason))
+		return reason == DP_DROP_TENANT ? DP_DROP_FILTER_TENANT : reason;
 	dp_edge_send(w, in, out, &f, w->count->ports[in->id]);
+	return DP_N_DROPS;
 }
 
 /* To one port, past what runs on the way out there.  Takes 'm'. */
-static void send_to(struct dp_filter_burst *b, struct rte_mbuf *m, uint32_t port, const void *way)
+static void send_to(struct dp_filter_burst *b, struct rte_mbuf *m, uint32_t port, const void *way,
+		    const struct dp_filter_fate *fate)
 {
 	struct dp_worker *w = b->w;
 	const struct dp_vport *out = port < DP_MAX_PORTS ? w->view->vports[port] : NULL;
@@ -139,10 +137,13 @@ static void send_to(struct dp_filter_burst *b, struct rte_mbuf *m, uint32_t port
 		reason = DP_DROP_FILTER_REFUSED;
 	else if (way != NULL)
 		reason = ops_of(chain_of(b))->leave(chain_of(b), b, &m, (uint16_t)port, way);
-	if (reason != DP_N_DROPS)
-		dp_drop(w, b->vp->id, m, reason);
-	else
-		send_by(w, b->vp, out, m);
+	if (reason == DP_N_DROPS)
+		reason = send_by(w, b->vp, out, m);
+	if (likely(reason == DP_N_DROPS))
+		return;
+	if (ops_of(chain_of(b))->refused != NULL)
+		ops_of(chain_of(b))->refused(chain_of(b), b, fate);
+	dp_drop(w, b->vp->id, m, reason);
 }
 
 /* A copy for one of several receivers.  It shares its bytes unless somebody is going to write them:
@@ -178,9 +179,9 @@ static void send_to_all(struct dp_filter_burst *b, struct rte_mbuf *m,
 			continue;
 		}
 		copy->port = m->port;
-		send_to(b, copy, to[i].port, to[i].way);
+		send_to(b, copy, to[i].port, to[i].way, fate);
 	}
-	send_to(b, m, to[n - 1].port, to[n - 1].way);
+	send_to(b, m, to[n - 1].port, to[n - 1].way, fate);
 }
 
 /* ---- What became of a burst ---- */
@@ -201,7 +202,7 @@ static void settle(struct dp_filter_burst *b, dp_filter_next_fn next)
 			drop(b, m, fate->reason);
 			break;
 		case DP_FATE_PORT:
-			send_to(b, m, fate->port, fate->way);
+			send_to(b, m, fate->port, fate->way, fate);
 			break;
 		case DP_FATE_PORTS:
 			send_to_all(b, m, fate);

@@ -94,6 +94,9 @@ struct dp_filter_ops {
 	 * it goes on; else why it dies, which is the caller's to do. */
 	enum dp_drop (*leave)(struct dp_filter_chain *chain, struct dp_filter_burst *burst,
 			      struct rte_mbuf **m, uint16_t port, const void *way);
+	/* A frame with this fate, or a copy of it, may not go where it was sent: it dies. */
+	void (*refused)(struct dp_filter_chain *chain, const struct dp_filter_burst *burst,
+			const struct dp_filter_fate *fate);
 	/* Of the filters in their order; NULL behind the last.  Borrowed while the chain lives.
 	 * Control thread. */
 	const char *(*name)(const struct dp_filter_chain *chain, unsigned i);

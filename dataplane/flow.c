@@ -539,6 +539,8 @@ static void run_resumed(struct dp_run *run, const struct dp_pipeline *pl)
 
 void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *f)
 {
+	/* What is run already has rules of its own. */
+	const struct dp_run was = *run;
 	struct dp_headers h;
 	struct dp_key key;
 
@@ -551,6 +553,9 @@ void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *f)
 	run->plain = false;
 	run_build(run, f);
 	run_resumed(run, run->in->pipeline);
+	run->rules = was.rules;
+	run->n_rules = was.n_rules;
+	run->size = was.size;
 }
 
 /* What was prepared, to its end. */

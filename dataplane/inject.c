@@ -197,6 +197,9 @@ static void run(struct dp_worker *w, const struct record *r, const struct dp_vpo
 			     .in = in,
 			     .count = w->count->ports[in->id],
 			     .normal = normal,
+			     .rules = rules_of(r),
+			     .n_rules = r->n_rules,
+			     .size = r->size,
 			     .no_port = r->port == DP_NO_PORT};
 	enum dp_drop reason;
 

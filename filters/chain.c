@@ -110,6 +110,7 @@ static const struct dp_filter_ops ops = {
 	.run = filter_run,
 	.targets = filter_targets,
 	.leave = filter_leave,
+	.refused = filter_refused,
 	.name = name,
 };
 

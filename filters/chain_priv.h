@@ -118,6 +118,9 @@ struct dp_filter_chain {
 	struct filter_slot slots[];
 };
 
+/* In the flags of a fate, above those of the redirect: which slot it is of. */
+#define FILTER_FATE_SLOT 16
+
 /* A slot at work on a burst. */
 struct filter_pass {
 	struct ebpf_ctx ctx;
@@ -125,6 +128,7 @@ struct filter_pass {
 	struct filter_worker *fw;
 	struct filter_share *share;
 	const struct filter_slot *slot;
+	uint32_t index; /* of it */
 	const struct filter_current *cur;
 	uint64_t alive; /* frames that go on, by number */
 	bool decided;	/* fates are written */
@@ -154,6 +158,8 @@ enum dp_drop filter_run_frame(struct filter_pass *p, uint16_t i, uint32_t *ret_v
 /* run_send.c */
 uint32_t filter_targets(struct dp_filter_chain *chain, const struct dp_filter_burst *burst,
 			const struct dp_filter_fate *fate, struct dp_filter_target *ret);
+void filter_refused(struct dp_filter_chain *chain, const struct dp_filter_burst *burst,
+		    const struct dp_filter_fate *fate);
 enum dp_drop filter_leave(struct dp_filter_chain *chain, struct dp_filter_burst *burst,
 			  struct rte_mbuf **m, uint16_t port, const void *way);
 

@@ -40,6 +40,7 @@ static void send_away(struct filter_pass *p, uint16_t i, struct dp_filter_fate f
 {
 	if (!p->decided)
 		fates_init(p);
+	fate.flags |= p->index << FILTER_FATE_SLOT;
 	p->b->fates[i] = fate;
 	p->alive &= ~(UINT64_C(1) << i);
 }
@@ -330,6 +331,7 @@ enum dp_filter_result filter_run(struct dp_filter_chain *chain, struct dp_filter
 	now = rte_rdtsc();
 	for (uint32_t i = 0; i < chain->n && p.alive != 0; i++) {
 		p.slot = &chain->slots[i];
+		p.index = i;
 		p.cur = cur[i];
 		p.share = &p.slot->module->shares[b->worker];
 		now = run_slot(&p, now);

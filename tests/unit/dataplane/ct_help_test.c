@@ -79,6 +79,7 @@ static uint8_t see(struct pkt *pkt, bool commit, unsigned alg)
 					 .mark = 5,
 					 .mark_mask = alg != 0 ? 0xff : 0};
 	const uint32_t cut = 80; /* behind the headers */
+	struct dp_ct_mark would = {0};
 	struct dp_ct_packet p;
 	struct dp_headers h;
 	struct rte_mbuf *m;
@@ -88,8 +89,12 @@ static uint8_t see(struct pkt *pkt, bool commit, unsigned alg)
 	assert_non_null(m);
 	dp_parse_mbuf(m, &h);
 	dp_ct_packet(pkt->bytes, pkt->size, &h, &p);
+	/* Who only asks is told the same. */
+	dp_ct_peek(ct, domain, zone, &p, &would);
 	memset(&last, 0, sizeof(last));
 	dp_ct_track(ct, &local, domain, zone, &p, now, &last);
+	assert_int_equal(last.state, would.state);
+	assert_int_equal(last.mark, would.mark);
 	if (commit)
 		assert_int_equal(dp_ct_commit(ct, &local, domain, &p, &how, now, &last), 0);
 	if (alg != 0)

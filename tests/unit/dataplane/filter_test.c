@@ -143,7 +143,10 @@ static const char *name(const struct dp_filter_chain *chain, unsigned i)
 	return i == 0 ? "one" : i == 1 ? "two" : NULL;
 }
 
-static const struct dp_filter_ops ops = {run, targets, leave, name};
+static const struct dp_filter_ops ops = {.run = run,
+					 .targets = targets,
+					 .leave = leave,
+					 .name = name};
 static struct chain reads = {.head = {&ops}}, writes = {.head = {&ops}, .writes = true};
 
 /* ---- The model ---- */

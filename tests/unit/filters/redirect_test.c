@@ -188,9 +188,16 @@ static void frame_goes_to_the_port_of_its_entry(void **state)
 
 static void entry_of_another_tenants_port_is_a_counted_drop(void **state)
 {
+	struct filter_module_stats s;
+	uint64_t refused;
+
+	filter_module_stats(module, &s);
+	refused = s.refused;
 	send_frame(1, 0);
 	expect(2, -1);
 	expect_drop(DP_DROP_FILTER_TENANT, 1);
+	filter_module_stats(module, &s);
+	assert_int_equal(s.refused, refused + 1);
 }
 
 static void program_of_an_entry_runs_on_the_way_out(void **state)

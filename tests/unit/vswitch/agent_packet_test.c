@@ -21,7 +21,9 @@
 #include "dataplane/dp.h"
 #include "dataplane/port_mem.h"
 #include "tests/support/packet.h"
+#include "vswitch/groups.h"
 #include "vswitch/meters.h"
+#include "vswitch/of/group.h"
 #include "vswitch/of/packet.h"
 #include "vswitch/of/text.h"
 #include "vswitch/packet_buffer.h"
@@ -555,6 +557,45 @@ static void a_packet_out_may_go_through_the_tables(void **state)
 	nothing_comes_out();
 }
 
+static void must_group(const char *text)
+{
+	struct of_text_error err = {0};
+	struct of_group_mod mod;
+
+	if (of_text_group_parse(text, 1, OFPGC_ADD, NULL, &mod, &err) != 0)
+		fail_msg("%s: %u: %s", text, err.column, err.what);
+	of_group_mod_encode(&msg, XID, &mod);
+	of_group_fini(&mod.group);
+	assert_int_equal(of_rig_try(&rig, &msg), OF_OK);
+}
+
+static uint64_t group_counted(uint32_t id)
+{
+	const struct vs_groups *groups = vs_flows_groups(rig.flows);
+	struct of_bucket_counter buckets[4];
+	struct dp_flow_counts counts;
+
+	(void)vs_group_counts(rig.flows, vs_groups_now(groups, id), &counts, buckets);
+	return counts.packets;
+}
+
+/* Groups count what comes to them, also of what the switch is told to send. */
+static void a_packet_out_that_ends_is_not_counted_behind(void **state)
+{
+	struct of_action group = {.type = OF_ACT_GROUP, .group = 1};
+
+	must_group("group_id=2,type=all,bucket=actions=output:2");
+	must_group("group_id=3,type=all,bucket=actions=output:3");
+	must_group("group_id=1,type=all,bucket=actions=dec_ttl,group:2,bucket=actions=group:3");
+	make_frame(1);
+	assert_int_equal(try_out_bytes(OF_NO_BUFFER, 1, group, frame.bytes, frame.size), OF_OK);
+	comes_out(3);
+	nothing_comes_out();
+	assert_int_equal(group_counted(1), 1);
+	assert_int_equal(group_counted(2), 0);
+	assert_int_equal(group_counted(3), 1);
+}
+
 static void wrong_packet_outs_are_refused(void **state)
 {
 	struct of_action group = {.type = OF_ACT_GROUP, .group = 77};
@@ -648,6 +689,7 @@ int main(void)
 		TEST(a_slave_hears_of_no_packets),
 		TEST(a_packet_out_goes_where_it_says),
 		TEST(a_packet_out_may_go_through_the_tables),
+		TEST(a_packet_out_that_ends_is_not_counted_behind),
 		TEST(wrong_packet_outs_are_refused),
 		TEST(a_buffer_is_sent_once),
 		TEST(a_flow_mod_takes_its_buffer_through_the_tables),

@@ -152,7 +152,7 @@ EBPF_HELPER(csum_diff)
 	if (((from_size | to_size) & 3) != 0)
 		return fail(-EINVAL);
 	if (from_size == 0 && to_size == 0)
-		return seed;
+		return fold16(seed);
 	if (to_size == 0)
 		return fold16(~sum_words(ebpf_ptr(r1), from_size, ~seed));
 	sum = sum_words(ebpf_ptr(r3), to_size, seed);

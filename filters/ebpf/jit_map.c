@@ -3,78 +3,15 @@
  * Map helpers of a map that is known where they are called, which nearly all are: most of a
  * program's time goes there.  An array's element is found in line; of other maps their own function
  * is called, without asking the map for it.  See jit_priv.h.
- *
- * Known is what a wide load put into a register, as long as control comes from nowhere else: at
- * each instruction that is jumped to nothing is known.
  */
 #include "filters/ebpf/jit_priv.h"
 
 #include <stddef.h>
 
-void jit_known_forget(struct jit *j)
-{
-	j->known.is_known = 0;
-}
-
-static void forget(struct jit *j, unsigned r)
-{
-	j->known.is_known &= (uint16_t) ~(1u << (r & 15));
-}
-
-static void step_alu(struct jit *j, const struct bpf_insn *insn)
-{
-	struct jit_known *k = &j->known;
-	bool copies = insn->code == (BPF_ALU64 | BPF_MOV | BPF_X) && insn->off == 0;
-
-	if (!copies || insn->src_reg >= MAX_BPF_REG || !(k->is_known & 1u << insn->src_reg)) {
-		forget(j, insn->dst_reg);
-		return;
-	}
-	k->values[insn->dst_reg] = k->values[insn->src_reg];
-	k->is_known |= (uint16_t)(1u << insn->dst_reg);
-}
-
-static void step_wide(struct jit *j, const struct bpf_insn *insn)
-{
-	forget(j, insn->dst_reg);
-	if (!ebpf_is_wide(insn) || insn->src_reg == BPF_PSEUDO_FUNC || insn->dst_reg >= MAX_BPF_REG)
-		return;
-	j->known.values[insn->dst_reg] = ebpf_wide_imm(insn);
-	j->known.is_known |= (uint16_t)(1u << insn->dst_reg);
-}
-
-void jit_known_step(struct jit *j, const struct bpf_insn *insn)
-{
-	switch (BPF_CLASS(insn->code)) {
-	case BPF_LD:
-		step_wide(j, insn);
-		break;
-	case BPF_ALU:
-	case BPF_ALU64:
-		step_alu(j, insn);
-		break;
-	case BPF_LDX:
-		forget(j, insn->dst_reg);
-		break;
-	case BPF_STX: /* Of atomics, some return in the one, some in the other. */
-		if (BPF_MODE(insn->code) == BPF_ATOMIC) {
-			forget(j, insn->src_reg);
-			forget(j, BPF_REG_0);
-		}
-		break;
-	case BPF_JMP:
-		for (unsigned r = BPF_REG_0; r <= BPF_REG_5 && ebpf_is_call(insn); r++)
-			forget(j, r);
-		break;
-	default:
-		break;
-	}
-}
-
 /* The map in R1, or NULL. */
 static const struct ebpf_map *known_map(const struct jit *j)
 {
-	if (!(j->known.is_known & 1u << BPF_REG_1))
+	if (j->known.kinds[BPF_REG_1] != JIT_CONSTANT)
 		return NULL;
 	for (uint32_t i = 0; i < j->prog->n_maps; i++)
 		if ((uintptr_t)j->prog->maps[i] == j->known.values[BPF_REG_1])
@@ -221,17 +158,23 @@ static bool call_delete(struct jit *j, const struct ebpf_map *map)
 	return true;
 }
 
+static bool is_array(const struct ebpf_map *map)
+{
+	return map->type == BPF_MAP_TYPE_ARRAY || map->type == BPF_MAP_TYPE_PERCPU_ARRAY;
+}
+
 bool jit_map_call(struct jit *j, uint32_t helper, bool *ret_both)
 {
 	const struct ebpf_map *map = j->maps ? known_map(j) : NULL;
 
 	if (map == NULL || !is_direct(map))
 		return false;
+	if (is_array(map) && helper == BPF_FUNC_map_lookup_elem)
+		return array_lookup(j, map, ret_both) || call_lookup(j, map);
+	if (!is_array(map))
+		jit_key(j, map->key_size);
 	switch (helper) {
 	case BPF_FUNC_map_lookup_elem:
-		if ((map->type == BPF_MAP_TYPE_ARRAY || map->type == BPF_MAP_TYPE_PERCPU_ARRAY) &&
-		    array_lookup(j, map, ret_both))
-			return true;
 		return call_lookup(j, map);
 	case BPF_FUNC_map_update_elem:
 		return call_update(j, map);

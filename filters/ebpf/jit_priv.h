@@ -4,11 +4,15 @@
  *
  * 	jit_x86.c    passes over the program until sizes are settled, then writes
  * 	jit_emit.c   encodes machine instructions
- * 	jit_alu.c    arithmetic            jit_mem.c    loads, stores, atomics, the context
- * 	jit_jump.c   jumps                 jit_call.c   functions, helpers, exit, tail calls
- * 	jit_map.c    map helpers of a map that is known: array elements in line, else its own
- * function jit_run.c    what compiled programs call that is no helper jit_pool.c   memory that code
- * lives in
+ * 	jit_alu.c    arithmetic
+ * 	jit_mem.c    loads, stores, atomics, the context
+ * 	jit_jump.c   jumps
+ * 	jit_call.c   functions, helpers, exit, tail calls
+ * 	jit_known.c  what registers hold while code is written
+ * 	jit_map.c    helpers of a map that is known
+ * 	jit_key.c    keys that a program puts together in pieces
+ * 	jit_run.c    what compiled programs call that is no helper
+ * 	jit_pool.c   memory that code lives in
  *
  * Registers.  eBPF's were made for this machine, so each has one of its own, and what calls leave
  * alone is the same on both sides:
@@ -96,9 +100,14 @@ struct jit_func {
 	bool calls;
 };
 
-/* Registers whose values are known constants, within straight code. */
+/* What is known of registers, within straight code. */
+enum jit_kind {
+	JIT_UNKNOWN,
+	JIT_CONSTANT,
+	JIT_FRAME, /* R10 + value */
+};
 struct jit_known {
-	uint16_t is_known; /* bit for each */
+	uint8_t kinds[MAX_BPF_REG];
 	uint64_t values[MAX_BPF_REG];
 };
 
@@ -114,6 +123,7 @@ struct jit {
 	struct jit_func *funcs, *func;
 	uint32_t func_end; /* first instruction behind it */
 	struct jit_known known;
+	uint8_t pieces[EBPF_STACK_SIZE];    /* jit_key.c: of the function's frame */
 	uint32_t loop, each, each_callback; /* common pieces at the end */
 	bool uses_loop, uses_each;
 	bool bmi2;	/* the processor has it */
@@ -188,9 +198,16 @@ void jit_pieces(struct jit *j);
 
 /* jit_map.c: true when the helper's call was written; '*ret_both': the next instruction, too. */
 bool jit_map_call(struct jit *j, uint32_t helper, bool *ret_both);
+
+/* jit_known.c */
 void jit_known_forget(struct jit *j);
 /* What 'insn' does to what is known. */
 void jit_known_step(struct jit *j, const struct bpf_insn *insn);
+
+/* jit_key.c.  Looks at the function's stores; then, before a call with a key of 'size' bytes at R2,
+ * joins its pieces (rax and r9 are lost). */
+void jit_key_scan(struct jit *j, uint32_t start, uint32_t end);
+void jit_key(struct jit *j, uint32_t size);
 
 /* jit_run.c.  Called by compiled code. */
 struct jit_tail {

@@ -60,6 +60,7 @@ static void function(struct jit *j, uint32_t n)
 	j->func = &j->funcs[n];
 	j->func_end = f->end;
 	jit_enter(j);
+	jit_key_scan(j, f->start, f->end);
 	jit_known_forget(j);
 	for (uint32_t i = f->start; i < f->end && !j->bad; i += step) {
 		if (jit_is_target(j, i))
@@ -102,18 +103,26 @@ static void publish(struct jit *j, struct ebpf_prog *prog, uint8_t *code)
 	prog->code_size = j->at;
 }
 
+/* There is no memory, or the system forbids code that is made at run time: then interpret. */
+static int refusal(void)
+{
+	return errno == ENOMEM ? -ENOMEM : -ENOTSUP;
+}
+
 static int write_out(struct jit *j, struct ebpf_prog *prog)
 {
 	uint32_t size = j->at;
 	uint8_t *code = jit_pool_take(size);
+	int rc;
 
-	if (code == NULL) /* Else: the system forbids code that is made at run time. */
-		return errno == ENOMEM ? -ENOMEM : -ENOTSUP;
+	if (code == NULL)
+		return refusal();
 	j->base = (uintptr_t)code;
 	j->out = jit_pool_open(code, size);
 	if (j->out == NULL) {
+		rc = refusal();
 		jit_pool_give(code, size);
-		return -ENOMEM;
+		return rc;
 	}
 	pass(j);
 	jit_pool_close(j->out, size);

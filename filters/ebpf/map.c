@@ -177,11 +177,23 @@ size_t ebpf_map_io_size(const struct ebpf_map *map)
 	return per_cpu(map) ? (size_t)map_round8(map->value_size) * map->n_cpus : map->value_size;
 }
 
+/* What is between the values of CPUs. */
+static void clear_padding(const struct ebpf_map *map, uint8_t *values)
+{
+	uint32_t size = map_round8(map->value_size);
+
+	for (uint32_t cpu = 0; per_cpu(map) && cpu < map->n_cpus; cpu++)
+		memset(values + (size_t)cpu * size + map->value_size, 0, size - map->value_size);
+}
+
 int ebpf_map_read(struct ebpf_map *map, const void *key, void *ret_values)
 {
 	const struct map_kind *kind = map_kind(map);
+	int rc = kind->read != NULL ? kind->read(map, key, ret_values) : -ENOTSUP;
 
-	return kind->read != NULL ? kind->read(map, key, ret_values) : -ENOTSUP;
+	if (rc == 0)
+		clear_padding(map, ret_values);
+	return rc;
 }
 
 int ebpf_map_write(struct ebpf_map *map, const void *key, const void *values, uint64_t flags)

@@ -8,8 +8,9 @@
  *
  * Lookups wait for nobody.  An element that is deleted may be used again at once, as in the
  * kernel's preallocated maps: who still holds its value reads the next one's.  Writers of a hash
- * hold a lock of one bucket for some tens of instructions; that is the one lock workers take, and a
- * program that uses no such map takes none.
+ * hold a lock of one bucket for some tens of instructions, those of a trie, a queue or a ring
+ * buffer one of the map; these are the locks that workers take, and a program that uses no such map
+ * takes none.
  *
  * All memory is reserved when the map is made, and touched as it fills.
  *

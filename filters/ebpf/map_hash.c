@@ -206,6 +206,9 @@ static long change_old(struct hash *h, struct hash_bucket *b, uint32_t i, const 
 		put_values(h, i, c, false);
 	else
 		replace(h, b, i, c, l);
+	/* In another's place it was filled as used. */
+	if (h->lru && h->map.cpu_stride != 0)
+		atomic_store_explicit(&hash_age(h, i)->used, 1, memory_order_relaxed);
 	return 0;
 }
 

@@ -6,14 +6,14 @@
  * 	element  link, hash, key, value                                   one line if it is that
  * small
  *
- * Buckets are as many as half to a quarter of the elements, so one in fifty or less has a chain:
- * elements that found their bucket full.  A lookup is the bucket's line and, where a signature
- * fits, the element's.
+ * There is a bucket for every two to four elements, so one in fifty or less has a chain: elements
+ * that found their bucket full.  A lookup is the bucket's line and, where a signature fits, the
+ * element's.
  *
  * Readers take no lock.  What unlinks an element from a bucket changes the bucket's version after
  * that and before the element is used again, so a reader that finds the version as it was before
  * has compared the element's true key, or truly found none.  Otherwise it looks again; and after
- * RETRIES of that, with the lock.
+ * HASH_RETRIES of that, with the lock.
  *
  * Elements that hang nowhere are in lists, one for each CPU and one for threads that are none
  * (map_pool.c).  Number 0 is no element.
@@ -190,11 +190,12 @@ static inline bool hash_key_is(const struct hash_elem *e, const uint64_t *words,
 uint32_t hash_chain_find(const struct hash *h, const struct hash_bucket *b, uint32_t version,
 			 const uint64_t *words);
 
-/* The element with this key in its bucket, or 0: certain with the lock, or when the version is
- * still the same afterwards. */
-static inline __attribute__((always_inline)) uint32_t hash_bucket_find(
-	const struct hash *h, const struct hash_bucket *b, uint32_t hash, uint32_t version,
-	const uint64_t *words, uint32_t n)
+/* The element with this key in its bucket's own slots, or 0. */
+static inline __attribute__((always_inline)) uint32_t hash_slots_find(const struct hash *h,
+								      const struct hash_bucket *b,
+								      uint32_t hash,
+								      const uint64_t *words,
+								      uint32_t n)
 {
 	uint16_t sig = hash_sig(hash);
 	uint64_t low = atomic_load_explicit(&b->sigs[0], memory_order_acquire);
@@ -210,9 +211,20 @@ static inline __attribute__((always_inline)) uint32_t hash_bucket_find(
 		if (i != 0 && hash_key_is(hash_elem(h, i), words, n))
 			return i;
 	}
-	if (atomic_load_explicit(&b->chain, memory_order_acquire) != 0)
-		return hash_chain_find(h, b, version, words);
 	return 0;
+}
+
+/* The element with this key in its bucket, or 0: certain with the lock, or when the version is
+ * still the same afterwards. */
+static inline uint32_t hash_bucket_find(const struct hash *h, const struct hash_bucket *b,
+					uint32_t hash, uint32_t version, const uint64_t *words,
+					uint32_t n)
+{
+	uint32_t i = hash_slots_find(h, b, hash, words, n);
+
+	if (i == 0 && atomic_load_explicit(&b->chain, memory_order_acquire) != 0)
+		return hash_chain_find(h, b, version, words);
+	return i;
 }
 
 /* When the bucket does not come to rest. */

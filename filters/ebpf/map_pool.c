@@ -49,9 +49,9 @@ static uint32_t take_fresh(struct hash *h, struct hash_list *list)
 {
 	uint32_t i, to;
 
-	if (atomic_load_explicit(&h->fresh, memory_order_relaxed) >= h->end)
+	if (atomic_load_explicit(&h->fresh, memory_order_acquire) >= h->end)
 		return 0;
-	i = atomic_fetch_add_explicit(&h->fresh, h->batch, memory_order_relaxed);
+	i = atomic_fetch_add_explicit(&h->fresh, h->batch, memory_order_acq_rel);
 	if (i >= h->end)
 		return 0;
 	to = h->end - i < h->batch ? h->end : i + h->batch;
@@ -74,6 +74,13 @@ static uint32_t take_from(struct hash *h, struct hash_list *list, bool fresh)
 	return i;
 }
 
+/* Who holds the lock of an empty list may be about to fill it with what was fresh. */
+static bool is_empty(struct hash_list *list)
+{
+	return atomic_load_explicit(&list->lock, memory_order_acquire) == 0 &&
+	       atomic_load_explicit(&list->free, memory_order_relaxed) == 0;
+}
+
 static uint32_t steal(struct hash *h, uint32_t l)
 {
 	uint32_t n = h->map.n_cpus + 1;
@@ -82,7 +89,7 @@ static uint32_t steal(struct hash *h, uint32_t l)
 		struct hash_list *list = &h->lists[(l + j) % n];
 		uint32_t i;
 
-		if (atomic_load_explicit(&list->free, memory_order_relaxed) == 0)
+		if (is_empty(list))
 			continue;
 		i = take_from(h, list, false);
 		if (i != 0)

@@ -198,6 +198,32 @@ static void chain(struct cases *k, unsigned n, unsigned over)
 	case_end(k, sum);
 }
 
+/* Each jump reaches to just behind the next with its shortest form: the last is too long, so the
+ * one before it becomes too long, and so on to the first. */
+static void cascade(struct cases *k, unsigned n, bool taken)
+{
+	uint64_t sum = 0;
+
+	case_begin(k, "a cascade of %u jumps, %d", n, taken);
+	filler_begin(k);
+	case_add(k, E_MOVK(BPF_REG_3, 1000));
+	for (unsigned i = 0; i < n; i++) {
+		/* 28 * 4 + 3 * 3 bytes, and 6 of the next comparison and jump: 127 */
+		unsigned fill = i + 1 < n ? 31 : 40;
+
+		case_add(k, E_JMPK(BPF_JEQ, BPF_REG_0, taken ? 1 : 2,
+				   (int)fill + (i + 1 < n ? 1 : 0)));
+		sum += filler(k, fill, 3);
+	}
+	case_add(k, E_MOV(BPF_REG_0, BPF_REG_1));
+	/* Those who jump come behind the next jump, into its filler. */
+	if (taken)
+		sum = 0;
+	for (unsigned i = 1; taken && i < n; i += 2)
+		sum += i + 1 < n ? 3 * 3 + 28 * 5 : 3 * 3 + 37 * 5;
+	case_end(k, sum);
+}
+
 static void ranges(struct cases *k)
 {
 	for (unsigned n = 28; n <= 46; n++) {
@@ -218,6 +244,10 @@ static void ranges(struct cases *k)
 	ahead(k, 0, 0, false);
 	for (unsigned over = 1; over < 30; over++)
 		chain(k, 200, over);
+	for (unsigned n = 2; n < 60; n += 3) {
+		cascade(k, n, false);
+		cascade(k, n, true);
+	}
 }
 
 void cases_jump(struct cases *k)

@@ -223,6 +223,82 @@ static void programs_write_to_maps(void **state)
 	assert_int_equal(run(insns, N(insns)), (uint64_t)-ENOENT);
 }
 
+/* Stores 'size' bytes of 'key' at r10 + 'at', in pieces that 'how' says: two bits each. */
+static uint32_t store_in_pieces(struct bpf_insn *insns, const uint8_t *key, uint32_t size, int at,
+				uint32_t how)
+{
+	static const uint8_t sizes[] = {BPF_W, BPF_H, BPF_B, BPF_DW};
+	static const uint8_t n_bytes[] = {4, 2, 1, 8};
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < size; how = how >> 2 | how << 30) {
+		unsigned s = how & 3;
+		int64_t v = 0;
+
+		if (n_bytes[s] > size - i)
+			s = 2;
+		memcpy(&v, key + i, n_bytes[s]);
+		if (s == 3) {
+			const struct bpf_insn wide[] = {E_WIDE(BPF_REG_3, v)};
+
+			insns[n++] = wide[0];
+			insns[n++] = wide[1];
+			insns[n++] = E_STX(BPF_DW, BPF_REG_10, BPF_REG_3, at + (int)i);
+		} else {
+			insns[n++] = E_ST(sizes[s], BPF_REG_10, at + (int)i, v);
+		}
+		i += n_bytes[s];
+	}
+	return n;
+}
+
+/* r0 = what the key's map has, + a byte of the key after that. */
+static uint64_t look_up_pieces(const uint8_t *key, uint32_t size, int at, uint32_t how, uint32_t b)
+{
+	struct bpf_insn insns[100];
+	uint32_t n = store_in_pieces(insns, key, size, at, how);
+	const struct bpf_insn rest[] = {
+		E_MOV(BPF_REG_2, BPF_REG_10),
+		E_ALUK(BPF_ADD, BPF_REG_2, at),
+		E_MAP(BPF_REG_1, 0),
+		E_CALL(BPF_FUNC_map_lookup_elem),
+		E_JMPK(BPF_JNE, BPF_REG_0, 0, 1),
+		E_EXIT,
+		E_LDX(BPF_W, BPF_REG_0, BPF_REG_0, 0),
+		E_LDX(BPF_B, BPF_REG_1, BPF_REG_10, at + (int)b),
+		E_ALU(BPF_ADD, BPF_REG_0, BPF_REG_1),
+		E_EXIT,
+	};
+
+	memcpy(insns + n, rest, sizeof(rest));
+	return run(insns, n + N(rest));
+}
+
+static void keys_may_be_put_together_in_pieces(void **state)
+{
+	static const uint32_t sizes[] = {1, 2, 3, 4, 5, 7, 8, 13, 16, 20, 40};
+
+	for (unsigned s = 0; s < N(sizes); s++) {
+		uint64_t value = 1000;
+		uint8_t key[40];
+
+		map_make(BPF_MAP_TYPE_HASH, sizes[s], 8, 10);
+		for (uint32_t i = 0; i < sizes[s]; i++)
+			key[i] = (uint8_t)(i * 57 + 0x81);
+		assert_int_equal(maps[0]->ops->update(maps[0], key, &value, BPF_ANY, 0), 0);
+		for (uint32_t how = 0; how < 300; how++) {
+			uint32_t b = how % sizes[s], mixed = how * 0x9e3779b1;
+			int at = -(int)sizes[s] - (int)(how % 9);
+
+			assert_int_equal(look_up_pieces(key, sizes[s], at, mixed, b),
+					 1000 + key[b]);
+			assert_int_equal(look_up_pieces(key, sizes[s], -512, how, b),
+					 1000 + key[b]);
+		}
+		no_maps(NULL);
+	}
+}
+
 /* Which map it is depends on how the call was reached: nothing may be known of it there. */
 static uint64_t one_of_two(int32_t first)
 {
@@ -482,6 +558,7 @@ int main(void)
 		cmocka_unit_test_teardown(each_cpu_finds_its_own_elements, no_maps),
 		cmocka_unit_test_teardown(hash_elements_are_found, no_maps),
 		cmocka_unit_test_teardown(programs_write_to_maps, no_maps),
+		cmocka_unit_test_teardown(keys_may_be_put_together_in_pieces, no_maps),
 		cmocka_unit_test_teardown(the_map_is_the_one_that_the_path_says, no_maps),
 		cmocka_unit_test_teardown(what_is_known_ends_where_a_loop_begins, no_maps),
 		cmocka_unit_test_teardown(tail_calls_end_in_the_other_program, no_maps),

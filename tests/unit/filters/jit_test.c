@@ -5,8 +5,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -165,6 +169,57 @@ static void programs_share_pages(void **unused)
 	}
 }
 
+/* Nothing can be written and run at the same address, while there is code or while it is made. */
+static void code_is_not_writable(void **unused)
+{
+	static const struct bpf_insn insns[] = {E_MOVK(BPF_REG_0, 2), E_EXIT};
+	struct ebpf_prog *prog = compile(insns, N(insns));
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned n_code = 0;
+	char line[512];
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		unsigned long start, end;
+		char mode[5];
+
+		assert_int_equal(sscanf(line, "%lx-%lx %4s", &start, &end, mode), 3);
+		assert_false(mode[1] == 'w' && mode[2] == 'x');
+		if ((uintptr_t)prog->code < start || (uintptr_t)prog->code >= end)
+			continue;
+		assert_string_equal(mode, "r-xs");
+		n_code++;
+	}
+	fclose(maps);
+	assert_int_equal(n_code, 1);
+	ebpf_prog_unref(prog);
+}
+
+/* What a child compiles does not appear in its parent. */
+static void children_have_code_of_their_own(void **unused)
+{
+	static struct bpf_insn insns[] = {E_MOVK(BPF_REG_0, 2), E_EXIT};
+	struct ebpf_prog *prog = compile(insns, N(insns)), *other;
+	struct ebpf_ctx ctx = {0};
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		insns[0].imm = 3;
+		ebpf_prog_unref(prog);
+		prog = compile(insns, N(insns));
+		_exit(prog->code(&ctx) == 3 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	other = compile(insns, N(insns));
+	assert_int_equal(prog->code(&ctx), 2);
+	assert_int_equal(other->code(&ctx), 2);
+	ebpf_prog_unref(prog);
+	ebpf_prog_unref(other);
+}
+
 /* Those that call nothing use memory below the stack pointer, but no more of it than signals leave
  * alone. */
 static void frames_beyond_the_red_zone_are_taken_from_the_stack(void **unused)
@@ -212,6 +267,8 @@ int main(void)
 		cmocka_unit_test(jumps_to_what_follows_are_nothing),
 		cmocka_unit_test(random_programs_return_what_the_interpreter_does),
 		cmocka_unit_test(programs_share_pages),
+		cmocka_unit_test(code_is_not_writable),
+		cmocka_unit_test(children_have_code_of_their_own),
 		cmocka_unit_test(frames_beyond_the_red_zone_are_taken_from_the_stack),
 		cmocka_unit_test(long_programs_are_compiled),
 	};

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "filters/ebpf/object.h"
+#include "tests/support/ebpf_pieces.h"
 #include "tests/support/packet_gen.h"
 
 #define MAX_OBJECTS 64
@@ -43,8 +44,9 @@
 enum { INTERPRETED, COMPILED, N_OURS };
 static const char *const side_names[N_OURS] = {"interpreter", "compiler"};
 
-static unsigned n_packets = 2000;
+static unsigned n_packets = 2000, n_random = 1000;
 static uint64_t seed = 1;
+static bool verbose;
 static unsigned n_compared;
 static unsigned cpu; /* that this runs on: which copy of the kernel's per-CPU values is ours */
 
@@ -199,6 +201,17 @@ static void compare_runs(const struct trio *t, int side, unsigned packet, const 
 				 kernel->bytes[i]);
 }
 
+/* What is known of a program before it runs is so. */
+static void check_does(const struct trio *t, const uint8_t *bytes, uint32_t size,
+		       const struct run *kernel)
+{
+	uint32_t does = t->progs[COMPILED]->does;
+
+	if ((does & (EBPF_WRITES_PACKET | EBPF_MOVES_ENDS | EBPF_TAIL_CALLS)) == 0 &&
+	    (kernel->size != size || memcmp(kernel->bytes, bytes, size) != 0))
+		fail_msg("%s writes to packets, but is not known to (%#x)", t->name, does);
+}
+
 static const struct pkt *next_packet(uint64_t *state)
 {
 	static struct pkt p;
@@ -344,6 +357,7 @@ static void compare_packets(struct trio *t)
 			run_ours(t, side, p->bytes, p->size, &ours);
 			compare_runs(t, side, i, &kernel, &ours);
 		}
+		check_does(t, p->bytes, p->size, &kernel);
 		verdicts[kernel.verdict % 5]++;
 		if (i % (n_packets / 8 + 1) == 0)
 			compare_maps(t, false);
@@ -372,6 +386,167 @@ static void kernel_interpreter_and_compiler_agree(void **state)
 	unload(&t);
 }
 
+/* ---- Random programs ---- */
+
+#define PACKETS_EACH 6
+
+struct values {
+	int fd; /* the kernel's */
+	struct ebpf_map *ours[N_OURS];
+};
+
+static bool make_values(struct values *v)
+{
+	const struct ebpf_map_def def = {
+		.name = "values",
+		.type = BPF_MAP_TYPE_ARRAY,
+		.key_size = 4,
+		.value_size = EBPF_PIECES_VALUE,
+		.max_entries = 1,
+		.memory_fd = -1,
+	};
+
+	v->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "values", 4, EBPF_PIECES_VALUE, 1, NULL);
+	for (int side = 0; side < N_OURS; side++)
+		assert_int_equal(ebpf_map_create(&def, 1, &v->ours[side], NULL), 0);
+	return v->fd >= 0;
+}
+
+static void clear_values(const struct values *v)
+{
+	const uint8_t zeros[EBPF_PIECES_VALUE] = {0};
+	const uint32_t key = 0;
+
+	assert_int_equal(bpf_map_update_elem(v->fd, &key, zeros, BPF_ANY), 0);
+	for (int side = 0; side < N_OURS; side++)
+		assert_int_equal(ebpf_map_write(v->ours[side], &key, zeros, BPF_ANY), 0);
+}
+
+static void compare_values(const struct trio *t, const struct values *v)
+{
+	uint8_t theirs[EBPF_PIECES_VALUE], mine[EBPF_PIECES_VALUE];
+	const uint32_t key = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(v->fd, &key, theirs), 0);
+	for (int side = 0; side < N_OURS; side++) {
+		assert_int_equal(ebpf_map_read(v->ours[side], &key, mine), 0);
+		if (memcmp(theirs, mine, sizeof(mine)) != 0)
+			fail_msg("%s: the map differs by the %s", t->name, side_names[side]);
+	}
+}
+
+static void make_random(struct trio *t, const struct values *v, const struct bpf_insn *insns,
+			uint32_t n)
+{
+	struct err err;
+
+	for (int side = 0; side < N_OURS; side++) {
+		const struct ebpf_map_ref ref = {.fd = v->fd, .map = v->ours[side]};
+		const struct ebpf_prog_opts opts = {
+			.name = t->name,
+			.insns = insns,
+			.n = n,
+			.maps = &ref,
+			.n_maps = 1,
+			.gpl = true,
+			.interpret = side == INTERPRETED,
+		};
+		struct ebpf_prog *prog = NULL;
+
+		if (ebpf_prog_create(&opts, &prog, &err) != 0)
+			fail_msg("%s: the verifier accepts it, we do not: %s: %s", t->name,
+				 err.what, err.why);
+		t->progs[side] = prog;
+	}
+}
+
+static void run_random(struct trio *t, const struct values *v, uint64_t *state)
+{
+	static struct run kernel, ours;
+
+	clear_values(v);
+	for (unsigned i = 0; i < PACKETS_EACH; i++) {
+		const struct pkt *p = next_packet(state);
+
+		run_kernel(t, p->bytes, p->size, &kernel);
+		for (int side = 0; side < N_OURS; side++) {
+			run_ours(t, side, p->bytes, p->size, &ours);
+			compare_runs(t, side, i, &kernel, &ours);
+		}
+		check_does(t, p->bytes, p->size, &kernel);
+	}
+	compare_values(t, v);
+}
+
+struct counts {
+	unsigned accepted, ctx, maybe, writes;
+};
+
+static void count_notes(struct counts *c, const struct ebpf_prog *prog)
+{
+	c->accepted++;
+	c->writes += (prog->does & EBPF_WRITES_PACKET) != 0;
+	for (uint32_t i = 0; i < prog->n; i++) {
+		c->ctx += prog->notes[i] == EBPF_CTX;
+		c->maybe += prog->notes[i] == EBPF_MAYBE_CTX;
+	}
+}
+
+/* With what the verifier thinks of it when somebody asks (-v). */
+static int load_random(const struct bpf_insn *insns, uint32_t n)
+{
+	static char log[1 << 20];
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .log_buf = log, .log_size = sizeof(log),
+		    .log_level = 2);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, NULL, "GPL", insns, n, verbose ? &opts : NULL);
+
+	if (verbose)
+		puts(log);
+	return fd;
+}
+
+/* One; the verifier may refuse it. */
+static void one_random(const struct values *v, uint64_t *state, struct counts *counts)
+{
+	static struct bpf_insn insns[EBPF_PIECES_MAX];
+	struct trio t = {0};
+	uint32_t n;
+
+	snprintf(t.name, sizeof(t.name), "random program of seed %#" PRIx64, *state);
+	n = ebpf_pieces(insns, v->fd, state);
+	t.fd = load_random(insns, n);
+	if (t.fd < 0)
+		return;
+	make_random(&t, v, insns, n);
+	count_notes(counts, t.progs[COMPILED]);
+	run_random(&t, v, state);
+	for (int side = 0; side < N_OURS; side++)
+		ebpf_prog_unref((struct ebpf_prog *)(uintptr_t)t.progs[side]);
+	close(t.fd);
+}
+
+static void all_agree_about_random_programs(void **unused)
+{
+	struct counts counts = {0};
+	struct values v;
+	uint64_t state = seed;
+
+	if (!make_values(&v)) {
+		print_message("bpf(2) says: %s\n", strerror(errno));
+		skip();
+	}
+	for (unsigned i = 0; i < n_random; i++)
+		one_random(&v, &state, &counts);
+	print_message("%u of %u random programs accepted; %u loads of the context, %u that may be, "
+		      "%u programs write to packets\n",
+		      counts.accepted, n_random, counts.ctx, counts.maybe, counts.writes);
+	assert_true(counts.accepted >= n_random / 20);
+	n_compared++;
+	for (int side = 0; side < N_OURS; side++)
+		ebpf_map_unref(v.ours[side]);
+	close(v.fd);
+}
+
 static void stay_on_one_cpu(void)
 {
 	cpu_set_t set;
@@ -384,14 +559,18 @@ static void stay_on_one_cpu(void)
 
 int main(int argc, char **argv)
 {
-	static struct CMUnitTest tests[MAX_OBJECTS];
+	static struct CMUnitTest tests[MAX_OBJECTS + 1];
 	static struct ebpf_env env = {.random = 1};
 	size_t n = 0;
 	int option, rc;
 
-	while ((option = getopt(argc, argv, "n:s:")) != -1) {
+	while ((option = getopt(argc, argv, "n:r:s:v")) != -1) {
 		if (option == 'n')
 			n_packets = strtoul(optarg, NULL, 0);
+		else if (option == 'r')
+			n_random = strtoul(optarg, NULL, 0);
+		else if (option == 'v')
+			verbose = true;
 		else if (option == 's')
 			seed = strtoull(optarg, NULL, 0);
 		else
@@ -406,10 +585,9 @@ int main(int argc, char **argv)
 			.initial_state = argv[optind],
 		};
 	}
-	if (n == 0) {
-		puts("no clang with a BPF target made objects: nothing to compare");
-		return 77;
-	}
+	if (n == 0)
+		puts("no clang with a BPF target made objects: random programs only");
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(all_agree_about_random_programs);
 	ebpf_env_here = &env;
 	libbpf_set_print(be_quiet);
 	stay_on_one_cpu();

@@ -296,6 +296,30 @@ static void full_hash_loses_no_element(void **unused)
 	ebpf_map_unref(rig.map);
 }
 
+/* Each thread has its own keys. */
+static void insert_some(struct rig *rig, uint32_t cpu, uint32_t *random)
+{
+	for (uint32_t n = 0; n < rig->map->max_entries / N_THREADS; n++) {
+		uint32_t i = cpu << 16 | n;
+		uint64_t value = i;
+
+		check(rig, rig->map->ops->update(rig->map, &i, &value, BPF_NOEXIST, cpu) == 0,
+		      "there was room");
+	}
+}
+
+static void threads_fill_a_hash_to_its_last_element(void **unused)
+{
+	for (uint32_t round = 0; round < 100; round++) {
+		struct rig rig =
+			rig_make(BPF_MAP_TYPE_HASH, 4, 8, N_THREADS * (1 + round * round / 4));
+
+		rig_run(&rig, insert_some, NULL);
+		assert_int_equal(ebpf_map_count(rig.map), rig.map->max_entries);
+		ebpf_map_unref(rig.map);
+	}
+}
+
 static void insert_without_end(struct rig *rig, uint32_t cpu, uint32_t *random)
 {
 	for (unsigned n = 0; n < STEPS; n++) {
@@ -754,6 +778,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(readers_of_a_hash_see_whole_values_of_their_keys),
 		cmocka_unit_test(full_hash_loses_no_element),
+		cmocka_unit_test(threads_fill_a_hash_to_its_last_element),
 		cmocka_unit_test(lru_at_its_limit_never_refuses),
 		cmocka_unit_test(counters_lose_nothing),
 		cmocka_unit_test(locked_values_are_whole),

@@ -81,8 +81,7 @@ static int no_helper(const struct link *l, uint32_t at, uint32_t id)
 		l->opts->name, ebpf_helper_name(id, name, sizeof(name)));
 	err_why(l->err, "instruction %u: a filter has only the helpers that vswitch serves itself",
 		at);
-	err_fix(l->err, "leave the call out, or under '#ifndef VSWITCH'; docs/filters.md lists the "
-			"helpers that there are");
+	err_fix(l->err, "leave the call out; docs/filters.md lists the helpers that there are");
 	return -ENOTSUP;
 }
 

@@ -7,6 +7,7 @@
 """
 import os
 import random
+import sqlite3
 import subprocess
 import threading
 import time
@@ -89,6 +90,39 @@ def interface_gone_and_back(t, sw, b):
     t.check(sw.port('p1') is None, 'a port that waits can be removed')
 
 
+def dump(path):
+    db = sqlite3.connect(path)
+    rows = sorted(db.iterdump())
+    db.close()
+    return rows
+
+
+def older_store(t, sw):
+    """A store as the first version wrote it: without sums, which the second one added."""
+    want, history = text(sw), sw.ctl('config history --limit 1000')
+    sw.stop()
+    db = sqlite3.connect(sw.store)
+    for table, column in (('revision', 'state_sum'), ('revision', 'sum'), ('revision', 'size'), ('note', 'sum')):
+        db.execute(f'ALTER TABLE {table} DROP COLUMN {column}')
+    db.execute("UPDATE note SET value = '1' WHERE key = 'schema'")
+    db.execute('PRAGMA user_version = 1')
+    db.commit()
+    db.close()
+    os.unlink(sw.store + '.good')
+    old = dump(sw.store)
+    sw.start()
+    said = [e['text'] for e in sw.ctl('events --limit 100')['events'] if e['type'] == 'store']
+    t.check(any('upgraded from schema 1' in x for x in said), 'a store of an older version is upgraded, and it is said', said)
+    t.check(text(sw) == want and sw.ctl('config history --limit 1000') == history, 'configuration and history are as they were')
+    t.check(dump(sw.store + '.schema-1') == old, 'the old one is kept beside it')
+    sw.ctl('switch add younger --type private')
+    sw.kill()
+    sw.start()
+    t.check('switch add younger' in text(sw) and not [e for e in sw.events('store') if 'upgraded' in e['text']],
+            'it takes changes, and is upgraded once', sw.events('store'))
+    sw.ctl('switch remove younger')
+
+
 def damaged_store(t, sw):
     want = text(sw)
     sw.stop()
@@ -140,6 +174,7 @@ def test(t):
     two_daemons(t, sw)
     interface_gone_and_back(t, sw, b)
     killed_amid_changes(t, sw)
+    older_store(t, sw)
     damaged_store(t, sw)
 
 

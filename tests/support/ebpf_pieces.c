@@ -97,7 +97,7 @@ static void arithmetic(struct random *r)
 	uint8_t class = below(r, 2) ? BPF_ALU64 : BPF_ALU, op = ops[below(r, 12)];
 	unsigned dst = number(r), src = number(r);
 	bool shift = op == BPF_LSH || op == BPF_RSH || op == BPF_ARSH;
-	int imm = constant(r);
+	int imm = constant(r), off = 0;
 
 	if (shift)
 		imm &= class == BPF_ALU ? 31 : 63;
@@ -106,21 +106,33 @@ static void arithmetic(struct random *r)
 	/* By a register the verifier wants to know that it is not too far. */
 	if (below(r, 2) && shift)
 		add(r, E_ALUK(BPF_AND, src, 31));
+	if (op == BPF_DIV || op == BPF_MOD)
+		off = (int)below(r, 2); /* with signs */
 	if (below(r, 2))
-		add(r, E(class | op | BPF_X, dst, src, 0, 0));
+		add(r, E(class | op | BPF_X, dst, src, off, 0));
 	else
-		add(r, E(class | op | BPF_K, dst, 0, 0, imm));
+		add(r, E(class | op | BPF_K, dst, 0, off, imm));
 }
 
 static void unary(struct random *r)
 {
 	static const int bits[] = {16, 32, 64};
 
-	switch (below(r, 3)) {
+	switch (below(r, 7)) {
 	case 0:
+	case 1:
 		add(r, E((below(r, 2) ? BPF_ALU64 : BPF_ALU) | BPF_NEG, number(r), 0, 0, 0));
 		break;
-	case 1:
+	case 2:
+		add(r, E(BPF_ALU64 | BPF_END, number(r), 0, 0, bits[below(r, 3)]));
+		break;
+	case 3:
+		add(r, E(BPF_ALU64 | BPF_MOV | BPF_X, number(r), number(r), 8 << below(r, 3), 0));
+		break;
+	case 4:
+		add(r, E(BPF_ALU | BPF_MOV | BPF_X, number(r), number(r), 8 << below(r, 2), 0));
+		break;
+	case 5:
 		add(r, E(BPF_ALU | BPF_END | (below(r, 2) ? BPF_TO_BE : BPF_TO_LE), number(r), 0, 0,
 			 bits[below(r, 3)]));
 		break;
@@ -137,7 +149,11 @@ static void load_or_store(struct random *r)
 	unsigned by = below(r, 8) ? (below(r, 2) ? R7 : R9) : pointer(r);
 	int16_t off = (int16_t)below(r, EBPF_PIECES_VALUE - 7);
 
-	if (below(r, 2))
+	if (off <= 8)
+		off += 12; /* Of the context, those would be addresses. */
+	if (below(r, 4) == 0 && size != BPF_DW)
+		add(r, E(BPF_LDX | EBPF_MEMSX | size, number(r), by, off, 0));
+	else if (below(r, 2))
 		add(r, E_LDX(size, number(r), by, off));
 	else if (below(r, 2))
 		add(r, E_STX(size, by, number(r), off));
@@ -341,6 +357,8 @@ static void jump_over(struct random *r, int map_fd)
 		add(r, E(class | op | BPF_K, number(r), 0, 0, constant(r)));
 	for (uint32_t k = 1 + below(r, 3); k > 0; k--)
 		piece(r, map_fd);
+	if (below(r, 4) == 0)
+		add(r, E(BPF_JMP32 | BPF_JA, 0, 0, 0, 0)); /* a long one, to the next */
 	r->insns[at].off = (int16_t)(r->n - at - 1);
 }
 

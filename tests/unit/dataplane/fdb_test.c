@@ -17,9 +17,10 @@
 
 #include "dataplane/dp_priv.h"
 
-#define SECOND UINT64_C(1000000000)
-#define LIMIT  200000u
-#define N_MANY 100000u
+#define SECOND	UINT64_C(1000000000)
+#define LIMIT	200000u
+#define N_MANY	100000u
+#define MILLION 1048576u
 
 static struct dp_fdb *fdb;
 
@@ -402,6 +403,31 @@ static void table_grows_and_everything_is_still_found(void **state)
 	assert_int_equal(dp_fdb_domain_count(fdb, 0), N_MANY / 5);
 }
 
+/* As many as a switch takes at most (docs/architecture.md): all of them, and not one more. */
+static void a_million_addresses_are_learned_and_no_more(void **state)
+{
+	uint64_t now = SECOND;
+
+	for (uint32_t base = 0; base < MILLION; base += 16384) {
+		for (int round = 0; round < 4; round++) {
+			for (uint32_t i = base; i < base + 16384; i++)
+				learn(i + 1, i % 5, i % 3, (uint16_t)(i % 64));
+			dp_fdb_tick(fdb, now += SECOND / 1000, NULL, NULL);
+		}
+	}
+	assert_int_equal(stats().n_entries, MILLION);
+	for (uint32_t i = 0; i < MILLION; i++)
+		assert_int_equal(find(i + 1, i % 5, i % 3), i % 64);
+	learn(MILLION + 1, 0, 0, 1);
+	assert_int_equal(find(MILLION + 1, 0, 0), DP_NO_PORT);
+	assert_int_equal(stats().n_entries, MILLION);
+}
+
+static int start_million(void **state)
+{
+	return dp_fdb_create(MILLION, 300, &fdb);
+}
+
 static void writer_that_does_not_get_the_flag_is_counted(void **state)
 {
 	assert_true(dp_fdb_writer_try(fdb));
@@ -432,6 +458,8 @@ int main(void)
 		FRESH(domain_ages_by_its_own_time),
 		FRESH(flush_takes_what_matches_and_nothing_else),
 		FRESH(table_grows_and_everything_is_still_found),
+		cmocka_unit_test_setup_teardown(a_million_addresses_are_learned_and_no_more,
+						start_million, finish),
 		FRESH(writer_that_does_not_get_the_flag_is_counted),
 	};
 

@@ -607,6 +607,20 @@ static void fill_hostile(struct bpf_insn *insns, uint32_t n, unsigned shape, uin
 	insns[n - 1] = E_EXIT;
 }
 
+/* As many functions as there can be, each called with pointers to the caller's frame. */
+static void fill_functions(struct bpf_insn *insns, uint32_t n)
+{
+	uint32_t n_calls = n / 3;
+
+	insns[0] = E_STX(BPF_DW, R10, R1, -8);
+	for (uint32_t i = 1; i <= n_calls; i++)
+		insns[i] = E_LOCAL((int)(n_calls + 2 + 2 * (i - 1) - i - 1));
+	for (uint32_t i = n_calls + 1; i < n; i++)
+		insns[i] = E_EXIT;
+	for (uint32_t i = n_calls + 2; i + 1 < n; i += 2)
+		insns[i] = E_LDX(BPF_DW, R0, R10, -8);
+}
+
 static void million_instructions_take_less_than_a_second(void **state)
 {
 	const uint32_t n = EBPF_MAX_INSNS;
@@ -615,8 +629,11 @@ static void million_instructions_take_less_than_a_second(void **state)
 	double start;
 
 	assert_non_null(insns);
-	for (unsigned shape = 0; shape < 3; shape++) {
-		fill_hostile(insns, n, shape, shape);
+	for (unsigned shape = 0; shape < 4; shape++) {
+		if (shape == 3)
+			fill_functions(insns, n);
+		else
+			fill_hostile(insns, n, shape, shape);
 		start = seconds();
 		prog = examine_n(insns, n);
 		start = seconds() - start;

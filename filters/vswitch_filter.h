@@ -14,6 +14,10 @@
 
 #include <linux/types.h>
 
+/* A port's number as programs know it (its ifindex).  Where a map's key or value is of this type,
+ * 'vswitchctl filter map' takes and shows the port's name. */
+typedef __u32 vswitch_port;
+
 #define VSWITCH_META_EGRESS 1 /* flags: the packet leaves by 'port' */
 #define VSWITCH_META_TAGGED                                                                        \
 	2 /* it came with an 802.1Q tag; with 'strip-vlan' that is 'vlan' alone */

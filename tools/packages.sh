@@ -53,6 +53,8 @@ needs_test=(
 	cmd:iperf3:iperf3
 	cmd:ethtool:ethtool
 	cmd:curl:curl
+	cmd:dnsmasq:dnsmasq-base
+	cmd:udhcpc:udhcpc
 	cmd:dpdk-testpmd:dpdk-dev
 	file:/usr/lib/python3/dist-packages/prometheus_client/__init__.py:python3-prometheus-client
 	file:/usr/lib/python3/dist-packages/pyftpdlib/__init__.py:python3-pyftpdlib

@@ -115,9 +115,46 @@ static json_t *sum_of(json_t *a, const json_t *b)
 	return json_incref(a);
 }
 
+/* Does the object say that it is a port's number (vswitch_filter.h)? */
+static bool is_port(const struct vs_filter_map *m, uint32_t type, size_t size)
+{
+	char name[32];
+
+	vs_btf_type_name(m->btf, type, name, sizeof(name));
+	return size == sizeof(uint32_t) && strcmp(name, "vswitch_port") == 0;
+}
+
+/* NULL when no port has that number. */
+static const char *port_name(const struct vs_filter_map *m, const void *bytes)
+{
+	uint32_t ifindex;
+
+	memcpy(&ifindex, bytes, sizeof(ifindex));
+	return ifindex != 0 && ifindex <= DP_MAX_PORTS
+		       ? vs_port_name(m->d->vs, (uint16_t)(ifindex - 1))
+		       : NULL;
+}
+
+/* True when the text names a port and ports are what is meant there. */
+static bool read_port(const struct vs_filter_map *m, uint32_t type, const char *text, void *bytes,
+		      size_t size)
+{
+	uint16_t id = is_port(m, type, size) ? vs_port_id(m->d->vs, text) : DP_NO_PORT;
+	uint32_t ifindex = id + 1u;
+
+	if (id == DP_NO_PORT)
+		return false;
+	memcpy(bytes, &ifindex, sizeof(ifindex));
+	return true;
+}
+
 static json_t *show(const struct vs_filter_map *m, uint32_t type, const void *bytes, size_t size,
 		    bool hex)
 {
+	const char *name = !hex && is_port(m, type, size) ? port_name(m, bytes) : NULL;
+
+	if (name != NULL)
+		return json_string(name);
 	return hex ? vs_hex_show(bytes, size) : vs_btf_show(m->btf, type, bytes, size);
 }
 
@@ -341,7 +378,7 @@ static int read_key(const struct vs_filter_map *m, const json_t *params, uint8_t
 	const char *text = param(params, "key");
 
 	memset(key, 0, m->map->key_size);
-	if (read_prefix(m, text, key))
+	if (read_prefix(m, text, key) || read_port(m, m->key_type, text, key, m->map->key_size))
 		return 0;
 	return vs_btf_read(m->btf, m->key_type, text, key, m->map->key_size, "key", err);
 }
@@ -357,6 +394,8 @@ static bool is_each(const struct vs_filter_map *m, const json_t *list)
 static int read_one(const struct vs_filter_map *m, const char *text, uint8_t *value,
 		    struct err *err)
 {
+	if (read_port(m, m->value_type, text, value, m->map->value_size))
+		return 0;
 	return vs_btf_read(m->btf, m->value_type, text, value, m->map->value_size, "value", err);
 }
 

@@ -2,9 +2,8 @@
  *
  * Hash maps, plain, least recently used and per CPU: their memory, and how they are read.
  *
- * 	bucket   lock, version, 8 signatures of 16 bits, 8 element numbers, a chain    one line
- * 	element  link, hash, key, value                                   one line if it is that
- * small
+ * 	bucket   lock, version, 8 signatures of 16 bits, 8 element numbers, a chain: one line
+ * 	element  link, hash, key, value: one line if that is enough
  *
  * There is a bucket for every two to four elements, so one in fifty or less has a chain: elements
  * that found their bucket full.  A lookup is the bucket's line and, where a signature fits, the
@@ -110,40 +109,15 @@ static inline struct hash_bucket *hash_bucket(const struct hash *h, uint32_t has
 	return &h->buckets[hash & h->mask];
 }
 
-typedef uint32_t __attribute__((may_alias, aligned(1))) hash_half;
-
-/* The last up to seven bytes of a key, and zeros. */
-static inline uint64_t hash_key_rest(const uint8_t *bytes, uint32_t n)
-{
-	uint64_t word = 0;
-	unsigned shift = 0;
-
-	if ((n & 4) != 0) {
-		word = *(const volatile hash_half *)bytes;
-		bytes += 4;
-		shift = 32;
-	}
-	for (uint32_t i = 0; i < n % 4; i++)
-		word |= (uint64_t)bytes[i] << (shift + 8 * i);
-	return word;
-}
-
-/* Four bytes at a time, and two such loads not made one: programs have just put a key together from
- * fields of two and four bytes, and a load that takes in several stores waits until they are in the
- * cache.  For a key of 16 bytes of such fields that is 25 of 42 cycles. */
 static inline void hash_key_load(uint64_t *words, const void *key, uint32_t size)
 {
 	const uint8_t *bytes = key;
 	uint32_t n = size / 8;
 
-	for (uint32_t i = 0; i < n; i++) {
-		const volatile hash_half *halves = (const volatile hash_half *)(bytes + i * 8ul);
-		uint64_t low = halves[0], high = halves[1];
-
-		words[i] = low | high << 32;
-	}
+	for (uint32_t i = 0; i < n; i++)
+		words[i] = map_key_word(bytes + i * 8ul, 8);
 	if (size % 8 != 0)
-		words[n] = hash_key_rest(bytes + n * 8ul, size % 8);
+		words[n] = map_key_word(bytes + n * 8ul, size % 8);
 }
 
 static inline uint32_t hash_words(const struct hash *h, const uint64_t *words, uint32_t n)

@@ -11,11 +11,10 @@ void lpm_key_load(const struct lpm *t, struct lpm_key *key, const void *from)
 
 	memcpy(&key->bits, from, 4);
 	for (uint32_t i = 0; i < t->n_words; i++) {
-		uint64_t word = 0;
+		uint32_t n = left < 8 ? left : 8;
 
-		memcpy(&word, bytes + i * 8ul, left < 8 ? left : 8);
-		key->words[i] = __builtin_bswap64(word);
-		left -= left < 8 ? left : 8;
+		key->words[i] = __builtin_bswap64(map_key_word(bytes + i * 8ul, n));
+		left -= n;
 	}
 }
 

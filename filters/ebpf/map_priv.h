@@ -189,6 +189,34 @@ static inline uint32_t map_key32(const void *key)
 	return k;
 }
 
+typedef uint32_t __attribute__((may_alias, aligned(1))) map_half;
+
+/* 'n' bytes of a key, up to eight, and zeros.
+ *
+ * Four bytes at a time, and two such loads not made one: programs have just put a key together from
+ * fields of two and four bytes, and a load that takes in several stores waits until they are in the
+ * cache.  For a key of 16 bytes of such fields that is 25 of 42 cycles. */
+static inline uint64_t map_key_word(const uint8_t *bytes, uint32_t n)
+{
+	const volatile map_half *halves = (const volatile map_half *)bytes;
+	uint64_t word;
+	unsigned shift = 0;
+
+	if (n == 8) {
+		word = halves[0];
+		return word | (uint64_t)halves[1] << 32;
+	}
+	word = 0;
+	if ((n & 4) != 0) {
+		word = halves[0];
+		bytes += 4;
+		shift = 32;
+	}
+	for (uint32_t i = 0; i < n % 4; i++)
+		word |= (uint64_t)bytes[i] << (shift + 8 * i);
+	return word;
+}
+
 /* The successor of an array's index, for 'next'. */
 int map_index_next(struct ebpf_map *map, const void *key, void *ret_key);
 

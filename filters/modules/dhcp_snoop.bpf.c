@@ -9,7 +9,7 @@
  * MAC; before it has one, a client may send DHCP and nothing else of IPv4.
  *
  * 	vswitchctl filter attach dhcp-snoop --switch lan0 --meta
- * 	vswitchctl filter map set dhcp-snoop trusted port:uplink 1
+ * 	vswitchctl filter map set dhcp-snoop trusted uplink 1
  * 	vswitchctl filter map set dhcp-snoop config 0 '{"enforce": 1}'
  * 	vswitchctl filter map dump dhcp-snoop leases
  *
@@ -33,11 +33,11 @@ struct {
 	__type(value, struct config);
 } config SEC(".maps");
 
-/* Ports behind which servers are, by ifindex. */
+/* Ports behind which servers are. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 256);
-	__type(key, __u32);
+	__type(key, vswitch_port);
 	__type(value, __u8);
 } trusted SEC(".maps");
 

@@ -88,6 +88,8 @@ const struct ctl_spec *conf_adds(const struct ctl_spec *spec)
 {
 	if (spec->kind != NULL)
 		return spec;
+	if (spec->sets != NULL || spec->removes != NULL)
+		return ctl_spec_of_kind(spec->sets != NULL ? spec->sets : spec->removes);
 	for (const struct ctl_spec *other = ctl_specs(); other->noun != NULL; other++) {
 		if (other->kind != NULL && other->key != NULL &&
 		    strcmp(other->noun, spec->noun) == 0)
@@ -98,8 +100,9 @@ const struct ctl_spec *conf_adds(const struct ctl_spec *spec)
 
 bool conf_edit_knows(const struct ctl_spec *spec)
 {
-	return conf_adds(spec) != NULL && (spec->kind != NULL || strcmp(spec->verb, "set") == 0 ||
-					   spec == ctl_spec_removes(spec->noun));
+	return conf_adds(spec) != NULL &&
+	       (spec->kind != NULL || strcmp(spec->verb, "set") == 0 || spec->sets != NULL ||
+		spec->removes != NULL || spec == ctl_spec_removes(spec->noun));
 }
 
 /* A body as the command that adds it would have made it.  What 'given' says must be in it; what was
@@ -316,7 +319,7 @@ static int refuse_again(const struct ctl_spec *spec, const json_t *params, struc
 int conf_edit(json_t *state, const struct ctl_spec *spec, const json_t *params, struct err *err)
 {
 	const struct ctl_spec *adds = conf_adds(spec);
-	bool removes = spec == ctl_spec_removes(spec->noun);
+	bool removes = spec->removes != NULL || spec == ctl_spec_removes(spec->noun);
 	char *name;
 	int rc;
 

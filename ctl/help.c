@@ -106,7 +106,8 @@ static void put_only(FILE *f, const char *only)
 
 char *ctl_help_details(const struct ctl_arg *arg)
 {
-	bool ranged = (arg->min != 0 || arg->max != 0) && arg->type != CTL_LIST;
+	bool ranged =
+		(arg->min != 0 || arg->max != 0) && arg->type != CTL_LIST && arg->type != CTL_FD_IN;
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
@@ -120,6 +121,8 @@ char *ctl_help_details(const struct ctl_arg *arg)
 	}
 	if (ranged)
 		put_range(f, arg);
+	if (arg->type == CTL_FD_IN && arg->max != 0)
+		fprintf(f, "; at most %lld MiB", (long long)arg->max >> 20);
 	if (arg->only != NULL)
 		put_only(f, arg->only);
 	if (arg->def != NULL)

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
@@ -85,28 +86,32 @@ static json_t *where_json(const struct vs_attachment *a)
 	return json_sprintf("%s %s", scope, name);
 }
 
-/* On how many ports it runs. */
-static unsigned n_ports_of(const struct vs_model *m, const struct vs_attachment *a)
+/* On how many ports each attachment runs, by its place in the model; malloc'ed. */
+static unsigned *count_ports(const struct vs_model *m)
 {
-	const struct vs_attachment *of[FILTER_MAX_SLOTS];
-	unsigned n = 0;
+	unsigned *counts = calloc(m->n_attachments + 1, sizeof(*counts));
 
-	for (unsigned i = 0; i < m->n_ports; i++) {
-		unsigned n_of = vs_model_filters_of(m, &m->ports[i], a->side, of);
+	for (unsigned i = 0; counts != NULL && m->n_attachments != 0 && i < m->n_ports; i++) {
+		for (int side = 0; side < DP_N_FILTER_SIDES; side++) {
+			const struct vs_attachment *of[FILTER_MAX_SLOTS];
+			unsigned n =
+				vs_model_filters_of(m, &m->ports[i], (enum dp_filter_side)side, of);
 
-		for (unsigned k = 0; k < n_of; k++)
-			n += of[k] == a;
+			for (unsigned k = 0; k < n; k++)
+				counts[of[k] - m->attachments]++;
+		}
 	}
-	return n;
+	return counts;
 }
 
-static json_t *attachment_row(const struct vs_daemon *d, const struct vs_attachment *a)
+static json_t *attachment_row(const struct vs_daemon *d, const struct vs_attachment *a,
+			      const unsigned *counts)
 {
 	json_t *row = json_pack("{so ss ss si ss sb sb sb si}", "where", where_json(a), "direction",
 				vs_filter_side_name(a->side), "role", vs_filter_role_name(a->role),
 				"order", (int)a->order, "module", a->filter->name, "strip_vlan",
 				a->strip_vlan, "meta", a->meta, "closed", a->closed, "ports",
-				(int)n_ports_of(d->vs->model, a));
+				counts != NULL ? (int)counts[a - d->vs->model->attachments] : 0);
 
 	put_stats(row, d, a->filter);
 	return row;
@@ -114,7 +119,7 @@ static json_t *attachment_row(const struct vs_daemon *d, const struct vs_attachm
 
 /* ---- list, stats ---- */
 
-static json_t *list_port(const struct vs_daemon *d, const struct vs_port *p)
+static json_t *list_port(const struct vs_daemon *d, const struct vs_port *p, const unsigned *counts)
 {
 	json_t *rows = json_array();
 
@@ -123,7 +128,7 @@ static json_t *list_port(const struct vs_daemon *d, const struct vs_port *p)
 		unsigned n = vs_model_filters_of(d->vs->model, p, (enum dp_filter_side)side, of);
 
 		for (unsigned i = 0; i < n; i++)
-			json_array_append_new(rows, attachment_row(d, of[i]));
+			json_array_append_new(rows, attachment_row(d, of[i], counts));
 	}
 	return rows;
 }
@@ -158,7 +163,7 @@ static json_t *unattached_row(const struct vs_daemon *d, const struct vs_filter 
 	return row;
 }
 
-static json_t *list_all(const struct vs_daemon *d, const json_t *params)
+static json_t *list_all(const struct vs_daemon *d, const json_t *params, const unsigned *counts)
 {
 	const struct vs_model *m = d->vs->model;
 	bool all = param(params, "switch") == NULL && param(params, "tenant") == NULL;
@@ -166,7 +171,7 @@ static json_t *list_all(const struct vs_daemon *d, const json_t *params)
 
 	for (unsigned i = 0; i < m->n_attachments; i++)
 		if (is_asked(&m->attachments[i], params))
-			json_array_append_new(rows, attachment_row(d, &m->attachments[i]));
+			json_array_append_new(rows, attachment_row(d, &m->attachments[i], counts));
 	for (unsigned i = 0; all && i < m->n_filters; i++)
 		if (!is_attached(m, &m->filters[i]))
 			json_array_append_new(rows, unattached_row(d, &m->filters[i]));
@@ -179,9 +184,14 @@ static int filter_list(void *ctx, struct ctl_call *call, const json_t *params, j
 	const struct vs_daemon *d = ctx;
 	const struct vs_port *p = vs_model_port(d->vs->model, param(params, "port"));
 
+	unsigned *counts;
+
 	if (vs_cmd_filters(d, params, err) != 0)
 		return -ENOENT;
-	*ret = json_pack("{so}", "filters", p != NULL ? list_port(d, p) : list_all(d, params));
+	counts = count_ports(d->vs->model);
+	*ret = json_pack("{so}", "filters",
+			 p != NULL ? list_port(d, p, counts) : list_all(d, params, counts));
+	free(counts);
 	return 0;
 }
 
@@ -253,6 +263,13 @@ json_t *vs_filter_progs_json(const struct ebpf_object *object)
 	return rows;
 }
 
+/* With the kernel's, where the map is that. */
+static json_int_t memory_of(const struct ebpf_map *map)
+{
+	return (json_int_t)(ebpf_map_memory(map) +
+			    (map->def.memory != NULL ? map->def.memory_size : 0));
+}
+
 /* Of a map that is the kernel's: bpftool shows it under this. */
 static json_t *kernel_id(const struct ebpf_map *map)
 {
@@ -281,10 +298,9 @@ static json_t *map_row(const struct ebpf_object *object, uint32_t i)
 			 ebpf_map_type_name(map->type), "key", key_name, "value", value_name,
 			 "key_size", (int)map->key_size, "value_size", (int)map->value_size,
 			 "entries", n >= 0 ? json_integer((json_int_t)n) : json_null(),
-			 "max_entries", (json_int_t)map->max_entries, "memory",
-			 (json_int_t)ebpf_map_memory(map), "lost",
-			 lost != 0 ? json_integer((json_int_t)lost) : json_null(), "kernel_id",
-			 kernel_id(map));
+			 "max_entries", (json_int_t)map->max_entries, "memory", memory_of(map),
+			 "lost", lost != 0 ? json_integer((json_int_t)lost) : json_null(),
+			 "kernel_id", kernel_id(map));
 }
 
 json_t *vs_filter_maps_json(const struct ebpf_object *object)

@@ -138,6 +138,8 @@ static int check(const struct vs_filter_map *m, const json_t *params, struct err
 		filter_module_name(m->module), type);
 	err_why(err, m->btf == NULL ? "its object has no types: it was built without -g"
 				    : "no type of its object is called so");
+	err_fix(err, "clang keeps types of variables: put 'struct %.40s *keep;' into the source",
+		type);
 	return -ENOENT;
 }
 

@@ -72,10 +72,18 @@ static json_t *roles_json(const struct ebpf_object *object, const char *only)
 	return list;
 }
 
+/* It is the object's to say, and may be no UTF-8. */
+static json_t *asks_json(const struct ebpf_object *object)
+{
+	json_t *text = json_string(ebpf_object_wishes(object));
+
+	return text != NULL ? text : json_string("");
+}
+
 static json_t *accepted(const json_t *params, const struct ebpf_object *object)
 {
-	return json_pack("{sb ss ss ss so so so so}", "ok", 1, "file", param(params, "file"),
-			 "verdict", "it loads", "asks", ebpf_object_wishes(object), "roles",
+	return json_pack("{sb ss ss so so so so so}", "ok", 1, "file", param(params, "file"),
+			 "verdict", "it loads", "asks", asks_json(object), "roles",
 			 roles_json(object, param(params, "program")), "helpers",
 			 helpers_json(object), "programs", vs_filter_progs_json(object), "maps",
 			 vs_filter_maps_json(object));

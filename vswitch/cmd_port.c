@@ -88,6 +88,8 @@ json_t *vs_port_row(const struct vs_daemon *d, const struct vs_port *p)
 	if (live->port != NULL && !rte_is_zero_ether_addr(&live->port->mac))
 		vs_mac_format(&live->port->mac, mac, sizeof(mac));
 	json_object_set_new(row, "id", json_integer(id));
+	/* What filter modules call it. */
+	json_object_set_new(row, "filter_ifindex", json_integer(id + 1));
 	json_object_set_new(row, "name", json_string(p->name));
 	json_object_set_new(row, "switch", json_string(p->sw->name));
 	json_object_set_new(row, "kind", json_string(vs_port_kind_name(p->kind)));

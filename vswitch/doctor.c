@@ -5,7 +5,9 @@
  */
 #include "vswitch/doctor_priv.h"
 
+#include "filters/ebpf/object.h"
 #include "vswitch/controllers.h"
+#include "vswitch/filters.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/vm.h"
 
@@ -165,6 +167,40 @@ static void vm_programs(struct vs_daemon *d, json_t *rows)
 			      "apt-get install qemu-system-common");
 }
 
+/* Filter modules: may the kernel be asked, and may nobody else; and those that are missing. */
+static void filter_modules(struct vs_daemon *d, json_t *rows)
+{
+	const struct vs_model *m = d->vs->model;
+	struct err why = {0};
+	char off[8] = "";
+	FILE *f;
+
+	if (vs_filters_set(d->vs) == NULL)
+		return;
+	if (ebpf_permission_check("of any name", &why) == 0)
+		vs_doctor_add(rows, "filter modules", "ok", "programs may be loaded", "", "");
+	else
+		vs_doctor_add(rows, "filter modules", m->n_filters != 0 ? "fail" : "warn",
+			      "no filter module can be loaded", why.why, why.fix);
+	for (unsigned i = 0; i < m->n_filters; i++) {
+		const char *reason = vs_filter_reason(d->vs, m->filters[i].name);
+		char check[100];
+
+		snprintf(check, sizeof(check), "filter %s", m->filters[i].name);
+		if (reason[0] != '\0')
+			vs_doctor_add(rows, check, "fail", "it is not loaded", reason,
+				      "vswitchctl filter swap NAME FILE");
+	}
+	f = fopen("/proc/sys/kernel/unprivileged_bpf_disabled", "re");
+	if (f != NULL && fgets(off, sizeof(off), f) != NULL && off[0] == '0')
+		vs_doctor_add(rows, "unprivileged bpf", "warn",
+			      "every user may load programs into the kernel",
+			      "modules need it for nobody but vswitchd",
+			      "sysctl kernel.unprivileged_bpf_disabled=2");
+	if (f != NULL)
+		fclose(f);
+}
+
 /* VMs whose process does not do what it should say so in their note. */
 static void vm_notes(struct vs_daemon *d, json_t *rows)
 {
@@ -199,7 +235,8 @@ static int run(void *ctx, struct ctl_call *call, const json_t *params, json_t **
 					  rules,
 					  kvm,
 					  vm_programs,
-					  vm_notes};
+					  vm_notes,
+					  filter_modules};
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)

@@ -47,7 +47,8 @@ int vs_events_create_with(unsigned n, const struct vs_events_clock *clock,
 /* Subscriptions end with it.  Takes NULL. */
 void vs_events_destroy(struct vs_events *events);
 
-/* Something happened to an object: 'kind' is "port", "switch", "tenant", "core", "capture", and
+/* Something happened to an object: 'kind' is "port", "switch", "tenant", "core", "capture",
+ * "vm", "filter", and
  * 'object' its name; both may be NULL for the daemon itself.  Texts are cut to fit. */
 void vs_events_log(struct vs_events *events, enum vs_severity severity, const char *type,
 		   const char *kind, const char *object, const char *fmt, ...)

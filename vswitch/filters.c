@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,6 +260,20 @@ static int load(struct vs *vs, const struct vs_filter *f, struct live *live, str
 	return 0;
 }
 
+__attribute__((format(printf, 4, 5))) static void tell(struct vs *vs, const char *type,
+						       const char *module, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+
+	if (vs->opts.filter_event == NULL)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	vs->opts.filter_event(vs->opts.ctx, type, module, text);
+}
+
 static void missing(struct vs *vs, struct live *live, const struct err *why)
 {
 	char reason[sizeof(live->reason)];
@@ -268,8 +283,8 @@ static void missing(struct vs *vs, struct live *live, const struct err *why)
 	if (strcmp(reason, live->reason) == 0)
 		return;
 	memcpy(live->reason, reason, sizeof(reason));
-	vs_event(vs, "filter-missing", NULL, "filter %s cannot be loaded: %.300s", live->name,
-		 live->reason);
+	tell(vs, "filter-missing", live->name, "filter %s cannot be loaded: %.300s", live->name,
+	     live->reason);
 }
 
 static struct live *add(struct vs_filters *fs, const struct vs_filter *f)
@@ -325,22 +340,32 @@ static int no_filters(struct err *err)
 	return -ENOTSUP;
 }
 
-/* May modules that are there already hang where 'm' has them? */
-static int check_places(struct vs *vs, const struct vs_model *m, struct err *err)
+/* May modules that are there hang where 'm' has them?  At start one that may not is missing: an
+ * older version took it. */
+static int check_places(struct vs *vs, const struct vs_model *m, bool starting, struct err *err)
 {
-	int rc = 0;
-
-	for (unsigned i = 0; rc == 0 && i < m->n_attachments; i++) {
+	for (unsigned i = 0; i < m->n_attachments; i++) {
 		const struct vs_attachment *a = &m->attachments[i];
-		const struct filter_module *module = vs_filter_module(vs, a->filter->name);
+		struct live *live = find(vs, a->filter->name);
+		struct err why = {0};
+		int rc = live != NULL && live->module != NULL
+				 ? filter_role_check(live->module, a->role, a->side, &why)
+				 : 0;
 
-		if (module == NULL)
+		if (rc == 0)
 			continue;
-		rc = filter_role_check(module, a->role, a->side, err);
-		if (rc != 0)
-			err_about(err, "attachment", a->name);
+		if (starting) {
+			missing(vs, live, &why);
+			live->gone = live->module;
+			live->module = NULL;
+			continue;
+		}
+		err_about(&why, "attachment", a->name);
+		if (err != NULL)
+			*err = why;
+		return rc;
 	}
-	return rc;
+	return 0;
 }
 
 int vs_filters_need(struct vs *vs, const struct vs_model *m, bool starting, struct err *err)
@@ -351,7 +376,7 @@ int vs_filters_need(struct vs *vs, const struct vs_model *m, bool starting, stru
 		return m->n_filters != 0 ? no_filters(err) : 0;
 	for (unsigned i = 0; rc == 0 && i < m->n_filters; i++)
 		rc = need_one(vs, &m->filters[i], starting, err);
-	return rc == 0 ? check_places(vs, m, err) : rc;
+	return rc == 0 ? check_places(vs, m, starting, err) : rc;
 }
 
 /* As it was: its old object is among the copies.  That fails only without memory; then the module
@@ -370,8 +395,8 @@ static void restore_one(struct vs *vs, struct live *live)
 	}
 	if (f == NULL || load(vs, f, live, &err) == 0)
 		return;
-	vs_event(vs, "filter", NULL, "filter %s could not be taken back: %.200s", live->name,
-		 err.what);
+	tell(vs, "filter-changed", live->name, "filter %s could not be taken back: %.200s",
+	     live->name, err.what);
 }
 
 void vs_filters_restore(struct vs *vs)
@@ -498,7 +523,7 @@ static void tick_missing(struct vs *vs)
 			continue;
 		}
 		back = true;
-		vs_event(vs, "filter", NULL, "filter %s is loaded", live->name);
+		tell(vs, "filter-back", live->name, "filter %s is loaded", live->name);
 	}
 	if (back)
 		(void)vs_republish(vs);
@@ -532,7 +557,10 @@ static void told(void *arg, const char *module, const char *what, const char *te
 	char type[48];
 
 	snprintf(type, sizeof(type), "filter-%s", what);
-	vs_event(vs, type, NULL, "filter %s: %.300s", module, text);
+	if (module[0] != '\0')
+		tell(vs, type, module, "filter %s: %.300s", module, text);
+	else
+		tell(vs, type, module, "filter modules: %.300s", text);
 }
 
 int vs_filters_create(struct vs *vs, const char *dir, struct vs_filters **ret_filters,

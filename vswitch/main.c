@@ -54,7 +54,7 @@ struct main_state {
 	struct vs_punts *punts;
 	struct vs_link_monitor *links;
 	struct vs_daemon d;
-	struct log_limit vm_lines;
+	struct log_limit vm_lines, filter_lines;
 	char *initial;
 	char run_dir[PATH_MAX], vmworker[PATH_MAX], filters_dir[PATH_MAX + 16];
 	cpu_set_t cpus; /* that this process may use, before its threads have theirs */
@@ -91,6 +91,23 @@ static void vm_event_told(void *ctx, const char *type, const char *vm, const cha
 			 text);
 	if (s->d.events != NULL)
 		vs_events_log(s->d.events, severity, type, "vm", vm, "%s", text);
+}
+
+/* Lines that a program prints are its author's, and may be many. */
+static void filter_event_told(void *ctx, const char *type, const char *module, const char *text)
+{
+	static const char *const good[] = {"filter-print", "filter-back"};
+	enum vs_severity severity = VS_WARNING;
+	struct main_state *s = ctx;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (strcmp(type, good[i]) == 0)
+			severity = VS_INFO;
+	if (log_allow(&s->filter_lines, 20, 10))
+		log_line(severity == VS_WARNING ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, LOG_MODULE, "%s",
+			 text);
+	if (s->d.events != NULL)
+		vs_events_log(s->d.events, severity, type, "filter", module, "%s", text);
 }
 
 static void conf_changed(void *ctx, uint64_t revision, const char *text)
@@ -377,6 +394,7 @@ static int vs_start(struct main_state *s, struct err *err)
 			       .serve_metrics = serve_metrics,
 			       .event = event_told,
 			       .vm_event = vm_event_told,
+			       .filter_event = filter_event_told,
 			       .filters_dir = s->filters_dir,
 			       .worker = find_vmworker(s),
 			       .cpus = &s->cpus,

@@ -7,7 +7,9 @@
 
 #include "ctl/base/clock.h"
 #include "dataplane/fdb.h"
+#include "filters/module.h"
 #include "vswitch/cmd.h"
+#include "vswitch/filters.h"
 #include "vswitch/openmetrics.h"
 #include "vswitch/queues.h"
 #include "vswitch/vm.h"
@@ -179,6 +181,56 @@ static void port_queue(const struct vs_queue_live *q, struct vs_metric_sink *sin
 			  VS_LABELS({"port", q->port}, {"queue", id}), counts.drops);
 }
 
+/* Verdicts and what stands beside them, by their place in struct filter_module_stats. */
+static const struct {
+	const char *verdict;
+	size_t offset;
+} filter_verdicts[] = {
+#define V(field)                                                                                   \
+	{                                                                                          \
+#field, offsetof(struct filter_module_stats, field)                                \
+	}
+	V(pass), V(drop), V(aborted), V(tx), V(redirect), V(refused), V(bypassed), V(budget_drops),
+#undef V
+};
+
+static void filter_counters(const char *name, const struct filter_module_stats *stats,
+			    struct vs_metric_sink *sink)
+{
+	vs_metric_counter(sink, "vswitch_filter_packets", "Frames that a filter module saw.",
+			  VS_LABELS({"module", name}), stats->packets);
+	vs_metric_counter(sink, "vswitch_filter_cycles", "Processor cycles that it took.",
+			  VS_LABELS({"module", name}), stats->cycles);
+	vs_metric_counter(sink, "vswitch_filter_overruns", "Times that it was over its budget.",
+			  VS_LABELS({"module", name}), stats->overruns);
+	for (size_t i = 0; i < sizeof(filter_verdicts) / sizeof(filter_verdicts[0]); i++) {
+		uint64_t n;
+
+		memcpy(&n, (const char *)stats + filter_verdicts[i].offset, sizeof(n));
+		vs_metric_counter(sink, "vswitch_filter_verdicts", "Frames by what became of them.",
+				  VS_LABELS({"module", name},
+					    {"verdict", filter_verdicts[i].verdict}),
+				  n);
+	}
+}
+
+static void filters(const struct vs_daemon *d, struct vs_metric_sink *sink)
+{
+	const struct vs_model *m = d->vs->model;
+
+	for (unsigned i = 0; i < m->n_filters; i++) {
+		const char *name = m->filters[i].name;
+		const struct filter_module *module = vs_filter_module(d->vs, name);
+		struct filter_module_stats stats = {0};
+
+		if (module != NULL)
+			filter_module_stats(module, &stats);
+		vs_metric_gauge(sink, "vswitch_filter_up", "1 when the module is loaded.",
+				VS_LABELS({"module", name}), module != NULL);
+		filter_counters(name, &stats, sink);
+	}
+}
+
 static void vm(const struct vs_daemon *d, const char *name, struct vs_metric_sink *sink)
 {
 	const json_t *stats = vs_vm_kept(d->vs->vms, name, "stats");
@@ -241,6 +293,7 @@ void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
 	workers(d, sink);
 	queues(d, sink);
 	vms(d, sink);
+	filters(d, sink);
 	for (unsigned i = 0; i < d->vs->n_queues; i++)
 		port_queue(&d->vs->queues[i], sink);
 }

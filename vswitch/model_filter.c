@@ -152,7 +152,8 @@ static unsigned nearness(const struct vs_attachment *a, const struct vs_port *p)
 static bool is_overruled(const struct vs_model *m, const struct vs_attachment *a,
 			 const struct vs_port *p)
 {
-	for (unsigned i = 0; i < m->n_attachments; i++) {
+	/* Nothing says more than the port's own. */
+	for (unsigned i = 0; a->port == NULL && i < m->n_attachments; i++) {
 		const struct vs_attachment *b = &m->attachments[i];
 
 		if (b->filter == a->filter && b->side == a->side && nearness(b, p) > nearness(a, p))

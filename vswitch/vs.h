@@ -83,6 +83,8 @@ struct vs_opts {
 	void (*event)(void *ctx, const char *type, const char *port, const char *text);
 	/* The same of a VM; may be NULL. */
 	void (*vm_event)(void *ctx, const char *type, const char *vm, const char *text);
+	/* The same of a filter module; may be NULL. */
+	void (*filter_event)(void *ctx, const char *type, const char *module, const char *text);
 	void *ctx;
 	const char *filters_dir; /* copies of filter modules' objects; NULL: none run here */
 	const char *worker;	 /* path of vmworker; NULL: no VMs run here */

@@ -329,6 +329,13 @@ static const struct effect {
 	{BPF_FUNC_xdp_load_bytes, 4, R(3), 0, EBPF_READS_BYTES},
 	{BPF_FUNC_xdp_store_bytes, 4, 0, 0, EBPF_WRITES_PACKET},
 	{BPF_FUNC_map_lookup_percpu_elem, 3, 0, KIND_MEMORY | KIND_NUMBER, 0},
+	{BPF_FUNC_dynptr_from_mem, 4, R(4), 0, 0},
+	{BPF_FUNC_ringbuf_reserve_dynptr, 4, R(4), 0, EBPF_OUTPUTS},
+	{BPF_FUNC_ringbuf_submit_dynptr, 2, R(1), 0, EBPF_OUTPUTS},
+	{BPF_FUNC_ringbuf_discard_dynptr, 2, R(1), 0, 0},
+	{BPF_FUNC_dynptr_read, 5, R(1), 0, 0},
+	{BPF_FUNC_dynptr_write, 5, 0, 0, 0}, /* No packet's: of those the kernel's functions are. */
+	{BPF_FUNC_dynptr_data, 3, 0, KIND_MEMORY | KIND_NUMBER, 0},
 	{BPF_FUNC_tcp_raw_gen_syncookie_ipv4, 3, 0, 0, 0},
 	{BPF_FUNC_tcp_raw_gen_syncookie_ipv6, 3, 0, 0, 0},
 	{BPF_FUNC_tcp_raw_check_syncookie_ipv4, 2, 0, 0, 0},

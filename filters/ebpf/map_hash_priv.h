@@ -2,9 +2,8 @@
  *
  * Hash maps, plain, least recently used and per CPU: their memory, and how they are read.
  *
- * 	bucket   lock, version, 8 signatures of 16 bits, 8 element numbers, a chain    one line
- * 	element  link, hash, key, value                                   one line if it is that
- * small
+ * 	bucket   lock, version, 8 signatures of 16 bits, 8 element numbers, a chain: one line
+ * 	element  link, hash, key, value: one line if that is enough
  *
  * There is a bucket for every two to four elements, so one in fifty or less has a chain: elements
  * that found their bucket full.  A lookup is the bucket's line and, where a signature fits, the

@@ -81,6 +81,9 @@ struct {
 	__type(value, __u32);
 } big SEC(".maps");
 
+/* So that the object's types have it: clang leaves out what no map or variable is of. */
+struct who *types_of_records;
+
 volatile __u32 version = VERSION;
 volatile __u32 chatty;
 
@@ -122,7 +125,7 @@ int guard(struct xdp_md *ctx)
 		return XDP_PASS;
 #endif
 #ifdef WRITER
-	ip->tos = 4;
+	*(volatile __u8 *)&ip->tos = ip->tos;
 #endif
 	if (eth->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != IPPROTO_ICMP)
 		return XDP_PASS;

@@ -6,8 +6,7 @@
 """
 import json
 import os
-import re
-import signal
+import socket
 import subprocess
 import time
 
@@ -30,8 +29,7 @@ def build(t, name, *defines):
 
 
 def may_load(t, sw, path):
-    got = sw.ctl(['filter', 'verify', path], rc=None) if False else json.loads(
-        sw.tool(['--json', 'filter', 'verify', path])[1])
+    got = json.loads(sw.tool(['--json', 'filter', 'verify', path])[1])
     if got.get('slug') == 'no-bpf':
         raise vst.Skip(got['verdict'] + ': ' + got['why'])
     return got
@@ -188,9 +186,26 @@ def swap(t, sw, a, objects):
     refused(t, sw, 'filter swap guard', 'usage', 'a swap of nothing is none')
 
 
+def taken_back(t, sw, objects):
+    """A change of several things fails in its last: the swap that it began with is undone."""
+    before = sw.ctl('config show')['text']
+    held = sw.ns.socket(socket.AF_INET, socket.SOCK_STREAM)
+    held.bind(('127.0.0.1', 9555))
+    held.listen()
+    code, _, err = sw.tool('config load - --merge', stdin=f"""
+        filter swap guard {objects['v1']}
+        filter load second {objects['v1']} --program guard
+        filter attach second --port b
+        config set --metrics 127.0.0.1:9555\n""")
+    held.close()
+    t.check(code != 0 and 'port-busy' in err, 'a change that fails at its end', err)
+    t.check(sw.ctl('filter map dump guard guard.data')['elements'][0]['value'] == {'version': 2} and
+            sw.ctl('config show')['text'] == before and row(sw, 'second') is None, 'takes its swap and its load back')
+
+
 def scopes(t, sw, a, b, objects):
     """A switch's module covers ports that come later; the nearest attachment counts."""
-    sw.ctl(['filter', 'load', 'wall', objects['drop']])
+    sw.ctl(['filter', 'load', 'wall', objects['drop'], '--program', 'guard'])
     refused(t, sw, ['filter', 'load', 'writer', objects['writer'], '--program', 'nothing'], 'no-program',
             'a program that there is not')
     sw.ctl(['filter', 'load', 'writer', objects['writer'], '--program', 'guard'])
@@ -219,14 +234,14 @@ def scopes(t, sw, a, b, objects):
 
 
 def confirm(t, sw, a, objects):
-    sw.ctl(['filter', 'load', 'wall', objects['drop']])
+    sw.ctl(['filter', 'load', 'wall', objects['drop'], '--program', 'guard'])
     sw.ctl('filter attach wall --port a --confirm 2')
     t.check(not a.ping('10.0.0.2', count=1), 'a filter that drops all cuts a port off')
     t.check(a.reaches('10.0.0.2', timeout=10), '--confirm takes it back')
     t.check(not any(x['where'] and x['module'] == 'wall' for x in sw.ctl('filter list')['filters']), 'it hangs nowhere')
     sw.ctl('filter unload wall')
-    code, out, _ = sw.tool(['filter', 'load', 'tried', objects['bad'], '--check'])
-    t.check(code in (1, 5), '--check says what would be refused', (code, out))
+    code, out, err = sw.tool(['filter', 'load', 'tried', objects['bad'], '--check'])
+    t.check(code == 8 and 'error[refused]' in err, '--check says what would be refused', (code, out, err))
     code, out, _ = sw.tool(['filter', 'load', 'tried', objects['v1'], '--program', 'guard', '--check'])
     t.check(code == 8 and row(sw, 'tried') is None, '--check changes nothing', (code, out))
 
@@ -270,7 +285,7 @@ def restart(t, sw, a, objects):
 
 
 def told(t, sw, a):
-    sw.ctl('filter map set guard guard.bss 0 1')
+    sw.ctl(['filter', 'map', 'set', 'guard', 'guard.bss', '0', '{"chatty": 1}'])
     a.ping('10.0.0.2', count=3)
     got = vst.wait_for(lambda: [e for e in sw.ctl('events')['events'] if 'ping 2' in e['text']], 3)
     t.check(got and 'guard' in got[0]['text'], 'what a program prints is an event', sw.ctl('events')['events'][-5:])
@@ -294,6 +309,7 @@ def test(t):
     maps(t, sw, a)
     tail(t, sw, a)
     swap(t, sw, a, objects)
+    taken_back(t, sw, objects)
     scopes(t, sw, a, b, objects)
     confirm(t, sw, a, objects)
     text_round(t, sw)

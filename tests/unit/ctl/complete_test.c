@@ -92,6 +92,17 @@ static void nouns_and_verbs_come_first(void **state)
 	assert_true(offers("|", "help"));
 }
 
+static void verbs_of_two_words_come_word_by_word(void **state)
+{
+	assert_offers("filter m|", " move map");
+	assert_offers("filter map |", " list dump get set delete");
+	assert_offers("filter map d|", " dump delete");
+	assert_offers("filter map dump f|", " filter1 filter2");
+	assert_offers("filter map-dump f|", " filter1 filter2");
+	assert_offers("filter map set --n|", " --new");
+	assert_offers("help filter map l|", " list");
+}
+
 static void positionals_are_live_names(void **state)
 {
 	assert_offers("port add |", " switch1 switch2");
@@ -257,6 +268,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nouns_and_verbs_come_first),
+		cmocka_unit_test(verbs_of_two_words_come_word_by_word),
 		cmocka_unit_test(positionals_are_live_names),
 		cmocka_unit_test(options_offer_their_values),
 		cmocka_unit_test(lists_go_on_behind_their_comma),

@@ -21,6 +21,7 @@ struct fake_switch {
 	unsigned n_fails;	/* so many applies fail; 0 with 'fail_at': all of them */
 	bool starting;		/* of the last apply */
 	void (*on_apply)(void); /* after the switch runs it */
+	const char *comes;	/* with calls; NULL: nothing */
 };
 
 static inline void fake_switch_reset(struct fake_switch *sw)
@@ -79,7 +80,22 @@ static inline int fake_apply(void *ctx, const json_t *before, const json_t *afte
 	return 0;
 }
 
-static const struct conf_ops fake_ops = {.check = fake_check, .apply = fake_apply};
+/* What "came" with a call is a MAC, or a refusal. */
+static int fake_take(void *ctx, struct ctl_call *call, json_t *params, struct err *err)
+{
+	const struct fake_switch *sw = ctx;
+
+	if (sw->comes == NULL)
+		return 0;
+	if (sw->comes[0] == '\0')
+		return err_set(err, -EBADMSG, "bad-file", "what came is nothing");
+	json_object_set_new(params, "mac", json_string(sw->comes));
+	return 0;
+}
+
+static const struct conf_ops fake_ops = {.check = fake_check,
+					 .take = fake_take,
+					 .apply = fake_apply};
 
 /* The socket. */
 

@@ -230,6 +230,23 @@ static void commit_that_fails_takes_the_change_back_from_the_switch(void **unuse
 	assert_text(TWO "port add lan0 p2 --kind tap\n");
 }
 
+static void what_comes_with_a_call_is_in_its_parameters(void **unused)
+{
+	struct err err;
+
+	make_two();
+	sw.comes = "02:00:00:00:00:01";
+	must("port add lan0 p2 --kind tap");
+	assert_text(TWO "port add lan0 p2 --kind tap --mac 02:00:00:00:00:01\n");
+	sw.comes = "";
+	assert_int_equal(run_line(&server, as_root, "port add lan0 p3 --kind tap", NULL, NULL,
+				  &err),
+			 -EBADMSG);
+	assert_string_equal(err.slug, "bad-file");
+	assert_text(TWO "port add lan0 p2 --kind tap --mac 02:00:00:00:00:01\n");
+	sw.comes = NULL;
+}
+
 static void full_disk_is_refused_before_the_switch_is_touched(void **unused)
 {
 	struct err err;
@@ -954,6 +971,7 @@ int main(void)
 		T(change_that_the_check_refuses_changes_nothing),
 		T(apply_that_fails_at_any_object_changes_nothing),
 		T(commit_that_fails_takes_the_change_back_from_the_switch),
+		T(what_comes_with_a_call_is_in_its_parameters),
 		T(full_disk_is_refused_before_the_switch_is_touched),
 		T(switch_that_cannot_be_put_back_is_said),
 		T(dry_run_says_what_would_change_and_changes_nothing),

@@ -533,6 +533,7 @@ static void helpers_say_what_a_program_does(void **state)
 		{BPF_FUNC_xdp_store_bytes, EBPF_WRITES_PACKET | EBPF_READS_CTX},
 		{BPF_FUNC_perf_event_output, EBPF_OUTPUTS | EBPF_READS_CTX | EBPF_READS_BYTES},
 		{BPF_FUNC_ktime_get_ns, 0},
+		{BPF_FUNC_dynptr_data, EBPF_READS_CTX}, /* here its first argument is the context */
 	};
 
 	for (unsigned i = 0; i < sizeof(helpers) / sizeof(helpers[0]); i++) {
@@ -574,6 +575,24 @@ static void load_by_a_number_makes_everything_possible(void **state)
 	assert_int_equal(prog->notes[2], EBPF_MAYBE_CTX);
 	assert_int_equal(prog->funcs[0].stack, EBPF_STACK_SIZE);
 	ebpf_prog_unref(prog);
+}
+
+/* Whatever helper.c serves is known here: else each program that calls it may do anything. */
+static void every_helper_that_is_served_is_known(void **state)
+{
+	for (int id = 1; id < 1000; id++) {
+		const struct bpf_insn insns[] = {E_CALL(id), E_MOVK(R0, 2), E_EXIT};
+		struct ebpf_prog *prog;
+		struct ebpf_prog_opts opts = {
+			.name = "p", .insns = insns, .n = 3, .gpl = true, .interpret = true};
+
+		if (ebpf_prog_create(&opts, &prog, NULL) != 0)
+			continue;
+		if ((prog->does & (EBPF_MOVES_ENDS | EBPF_REDIRECTS)) ==
+		    (EBPF_MOVES_ENDS | EBPF_REDIRECTS))
+			fail_msg("helper %d: what it does is not in check_step.c", id);
+		ebpf_prog_unref(prog);
+	}
 }
 
 static double seconds(void)
@@ -690,6 +709,7 @@ int main(void)
 		cmocka_unit_test(context_by_type_is_believed),
 		cmocka_unit_test(helpers_say_what_a_program_does),
 		cmocka_unit_test(helper_that_writes_by_a_packet_pointer_writes_the_packet),
+		cmocka_unit_test(every_helper_that_is_served_is_known),
 		cmocka_unit_test(load_by_a_number_makes_everything_possible),
 		cmocka_unit_test(million_instructions_take_less_than_a_second),
 	};

@@ -525,8 +525,11 @@ const struct ctl_spec ctl_spec_filters[] = {
 		.args = map_dump_args,
 		.cols = dump_cols,
 		.rows = "elements",
-		.answer = "{\"elements\": [{\"key\", \"value\", \"values\": [of each worker], "
-			  "\"sum\"}], \"next\": bytes of the last key in hex, if there are more}",
+		.answer =
+			"{\"elements\": [{\"key\", \"value\": of a per-CPU map the sum, "
+			"\"values\": "
+			"[of each worker]}], \"next\": bytes of the last key in hex, if there are "
+			"more}",
 	},
 	{
 		.noun = "filter",

@@ -40,9 +40,9 @@ static __always_inline void *take(struct cursor *c, __u64 size)
 {
 	void *at = c->at;
 
-	if (at + size > c->end)
+	if ((char *)at + size > (char *)c->end)
 		return 0;
-	c->at = at + size;
+	c->at = (char *)at + size;
 	return at;
 }
 
@@ -82,9 +82,9 @@ static __always_inline struct iphdr *take_ipv4(struct cursor *c)
 	if ((void *)(ip + 1) > c->end || ip->version != 4)
 		return 0;
 	size = ip->ihl * 4;
-	if (size < sizeof(*ip) || c->at + size > c->end)
+	if (size < sizeof(*ip) || (char *)c->at + size > (char *)c->end)
 		return 0;
-	c->at += size;
+	c->at = (char *)c->at + size;
 	return ip;
 }
 

@@ -26,6 +26,9 @@ static int refused(const struct ebpf_object *object, const char *prog, const cha
 	err_why(err, "%s", why[0] != '\0' ? why : "it does not say why");
 	if (strstr(why, "GPL") != NULL)
 		err_fix(err, "char LICENSE[] SEC(\"license\") = \"GPL\";");
+	else if (strstr(why, "too large") != NULL)
+		err_fix(err,
+			"fewer branches in loops, or bpf_loop(), whose body is looked at once");
 	else if (strstr(why, "; at instruction") != NULL)
 		err_fix(err, "compile with -g, so that this names the line of the source");
 	return -EINVAL;
@@ -74,6 +77,15 @@ static int ids_read(struct ebpf_object *object)
 	return 0;
 }
 
+/* What the first time left of a program. */
+static const char *log_of(const struct ebpf_object *object, const char *prog)
+{
+	for (uint32_t i = 0; i < object->n_progs; i++)
+		if (strcmp(bpf_program__name(object->progs[i].bpf), prog) == 0)
+			return object->progs[i].log;
+	return "";
+}
+
 int ebpf_object_kernel(struct ebpf_object *object, char *log, struct err *err)
 {
 	struct ebpf_libbpf_log said;
@@ -90,6 +102,9 @@ int ebpf_object_kernel(struct ebpf_object *object, char *log, struct err *err)
 	if (rc == 0)
 		return 0;
 	ebpf_libbpf_log_prog(&said, prog, sizeof(prog));
+	/* A log of all that was too much would take seconds, and say no more. */
+	if (prog[0] != '\0' && rc == -E2BIG && log == NULL)
+		return refused(object, prog, log_of(object, prog), err);
 	if (prog[0] != '\0' && log == NULL)
 		return -EAGAIN;
 	if (prog[0] != '\0' && log[0] != '\0')

@@ -36,9 +36,9 @@ static __always_inline void *take(struct cursor *c, __u32 size)
 {
 	void *at = c->at;
 
-	if (at + size > c->end)
+	if ((char *)at + size > (char *)c->end)
 		return NULL;
-	c->at = at + size;
+	c->at = (char *)at + size;
 	return at;
 }
 

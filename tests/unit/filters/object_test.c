@@ -235,6 +235,18 @@ static void refused_program_is_named_with_its_line(void **state)
 	assert_non_null(strstr(err.why, "return data[12] == 8"));
 }
 
+/* A log of a million instructions would take seconds: this has none, and no line of the source. */
+static void program_that_is_too_complex_is_told_so(void **state)
+{
+	struct err err = {0};
+
+	assert_int_equal(refusal("object_complex.o", &err), -EINVAL);
+	assert_string_equal(err.slug, "refused");
+	assert_non_null(strstr(err.why, "too large"));
+	assert_null(strstr(err.why, "; at"));
+	assert_non_null(strstr(err.fix, "bpf_loop"));
+}
+
 static void licence_is_asked_for(void **state)
 {
 	struct err err = {0};
@@ -564,6 +576,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(maps_hold_maps_and_programs_from_the_start),
 		cmocka_unit_test(verifier_is_quoted_when_it_accepts),
 		cmocka_unit_test(refused_program_is_named_with_its_line),
+		cmocka_unit_test(program_that_is_too_complex_is_told_so),
 		cmocka_unit_test(licence_is_asked_for),
 		cmocka_unit_test(what_is_the_kernels_is_refused_by_name),
 		cmocka_unit_test(object_without_xdp_says_what_it_has),

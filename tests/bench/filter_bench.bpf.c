@@ -90,4 +90,13 @@ int ttl(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
+/* Of xdp_send: where the kernel sends frames; 0: nowhere. */
+volatile __u32 to;
+
+SEC("xdp")
+int send(struct xdp_md *ctx)
+{
+	return to != 0 ? bpf_redirect(to, 0) : XDP_DROP;
+}
+
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The shipped filter modules among real stacks: dnsmasq, udhcpc, TCP of Linux.
+"""The shipped filter modules, and Debian's xdp-filter, among real stacks: dnsmasq, udhcpc, TCP of Linux.
 
     srv (10.0.0.1, dnsmasq: DHCP and DNS) ---+
     c (udhcpc, later 10.0.0.50)           ---+ lan (private)
     rogue (10.0.0.9, dnsmasq of its own)  ---+
 """
+import glob
 import json
 import os
 import random
@@ -178,6 +179,22 @@ def samples(t, sw, c):
     sw.ctl('filter detach capture-sample')
 
 
+def xdp_filter(t, sw, c, address):
+    """The object that 'xdp-filter load -f ipv4 -p allow' puts on an interface, steered by its own map."""
+    found = glob.glob('/usr/lib/*/bpf/xdpfilt_alw_ip.o')
+    if not found:
+        t.note('xdp-tools is not installed: its filter was not tried')
+        return
+    sw.ctl(['filter', 'load', 'xdp-filter', found[0]])
+    sw.ctl('filter attach xdp-filter --switch lan')
+    t.check(c.ping('10.0.0.1'), 'xdp-filter lets pass whom it does not know')
+    sw.ctl(['filter', 'map', 'set', 'xdp-filter', 'filter_ipv4', address, '1'])  # MAP_FLAG_SRC
+    t.check(not c.ping('10.0.0.1', count=1), 'and drops whom its map names')
+    sw.ctl(['filter', 'map', 'delete', 'xdp-filter', 'filter_ipv4', address])
+    t.check(c.ping('10.0.0.1'), 'until that is deleted')
+    sw.ctl('filter detach xdp-filter')
+
+
 def test(t):
     sw = t.daemon()
     sw.ctl('switch add lan --type private')
@@ -187,6 +204,7 @@ def test(t):
     syns(t, sw, srv, c)
     talkers(t, sw, c, address)
     samples(t, sw, c)
+    xdp_filter(t, sw, c, address)
     t.check(sw.balanced(), 'every frame is accounted for')
 
 

@@ -57,7 +57,7 @@ const struct map_type *map_type(uint32_t type);
 typedef int map_create_fn(const struct ebpf_map_def *def, uint32_t n_cpus,
 			  struct ebpf_map **ret_map);
 map_create_fn map_array_create, map_percpu_array_create, map_hash_create, map_lpm_create;
-map_create_fn map_prog_create, map_dev_create, map_of_maps_create;
+map_create_fn map_prog_create, map_dev_create, map_of_maps_create, map_empty_create;
 map_create_fn map_queue_create, map_bloom_create, map_ring_create, map_perf_create;
 
 /* The map is held by nobody but programs that it, or others of its kind, hold: takes them out, and

@@ -342,6 +342,25 @@ static void redirect_by_map_or_what_its_flags_say(void **state)
 	ebpf_map_unref(map);
 }
 
+/* As in a kernel where nobody has put a socket or a processor in. */
+static void redirect_to_what_only_kernels_have_takes_the_other_verdict(void **state)
+{
+	const uint32_t types[] = {BPF_MAP_TYPE_XSKMAP, BPF_MAP_TYPE_CPUMAP};
+	uint32_t key = 0, value = 1;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct ebpf_map *map = map_make(types[i], 4, 4, 8);
+
+		assert_int_equal(ebpf_map_write(map, &key, &value, BPF_ANY), -ENOTSUP);
+		assert_int_equal(call(BPF_FUNC_map_lookup_elem, P(map), P(&key), 0, 0, 0), 0);
+		assert_int_equal(by_map(map, 0, EBPF_PASS), EBPF_PASS);
+		assert_int_equal(by_map(map, 0, 0), EBPF_ABORTED);
+		assert_int_equal(by_map(map, 0, BPF_F_BROADCAST), EBPF_ABORTED);
+		assert_int_equal(ebpf_map_count(map), 0);
+		ebpf_map_unref(map);
+	}
+}
+
 static void routes_are_the_switchs(void **state)
 {
 	struct bpf_fib_lookup params = {.family = 2};
@@ -880,6 +899,7 @@ int main(void)
 		T(checksum_edges_are_the_kernels),
 		T(redirect_names_a_port),
 		T(redirect_by_map_or_what_its_flags_say),
+		T(redirect_to_what_only_kernels_have_takes_the_other_verdict),
 		T(routes_are_the_switchs),
 		T(mtu_is_compared),
 		T(clocks_go_on),

@@ -36,6 +36,7 @@ static int refuse(const struct reader *r, const json_t *value, const char *wante
 
 	err_set(r->err, -EINVAL, "bad-value", "%s: %.80s is not %s", r->what,
 		text != NULL ? text : "that", wanted);
+	err_why(r->err, "that is what its type in the object holds");
 	err_fix(r->err, "write it as map dump shows it, or as bytes: hex:0102");
 	free(text);
 	return -EINVAL;

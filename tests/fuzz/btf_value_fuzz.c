@@ -78,7 +78,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	type = (uint32_t)types[data[0] % n_types];
 	known = type != 0 ? btf__resolve_size(btf, type) : 4;
 	n = known > 0 && known <= SIZE ? (size_t)known : SIZE;
-	text = strndup((const char *)data + 1, size - 1);
+	text = calloc(1, size);
+	if (text == NULL)
+		return 0;
+	memcpy(text, data + 1, size - 1);
 	if (vs_btf_read(btf, type, text, bytes, n, "value", &err) == 0) {
 		json = vs_btf_show(btf, type, bytes, n);
 		shown = json_dumps(json, JSON_ENCODE_ANY);

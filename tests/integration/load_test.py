@@ -4,6 +4,8 @@
     a ---+
     b ---+ lan ---- c0, c1, ... (come and go)         cores: the worker's, and the control thread's (comes and goes)
 """
+import signal
+import subprocess
 import threading
 import time
 
@@ -105,7 +107,9 @@ def queues_follow_load(t, sw):
         t.note('one core only: no queue can move')
         return
     ns = [sw.tap('lan', f'q{i}', f'10.0.0.{40 + i}/24') for i in range(4)]
-    streams = [Stream(ns[i], ns[i + 1], f'10.0.0.{41 + i}', pause=0.0001) for i in (0, 2)]
+    streams = [Stream(ns[i], ns[i + 1], f'10.0.0.{41 + i}') for i in (0, 2)]
+    # Many small packets are what keeps a worker busy, however slow those who send them are.
+    floods = [ns[i].popen(['ping', '-q', '-f', '-l', '200', f'10.0.0.{41 + i}'], stdout=subprocess.DEVNULL) for i in (0, 2)]
     time.sleep(1)
     sw.ctl(f'core add {t.control_cpu}')
     moved = vst.wait_for(lambda: [e for e in sw.events('queue-moved') if '% busy' in e['text']], 10)
@@ -116,6 +120,9 @@ def queues_follow_load(t, sw):
         t.note(f"{(moved[0]['time'] - came['time']) / 1e9:.2f} s after the core came: {moved[0]['text']}")
         at = {(q['port'], q['queue']): q['cpu'] for q in sw.ctl('core list')['queues']}
         t.check(any(cpu == t.control_cpu for cpu in at.values()), 'the list of cores shows it there', at)
+    for flood in floods:
+        flood.send_signal(signal.SIGINT)
+        flood.wait(5)
     n = [s.n for s in streams]
     t.check(vst.wait_for(lambda: all(s.n > before for s, before in zip(streams, n)), 5), 'both streams go on')
     for stream in streams:

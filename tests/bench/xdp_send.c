@@ -3,8 +3,9 @@
  * Sends 64-byte UDP frames by a Linux interface as fast as the kernel can make them, without
  * sockets: an XDP program run on frames of its own redirects them (BPF_F_TEST_XDP_LIVE_FRAMES).
  *
- * 	xdp_send OBJECT INTERFACE SECONDS	OBJECT is filter_bench.bpf.o; INTERFACE "-": it drops
- * them
+ * 	xdp_send OBJECT INTERFACE SECONDS
+ *
+ * OBJECT is filter_bench.bpf.o; INTERFACE "-": it drops them.
  *
  * Prints how many it sent a second, in millions.
  */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * For sources of filter modules: what vswitch says of a packet in front of its bytes, to programs
- * attached with 'meta'.  There is nothing else here that the kernel's XDP does not have;
- * docs/filters.md shows how to use it.  Installed as <vswitch_filter.h>.
+ * For sources of filter modules: what vswitch has beyond the kernel's XDP.  To programs attached
+ * with 'meta' it says of each packet, in front of its bytes, what 'struct vswitch_meta' holds; and
+ * maps may hold ports by name.  docs/filters.md shows how to use both.
+ * Installed as <vswitch_filter.h>.
  *
  * 	struct vswitch_meta *meta = (void *)(long)ctx->data_meta;
  *

@@ -524,6 +524,17 @@ static int set_plain(const struct vs_filter_map *m, const char *text, const uint
 	return rc;
 }
 
+/* The map that is meant and the key in it, which may not be there. */
+static int find_element(void *ctx, const json_t *params, struct vs_filter_map *ret_map,
+			uint8_t *key, struct err *err)
+{
+	int rc = vs_filter_map_find(ctx, params, ret_map, err);
+
+	if (rc == 0 && !has_keys(ret_map->map))
+		rc = no_elements(ret_map, err);
+	return rc == 0 ? read_key(ret_map, params, key, err) : rc;
+}
+
 int vs_filter_map_set(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 		      struct err *err)
 {
@@ -532,12 +543,8 @@ int vs_filter_map_set(void *ctx, struct ctl_call *call, const json_t *params, js
 	uint8_t key[EBPF_MAX_KEY];
 	struct err why = {0};
 	struct vs_filter_map m;
-	int rc = vs_filter_map_find(ctx, params, &m, err);
+	int rc = find_element(ctx, params, &m, key, err);
 
-	if (rc == 0 && !has_keys(m.map))
-		rc = no_elements(&m, err);
-	if (rc == 0)
-		rc = read_key(&m, params, key, err);
 	if (rc != 0)
 		return rc;
 	if (is_devmap(m.map))
@@ -561,12 +568,8 @@ int vs_filter_map_delete(void *ctx, struct ctl_call *call, const json_t *params,
 {
 	uint8_t key[EBPF_MAX_KEY];
 	struct vs_filter_map m;
-	int rc = vs_filter_map_find(ctx, params, &m, err);
+	int rc = find_element(ctx, params, &m, key, err);
 
-	if (rc == 0 && !has_keys(m.map))
-		rc = no_elements(&m, err);
-	if (rc == 0)
-		rc = read_key(&m, params, key, err);
 	if (rc != 0)
 		return rc;
 	if (m.map->type == BPF_MAP_TYPE_PROG_ARRAY)
@@ -587,12 +590,8 @@ int vs_filter_map_get(void *ctx, struct ctl_call *call, const json_t *params, js
 	uint8_t key[EBPF_MAX_KEY], *values;
 	struct vs_filter_map m;
 	json_t *row;
-	int rc = vs_filter_map_find(ctx, params, &m, err);
+	int rc = find_element(ctx, params, &m, key, err);
 
-	if (rc == 0 && !has_keys(m.map))
-		rc = no_elements(&m, err);
-	if (rc == 0)
-		rc = read_key(&m, params, key, err);
 	if (rc != 0)
 		return rc;
 	values = calloc(1, ebpf_map_io_size(m.map) + 8);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_SPECS 192
+#define MAX_SPECS 256
 
 static const struct ctl_spec *const groups[] = {
 	ctl_spec_switches,    ctl_spec_ports,	   ctl_spec_tenants,  ctl_spec_cores,
@@ -18,6 +18,8 @@ static const struct ctl_spec *const groups[] = {
 	ctl_spec_controllers, ctl_spec_configs,	   ctl_spec_captures, ctl_spec_views,
 	ctl_spec_vteps,	      ctl_spec_conntracks, ctl_spec_zones,    ctl_spec_queues,
 	ctl_spec_nics,	      ctl_spec_vms,	   ctl_spec_disks,    ctl_spec_filters,
+	ctl_spec_acls,	      ctl_spec_guards,	   ctl_spec_qoses,    ctl_spec_mirrors,
+	ctl_spec_flowrecs,
 };
 
 /* Filled once from the constant groups and never changed again. */

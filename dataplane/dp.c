@@ -12,6 +12,7 @@
 #include "dataplane/frag.h"
 #include "dataplane/inject.h"
 #include "dataplane/punt_priv.h"
+#include "dataplane/stages.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -314,6 +315,8 @@ int dp_view_publish(struct dp *dp, struct dp_view *view, struct err *err)
 			return err_set(err, -ENOMEM, "no-memory",
 				       "no memory for the counters of port %u", id);
 		}
+		if (view->vports[id] != NULL)
+			dp_stages_of(view->vports[id]);
 		if (port != NULL)
 			port->id = id;
 	}

@@ -4,8 +4,8 @@
  */
 #include "dataplane/flow_priv.h"
 
-#include "dataplane/filter.h"
 #include "dataplane/hash.h"
+#include "dataplane/stages.h"
 #include "dataplane/tunnel.h"
 #include "dataplane/frag_priv.h"
 
@@ -621,8 +621,8 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 		w->dp->capture(point, w->index, DP_STAGE_INGRESS, DP_N_DROPS, pkts, n);
 	if (!dp_edge_admit(w, in, pkts, n))
 		return;
-	if (unlikely(in->filters[DP_FILTER_INGRESS] != NULL))
-		dp_filter_ingress(w, in, pkts, n, carry_admitted);
+	if (unlikely(in->on_ingress != 0))
+		dp_stages_ingress(w, in, pkts, n, carry_admitted);
 	else
 		carry_admitted(w, in, pkts, n);
 	if (unlikely(w->frags != NULL && dp_frags_has_whole(w->frags, false)))

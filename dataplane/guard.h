@@ -1,36 +1,38 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Memory that somebody else may take away.  A vhost or memif peer shares a file with us; if it cuts
- * the file short, our next access is a SIGBUS, and a peer could kill the switch.
+ * Guards of a port: what a machine behind it may claim to be.  Ingress, before filters and rules,
+ * so that nobody else ever sees a forged frame:
  *
- * What is shared is entered here.  When an access to it faults, empty memory takes the place of
- * what is gone, the access happens again, and the region's 'lost' is set: who reads frames from it
- * looks at 'lost' after each burst, throws away what that burst brought, and lets the port go down.
+ * 	MAC spoofing        source is one of the port's addresses
+ * 	IP binding          IPv4 and IPv6 source, ARP sender, ND target belong to the port;
+ * addresses are given, or learned from DHCP (and locked until the lease ends) DHCP server no
+ * answers of DHCPv4 and DHCPv6 servers router              no router advertisements, no ICMP(v6)
+ * redirects ARP and ND          senders agree with their frames; a rate; answers by the switch
+ * where it knows storm               packets a second of broadcast, multicast, unknown unicast BPDU
+ * no bridge protocol frames
  *
- * This costs nothing while nothing happens, and it holds for accesses that are not ours: those of
- * librte_vhost.
+ * The usual frame (its source is the port's, IPv4 or IPv6 without anything odd, from a bound
+ * address, no server's port) is let pass by a handful of compares on bytes that the flow key reads
+ * anyway; all else takes the slow way.  What is dropped is counted under a reason of its own and
+ * told as a notice (notice.h).
+ *
+ * Immutable but for counters, tokens and learned addresses; published with the view.
  */
 #ifndef DATAPLANE_GUARD_H
 #define DATAPLANE_GUARD_H
 
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stddef.h>
+#include "dataplane/port.h"
+
+#include <stdint.h>
 
 struct dp_guard;
+struct dp_vport;
+struct dp_worker;
+struct rte_mbuf;
 
-/* Guards 'size' bytes from 'va' on, a mapping of our own or a library's.  *lost is borrowed until
- * dp_guard_remove().  NULL when there is no memory.  Any thread. */
-struct dp_guard *dp_guard_add(const void *va, size_t size, atomic_bool *lost);
-/* Nobody touches the memory any more, and it is not yet unmapped.  Takes NULL. */
-void dp_guard_remove(struct dp_guard *guard);
-
-/* While 'on', this thread's faults are mended wherever they are: it is in the hands of a library
- * that maps a peer's memory and looks at it before we hear of it, or without our hearing of it. */
-void dp_guard_thread(bool on);
-
-/* Catches SIGBUS; others go to who caught it before.  dp_guard_add() does it, too: to be the first
- * once more when a library has put itself before us. */
-void dp_guard_install(void);
+/* Workers.  Drops what may not come in by 'in', whose guard is in->guard; the others are the first
+ * 'return value' of 'pkts', in their order.  At most DP_BURST. */
+uint16_t dp_guard_ingress(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
+			  uint16_t n);
 
 #endif

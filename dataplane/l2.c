@@ -16,9 +16,9 @@
  */
 #include "dataplane/edge.h"
 #include "dataplane/fdb_priv.h"
-#include "dataplane/filter.h"
 #include "dataplane/flow.h"
 #include "dataplane/probe_priv.h"
+#include "dataplane/stages.h"
 #include "dataplane/trace_priv.h"
 
 #include <string.h>
@@ -223,8 +223,8 @@ void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf
 		w->dp->capture(point, w->index, DP_STAGE_INGRESS, DP_N_DROPS, pkts, n);
 	if (!dp_edge_admit(w, in, pkts, n))
 		return;
-	if (unlikely(in->filters[DP_FILTER_INGRESS] != NULL))
-		dp_filter_ingress(w, in, pkts, n, forward_filtered);
+	if (unlikely(in->on_ingress != 0))
+		dp_stages_ingress(w, in, pkts, n, forward_filtered);
 	else
 		forward_burst(w, in, pkts, n);
 	dp_tx_flush_all(w);

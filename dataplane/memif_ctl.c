@@ -16,7 +16,7 @@
  */
 #include "dataplane/memif_priv.h"
 
-#include "dataplane/guard.h"
+#include "dataplane/sigbus.h"
 #include "dataplane/vhost_path.h"
 
 #include <errno.h>
@@ -41,7 +41,7 @@ void memif_say(struct memif_ctl *c, const char *fmt, ...)
 static void forget_memory(struct memif_ctl *c)
 {
 	for (unsigned i = 0; i < c->regions.n; i++) {
-		dp_guard_remove(c->regions.region[i].guard);
+		dp_sigbus_remove(c->regions.region[i].guard);
 		munmap(c->regions.region[i].va, c->regions.region[i].size);
 		if (c->regions.region[i].fd >= 0)
 			close(c->regions.region[i].fd);
@@ -93,7 +93,7 @@ int memif_region_add(struct memif_ctl *c, int fd, uint64_t size, bool keep_fd)
 	if (va == MAP_FAILED)
 		return -errno;
 	*r = (struct dp_memif_region){.va = va, .size = size, .fd = -1};
-	r->guard = dp_guard_add(va, size, &c->regions.lost);
+	r->guard = dp_sigbus_add(va, size, &c->regions.lost);
 	if (r->guard == NULL) {
 		munmap(va, size);
 		return -ENOMEM;

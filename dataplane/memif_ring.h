@@ -21,7 +21,7 @@
 
 #include <rte_spinlock.h>
 
-struct dp_guard;
+struct dp_sigbus;
 struct rte_mbuf;
 struct rte_mempool;
 
@@ -33,7 +33,7 @@ struct dp_memif_region {
 	uint8_t *va;
 	uint64_t size;
 	int fd;
-	struct dp_guard *guard;
+	struct dp_sigbus *guard;
 };
 
 /* Memory of a connection: the client's. */

@@ -9,7 +9,9 @@
 #include "dataplane/filter.h"
 #include "dataplane/frag_priv.h"
 #include "dataplane/gso.h"
+#include "dataplane/mirror.h"
 #include "dataplane/queue.h"
+#include "dataplane/stages.h"
 #include "dataplane/trace_priv.h"
 
 #include <rte_cycles.h>
@@ -269,12 +271,12 @@ static inline void send_offered(struct dp_worker *w, struct dp_txq *txq, uint16_
 	}
 }
 
-static void send_filtered(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts,
-			  uint16_t n)
+void dp_tx_send(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t rank = atomic_load_explicit(&w->rank, memory_order_relaxed);
 
-	/* It has a queue there: see send_burst(). */
+	if (unlikely((vp->on_egress & DP_ON_MIRROR) != 0))
+		dp_mirror_egress(w, vp, pkts, n);
 	send_offered(w, &vp->port->txq[rank], vp->id, pkts, n);
 }
 
@@ -282,8 +284,8 @@ static void send_burst(struct dp_worker *w, struct dp_txq *txq, const struct dp_
 		       struct rte_mbuf **pkts, uint16_t n)
 {
 	w->count->ports[vp->id]->offered += n;
-	if (unlikely(vp->filters[DP_FILTER_EGRESS] != NULL))
-		dp_filter_egress(w, vp, pkts, n, send_filtered);
+	if (unlikely(vp->on_egress != 0))
+		dp_stages_egress(w, vp, pkts, n);
 	else
 		send_offered(w, txq, vp->id, pkts, n);
 }

@@ -21,7 +21,7 @@
  */
 #include "dataplane/vhost_priv.h"
 
-#include "dataplane/guard.h"
+#include "dataplane/sigbus.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -103,13 +103,13 @@ static void log_write(void *ctx, bool used_ring, uint64_t addr, uint64_t size)
 {
 	const struct vhost_ring *vr = ctx;
 
-	dp_guard_thread(
+	dp_sigbus_thread(
 		true); /* The log is a file of the peer's, too, and nobody tells us where. */
 	if (used_ring)
 		rte_vhost_log_used_vring(vr->port->vid, vr->index, addr, size);
 	else
 		rte_vhost_log_write(vr->port->vid, addr, size);
-	dp_guard_thread(false);
+	dp_sigbus_thread(false);
 }
 
 /* Takes a ring from the workers and tells librte_vhost how far it got. */
@@ -257,7 +257,7 @@ static void take_back_all(struct vhost_port *vp)
 static void memory_forget(struct vhost_port *vp)
 {
 	for (unsigned i = 0; vp->vmem != NULL && i < vp->vmem->n; i++)
-		dp_guard_remove(vp->vmem->region[i].guard);
+		dp_sigbus_remove(vp->vmem->region[i].guard);
 	free(vp->vmem);
 	vp->vmem = NULL;
 }
@@ -277,7 +277,7 @@ static bool memory_add(struct vhost_port *vp, const struct rte_vhost_mem_region 
 	*to = (struct dp_vmem_region){.gpa = r->guest_phys_addr,
 				      .size = r->size,
 				      .va = (uint8_t *)(uintptr_t)r->host_user_addr};
-	to->guard = dp_guard_add(to->va, r->size, &vp->vmem->lost);
+	to->guard = dp_sigbus_add(to->va, r->size, &vp->vmem->lost);
 	if (to->guard == NULL)
 		return false;
 	vp->vmem->n++;
@@ -365,7 +365,7 @@ static enum rte_vhost_msg_result message_begins(int vid, void *msg)
 
 	/* librte_vhost looks at rings before we have seen where they are; this thread is its own.
 	 */
-	dp_guard_thread(true);
+	dp_sigbus_thread(true);
 	if (vp == NULL)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	switch (m->request) {

@@ -49,6 +49,8 @@
 #define DP_VP_NO_RECV	   (1u << 13) /* what comes in is dropped */
 #define DP_VP_NO_FWD	   (1u << 14) /* what would go out is dropped */
 #define DP_VP_NO_PACKET_IN (1u << 15) /* nothing of it goes to controllers */
+#define DP_VP_ACL_OUT	   (1u << 16) /* an access list says what may leave by it: acl.h */
+#define DP_VP_PROTECTED	   (1u << 17) /* sends to no other port that is protected */
 
 /* One tenant on a shared uplink: its frames wear 'vlan' on the wire. */
 struct dp_wire_map {
@@ -57,7 +59,11 @@ struct dp_wire_map {
 };
 
 struct dp_filter_chain;
+struct dp_flowrec;
+struct dp_guard;
+struct dp_mirrors;
 struct dp_overlay;
+struct dp_shaper;
 struct dp_port_queues;
 struct dp_vtep;
 
@@ -65,7 +71,7 @@ struct dp_vport {
 	struct dp_port *port; /* NULL: configured, but its device is away */
 	uint16_t id;
 	uint16_t domain;     /* frames stay inside it, whatever else is configured */
-	uint16_t flags;	     /* DP_VP_* */
+	uint32_t flags;	     /* DP_VP_* */
 	uint16_t pvid;	     /* cvlan of untagged frames */
 	uint16_t native_out; /* cvlan that leaves untagged on a DP_VP_TAG_OUT port; DP_NO_VLAN: none
 			      */
@@ -82,6 +88,12 @@ struct dp_vport {
 	const struct dp_port_queues *queues; /* queue.h; NULL: none */
 	/* filter.h, by enum dp_filter_side; NULL: none. */
 	struct dp_filter_chain *filters[2];
+	/* Which of these, and of 'filters', are not NULL: dp_stages_of() (stages.h). */
+	uint8_t on_ingress, on_egress;
+	struct dp_guard *guard;
+	struct dp_flowrec *flowrec;
+	struct dp_shaper *shaper;
+	struct dp_mirrors *mirrors[2]; /* by enum dp_filter_side */
 } __attribute__((aligned(64)));
 
 /* A tenant on a switch: one broadcast world. */

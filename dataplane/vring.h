@@ -31,7 +31,7 @@
 
 #include <rte_spinlock.h>
 
-struct dp_guard;
+struct dp_sigbus;
 struct rte_mbuf;
 struct rte_mempool;
 
@@ -48,7 +48,7 @@ struct dp_vmem {
 		uint64_t gpa;
 		uint64_t size;
 		uint8_t *va;
-		struct dp_guard *guard;
+		struct dp_sigbus *guard;
 	} region[DP_VMEM_MAX];
 };
 

@@ -141,6 +141,10 @@ void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf
 void dp_flood(struct dp_worker *w, const struct dp_vport *in, const struct dp_domain *domain,
 	      struct rte_mbuf *m, uint16_t cvlan, bool tagged, bool group);
 
+/* tx.c: sends past all stages (stages.h) what leaves by 'out', where this worker has a transmit
+ * queue.  Takes the frames. */
+void dp_tx_send(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf **pkts,
+		uint16_t n);
 /* tx.c: sends what was gathered for one port. */
 void dp_tx_flush(struct dp_worker *w, uint16_t port);
 

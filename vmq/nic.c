@@ -13,7 +13,7 @@
 #include "vmq/nic_priv.h"
 
 #include "dataplane/dp.h"
-#include "dataplane/guard.h"
+#include "dataplane/sigbus.h"
 #include "vmbus/monitor.h"
 #include "vmbus/pages.h"
 #include "vmq/bufs.h"
@@ -55,7 +55,7 @@ int nic_memory(struct vmq_nic *nic, const struct vmbus_attach_msg *hello, const 
 	/* Huge pages may be missing all the same when they are touched. */
 	for (unsigned i = 0; i < at->memory.n; i++) {
 		at->guards[i] =
-			dp_guard_add(at->memory.range[i].va, at->memory.range[i].size, &at->lost);
+			dp_sigbus_add(at->memory.range[i].va, at->memory.range[i].size, &at->lost);
 		if (at->guards[i] == NULL)
 			return err_set(err, -ENOMEM, SLUG, "no memory to guard the guest's");
 	}
@@ -553,7 +553,7 @@ void nic_let_go(struct vmq_nic *nic)
 	nic->path.memory = NULL;
 	nic->path.lost = NULL;
 	for (unsigned i = 0; i < GPA_MAX_RANGES; i++) {
-		dp_guard_remove(at->guards[i]);
+		dp_sigbus_remove(at->guards[i]);
 		at->guards[i] = NULL;
 	}
 	gpa_map_fini(&at->memory);

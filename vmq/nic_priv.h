@@ -20,7 +20,7 @@
 #define NIC_MAX_GPADLS	    256
 #define NIC_MAX_GPADL_PAGES (128 * 1024)
 
-struct dp_guard;
+struct dp_sigbus;
 struct dp_watch;
 struct vmq_journal;
 
@@ -51,7 +51,7 @@ struct nic_attachment {
 	bool ready;	  /* READY came */
 	bool resumed;
 	struct gpa_map memory;
-	struct dp_guard *guards[GPA_MAX_RANGES];
+	struct dp_sigbus *guards[GPA_MAX_RANGES];
 	atomic_bool lost;
 	uint64_t parent_to_child, child_to_parent; /* monitor pages; 0: none */
 	LIST_HEAD(, nic_gpadl) gpadls;

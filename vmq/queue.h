@@ -131,7 +131,7 @@ struct vmq_queue {
 struct vmq_path {
 	_Atomic(const struct vmq_rules *) rules;
 	const struct gpa_map *memory;
-	atomic_bool *lost; /* memory is gone (dataplane/guard.h); may be NULL */
+	atomic_bool *lost; /* memory is gone (dataplane/sigbus.h); may be NULL */
 	struct vmq_queue *_Atomic queues[NETVSP_MAX_CHANNELS]; /* open channels, by index */
 };
 

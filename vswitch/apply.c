@@ -105,6 +105,7 @@ static void id_release(struct vs *vs, uint16_t id)
 	dp_fdb_flush(dp_fdb(vs->dp), DP_NO_DOMAIN, DP_NO_VLAN, id, true);
 	vs_overlay_forget(vs, id);
 	vs_filters_port_gone(vs, id);
+	vs_policies_port_gone(vs, id);
 	dp_count_refresh(vs->dp);
 	dp_port_count_reset(vs->dp, id);
 	json_decref(vs->live[id].body);
@@ -328,6 +329,7 @@ static void undo(struct plan *plan)
 
 	vs_controllers_abort(vs);
 	vs_filters_restore(vs);
+	vs_policies_restore(vs);
 	if (plan->macs_changed)
 		(void)vs_macs_change(vs, plan->after, plan->before, &ignored);
 	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
@@ -372,6 +374,7 @@ static void undo(struct plan *plan)
 	vs_domains_drop(vs, plan->before);
 	vs_queues_drop(vs, plan->before);
 	vs_filters_drop(vs, plan->before);
+	vs_policies_settle(vs, plan->before);
 }
 
 static bool has_core(const struct vs_model *m, unsigned cpu)
@@ -426,6 +429,7 @@ static void settle(struct plan *plan)
 	vs_conntrack_follow(vs, plan->after);
 	vs_queues_drop(vs, plan->after);
 	vs_filters_settle(vs, plan->after);
+	vs_policies_settle(vs, plan->after);
 	cores_stop(vs, plan->before, plan->after);
 	dp_set_max_sleep(vs->dp, plan->after->max_sleep_us);
 	dp_set_rebalance(vs->dp, plan->after->rebalance);
@@ -480,6 +484,8 @@ static int run_plan(struct plan *plan, struct err *err)
 		rc = adjust_devices(plan, err);
 	if (rc == 0)
 		rc = vs_filters_need(plan->vs, plan->after, plan->starting, err);
+	if (rc == 0)
+		rc = vs_policies_need(plan->vs, plan->after, plan->starting, err);
 	if (rc == 0) {
 		lift_leaving(plan);
 		rc = publish(plan->vs, plan->after, err);
@@ -565,6 +571,8 @@ int vs_probe(void *ctx, const json_t *after, struct err *err)
 		rc = probe_port(ctx, m, &m->ports[i], err);
 	if (rc == 0)
 		rc = vs_filters_probe(ctx, m, err);
+	if (rc == 0)
+		rc = vs_policies_probe(ctx, m, err);
 	vs_model_destroy(m);
 	return rc;
 }
@@ -668,7 +676,11 @@ int vs_create(const struct vs_opts *opts, struct vs **ret_vs, struct err *err)
 		rc = create_vms(vs, err);
 	if (rc == 0 && opts->filters_dir != NULL)
 		rc = vs_filters_create(vs, opts->filters_dir, &vs->filters, err);
+	if (rc == 0)
+		rc = vs_policies_create(vs, err);
 	if (rc != 0) {
+		vs_policies_destroy(vs);
+		vs_filters_destroy(vs->filters);
 		vs_vms_destroy(vs->vms);
 		vs_takeovers_destroy(vs->takeovers);
 		vs_model_destroy(vs->model);
@@ -690,6 +702,7 @@ void vs_destroy(struct vs *vs)
 	vs->vms = NULL;
 	(void)vs_apply(vs, NULL, empty, false, NULL);
 	json_decref(empty);
+	vs_policies_destroy(vs);
 	vs_filters_destroy(vs->filters);
 	vs_controllers_fini(vs);
 	vs_switch_flows_fini(vs);

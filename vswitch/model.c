@@ -600,6 +600,8 @@ int vs_model_create(json_t *state, struct vs_model **ret_model, struct err *err)
 		rc = vs_model_vms_check(m, err);
 	if (rc == 0)
 		rc = vs_model_filters_check(m, err);
+	if (rc == 0)
+		rc = vs_policies_read(m, err);
 	if (rc != 0) {
 		vs_model_destroy(m);
 		return rc;
@@ -612,6 +614,7 @@ void vs_model_destroy(struct vs_model *m)
 {
 	if (m == NULL)
 		return;
+	vs_policies_forget(m);
 	for (unsigned i = 0; m->ports != NULL && i < m->n_ports; i++) {
 		free(m->ports[i].shared);
 		vs_overlay_free(m->ports[i].overlay);

@@ -18,6 +18,7 @@
 #include "dataplane/tunnel.h"
 #include "dataplane/view.h"
 #include "filters/chain.h"
+#include "vswitch/policy.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -231,6 +232,7 @@ struct vs_attachment {
 
 struct vs_model {
 	json_t *state;
+	void *policy[VS_N_POLICIES]; /* what each part of policy.h read; NULL: nothing */
 	struct vs_switch *switches;
 	struct vs_tenant *tenants;
 	struct vs_port *ports;

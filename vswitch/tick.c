@@ -121,6 +121,7 @@ void vs_tick(struct vs *vs)
 	vs_switch_flows_tick(vs);
 	vs_controllers_tick(vs);
 	vs_filters_tick(vs);
+	vs_policies_tick(vs);
 	if (vs->vms != NULL)
 		vs_vms_tick(vs->vms);
 }

@@ -28,6 +28,7 @@ static void free_view(struct dp_view *view)
 		vs_overlay_release(view->vports[i]);
 		vs_queues_release(view->vports[i]);
 		vs_filters_release(view->vports[i]);
+		vs_policies_release(view->vports[i]);
 		free(view->vports[i]);
 	}
 	for (unsigned i = 0; i < DP_MAX_DOMAINS; i++) {
@@ -295,7 +296,8 @@ struct dp_view *vs_view_compile(struct vs *vs, const struct vs_model *model)
 	}
 	if (vs_overlays_compile(vs, model, view) != 0 ||
 	    vs_queues_compile(vs, model, ids, view) != 0 ||
-	    vs_filters_compile(vs, model, ids, view) != 0)
+	    vs_filters_compile(vs, model, ids, view) != 0 ||
+	    vs_policies_compile(vs, model, ids, view) != 0)
 		goto fail;
 	free(ids);
 	return view;

@@ -96,8 +96,9 @@ struct vs {
 	struct dp *dp;
 	struct vs_model *model;
 	struct vs_takeovers *takeovers;
-	struct vs_filters *filters; /* filters.h; NULL: none run here */
-	struct vs_vms *vms;	    /* NULL: no VMs run here */
+	struct vs_filters *filters;  /* filters.h; NULL: none run here */
+	struct vs_vms *vms;	     /* NULL: no VMs run here */
+	void *policy[VS_N_POLICIES]; /* what each part of policy.h runs */
 	struct vs_live live[DP_MAX_PORTS];
 	struct vs_domain_live domains[DP_MAX_DOMAINS];
 	uint8_t held[DP_MAX_PORTS]; /* by the loop guard: 1 */

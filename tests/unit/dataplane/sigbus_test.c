@@ -2,7 +2,7 @@
  *
  * Memory that is taken away while it is used.
  */
-#include "dataplane/guard.h"
+#include "dataplane/sigbus.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -35,7 +35,7 @@ static void a_cut_file_reads_as_empty_and_is_told(void **state)
 	atomic_bool lost = false;
 	int fd;
 	uint8_t *va = map(&fd);
-	struct dp_guard *g = dp_guard_add(va, SIZE, &lost);
+	struct dp_sigbus *g = dp_sigbus_add(va, SIZE, &lost);
 
 	assert_non_null(g);
 	assert_return_code(ftruncate(fd, 2 * PAGE), 0);
@@ -45,7 +45,7 @@ static void a_cut_file_reads_as_empty_and_is_told(void **state)
 	assert_true(lost);
 	memset(va + 2 * PAGE, 1, SIZE - 2 * PAGE);
 	assert_int_equal(va[0], 0x5a); /* What is left is left. */
-	dp_guard_remove(g);
+	dp_sigbus_remove(g);
 	munmap(va, SIZE);
 	close(fd);
 }
@@ -53,13 +53,13 @@ static void a_cut_file_reads_as_empty_and_is_told(void **state)
 static void neighbours_are_told_apart(void **state)
 {
 	atomic_bool lost[3] = {false, false, false};
-	struct dp_guard *g[3];
+	struct dp_sigbus *g[3];
 	uint8_t *va[3];
 	int fd[3];
 
 	for (int i = 0; i < 3; i++) {
 		va[i] = map(&fd[i]);
-		g[i] = dp_guard_add(va[i], SIZE, &lost[i]);
+		g[i] = dp_sigbus_add(va[i], SIZE, &lost[i]);
 	}
 	assert_return_code(ftruncate(fd[1], 0), 0);
 	va[1][SIZE - 1] = 1;
@@ -67,7 +67,7 @@ static void neighbours_are_told_apart(void **state)
 	assert_true(lost[1]);
 	assert_false(lost[2]);
 	for (int i = 0; i < 3; i++) {
-		dp_guard_remove(g[i]);
+		dp_sigbus_remove(g[i]);
 		munmap(va[i], SIZE);
 		close(fd[i]);
 	}
@@ -99,7 +99,7 @@ static void kill_self(uint8_t *va)
 
 static void touch_in_a_library(uint8_t *va)
 {
-	dp_guard_thread(true);
+	dp_sigbus_thread(true);
 	touch(va);
 }
 
@@ -108,13 +108,13 @@ static void what_is_not_guarded_still_kills(void **state)
 	atomic_bool lost = false;
 	int fd;
 	uint8_t *va = map(&fd);
-	struct dp_guard *g = dp_guard_add(va, SIZE, &lost);
+	struct dp_sigbus *g = dp_sigbus_add(va, SIZE, &lost);
 
 	signal(SIGBUS, SIG_DFL); /* Not the sanitizer's. */
-	dp_guard_install();
+	dp_sigbus_install();
 	assert_return_code(ftruncate(fd, 0), 0);
 	assert_int_equal(signal_of_child(touch, va), 0);
-	dp_guard_remove(g);
+	dp_sigbus_remove(g);
 	assert_int_equal(signal_of_child(touch, va), SIGBUS);
 	assert_int_equal(signal_of_child(kill_self, va), SIGBUS);
 	assert_int_equal(signal_of_child(touch_in_a_library, va), 0);
@@ -137,12 +137,12 @@ static void who_was_before_us_gets_the_rest(void **state)
 	atomic_bool lost = false;
 	int fd;
 	uint8_t *va = map(&fd), *other;
-	struct dp_guard *g;
+	struct dp_sigbus *g;
 	int other_fd;
 
 	other = map(&other_fd);
 	sigaction(SIGBUS, &action, NULL);
-	g = dp_guard_add(va, SIZE, &lost); /* First once more. */
+	g = dp_sigbus_add(va, SIZE, &lost); /* First once more. */
 	ftruncate(fd, 0);
 	ftruncate(other_fd, 0);
 	touch(va);
@@ -151,7 +151,7 @@ static void who_was_before_us_gets_the_rest(void **state)
 	assert_int_equal(seen, 1);
 	touch(va + PAGE);
 	assert_int_equal(seen, 1);
-	dp_guard_remove(g);
+	dp_sigbus_remove(g);
 	munmap(va, SIZE);
 	munmap(other, SIZE);
 	close(fd);

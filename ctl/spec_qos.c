@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Commands on bandwidth; see spec.h.
+ */
+#include "ctl/spec_priv.h"
+
+const struct ctl_spec ctl_spec_qoses[] = {{0}};

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * See stages.h.
+ */
+#include "dataplane/stages.h"
+
+#include "dataplane/dp_priv.h"
+#include "dataplane/flowrec.h"
+#include "dataplane/guard.h"
+#include "dataplane/mirror.h"
+#include "dataplane/shape.h"
+
+void dp_stages_ingress(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
+		       uint16_t n, dp_filter_next_fn next)
+{
+	if ((in->on_ingress & DP_ON_MIRROR) != 0)
+		dp_mirror_ingress(w, in, pkts, n);
+	if ((in->on_ingress & DP_ON_FLOWREC) != 0)
+		dp_flowrec_ingress(w, in, pkts, n);
+	if ((in->on_ingress & DP_ON_GUARD) != 0)
+		n = dp_guard_ingress(w, in, pkts, n);
+	if (n == 0)
+		return;
+	if ((in->on_ingress & DP_ON_FILTER) != 0)
+		dp_filter_ingress(w, in, pkts, n, next);
+	else
+		next(w, in, pkts, n);
+}
+
+void dp_stages_of(struct dp_vport *vp)
+{
+	vp->on_ingress = vp->on_egress = 0;
+	if (vp->mirrors[DP_FILTER_INGRESS] != NULL)
+		vp->on_ingress |= DP_ON_MIRROR;
+	if (vp->mirrors[DP_FILTER_EGRESS] != NULL)
+		vp->on_egress |= DP_ON_MIRROR;
+	if (vp->flowrec != NULL)
+		vp->on_ingress |= DP_ON_FLOWREC;
+	if (vp->guard != NULL)
+		vp->on_ingress |= DP_ON_GUARD;
+	if (vp->filters[DP_FILTER_INGRESS] != NULL)
+		vp->on_ingress |= DP_ON_FILTER;
+	if (vp->filters[DP_FILTER_EGRESS] != NULL)
+		vp->on_egress |= DP_ON_FILTER;
+	if (vp->shaper != NULL)
+		vp->on_egress |= DP_ON_SHAPER;
+}
+
+static void past_shaper(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf **pkts,
+			uint16_t n)
+{
+	if ((out->on_egress & DP_ON_SHAPER) != 0)
+		dp_shape_send(w, out, pkts, n);
+	else
+		dp_tx_send(w, out, pkts, n);
+}
+
+void dp_stages_egress(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf **pkts,
+		      uint16_t n)
+{
+	if ((out->on_egress & DP_ON_FILTER) != 0)
+		dp_filter_egress(w, out, pkts, n, past_shaper);
+	else
+		past_shaper(w, out, pkts, n);
+}

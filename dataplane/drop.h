@@ -68,6 +68,8 @@
 	X(FILTER_REFUSED, "filter-refused", "a filter module may not send it there")           \
 	X(FILTER_TENANT, "filter-tenant", "a filter module would send it to another tenant")   \
 	X(FILTER_MISSING, "filter-missing", "a filter module that should judge it is not loaded") \
+	X(ACL_IN, "acl-ingress", "an access list of the ingress port denies it")                \
+	X(ACL_OUT, "acl-egress", "an access list of the egress port denies it")                 \
 	X(PORT_REMOVED, "port-removed", "the port was removed while the frame was queued")
 
 enum dp_drop {

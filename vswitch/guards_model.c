@@ -21,7 +21,7 @@
  * table, and a test holds the two against each other. */
 const struct vs_guard_row vs_guard_rows[VS_N_GUARD_OPTIONS] = {
 	/* clang-format off */
-	/* option                           words                  vm                  open  uplink */
+	/* option, words, values of vm, open, uplink; what it does */
 	[VS_GUARD_MODE] =           {"mode", "enforce|watch", {VS_GUARD_ENFORCE, 0, 0},
 				     "whether violations are dropped, or counted and told only"},
 	[VS_GUARD_MAC] =            {"mac", "off|on|watch", {VS_GUARD_ON, 0, 0},
@@ -43,7 +43,7 @@ const struct vs_guard_row vs_guard_rows[VS_N_GUARD_OPTIONS] = {
 	[VS_GUARD_UNKNOWN_RATE] =   {"unknown-rate", NULL, {20000, 0, 0},
 				     "frames a second to addresses nobody has learned"},
 	[VS_GUARD_BPDU] =           {"bpdu", "allow|drop|shutdown", {VS_GUARD_BPDU_DROP, 0, 0},
-				     "bridge protocol frames; shutdown holds the port for 5 minutes"},
+				     "bridge protocol frames; shutdown holds the port 5 minutes"},
 	[VS_GUARD_PROXY] =          {"proxy", "off|on", {0, 0, 0},
 				     "the switch answers ARP and ND for addresses it knows"},
 	[VS_GUARD_TRUSTED] =        {"trusted", "off|on", {0, 0, VS_GUARD_ON},
@@ -196,7 +196,9 @@ static int addresses_read(struct vs_guard *g, struct err *err)
 	size_t i;
 	json_t *item;
 
-	g->addresses = calloc(json_array_size(list) + 1, sizeof(*g->addresses));
+	if (json_array_size(list) == 0)
+		return 0;
+	g->addresses = calloc(json_array_size(list), sizeof(*g->addresses));
 	if (g->addresses == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory");
 	json_array_foreach(list, i, item) {
@@ -221,7 +223,9 @@ static int macs_read(struct vs_guard *g, struct err *err)
 	size_t i;
 	json_t *item;
 
-	g->macs = calloc(json_array_size(list) + 1, sizeof(*g->macs));
+	if (json_array_size(list) == 0)
+		return 0;
+	g->macs = calloc(json_array_size(list), sizeof(*g->macs));
 	if (g->macs == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory");
 	json_array_foreach(list, i, item) {

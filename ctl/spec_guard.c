@@ -85,8 +85,8 @@ const struct ctl_spec ctl_spec_guards[] = {
 				"vswitchctl guard set web1 --profile vm",
 				"vswitchctl guard set web1/nic0 --mac off",
 				"vswitchctl guard set web1 --ip fixed --address 10.0.0.5,fd00::5",
-				"vswitchctl guard set web1 --ip learned; vswitchctl guard set up0 "
-				"--trusted on",
+				"vswitchctl guard set web1 --ip learned",
+				"vswitchctl guard set dhcp0 --trusted on",
 				"vswitchctl guard set web1 --mode watch",
 				"vswitchctl guard set web1 --default mac,ip", NULL},
 		.args = set_args,

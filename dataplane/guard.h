@@ -44,6 +44,7 @@
 
 struct dp;
 struct dp_guard;
+struct dp_view;
 struct dp_vport;
 struct dp_worker;
 struct rte_mbuf;
@@ -51,8 +52,9 @@ struct rte_mbuf;
 #define DP_GUARD_TRUST_MS	1000u
 #define DP_GUARD_MAX_MACS	64u
 #define DP_GUARD_MAX_ADDRESSES	1024u /* fixed, of a port */
-#define DP_GUARD_MAX_LEARNED	256u  /* of a port, as the most that a spec may ask for */
-#define DP_GUARD_MAX_LINK_LOCAL 4u    /* link-local addresses of a port that nobody gave */
+#define DP_GUARD_LEARNED	16u
+#define DP_GUARD_MAX_LEARNED	256u /* of a port, as the most that a spec may ask for */
+#define DP_GUARD_MAX_LINK_LOCAL 4u   /* link-local addresses of a port that nobody gave */
 
 /* Bits of dp_guard_spec.on. */
 #define DP_GUARD_MAC	(1u << 0) /* source MAC is one of 'macs'; without any: every frame dies */
@@ -101,9 +103,9 @@ struct dp_guard_rate {
 };
 
 struct dp_guard_spec {
-	uint16_t port; /* its id: bindings are by it */
-	uint16_t max_learned;
-	uint32_t on; /* DP_GUARD_* */
+	uint16_t port;	      /* its id: bindings are by it */
+	uint16_t max_learned; /* 0: DP_GUARD_LEARNED */
+	uint32_t on;	      /* DP_GUARD_* */
 	uint32_t n_macs, n_addresses;
 	const uint8_t (*macs)[6];
 	const struct dp_guard_address *addresses;
@@ -120,10 +122,11 @@ void dp_guard_ref(struct dp_guard *guard);
 /* No worker holds it when the last reference goes.  Takes NULL. */
 void dp_guard_unref(struct dp_guard *guard);
 
-/* Hangs a guard on a port of a view that is being made: takes a reference of its own, and enters
- * the fixed addresses into the book for vp's domain and VLAN, so that others can be answered, and
- * do not use them.  0, -ENOMEM; -ENOSPC: the book is full.  On failure nothing hangs there. */
-int dp_guard_hang(struct dp_guard *guard, struct dp_vport *vp);
+/* Hangs a guard on a port of 'view', which is being made and has its domains: takes a reference of
+ * its own, and enters the fixed addresses into the book for vp's domain and VLAN, so that others
+ * can be answered, and do not use them.  0, -ENOMEM; -ENOSPC: the book is full.  On failure nothing
+ * hangs there. */
+int dp_guard_hang(struct dp_guard *guard, const struct dp_view *view, struct dp_vport *vp);
 /* The view goes, no worker reads it.  Nothing when there is no guard. */
 void dp_guard_release(struct dp_vport *vp);
 

@@ -204,7 +204,7 @@ int dp_guard_create(struct dp *dp, const struct dp_guard_spec *spec, const struc
 	memset(g, 0, sizeof(*g));
 	g->on = spec->on;
 	g->port = spec->port;
-	g->max_learned = spec->max_learned;
+	g->max_learned = spec->max_learned != 0 ? spec->max_learned : DP_GUARD_LEARNED;
 	g->refs = 1;
 	g->state = state_get(before);
 	g->book = book_of(dp);
@@ -255,28 +255,30 @@ static int fix(const struct dp_guard *g, uint32_t where)
 	return 0;
 }
 
-int dp_guard_hang(struct dp_guard *g, struct dp_vport *vp)
+static bool stands_at(const struct dp_guard *g, uint32_t where)
 {
-	const uint32_t where = dp_guard_where(vp->domain, vp->pvid);
-	struct dp_guard_place *p = g->places;
-	int rc;
+	for (const struct dp_guard_place *p = g->places; p != NULL; p = p->next)
+		if (p->where == where)
+			return true;
+	return false;
+}
 
-	while (p != NULL && p->where != where)
-		p = p->next;
-	if (p == NULL) {
-		p = calloc(1, sizeof(*p));
-		if (p == NULL)
-			return -ENOMEM;
-		rc = fix(g, where);
-		if (rc != 0) {
-			free(p);
-			return rc;
-		}
-		p->where = where;
-		p->next = g->places;
-		g->places = p;
+int dp_guard_hang(struct dp_guard *g, const struct dp_view *view, struct dp_vport *vp)
+{
+	const struct dp_domain *domain =
+		vp->domain < DP_MAX_DOMAINS ? view->domains[vp->domain] : NULL;
+	const uint32_t where = dp_guard_where_of(domain, vp->domain, vp->pvid);
+	struct dp_guard_place *p = calloc(1, sizeof(*p));
+	int rc = p == NULL ? -ENOMEM : stands_at(g, where) ? 0 : fix(g, where);
+
+	if (rc != 0) {
+		free(p);
+		return rc;
 	}
-	p->refs++;
+	p->vp = vp;
+	p->where = where;
+	p->next = g->places;
+	g->places = p;
 	g->refs++;
 	vp->guard = g;
 	return 0;
@@ -284,20 +286,19 @@ int dp_guard_hang(struct dp_guard *g, struct dp_vport *vp)
 
 void dp_guard_release(struct dp_vport *vp)
 {
-	const uint32_t where = dp_guard_where(vp->domain, vp->pvid);
 	struct dp_guard *g = vp->guard;
-	struct dp_guard_place **at;
+	struct dp_guard_place **at, *p;
 
 	if (g == NULL)
 		return;
 	vp->guard = NULL;
-	for (at = &g->places; *at != NULL && (*at)->where != where;)
+	for (at = &g->places; *at != NULL && (*at)->vp != vp;)
 		at = &(*at)->next;
-	if (*at != NULL && --(*at)->refs == 0) {
-		struct dp_guard_place *p = *at;
-
+	p = *at;
+	if (p != NULL) {
 		*at = p->next;
-		unfix(g, where, g->fixed_mask + 1);
+		if (!stands_at(g, p->where))
+			unfix(g, p->where, g->fixed_mask + 1);
 		free(p);
 	}
 	dp_guard_unref(g);

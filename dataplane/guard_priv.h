@@ -8,6 +8,7 @@
 #include "dataplane/guard.h"
 #include "dataplane/guard_book.h"
 #include "dataplane/parse.h"
+#include "dataplane/view.h"
 
 #include <stdatomic.h>
 
@@ -48,10 +49,11 @@ struct dp_guard_fixed {
 	bool used;
 };
 
-/* Where the fixed addresses stand in the book, and for how many views. */
+/* A port of a view on which it hangs, and where in the book that has the fixed addresses. */
 struct dp_guard_place {
 	struct dp_guard_place *next;
-	uint32_t where, refs;
+	const struct dp_vport *vp;
+	uint32_t where;
 };
 
 struct dp_guard {
@@ -72,6 +74,14 @@ struct dp_guard {
 	/* Workers write it. */
 	struct dp_guard_usual usual __attribute__((aligned(64)));
 };
+
+/* Where addresses of a domain's VLAN are learned; 'domain' may be NULL. */
+static inline uint32_t dp_guard_where_of(const struct dp_domain *domain, uint16_t id, uint16_t vlan)
+{
+	if (domain != NULL && domain->fdb_vlan != NULL)
+		vlan = domain->fdb_vlan[vlan];
+	return dp_guard_where(id, vlan);
+}
 
 static inline uint64_t dp_guard_mac_word(const uint8_t mac[6])
 {

@@ -79,7 +79,6 @@
 	X(GUARD_MULTICAST, "guard-multicast", "its port sends more multicast than it may")    \
 	X(GUARD_UNKNOWN, "guard-unknown", "its port sends too much to unknown addresses") \
 	X(GUARD_BPDU, "guard-bpdu", "a bridge protocol frame")                                \
-	X(PROTECTED, "protected", "both ports are protected: they exchange nothing")          \
 	X(PORT_REMOVED, "port-removed", "the port was removed while the frame was queued")
 
 enum dp_drop {

@@ -168,10 +168,6 @@ static inline bool dp_edge_may_leave(const struct dp_vport *in, const struct dp_
 	if (likely((out->flags & (DP_VP_UP | DP_VP_HELD | DP_VP_PRIVATE | DP_VP_NO_FWD |
 				  DP_VP_PROTECTED)) == DP_VP_UP))
 		return true;
-	if (!dp_protected_takes(out, in)) {
-		*ret_reason = DP_DROP_PROTECTED;
-		return false;
-	}
 	if ((out->flags & DP_VP_NO_FWD) != 0) {
 		*ret_reason = DP_DROP_NO_FWD;
 		return false;

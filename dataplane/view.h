@@ -128,12 +128,6 @@ static inline void dp_vlan_add(uint64_t *set, uint16_t vlan)
 	set[vlan >> 6] |= UINT64_C(1) << (vlan & 63);
 }
 
-/* Two protected ports exchange nothing, whatever tells them to. */
-static inline bool dp_protected_takes(const struct dp_vport *out, const struct dp_vport *in)
-{
-	return (out->flags & in->flags & DP_VP_PROTECTED) == 0 || out == in;
-}
-
 /* Who sends to an isolated or community port must be able to hear it: a promiscuous port reaches
  * the secondaries it serves and no others of its primary. */
 static inline bool dp_private_takes(const struct dp_vport *out, const struct dp_vport *in)

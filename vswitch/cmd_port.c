@@ -70,6 +70,8 @@ static json_t *note_of(const struct vs_daemon *d, const struct vs_live *live, ui
 		return json_string(live->reason);
 	if (d->vs->held[id] == 0)
 		return device_note(live->port);
+	if ((d->vs->held[id] & VS_HELD_LOOP) == 0)
+		return json_string("held by its BPDU guard: a bridge protocol frame came in");
 	if (d->vs->loops[id].partner == id || partner == NULL)
 		return json_string("held by the loop guard: a loop behind it");
 	return json_sprintf("held by the loop guard: a loop with port %s", partner);
@@ -194,6 +196,8 @@ static int port_show(void *ctx, struct ctl_call *call, const json_t *params, jso
 	live = &d->vs->live[id];
 	row = vs_port_row(d, vs_model_port(d->vs->model, live->name));
 	json_object_set_new(row, "drops_by_reason", vs_drops_json(count));
+	json_object_set_new(row, "guards",
+			    vs_guard_line(d, vs_model_port(d->vs->model, live->name)));
 	json_object_set_new(row, "queue_list", vs_queues_json(d, id));
 	body = json_deep_copy(conf_object(d->conf, "port", live->name));
 	if (body != NULL)

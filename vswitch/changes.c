@@ -3,8 +3,9 @@
  * Changes of the configuration that are more than the generic add, set and remove; see changes.h.
  * Each edits the state; whether the result can run is the model's to say (model.c).
  */
-#include "vswitch/changes_acl.h"
 #include "vswitch/changes_priv.h"
+
+#include "vswitch/changes_acl.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -5,8 +5,9 @@
  * once more before it writes.  Every frame and every copy ends in an output, the learning switch,
  * or a counted drop.  Workers.
  */
-#include "dataplane/acl.h"
 #include "dataplane/exec_priv.h"
+
+#include "dataplane/acl.h"
 #include "dataplane/notice.h"
 #include "dataplane/queue.h"
 #include "dataplane/rewrite.h"

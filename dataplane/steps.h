@@ -25,7 +25,7 @@
 	X(CONTROLLER, "controller")         /* data: struct dp_step_controller */                \
 	X(TABLE, "table")                   /* as its rules say; injected frames only */         \
 	X(DROP, "drop")                     /* arg: enum dp_drop; ends the program */            \
-	X(DENY, "deny")                     /* arg: enum dp_drop; data: struct dp_step_deny */      \
+	X(DENY, "deny")                     /* arg: enum dp_drop; data: struct dp_step_deny */ \
 	X(CLONE, "clone")                   /* arg: rules until its end; data: its steps */      \
 	X(CT, "ct")                         /* data: struct dp_step_ct */                        \
 	X(CT_CLEAR, "ct_clear")                                                                  \

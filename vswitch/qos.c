@@ -4,12 +4,13 @@
  * counters go on and a change of a rate loses no frame; a change that fails finds it again when the
  * old view is compiled anew.  Control thread.
  */
-#include "vswitch/policy.h"
-#include "vswitch/qos_live.h"
+#include "vswitch/qos.h"
 
 #include "ctl/base/clock.h"
 #include "dataplane/meter.h"
 #include "dataplane/pace.h"
+#include "vswitch/policy.h"
+#include "vswitch/qos_live.h"
 
 #include <errno.h>
 #include <stdio.h>

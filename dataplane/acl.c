@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include <rte_mbuf_dyn.h>
+
 #define WAYS	    8u
 #define SETS	    4096u
 #define FIRST_WAYS  4u
@@ -540,8 +542,42 @@ uint16_t dp_acl_ingress(struct dp_worker *w, const struct dp_vport *in, struct r
 	return ask_all(w, in, DP_FILTER_INGRESS, pkts, n);
 }
 
+int dp_acl_init(void)
+{
+	static const struct rte_mbuf_dynflag flag = {.name = "vswitch_acl"};
+
+	return rte_mbuf_dynflag_register_bitnum(&flag, DP_ACL_BIT) == DP_ACL_BIT ? 0 : -EBUSY;
+}
+
+/* Those that another worker has asked about: the first 'return value' of 'pkts', in their order. */
+static uint16_t asked_before(struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t k = 0;
+
+	while (k < n && (pkts[k]->ol_flags & DP_ACL_ASKED) != 0)
+		pkts[k++]->ol_flags &= ~DP_ACL_ASKED;
+	return k;
+}
+
 uint16_t dp_acl_egress(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf **pkts,
 		       uint16_t n)
 {
-	return ask_all(w, out, DP_FILTER_EGRESS, pkts, n);
+	uint16_t passed = 0;
+
+	for (uint16_t at = 0; at < n;) {
+		uint16_t before = asked_before(pkts + at, (uint16_t)(n - at)), end = at + before;
+		uint16_t some;
+
+		memmove(pkts + passed, pkts + at, before * sizeof(*pkts));
+		passed = (uint16_t)(passed + before);
+		for (at = end; end < n && (pkts[end]->ol_flags & DP_ACL_ASKED) == 0;)
+			end++;
+		some = end == at
+			       ? 0
+			       : ask_all(w, out, DP_FILTER_EGRESS, pkts + at, (uint16_t)(end - at));
+		memmove(pkts + passed, pkts + at, some * sizeof(*pkts));
+		passed = (uint16_t)(passed + some);
+		at = end;
+	}
+	return passed;
 }

@@ -21,6 +21,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/ct.h"
+#include "dataplane/notice.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/port_mem.h"
 #include "tests/support/packet.h"
@@ -317,6 +318,40 @@ static void session_is_idle_as_long_as_its_entry_says(void **unused)
 	assert_int_equal(n_sessions(), 0);
 }
 
+static unsigned n_told;
+static struct dp_notice told;
+
+static void on_notice(void *arg, const struct dp_notice *notice)
+{
+	told = *notice;
+	n_told++;
+}
+
+/* Of two denied packets one is told, with the entry. */
+static void denied_packets_are_told(void **unused)
+{
+	for (unsigned side = 0; side < 2; side++) {
+		const char *acl = NULL;
+		uint32_t order = 0;
+
+		nothing();
+		list("loud", "10 deny log=2 udp to any port 81\n20 allow");
+		attach("loud", side == 0 ? "p0" : "p1", side == 0 ? "ingress" : "egress");
+		apply();
+		dp_notices_take(dp, on_notice, NULL);
+		n_told = 0;
+		for (unsigned i = 0; i < 2; i++)
+			assert_int_equal(udp(0, 1, 81), 0);
+		dp_notices_take(dp, on_notice, NULL);
+		assert_int_equal(n_told, 1);
+		assert_int_equal(told.drop, side == 0 ? DP_DROP_ACL_IN : DP_DROP_ACL_OUT);
+		assert_int_equal(told.dport, 81);
+		assert_true(vs_acl_of_notice(vs, told.id, &acl, &order));
+		assert_string_equal(acl, "loud");
+		assert_int_equal(order, 10);
+	}
+}
+
 /* The entry that decided is named, and nothing was counted. */
 static void trace_names_the_entry(void **unused)
 {
@@ -393,8 +428,11 @@ int main(void)
 		cmocka_unit_test(error_about_a_session_passes),
 		cmocka_unit_test(session_ends_with_its_entry),
 		cmocka_unit_test(session_is_idle_as_long_as_its_entry_says),
+		cmocka_unit_test(denied_packets_are_told),
 		cmocka_unit_test(trace_names_the_entry),
 		cmocka_unit_test(change_with_rules_loses_nothing_and_leaks_nothing),
+		cmocka_unit_test(denied_packets_are_told), /* by a program */
+		cmocka_unit_test(trace_names_the_entry),
 	};
 
 	return cmocka_run_group_tests(tests, start, finish);

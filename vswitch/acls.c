@@ -526,8 +526,11 @@ static void follow(struct live *live)
 			port_set(&live->held[id][side], now);
 		}
 	}
-	if (any)
+	if (any) {
 		end_sessions(live, e);
+		/* Nobody counts for them any more. */
+		dp_synchronize(live->dp);
+	}
 	free(e);
 }
 

@@ -7,6 +7,7 @@
 #include "vswitch/qos.h"
 
 #include "ctl/base/clock.h"
+#include "dataplane/marks.h"
 #include "dataplane/meter.h"
 #include "dataplane/pace.h"
 #include "vswitch/policy.h"
@@ -105,13 +106,36 @@ static int compile(struct vs *vs, const struct vs_model *m, const uint16_t *ids,
 		if (ids[i] == DP_NO_PORT)
 			continue;
 		rc = port_compile(vs, vs_qos_of_port(m, &m->ports[i]), view->vports[ids[i]]);
+		if (rc == 0)
+			rc = marks_compile(vs_qos_of_port(m, &m->ports[i]), view->vports[ids[i]]);
 		pace_hint(view->vports[ids[i]]);
 	}
 	return rc;
 }
 
+static uint8_t mark_by(const struct vs_qos_mark *mark)
+{
+	return mark->kind == VS_MARK_VALUE   ? DP_MARK_VALUE
+	       : mark->kind == VS_MARK_OTHER ? DP_MARK_OTHER
+					     : DP_MARK_KEEP;
+}
+
+static int marks_compile(const struct vs_qos *q, struct dp_vport *vp)
+{
+	if (q == NULL || (q->mark_dscp.kind == VS_MARK_KEEP && q->mark_pcp.kind == VS_MARK_KEEP))
+		return 0;
+	vp->marks = calloc(1, sizeof(*vp->marks));
+	if (vp->marks == NULL)
+		return -ENOMEM;
+	*vp->marks = (struct dp_marks){mark_by(&q->mark_dscp), q->mark_dscp.value,
+				       mark_by(&q->mark_pcp), q->mark_pcp.value};
+	return 0;
+}
+
 static void release(struct dp_vport *vport)
 {
+	free(vport->marks);
+	vport->marks = NULL;
 	dp_pace_unref(vport->pace);
 	vport->pace = NULL;
 }

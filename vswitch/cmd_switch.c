@@ -112,6 +112,8 @@ static const struct {
 	{"egress", "tag", "pushes, pops or renames the tag", "no-mbuf"},
 	{"egress", "filters", "the port's filter modules, in their order",
 	 "filter-drop filter-aborted filter-budget filter-missing filter-refused"},
+	{"egress", "shaper", "queues, and sends at the rates that its classes say",
+	 "shaper-full shaper-delay"},
 	{"egress", "capture", "copies frames for running captures", ""},
 	{"egress", "queue", "the rate of the queue that a rule chose", "queue-limit"},
 	{"egress", "size", "fits the MTU, or is cut if it is a super-frame", "tx-too-big"},

@@ -51,7 +51,9 @@ struct dp_sched_class {
 	uint32_t weight;  /* share of what is left when guarantees are met; 0: 1; to 65535 */
 	uint64_t min_bps; /* guaranteed; 0: what its children are guaranteed */
 	uint64_t max_bps; /* 0: its parent's; at least 1000 */
-	uint32_t burst;	  /* bytes that may go at once above max_bps; 0: what a millisecond holds */
+	/* Bytes that may go at once above max_bps, besides a packet; 0: what a millisecond holds.
+	 */
+	uint32_t burst;
 	/* Leaves: */
 	uint32_t target_us;   /* CoDel's; 0: 5000, or the time of 1.5 packets of 1514 bytes */
 	uint32_t limit;	      /* packets that may wait; 0: 1000 */

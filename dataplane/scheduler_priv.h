@@ -85,9 +85,10 @@ struct dp_sched {
 	uint16_t root; /* classes[root]; those below are numbered as they were given */
 	int link;      /* offset of struct sched_link in an mbuf */
 	uint64_t tsc_hz, late_max, lag_max;
-	uint64_t due;  /* since when, or when, something may go */
-	uint64_t late; /* by so much the caller came late */
-	bool more;     /* the last get() ended at its 'max' */
+	uint64_t due;	  /* since when, or when, something may go */
+	uint64_t late;	  /* by so much the caller came late */
+	uint32_t largest; /* about: of the packets that went lately, on the wire */
+	bool more;	  /* the last get() ended at its 'max' */
 	struct sched_heap timer;
 	struct sched_entry *entries; /* of all heaps */
 	uint16_t empty_from;	     /* leaves below are empty: dp_sched_empty() */

@@ -6,6 +6,8 @@
 
 /* Bytes that no packet exceeds on the wire, not even of a sender who wants segments of one byte. */
 #define MOST_WIRE (UINT64_C(1) << 26)
+/* With each smaller packet the largest one seen counts for so much less. */
+#define FORGET_LARGEST 1024
 
 /* ---- Clocks ---- */
 
@@ -175,11 +177,32 @@ static struct step choose(const struct sched_class *c, uint64_t now)
 	return (struct step){h[SCHED_SHARE].v[0].cls, SCHED_SHARE};
 }
 
+static uint64_t time_of(const struct sched_class *c, uint64_t bytes)
+{
+	return (uint64_t)((unsigned __int128)bytes * c->max.cost >> SCHED_FP);
+}
+
+/* How far back it may have stood: a burst, and what it was kept from using: by the caller's being
+ * late, by its own packet's being whole, by one packet of each of its siblings. */
+static uint64_t floor_of(const struct dp_sched *s, const struct sched_class *c, uint32_t wire,
+			 uint64_t now)
+{
+	const struct sched_class *parent = &s->classes[c->parent];
+	uint64_t others = (uint64_t)s->largest * parent->heaps[SCHED_SHARE].n;
+
+	return now - c->burst - s->late - time_of(c, wire) -
+	       RTE_MIN(time_of(&s->classes[s->root], others), s->late_max);
+}
+
 static void charge_maximum(const struct dp_sched *s, struct sched_class *c, uint32_t wire,
 			   uint64_t now)
 {
-	if (c->max.cost != 0)
-		advance(&c->max, now - c->burst - s->late, wire);
+	if (c->max.cost == 0)
+		return;
+	if (sched_before(c->max.at, now - c->burst))
+		advance(&c->max, floor_of(s, c, wire, now), wire);
+	else
+		advance(&c->max, c->max.at, wire);
 }
 
 /* What it sent counts for what it was taken for. */
@@ -224,6 +247,7 @@ static void charge(struct dp_sched *s, const struct step *path, unsigned n,
 {
 	uint32_t wire = sched_wire_size(m, s->classes[path[n - 1].cls].overhead);
 
+	s->largest = wire > s->largest ? wire : s->largest - s->largest / FORGET_LARGEST;
 	while (n-- != 0) {
 		struct sched_class *c = &s->classes[path[n].cls];
 		struct sched_class *parent = &s->classes[c->parent];

@@ -166,19 +166,20 @@ static void queues(const struct vs_daemon *d, struct vs_metric_sink *sink)
 	free(info);
 }
 
-static void port_queue(const struct vs_queue_live *q, struct vs_metric_sink *sink)
+static void port_queue(const struct vs *vs, const struct vs_queue_live *q,
+		       struct vs_metric_sink *sink)
 {
-	struct dp_queue_counts counts;
+	struct vs_queue_counts counts;
 	char id[16];
 
 	snprintf(id, sizeof(id), "%u", q->id);
-	dp_queue_read(q->queue, &counts);
-	vs_metric_counter(sink, "vswitch_port_queue_packets",
-			  "Frames that a port's queue let through.",
+	vs_queue_read(vs, q, &counts);
+	vs_metric_counter(sink, "vswitch_port_queue_packets", "Frames that a port's queue sent.",
 			  VS_LABELS({"port", q->port}, {"queue", id}), counts.packets);
 	vs_metric_counter(sink, "vswitch_port_queue_bytes", "Their bytes.",
 			  VS_LABELS({"port", q->port}, {"queue", id}), counts.bytes);
-	vs_metric_counter(sink, "vswitch_port_queue_drops", "Frames over a queue's rate.",
+	vs_metric_counter(sink, "vswitch_port_queue_drops",
+			  "Frames that waited too long in a queue, or found it full.",
 			  VS_LABELS({"port", q->port}, {"queue", id}), counts.drops);
 }
 
@@ -334,5 +335,5 @@ void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
 	filters(d, sink);
 	guards(d, sink);
 	for (unsigned i = 0; i < d->vs->n_queues; i++)
-		port_queue(&d->vs->queues[i], sink);
+		port_queue(d->vs, &d->vs->queues[i], sink);
 }

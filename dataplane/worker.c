@@ -394,6 +394,18 @@ static uint32_t poll_all(struct loop *l)
 	return total;
 }
 
+/* Begins with another list.  Who polled its queues before may have handed on what came by them:
+ * that goes before what comes now. */
+static uint32_t take_up(struct loop *l)
+{
+	unsigned n = rte_ring_count(l->w->inbox), total = 0, got = 1;
+
+	arm(l);
+	for (; total < n && got != 0; total += got)
+		got = dp_handoff_drain(l->w);
+	return total;
+}
+
 static void run(struct dp_worker *w)
 {
 	struct loop l = {.w = w, .now = rte_rdtsc(), .armed = UINT64_MAX};
@@ -410,7 +422,7 @@ static void run(struct dp_worker *w)
 		l.list = atomic_load_explicit(&w->rxqs, memory_order_acquire);
 		w->view = atomic_load_explicit(&w->dp->view, memory_order_acquire);
 		if (unlikely(l.list->serial != l.armed))
-			arm(&l);
+			n += take_up(&l);
 		else if (start - l.last_look > look_cycles) {
 			mark_ready(&l, events, wait_readable(&l, events, 0));
 			l.last_look = start;

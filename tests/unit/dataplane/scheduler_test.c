@@ -83,12 +83,20 @@ static void make(uint64_t rate, const struct dp_sched_class *classes, uint16_t n
 		fail_msg("%s", err.what);
 }
 
-static struct rte_mbuf *packet(uint16_t i)
+static struct rte_mbuf *buffer(void)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+
+	if (m == NULL)
+		abort();
+	return m;
+}
+
+static struct rte_mbuf *packet(uint16_t i)
+{
+	struct rte_mbuf *m = buffer();
 	uint32_t size = leaf[i].size != 0 ? leaf[i].size : 64 + pkt_rand(&seed) % 1451;
 
-	assert_non_null(m);
 	m->data_len = 128;
 	m->pkt_len = size; /* Nobody looks behind the headers. */
 	memset(rte_pktmbuf_mtod(m, void *), 0, 128);
@@ -718,12 +726,14 @@ static void overload(bool six, unsigned n_tags, uint8_t ecn, bool shared,
 		uint32_t at = 14 + 4 * n_tags;
 		struct rte_mbuf *original = NULL;
 
-		m = rte_pktmbuf_alloc(pool);
+		m = buffer();
 		ip_packet(m, six, n_tags, ecn);
 		if (shared) {
 			m->pkt_len = 128;
 			original = m;
 			m = rte_pktmbuf_clone(original, pool);
+			if (m == NULL)
+				abort();
 			original->pkt_len = m->pkt_len = 128;
 		}
 		if (!dp_sched_put(sched, 0, m, now))

@@ -17,6 +17,9 @@ struct vs_qos_sample {
 	uint64_t rate;
 };
 
+/* So long without drops, and the next is told of again. */
+#define VS_QOS_CALM_S 60u
+
 /* Of a port, by its id. */
 struct vs_qos_port {
 	struct dp_pace *pace;

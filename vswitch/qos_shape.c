@@ -32,6 +32,7 @@ static int follow(struct vs *vs, struct vs_qos_port *live, struct vs_qos_tree *t
 		rc = dp_shaper_create(vs->dp, &tree->spec, &live->shaper, err);
 		if (rc == 0) {
 			live->tree = tree;
+			live->calm_s = VS_QOS_CALM_S;
 			return 0;
 		}
 	} else if (!vs_qos_tree_same(live->tree, tree)) {

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CALM_S 60u
-
 /* ---- Once a second ---- */
 
 static void sample(struct vs_qos_sample *s, uint64_t bytes, uint64_t now_ns)
@@ -73,7 +71,7 @@ static void watch_to(struct vs *vs, const char *port, struct vs_qos_port *live, 
 			sample(&live->to[i], wire_bytes(&c), now_ns);
 	}
 	if (dropped > live->dropped) {
-		if (live->over_s++ == 0 && (live->calm_s == 0 || live->calm_s >= CALM_S))
+		if (live->over_s++ == 0 && live->calm_s >= VS_QOS_CALM_S)
 			tell_over(vs, port, live);
 		live->calm_s = 0;
 	} else {

@@ -12,6 +12,7 @@
 #include "vswitch/filters.h"
 #include "vswitch/guards_priv.h"
 #include "vswitch/openmetrics.h"
+#include "vswitch/qos_live.h"
 #include "vswitch/queues.h"
 #include "vswitch/vm.h"
 #include "vswitch/vm_msg.h"
@@ -270,6 +271,23 @@ static void guards(const struct vs_daemon *d, struct vs_metric_sink *sink)
 			guard(d, &d->vs->model->ports[i], sink);
 }
 
+static void qos_class(void *arg, const struct vs_qos_class *c)
+{
+	struct vs_metric_sink *sink = arg;
+
+	vs_metric_counter(sink, "vswitch_qos_packets", "Frames that a class of a port sent.",
+			  VS_LABELS({"port", c->port}, {"class", c->name}), c->packets);
+	vs_metric_counter(sink, "vswitch_qos_wire_bytes", "Their bytes on the wire.",
+			  VS_LABELS({"port", c->port}, {"class", c->name}), c->bytes);
+	vs_metric_counter(sink, "vswitch_qos_drops",
+			  "Frames that waited too long, or found the queue full.",
+			  VS_LABELS({"port", c->port}, {"class", c->name}), c->drops);
+	vs_metric_counter(sink, "vswitch_qos_marks", "Frames marked by ECN.",
+			  VS_LABELS({"port", c->port}, {"class", c->name}), c->marks);
+	vs_metric_gauge(sink, "vswitch_qos_waiting", "Frames that wait.",
+			VS_LABELS({"port", c->port}, {"class", c->name}), c->waiting);
+}
+
 static void vm(const struct vs_daemon *d, const char *name, struct vs_metric_sink *sink)
 {
 	const json_t *stats = vs_vm_kept(d->vs->vms, name, "stats");
@@ -336,4 +354,5 @@ void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
 	guards(d, sink);
 	for (unsigned i = 0; i < d->vs->n_queues; i++)
 		port_queue(d->vs, &d->vs->queues[i], sink);
+	vs_qos_classes(d->vs, -1, qos_class, sink);
 }

@@ -15,6 +15,7 @@ struct dp_pace;
 struct vs_qos_sample {
 	uint64_t bytes, at_ns;
 	uint64_t rate;
+	uint64_t dropped;
 };
 
 /* So long without drops, and the next is told of again. */

@@ -39,25 +39,24 @@ static uint64_t wire_bytes(const struct dp_sched_counts *c)
 	return c->bytes + c->packets * DP_WIRE_OVERHEAD;
 }
 
-static void tell_over(struct vs *vs, const char *port, const struct vs_qos_port *live)
+/* 'worst' is the class that dropped most. */
+static void tell_over(struct vs *vs, const char *port, const struct vs_qos_port *live,
+		      uint16_t worst)
 {
-	uint64_t bps = live->tree->spec.root.max_bps;
+	const struct dp_sched_class *c = &live->tree->classes[worst];
+	uint64_t bps = c->max_bps != 0 ? c->max_bps : live->tree->spec.root.max_bps;
 
-	if (bps != 0)
-		vs_event(vs, "qos-over", port,
-			 "port %s: more is to leave than the %.1f Mbit/s that it may: frames are "
-			 "dropped",
-			 port, (double)bps / 1e6);
-	else
-		vs_event(vs, "qos-over", port,
-			 "port %s: more is to leave by a queue than it may: frames are dropped",
-			 port);
+	vs_event(vs, "qos-over", port,
+		 "port %s drops frames: more is to leave %.90s than goes; all of it may take %.1f "
+		 "Mbit/s",
+		 port, live->tree->nodes[worst].name, (double)bps / 1e6);
 }
 
 static void watch_to(struct vs *vs, const char *port, struct vs_qos_port *live, uint64_t now_ns)
 {
 	uint16_t n = live->tree->spec.n_classes;
-	uint64_t dropped = 0;
+	uint64_t dropped = 0, most = 0;
+	uint16_t worst = 0;
 
 	if (live->to == NULL)
 		live->to = calloc(n, sizeof(*live->to));
@@ -65,14 +64,24 @@ static void watch_to(struct vs *vs, const char *port, struct vs_qos_port *live, 
 		struct dp_sched_counts c;
 
 		dp_shaper_read(live->shaper, i, &c);
-		if (live->tree->classes[i].leaf)
+		if (live->tree->classes[i].leaf) {
+			uint64_t lately = c.dropped + c.overflow -
+					  (live->to != NULL ? live->to[i].dropped : 0);
+
 			dropped += c.dropped + c.overflow;
-		if (live->to != NULL)
+			if (lately > most) {
+				most = lately;
+				worst = i;
+			}
+		}
+		if (live->to != NULL) {
+			live->to[i].dropped = c.dropped + c.overflow;
 			sample(&live->to[i], wire_bytes(&c), now_ns);
+		}
 	}
 	if (dropped > live->dropped) {
 		if (live->over_s++ == 0 && live->calm_s >= VS_QOS_CALM_S)
-			tell_over(vs, port, live);
+			tell_over(vs, port, live, worst);
 		live->calm_s = 0;
 	} else {
 		live->over_s = 0;

@@ -8,6 +8,7 @@
 #include "dataplane/flow_priv.h"
 #include "dataplane/frag.h"
 #include "dataplane/hash.h"
+#include "dataplane/mirror.h"
 #include "dataplane/notice.h"
 #include "dataplane/region.h"
 
@@ -631,12 +632,19 @@ int dp_acl_init(void)
 	return rte_mbuf_dynflag_register_bitnum(&flag, DP_ACL_BIT) == DP_ACL_BIT ? 0 : -EBUSY;
 }
 
-/* Those that another worker has asked about: the first 'return value' of 'pkts', in their order. */
+#ifdef DP_MIRROR_COPY
+#define EXEMPT (DP_ACL_ASKED | DP_MIRROR_COPY)
+#else
+#define EXEMPT DP_ACL_ASKED
+#endif
+
+/* Those that another worker has asked about, and copies of mirrors, which are for who watches: the
+ * first 'return value' of 'pkts', in their order. */
 static uint16_t asked_before(struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t k = 0;
 
-	while (k < n && (pkts[k]->ol_flags & DP_ACL_ASKED) != 0)
+	while (k < n && (pkts[k]->ol_flags & EXEMPT) != 0)
 		pkts[k++]->ol_flags &= ~DP_ACL_ASKED;
 	return k;
 }
@@ -652,7 +660,7 @@ uint16_t dp_acl_egress(struct dp_worker *w, const struct dp_vport *out, struct r
 
 		memmove(pkts + passed, pkts + at, before * sizeof(*pkts));
 		passed = (uint16_t)(passed + before);
-		for (at = end; end < n && (pkts[end]->ol_flags & DP_ACL_ASKED) == 0;)
+		for (at = end; end < n && (pkts[end]->ol_flags & EXEMPT) == 0;)
 			end++;
 		some = end == at
 			       ? 0

@@ -50,7 +50,7 @@ struct dp_acl_rule {
 
 /* The bit of an mbuf's flags that says that the lists of the port that it is handed to another
  * worker for were asked; reserved by dp_acl_init(). */
-#define DP_ACL_BIT   38
+#define DP_ACL_BIT   37
 #define DP_ACL_ASKED (UINT64_C(1) << DP_ACL_BIT)
 int dp_acl_init(void);
 

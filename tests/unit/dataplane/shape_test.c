@@ -554,6 +554,79 @@ static void a_dead_receiver_holds_up_nobody_else(void **state)
 	dp_shaper_destroy(dead);
 }
 
+/* 6000 bytes of TCP, to be cut at 1000. */
+static void inject_super_frame(void)
+{
+	struct rte_mbuf *m = NULL;
+	struct pkt p;
+
+	pkt_init(&p);
+	pkt_eth(&p, "02:00:00:00:00:02", "02:00:00:00:00:64");
+	pkt_ipv4(&p, "10.0.0.1", "10.0.0.2");
+	pkt_tcp(&p, 1000, 80, PKT_ACK);
+	pkt_fill(&p, 6000, 1);
+	pkt_finish(&p, 0);
+	for (uint32_t at = 0; at < p.size; at += 1000) {
+		struct rte_mbuf *seg = rte_pktmbuf_alloc(dp_pool(dp, 0, false));
+		uint16_t size = (uint16_t)RTE_MIN(1000u, p.size - at);
+
+		if (seg == NULL)
+			abort();
+		memcpy(rte_pktmbuf_append(seg, size), p.bytes + at, size);
+		if (m == NULL)
+			m = seg;
+		else
+			rte_pktmbuf_chain(m, seg);
+	}
+	if (m == NULL)
+		abort();
+	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_TCP_CKSUM;
+	m->l2_len = 14;
+	m->l3_len = 20;
+	m->l4_len = 20;
+	m->tso_segsz = 1000;
+	assert_int_equal(dp_port_mem_inject(port[0], 0, &m, 1), 1);
+	n_injected++;
+}
+
+/* How many frames left, and the longest. */
+static unsigned collect_any(uint32_t *ret_longest)
+{
+	struct rte_mbuf *got[64];
+	unsigned n = dp_port_mem_collect(port[OUT], got, 64);
+
+	*ret_longest = 0;
+	for (unsigned i = 0; i < n; i++)
+		*ret_longest = RTE_MAX(*ret_longest, got[i]->pkt_len);
+	rte_pktmbuf_free_bulk(got, n);
+	return n;
+}
+
+static void a_super_frame_holds_nobody_up_on_a_slow_line(void **state)
+{
+	uint32_t longest;
+	unsigned n;
+
+	dp_port_mem_set_caps(port[OUT], DP_TX_CHAIN | DP_TX_CSUM_TCP | DP_TX_TSO4);
+	shape(10000);
+	inject_super_frame();
+	settle();
+	n = collect_any(&longest);
+	assert_in_range(n, 1, 3);
+	assert_int_equal(longest, 1054);
+	assert_int_equal(held(OUT), 6 - n);
+	assert_int_equal(dp_port_count(dp, OUT)->segments, 5);
+	change_rate(10000000000);
+	for (int i = 0; i < 20000 && held(OUT) != 0; i++)
+		nap();
+	assert_int_equal(collect_any(&longest), 6 - n);
+	/* A fast one sends it whole. */
+	inject_super_frame();
+	settle();
+	assert_int_equal(collect_any(&longest), 1);
+	assert_int_equal(longest, 6054);
+}
+
 static void a_trace_says_which_class_and_queues_nothing(void **state)
 {
 	uint8_t bytes[64] = {2, 0, 0, 0, 0, OUT, 2, 0, 0, 0, 0, 9, 0x88, 0xb5};
@@ -860,6 +933,7 @@ int main(void)
 		TEST(more_than_fits_is_counted),
 		TEST(a_port_that_is_not_emptied_takes_a_part_of_the_buffers),
 		TEST(a_dead_receiver_holds_up_nobody_else),
+		TEST(a_super_frame_holds_nobody_up_on_a_slow_line),
 		TEST(a_trace_says_which_class_and_queues_nothing),
 		TEST(frames_are_classified_by_mark_dscp_tag_and_port),
 		TEST(creation_refuses_maps_that_lead_nowhere),

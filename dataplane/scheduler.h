@@ -71,7 +71,7 @@ struct dp_sched_counts {
 	uint32_t waiting, waiting_bytes;
 };
 
-/* 'classes' are copied; class i is known by i.  Of 'root' max_bps (0: no limit), burst and overhead
+/* 'classes' are copied; class i is known by i.  Of 'root' max_bps (0: no limit) and burst
  * count.  'tsc_hz': what time is counted in below.  -EINVAL with the reason when they are no tree,
  * or guarantee more than their parent has (a strict leaf's maximum is guaranteed); -ENOMEM, also
  * when packet buffers have no room for the field.  Control thread. */

@@ -264,14 +264,24 @@ static void unfix(const struct dp_guard *g, uint32_t where, uint32_t n)
 			dp_guard_book_unfix(g->book, where, &g->fixed[i].a.ip, g->port);
 }
 
+/* Whose MAC an address goes with: where the port has but one, that. */
+static void mac_of_fixed(const struct dp_guard *g, const struct dp_guard_address *a, uint8_t mac[6])
+{
+	memcpy(mac, a->mac, 6);
+	if (dp_guard_mac_word(mac) == 0 && (g->on & DP_GUARD_MAC) != 0 && g->n_macs == 1)
+		memcpy(mac, &g->macs[0], 6);
+}
+
 static int fix(const struct dp_guard *g, uint32_t where)
 {
 	for (uint32_t i = 0; i <= g->fixed_mask; i++) {
 		const struct dp_guard_address *a = &g->fixed[i].a;
+		uint8_t mac[6];
 		int rc = 0;
 
+		mac_of_fixed(g, a, mac);
 		if (g->fixed[i].used)
-			rc = dp_guard_book_fix(g->book, where, &a->ip, g->port, a->mac);
+			rc = dp_guard_book_fix(g->book, where, &a->ip, g->port, mac);
 		if (rc != 0) {
 			unfix(g, where, i);
 			return rc;

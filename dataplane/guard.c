@@ -4,8 +4,8 @@
  * compares; a mask of the others remains, and goes the slow way one by one (guard_slow.c).
  *
  * What is usual: destination no group; the MAC and the IP address that were checked last; IPv4
- * without options that is no fragment, and not ICMP, or IPv6 with TCP or UDP at once; no port of
- * DHCP, or near.  Where MACs or addresses are not guarded, any.
+ * without options that is no fragment, and not ICMP, untagged or behind the same tag, or IPv6 with
+ * TCP or UDP at once; no port of DHCP, or near.  Where MACs or addresses are not guarded, any.
  *
  * Workers.
  */
@@ -25,11 +25,14 @@
 #include <immintrin.h>
 #endif
 
+#define IP4_TYPE   0x0008u /* EtherTypes as they lie there */
+#define IP6_TYPE   0xdd86u
 #define PROTO_ICMP 1u
 #define PROTO_TCP  6u
 #define PROTO_UDP  17u
 #define HEAD4	   42u /* bytes up to the end of UDP's header */
 #define HEAD6	   62u
+#define TAG_SIZE   4u
 #define COPY_MOST  2048u /* headers and DHCP of a frame that comes in pieces */
 
 /* ---- The usual ---- */
@@ -172,9 +175,27 @@ static inline bool are_usual6(struct rte_mbuf **pkts, uint16_t n, const struct d
 	return differ == 0 && shorter >= 0;
 }
 
+/* The same of one frame of IPv4 behind a tag. */
+static inline bool is_usual_tagged(const struct rte_mbuf *m, const struct dp_guard_usual *u,
+				   uint64_t now)
+{
+	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint64_t want[DP_GUARD_USUAL_WORDS], differ;
+
+	if (m->data_len < HEAD4 + TAG_SIZE || !read_want(u, now, want))
+		return false;
+	differ = (dp_key_load64(d) & u->mask[0]) ^ want[0];
+	/* Bytes 8 to 11, and 16 to 19 in place of the tag. */
+	differ |= ((load32(d + 8) | (uint64_t)load32(d + 16) << 32) & u->mask[1]) ^ want[1];
+	differ |= (dp_key_load64(d + 20) & u->mask[2]) ^ want[2];
+	differ |= (dp_key_load64(d + 28) & u->mask[3]) ^ want[3];
+	differ |= (load32(d + 12) & u->tail_mask) ^ want[4];
+	return (differ | has_port(load32(d + 38), PORTS_OF_DHCP) | (d[27] == PROTO_ICMP)) == 0;
+}
+
 /* The words of frames with this source; see usual_masks() in guard_life.c. */
 static void usual_words(const struct dp_guard_usual *u, uint64_t mac, const struct dp_ip *ip,
-			uint64_t want[DP_GUARD_USUAL_WORDS])
+			uint32_t tag, uint64_t want[DP_GUARD_USUAL_WORDS])
 {
 	uint64_t words[DP_GUARD_USUAL_WORDS] = {mac << 48, mac >> 16};
 
@@ -186,6 +207,7 @@ static void usual_words(const struct dp_guard_usual *u, uint64_t mac, const stru
 	} else {
 		words[1] |= UINT64_C(0x0008) << 32 | UINT64_C(0x45) << 48;
 		words[3] = (uint64_t)ip->v4 << 16;
+		words[4] = tag & u->tail_mask;
 	}
 	for (unsigned i = 0; i < DP_GUARD_USUAL_WORDS - 1; i++)
 		want[i] = words[i] & u->mask[i];
@@ -202,15 +224,15 @@ static bool is_remembered(const struct dp_guard_usual *u, const uint64_t *want, 
 	return atomic_load_explicit(&u->tail_want, memory_order_relaxed) == want[4];
 }
 
-/* The next frames of this source are usual, for a while. */
+/* The next frames of this source are usual, for a while.  'tag': 0, or as it lies in the frame. */
 static void remember(struct dp_guard *g, uint64_t now_tsc, uint64_t mac, const struct dp_ip *ip,
-		     uint64_t tsc_hz)
+		     uint32_t tag, uint64_t tsc_hz)
 {
-	struct dp_guard_usual *u = ip->v6 ? &g->usual6 : &g->usual4;
+	struct dp_guard_usual *u = ip->v6 ? &g->usual6 : tag != 0 ? &g->usual_tagged : &g->usual4;
 	uint32_t seq = atomic_load_explicit(&u->seq, memory_order_relaxed);
 	uint64_t want[DP_GUARD_USUAL_WORDS];
 
-	usual_words(u, mac, ip, want);
+	usual_words(u, mac, ip, tag, want);
 	/* Another worker is at it: the next frame will do. */
 	if (is_remembered(u, want, now_tsc + tsc_hz / 2000 * DP_GUARD_TRUST_MS) || (seq & 1) != 0 ||
 	    !atomic_compare_exchange_strong(&u->seq, &seq, seq + 1))
@@ -347,25 +369,35 @@ static bool pass_slowly(struct dp_worker *w, const struct dp_vport *in, struct r
 		return object(w, in, m, &v);
 	if (v.answer && dp_guard_answer(w, in, m, &h, &v.owner))
 		return false;
-	if (v.checked && !f.dry && h.n_tags == 0 && h.l2_size == RTE_ETHER_HDR_LEN)
-		remember(g, w->burst_tsc, dp_guard_src(&f), &v.ip, w->dp->tsc_hz);
+	if (v.checked && !f.dry && h.l2_size == RTE_ETHER_HDR_LEN)
+		remember(g, w->burst_tsc, dp_guard_src(&f), &v.ip, 0, w->dp->tsc_hz);
+	else if (v.checked && !f.dry && !v.ip.v6 && h.l2_size == RTE_ETHER_HDR_LEN + TAG_SIZE &&
+		 h.n_tags == 1)
+		remember(g, w->burst_tsc, dp_guard_src(&f), &v.ip, load32(f.d + 12), w->dp->tsc_hz);
 	return true;
 }
 
-/* Not all are usual by the version of the first: one by one. */
+/* One frame, by its EtherType. */
+static inline bool is_usual(struct rte_mbuf *m, const struct dp_guard *g, uint64_t now)
+{
+	const uint16_t type = dp_edge_eth_type_le(m);
+
+	if (likely(type == IP4_TYPE))
+		return are_usual4(&m, 1, &g->usual4, now);
+	if (type == IP6_TYPE)
+		return are_usual6(&m, 1, &g->usual6, now);
+	return dp_edge_is_tpid(type) && is_usual_tagged(m, &g->usual_tagged, now);
+}
+
+/* Not all are usual and of one kind. */
 static __rte_noinline uint16_t look_closely(struct dp_worker *w, const struct dp_vport *in,
 					    struct rte_mbuf **pkts, uint16_t n)
 {
-	const struct dp_guard *g = in->guard;
 	uint16_t k = 0;
 
-	for (uint16_t i = 0; i < n; i++) {
-		struct rte_mbuf *m = pkts[i];
-
-		if (are_usual4(&m, 1, &g->usual4, w->burst_tsc) ||
-		    are_usual6(&m, 1, &g->usual6, w->burst_tsc) || pass_slowly(w, in, m))
-			pkts[k++] = m;
-	}
+	for (uint16_t i = 0; i < n; i++)
+		if (is_usual(pkts[i], in->guard, w->burst_tsc) || pass_slowly(w, in, pkts[i]))
+			pkts[k++] = pkts[i];
 	return k;
 }
 
@@ -373,11 +405,10 @@ uint16_t dp_guard_ingress(struct dp_worker *w, const struct dp_vport *in, struct
 			  uint16_t n)
 {
 	const struct dp_guard *g = in->guard;
-	/* Half of an EtherType: where it is wrong, so is all else. */
-	const bool v6 = rte_pktmbuf_mtod(pkts[0], const uint8_t *)[12] == 0x86;
+	const uint16_t type = dp_edge_eth_type_le(pkts[0]);
 
-	if (likely(v6 ? are_usual6(pkts, n, &g->usual6, w->burst_tsc)
-		      : are_usual4(pkts, n, &g->usual4, w->burst_tsc)))
+	if (likely((type == IP4_TYPE && are_usual4(pkts, n, &g->usual4, w->burst_tsc)) ||
+		   (type == IP6_TYPE && are_usual6(pkts, n, &g->usual6, w->burst_tsc))))
 		return n;
 	return look_closely(w, in, pkts, n);
 }

@@ -164,9 +164,12 @@ static void usual_masks(struct dp_guard *g)
 	v4[1] |= UINT64_C(0xff) << 48;
 	v6[1] |= UINT64_C(0xf0) << 48;
 	v4[2] = UINT64_C(0xff3f) << 32;
+	v4[3] = binds ? UINT64_C(0xffffffff) << 16 : 0;
+	memcpy(g->usual_tagged.mask, v4, sizeof(g->usual_tagged.mask));
+	/* TPID and VID. */
+	g->usual_tagged.tail_mask = 0xff0fffff;
 	if (!binds)
 		return;
-	v4[3] = UINT64_C(0xffffffff) << 16;
 	v6[2] = UINT64_C(0xffff) << 48;
 	v6[3] = g->usual6.tail_mask = UINT64_MAX;
 }

@@ -36,8 +36,9 @@ struct dp_guard_bucket_rate {
 	uint64_t interval, burst; /* sixteenths of cycles; interval 0: no limit */
 };
 
-/* What frames of the source that was checked last look like: four words from their start, and the
- * one at 30.  Masks are made with the guard. */
+/* What frames of the source that was checked last look like: four words from their start, and a
+ * fifth: of IPv6 that at 30, of IPv4 behind a tag, which the four leave out, the tag.  Masks are
+ * made with the guard. */
 #define DP_GUARD_USUAL_WORDS 5u
 struct dp_guard_usual {
 	/* Two registers of the machine. */
@@ -79,7 +80,7 @@ struct dp_guard {
 	uint32_t refs;
 	struct dp_guard_place *places;
 	/* Workers write it. */
-	struct dp_guard_usual usual4, usual6;
+	struct dp_guard_usual usual4, usual6, usual_tagged;
 };
 
 /* Where addresses of a domain's VLAN are learned; 'domain' may be NULL. */
@@ -103,6 +104,7 @@ static inline void dp_guard_forget_usual(struct dp_guard *g)
 {
 	atomic_store(&g->usual4.until, 0);
 	atomic_store(&g->usual6.until, 0);
+	atomic_store(&g->usual_tagged.until, 0);
 }
 
 /* Is it one of the fixed addresses, or in a prefix; of this MAC? */

@@ -160,7 +160,7 @@ static void build(const struct plan *f)
 	pkt_eth(&p, f->kind == BPDU ? "01:80:c2:00:00:00" : "02:00:00:00:00:03",
 		f->my_mac ? MINE : THEIRS);
 	for (unsigned i = 0; i < f->tags; i++)
-		pkt_vlan(&p, 0x8100, 0);
+		pkt_vlan(&p, 0x8100, (uint16_t)(pick(8) << 13));
 	if (f->snap && f->kind <= IP6)
 		pkt_snap(&p);
 	switch (f->kind) {
@@ -347,6 +347,7 @@ static struct plan usual_plan(uint32_t on)
 {
 	return (struct plan){.on = on,
 			     .my_mac = true,
+			     .tags = pick(3) == 0,
 			     .kind = pick(2) == 0 ? IP4 : IP6,
 			     .from = OF_MINE,
 			     .l4 = pick(2) == 0 ? TCP : UDP,

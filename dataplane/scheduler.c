@@ -187,6 +187,7 @@ static void init_below(struct dp_sched *s, const struct dp_sched_class *spec, ui
 	c->parent = spec->parent == DP_SCHED_NO_CLASS ? s->root : spec->parent;
 	c->leaf = spec->leaf;
 	c->strict = spec->strict;
+	c->drops_ecn = spec->drops_ecn;
 	c->min.cost = spec->strict ? 0 : cost_of(s->tsc_hz, cl->need[i]);
 	c->v_per_byte = (UINT64_C(1) << SCHED_V_FP) / (spec->weight != 0 ? spec->weight : 1);
 	c->overhead = spec->overhead;

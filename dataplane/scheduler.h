@@ -59,6 +59,7 @@ struct dp_sched_class {
 	uint32_t limit;	      /* packets that may wait; 0: 1000 */
 	uint32_t limit_bytes; /* 0: what 100 ms hold at its maximum, 32 KB at least */
 	uint32_t overhead;    /* bytes a packet has on the wire besides; Ethernet: 24 */
+	bool drops_ecn;	      /* CoDel drops also those that it could mark */
 };
 
 /* Of a class, since it was made.  Inner classes count what goes through them. */

@@ -88,7 +88,7 @@ static void next_count(struct sched_codel *q)
 static bool give_up(struct dp_sched *s, struct sched_class *c, struct popped *p, uint64_t now,
 		    struct rte_mbuf **ret_dropped, uint16_t *n)
 {
-	if (sched_ecn_mark(&p->m)) {
+	if (!c->drops_ecn && sched_ecn_mark(&p->m)) {
 		sched_add(&c->n.marked, 1);
 		return true;
 	}

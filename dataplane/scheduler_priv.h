@@ -69,7 +69,7 @@ struct sched_class {
 	uint16_t parent;
 	uint16_t at[SCHED_N_HEAPS]; /* its places; SCHED_NOWHERE */
 	uint8_t state;		    /* enum sched_state */
-	bool leaf, strict;
+	bool leaf, strict, drops_ecn;
 	/* Of inner classes. */
 	uint64_t v_now, v_strict;
 	struct sched_heap heaps[SCHED_TIMER];

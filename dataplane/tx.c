@@ -265,7 +265,7 @@ static inline void send_offered(struct dp_worker *w, struct dp_txq *txq, uint16_
 	}
 	if (unlikely((flags & (REQUESTS | DP_QUEUE_MARK)) != 0 || over >> 31 != 0 || segs != 0)) {
 		if ((flags & DP_QUEUE_MARK) != 0)
-			n = dp_queue_pass(w, w->view->vports[id], pkts, n);
+			dp_queue_count(w, w->view->vports[id], pkts, n);
 		send_mixed(w, txq, pkts, n);
 	} else {
 		send_counted(w, txq, id, pkts, n, bytes);

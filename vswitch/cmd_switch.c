@@ -122,7 +122,6 @@ static const struct {
 	 "shaper-full shaper-delay"},
 	{"egress", "mirror", "copies frames for mirrors", ""},
 	{"egress", "capture", "copies frames for running captures", ""},
-	{"egress", "queue", "the rate of the queue that a rule chose", "queue-limit"},
 	{"egress", "size", "fits the MTU, or is cut if it is a super-frame", "tx-too-big"},
 	{"egress", "offload", "checksums and segmentation the port cannot do",
 	 "tx-offload no-mbuf"},

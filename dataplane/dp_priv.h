@@ -67,6 +67,7 @@ struct dp {
 	uint64_t pipeline_version; /* above all that workers may have seen */
 	uint64_t last_pipeline_id;
 	unsigned n_pipelines, n_counter_chunks;
+	bool has_acls; /* some port had access lists: workers can ask them */
 	uint32_t *free_counters, n_free_counters;
 	/* trace.c's own, kept from the first trace on: to make it takes milliseconds. */
 	struct dp_flow *trace_flow;

@@ -4,6 +4,7 @@
  */
 #include "dataplane/flow_priv.h"
 
+#include "dataplane/acl.h"
 #include "dataplane/hash.h"
 #include "dataplane/stages.h"
 #include "dataplane/tunnel.h"
@@ -287,6 +288,7 @@ static void compose(struct dp_run *run, const struct dp_key *key, const struct d
 	b->again_arg = &asked;
 	b->resume = dp_flow_resume_state;
 	b->resume_arg = run->w->flow;
+	b->acl = dp_acl_composed(run->in);
 	if (from != NULL)
 		resume_build(run->w->flow, b, from);
 	pl->translate(pl->arg, key, run->w->flow->seen[pl->index], b);

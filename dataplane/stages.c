@@ -4,11 +4,22 @@
  */
 #include "dataplane/stages.h"
 
+#include "dataplane/acl.h"
 #include "dataplane/dp_priv.h"
 #include "dataplane/flowrec.h"
 #include "dataplane/guard.h"
 #include "dataplane/mirror.h"
 #include "dataplane/shape.h"
+
+/* Where frames go on that their port's filters let pass. */
+static void past_filters(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
+			 uint16_t n)
+{
+	if ((in->on_ingress & DP_ON_ACL) != 0)
+		n = dp_acl_ingress(w, in, pkts, n);
+	if (n != 0)
+		w->past_stages(w, in, pkts, n);
+}
 
 void dp_stages_ingress(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 		       uint16_t n, dp_filter_next_fn next)
@@ -21,10 +32,11 @@ void dp_stages_ingress(struct dp_worker *w, const struct dp_vport *in, struct rt
 		n = dp_guard_ingress(w, in, pkts, n);
 	if (n == 0)
 		return;
+	w->past_stages = next;
 	if ((in->on_ingress & DP_ON_FILTER) != 0)
-		dp_filter_ingress(w, in, pkts, n, next);
+		dp_filter_ingress(w, in, pkts, n, past_filters);
 	else
-		next(w, in, pkts, n);
+		past_filters(w, in, pkts, n);
 }
 
 void dp_stages_of(struct dp_vport *vp)
@@ -42,6 +54,10 @@ void dp_stages_of(struct dp_vport *vp)
 		vp->on_ingress |= DP_ON_FILTER;
 	if (vp->filters[DP_FILTER_EGRESS] != NULL)
 		vp->on_egress |= DP_ON_FILTER;
+	if (vp->acl[DP_FILTER_INGRESS] != NULL && dp_acl_composed(vp) == NULL)
+		vp->on_ingress |= DP_ON_ACL;
+	if (vp->acl[DP_FILTER_EGRESS] != NULL)
+		vp->on_egress |= DP_ON_ACL;
 	if (vp->shaper != NULL)
 		vp->on_egress |= DP_ON_SHAPER;
 }
@@ -58,6 +74,10 @@ static void past_shaper(struct dp_worker *w, const struct dp_vport *out, struct 
 void dp_stages_egress(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf **pkts,
 		      uint16_t n)
 {
+	if ((out->on_egress & DP_ON_ACL) != 0)
+		n = dp_acl_egress(w, out, pkts, n);
+	if (n == 0)
+		return;
 	if ((out->on_egress & DP_ON_FILTER) != 0)
 		dp_filter_egress(w, out, pkts, n, past_shaper);
 	else

@@ -4,6 +4,7 @@
  * the way each gets what its port cannot do itself: checksums, segmentation, one segment.  A worker
  * whose rank has no transmit queue on the port hands its frames to the worker that owns one.
  */
+#include "dataplane/acl.h"
 #include "dataplane/csum.h"
 #include "dataplane/dp_priv.h"
 #include "dataplane/filter.h"
@@ -304,12 +305,31 @@ static void sink_filtered(struct dp_worker *w, const struct dp_vport *vp, struct
 	vp->port->ops->sink(w, vp, pkts, n);
 }
 
+/* What its access lists let pass; the sink counts it as offered. */
+static uint16_t sink_asked(struct dp_worker *w, const struct dp_vport *vp, struct dp_txbuf *buf,
+			   uint16_t n, uint16_t *n_meta)
+{
+	uint16_t first, rest;
+
+	w->count->ports[vp->id]->offered += n;
+	first = *n_meta == 0 ? 0 : dp_acl_egress(w, vp, buf->pkts, *n_meta);
+	rest = n == *n_meta ? 0
+			    : dp_acl_egress(w, vp, buf->pkts + *n_meta, (uint16_t)(n - *n_meta));
+	memmove(buf->pkts + first, buf->pkts + *n_meta, rest * sizeof(buf->pkts[0]));
+	*n_meta = buf->n_meta = first;
+	w->count->ports[vp->id]->offered -= first + rest;
+	return (uint16_t)(first + rest);
+}
+
 /* The first buf->n_meta frames are on their own: what is said of them must go on with them. */
 static void sink_burst(struct dp_worker *w, const struct dp_vport *vp, struct dp_txbuf *buf,
 		       uint16_t n)
 {
 	uint16_t n_meta = RTE_MIN(buf->n_meta, n);
 
+	if (unlikely((vp->on_egress & DP_ON_ACL) != 0) &&
+	    (n = sink_asked(w, vp, buf, n, &n_meta)) == 0)
+		return;
 	if (likely(vp->filters[DP_FILTER_EGRESS] == NULL)) {
 		vp->port->ops->sink(w, vp, buf->pkts, n);
 		return;

@@ -536,7 +536,7 @@ static int worker_prepare(struct dp *dp, struct dp_worker *w)
 		return -ENOMEM;
 	if (dp_frag_worker_create(dp, w) != 0 || dp_notice_worker_create(dp, w) != 0)
 		return -ENOMEM;
-	if (dp->n_pipelines != 0 && dp_flow_create(dp, &w->flow) != 0)
+	if (dp_flow_wanted(dp) && dp_flow_create(dp, &w->flow) != 0)
 		return -ENOMEM;
 	return 0;
 }

@@ -97,6 +97,9 @@ struct dp_worker {
 	uint16_t n_tell; /* how often senders may be told now (tunnel_pmtu.c), as of ... */
 	uint64_t tell_ms;
 	struct dp_again again;
+	/* Where a burst goes on behind the stages of its port (stages.c). */
+	void (*past_stages)(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
+			    uint16_t n);
 
 	/* Shared with the control thread. */
 	_Atomic bool stop __attribute__((aligned(64)));

@@ -15,8 +15,9 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define WAYS	    8u
-#define SETS	    4096u
+#include <rte_mbuf_dyn.h>
+
+#define ANSWERS	    65536u
 #define FIRST_WAYS  4u
 #define FIRST_SETS  512u
 #define FIRST_TICKS 50u /* for how long a first fragment is remembered */
@@ -24,20 +25,15 @@
 
 /* ---- The cache ---- */
 
-/* What lists said of a plain frame. */
+/* What lists said of a plain frame: in one of two places, the first unless another has it. */
 struct answer {
 	uint64_t key[DP_KEY_SHORT];
-	const struct dp_acl_rule *rule;
-	uint32_t acl; /* whose: 0: free */
-	bool established;
+	const struct dp_acl_rule *rule; /* NULL: there is no list */
+	uint32_t acl;			/* whose; 0: free */
+	uint32_t counter;		/* the rule's, so that it need not be looked at */
+	bool established, allow, stateful;
 } __attribute__((aligned(64)));
-
-struct tags {
-	uint16_t tag[WAYS];
-	uint8_t next; /* to be replaced */
-	uint8_t unused[47];
-} __attribute__((aligned(64)));
-static_assert(sizeof(struct tags) == 64, "a cache line");
+static_assert(sizeof(struct answer) == 64, "a cache line");
 
 /* A first fragment, and what became of it. */
 struct first {
@@ -50,8 +46,7 @@ struct first {
 
 struct dp_acl_cache {
 	uint64_t secret[DP_KEY_SHORT + 1];
-	struct tags tags[SETS];
-	struct answer answers[SETS * WAYS];
+	struct answer answers[ANSWERS];
 	struct first firsts[FIRST_SETS][FIRST_WAYS];
 };
 
@@ -96,7 +91,17 @@ struct asking {
 	bool began;	      /* a session, with which others behind it may go on */
 	uint64_t key[DP_BURST][DP_KEY_SHORT];
 	uint32_t hash[DP_BURST];
-	struct dp_ct_lane lane; /* of plain frames: conn, state */
+	uint32_t known; /* bit i: answer[i] is filled in */
+	struct {
+		const struct dp_acl_rule *rule;
+		bool allow, stateful;
+	} answer[DP_BURST];
+	uint32_t counter[DP_BURST]; /* where it counts, if it is known or of a session */
+	struct dp_ct_lane lane;	    /* of plain frames: conn, state */
+	/* What the last frames have counted, which mostly count in one place. */
+	uint32_t tally_counter;
+	uint32_t tally_packets;
+	uint64_t tally_bytes;
 };
 
 /* A frame that is not plain, or that is looked at for a trace. */
@@ -139,15 +144,39 @@ static struct session session_of(uint32_t conn, uint8_t state)
 				.may_begin = conn == 0 && (state & DP_CT_NEW) != 0};
 }
 
-/* What a session's packet counts at: the entry that made it. */
-static void count_session(const struct asking *a, uint32_t conn, const struct rte_mbuf *m)
+static void flush_tally(struct asking *a)
+{
+	if (a->tally_packets != 0)
+		dp_flow_count(a->w->flow, a->tally_counter, a->tally_packets, a->tally_bytes);
+	a->tally_packets = 0;
+	a->tally_bytes = 0;
+}
+
+static inline void count(struct asking *a, uint32_t counter, const struct rte_mbuf *m)
+{
+	if (counter != a->tally_counter)
+		flush_tally(a);
+	a->tally_counter = counter;
+	a->tally_packets++;
+	a->tally_bytes += m->pkt_len;
+}
+
+/* Where a session's packets count: at the entry that made it. */
+static inline uint32_t counter_of(const struct asking *a, uint32_t conn)
 {
 	struct dp_ct_mark mark = {.conn = conn, .unread = true};
 
 	dp_ct_read(a->ct, &mark);
-	mark.mark &= ~DP_ACL_MADE_OUT;
-	if (mark.mark != 0)
-		dp_flow_count(a->w->flow, mark.mark - 1, 1, m->pkt_len);
+	return (mark.mark & ~DP_ACL_MADE_OUT) - 1;
+}
+
+static void count_session(struct asking *a, uint32_t conn, const struct rte_mbuf *m)
+{
+	uint32_t counter = counter_of(a, conn);
+
+	/* One that is ending may be another's already. */
+	if (counter != UINT32_MAX)
+		count(a, counter, m);
 }
 
 static void commit(struct asking *a, const struct dp_acl_rule *rule, uint16_t domain,
@@ -172,11 +201,13 @@ bool dp_acl_is_told(struct dp_worker *w, uint32_t counter, uint32_t log)
 	       (log == 1 || atomic_load_explicit(&c->packets, memory_order_relaxed) % log == 1);
 }
 
-static void deny(const struct asking *a, const struct dp_acl_rule *rule, struct rte_mbuf *m)
+static void deny(struct asking *a, const struct dp_acl_rule *rule, struct rte_mbuf *m)
 {
 	const bool in = a->side == DP_FILTER_INGRESS;
 	const enum dp_drop reason = in ? DP_DROP_ACL_IN : DP_DROP_ACL_OUT;
 
+	if (unlikely(rule->log != 0))
+		flush_tally(a);
 	if (unlikely(rule->log != 0) && a->w->trace == NULL &&
 	    dp_acl_is_told(a->w, rule->counter, rule->log))
 		dp_notice(a->w, a->vp->id, reason, rule->id, m);
@@ -187,12 +218,11 @@ static void deny(const struct asking *a, const struct dp_acl_rule *rule, struct 
 }
 
 /* What the lists say, counted.  True: it may pass. */
-static inline bool obey(const struct asking *a, const struct dp_acl_rule *rule,
-			const struct rte_mbuf *m)
+static inline bool obey(struct asking *a, const struct dp_acl_rule *rule, const struct rte_mbuf *m)
 {
 	if (rule == NULL)
 		return true;
-	dp_flow_count(a->w->flow, rule->counter, 1, m->pkt_len);
+	count(a, rule->counter, m);
 	return rule->allow;
 }
 
@@ -372,61 +402,77 @@ static inline void make_keys(struct asking *a, uint16_t n)
 			dp_nh(a->key[i], DP_KEY_SHORT, c->secret) +
 			dp_nh_word(a->acl->id | (uint64_t)(a->established >> i & 1) << 32,
 				   c->secret[DP_KEY_SHORT]));
-		a->hash[i] = (uint32_t)(hash >> 20);
-		rte_prefetch0(&c->tags[a->hash[i] % SETS]);
+		a->hash[i] = (uint32_t)(hash >> 32);
+		rte_prefetch0(&c->answers[a->hash[i] % ANSWERS]);
 	}
 }
 
-static inline uint16_t tag_of(uint32_t hash)
+/* The other place for an answer. */
+static inline uint32_t second_place(uint32_t hash)
 {
-	return (uint16_t)(hash >> 16 | 1);
+	return (hash ^ (hash >> 16 | 1) * 0x9e3779b1u >> 13) % ANSWERS;
 }
 
-static inline void prefetch_answers(const struct asking *a)
+static inline bool is_answer(const struct asking *a, unsigned i, const struct answer *e)
 {
-	const struct dp_acl_cache *c = a->w->flow->acl;
+	return e->acl == a->acl->id && e->established == ((a->established >> i & 1) != 0) &&
+	       ((e->key[0] ^ a->key[i][0]) | (e->key[1] ^ a->key[i][1]) |
+		(e->key[2] ^ a->key[i][2]) | (e->key[3] ^ a->key[i][3])) == 0;
+}
 
-	for (uint32_t todo = a->plain; todo != 0; todo &= todo - 1) {
+static inline const struct answer *find_answer(const struct asking *a, unsigned i)
+{
+	const struct answer *answers = a->w->flow->acl->answers;
+	const struct answer *e = &answers[a->hash[i] % ANSWERS];
+
+	if (likely(is_answer(a, i, e)))
+		return e;
+	e = &answers[second_place(a->hash[i])];
+	return is_answer(a, i, e) ? e : NULL;
+}
+
+/* Copied, for the places may change hands before the burst is through. */
+static inline void look_up_all(struct asking *a, uint32_t which)
+{
+	a->known = 0;
+	for (uint32_t todo = which; todo != 0; todo &= todo - 1) {
 		unsigned i = (unsigned)__builtin_ctz(todo);
-		const struct tags *t = &c->tags[a->hash[i] % SETS];
+		const struct answer *e = find_answer(a, i);
 
-		for (unsigned k = 0; k < WAYS; k++)
-			if (t->tag[k] == tag_of(a->hash[i]))
-				rte_prefetch0(&c->answers[a->hash[i] % SETS * WAYS + k]);
+		if (unlikely(e == NULL))
+			continue;
+		a->known |= BIT(i);
+		a->answer[i].rule = e->rule;
+		a->answer[i].allow = e->allow;
+		a->answer[i].stateful = e->stateful;
+		a->counter[i] = e->counter;
+		rte_prefetch0_write(dp_flow_counter_of(a->w->flow, e->counter));
 	}
 }
 
-static const struct dp_acl_rule *learn(const struct asking *a, unsigned i)
+/* Asks the lists themselves, and keeps what they say. */
+static void learn(struct asking *a, unsigned i)
 {
-	struct dp_acl_cache *c = a->w->flow->acl;
-	struct tags *t = &c->tags[a->hash[i] % SETS];
-	struct answer *to = &c->answers[a->hash[i] % SETS * WAYS + t->next];
+	struct answer *answers = a->w->flow->acl->answers;
+	struct answer *to = &answers[a->hash[i] % ANSWERS];
+	const struct dp_acl_rule *rule;
 	struct dp_key key;
 
+	if (to->acl == a->acl->id)
+		to = &answers[second_place(a->hash[i])];
 	dp_key_plain_whole(rte_pktmbuf_mtod(a->pkts[i], const uint8_t *), a->key[i], &key);
-	t->tag[t->next] = tag_of(a->hash[i]);
-	t->next = (uint8_t)((t->next + 1u) % WAYS);
+	rule = a->acl->find(a->acl, &key, NULL);
 	memcpy(to->key, a->key[i], sizeof(to->key));
-	to->rule = a->acl->find(a->acl, &key, NULL);
+	to->rule = rule;
 	to->acl = a->acl->id;
+	to->counter = rule != NULL ? rule->counter : 0;
 	to->established = (a->established >> i & 1) != 0;
-	return to->rule;
-}
-
-static inline const struct dp_acl_rule *answer_of(const struct asking *a, unsigned i)
-{
-	const struct dp_acl_cache *c = a->w->flow->acl;
-	const struct tags *t = &c->tags[a->hash[i] % SETS];
-
-	for (unsigned k = 0; k < WAYS; k++) {
-		const struct answer *e = &c->answers[a->hash[i] % SETS * WAYS + k];
-
-		if (t->tag[k] == tag_of(a->hash[i]) && e->acl == a->acl->id &&
-		    e->established == ((a->established >> i & 1) != 0) &&
-		    memcmp(e->key, a->key[i], sizeof(e->key)) == 0)
-			return e->rule;
-	}
-	return learn(a, i);
+	to->allow = rule == NULL || rule->allow;
+	to->stateful = rule != NULL && rule->stateful;
+	a->answer[i].rule = rule;
+	a->answer[i].allow = to->allow;
+	a->answer[i].stateful = to->stateful;
+	a->counter[i] = to->counter;
 }
 
 /* Those of 'which' are tracked; sets lane.conn and .state. */
@@ -462,28 +508,62 @@ static void begin(struct asking *a, const struct dp_acl_rule *rule, unsigned i, 
 	commit(a, rule, a->lane.domain, &packet, state);
 }
 
-static bool ask_plain(struct asking *a, unsigned i)
+/* Those of sessions; the others are looked up. */
+static uint32_t look_at_sessions(struct asking *a)
 {
-	const struct dp_acl_rule *rule;
-	struct rte_mbuf *m = a->pkts[i];
-	struct session s = {0};
+	uint32_t others = 0;
 
-	if (a->ct != NULL)
-		s = session_of(a->lane.conn[i], a->lane.state[i]);
-	if (unlikely(a->began) && s.conn == 0)
-		s = track_again(a, i);
-	if (s.conn != 0) {
-		count_session(a, s.conn, m);
-		return true;
+	for (uint32_t todo = a->plain; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctz(todo);
+
+		if (unlikely(a->lane.conn[i] == 0)) {
+			others |= BIT(i);
+			continue;
+		}
+		a->counter[i] = counter_of(a, a->lane.conn[i]);
+		if (likely(a->counter[i] != UINT32_MAX))
+			rte_prefetch0_write(dp_flow_counter_of(a->w->flow, a->counter[i]));
 	}
-	rule = answer_of(a, i);
-	if (!obey(a, rule, m)) {
-		deny(a, rule, m);
+	return others;
+}
+
+/* A frame of no session. */
+static bool ask_list(struct asking *a, unsigned i, const struct session *s)
+{
+	struct rte_mbuf *m = a->pkts[i];
+
+	if (unlikely((a->known >> i & 1) == 0))
+		learn(a, i);
+	if (a->answer[i].rule != NULL)
+		count(a, a->counter[i], m);
+	if (unlikely(!a->answer[i].allow)) {
+		deny(a, a->answer[i].rule, m);
 		return false;
 	}
-	if (s.may_begin && rule != NULL && rule->stateful)
-		begin(a, rule, i, s.state);
+	if (s->may_begin && a->answer[i].stateful)
+		begin(a, a->answer[i].rule, i, s->state);
 	return true;
+}
+
+static inline bool ask_plain(struct asking *a, unsigned i)
+{
+	struct session s = {0};
+
+	if (a->ct != NULL) {
+		s = session_of(a->lane.conn[i], a->lane.state[i]);
+		if (likely(s.conn != 0)) {
+			if (likely(a->counter[i] != UINT32_MAX))
+				count(a, a->counter[i], a->pkts[i]);
+			return true;
+		}
+		if (unlikely(a->began))
+			s = track_again(a, i);
+		if (s.conn != 0) {
+			count_session(a, s.conn, a->pkts[i]);
+			return true;
+		}
+	}
+	return ask_list(a, i, &s);
 }
 
 static uint16_t ask_some(struct asking *a, uint16_t n)
@@ -500,13 +580,14 @@ static uint16_t ask_some(struct asking *a, uint16_t n)
 		a->plain = 0;
 	if (a->ct != NULL && a->plain != 0)
 		track_plain(a, a->plain);
-	prefetch_answers(a);
+	look_up_all(a, a->ct != NULL ? look_at_sessions(a) : a->plain);
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = a->pkts[i];
 
 		if ((a->plain >> i & 1) != 0 ? ask_plain(a, i) : ask_one(a, m))
 			a->pkts[passed++] = m;
 	}
+	flush_tally(a);
 	return passed;
 }
 
@@ -520,6 +601,9 @@ static uint16_t ask_all(struct dp_worker *w, const struct dp_vport *vp, enum dp_
 	a.vp = vp;
 	a.side = side;
 	a.acl = vp->acl[side];
+	a.tally_packets = 0;
+	a.tally_bytes = 0;
+	a.tally_counter = 0;
 	a.ct = a.acl->tracks ? atomic_load_explicit(&w->dp->ct, memory_order_acquire) : NULL;
 	dp_flow_upkeep(w, w->burst_tsc);
 	for (uint16_t from = 0; from < n; from = (uint16_t)(from + DP_BURST)) {
@@ -540,8 +624,42 @@ uint16_t dp_acl_ingress(struct dp_worker *w, const struct dp_vport *in, struct r
 	return ask_all(w, in, DP_FILTER_INGRESS, pkts, n);
 }
 
+int dp_acl_init(void)
+{
+	static const struct rte_mbuf_dynflag flag = {.name = "vswitch_acl"};
+
+	return rte_mbuf_dynflag_register_bitnum(&flag, DP_ACL_BIT) == DP_ACL_BIT ? 0 : -EBUSY;
+}
+
+/* Those that another worker has asked about: the first 'return value' of 'pkts', in their order. */
+static uint16_t asked_before(struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t k = 0;
+
+	while (k < n && (pkts[k]->ol_flags & DP_ACL_ASKED) != 0)
+		pkts[k++]->ol_flags &= ~DP_ACL_ASKED;
+	return k;
+}
+
 uint16_t dp_acl_egress(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf **pkts,
 		       uint16_t n)
 {
-	return ask_all(w, out, DP_FILTER_EGRESS, pkts, n);
+	uint16_t passed = 0;
+
+	for (uint16_t at = 0; at < n;) {
+		uint16_t before = asked_before(pkts + at, (uint16_t)(n - at)), end = at + before;
+		uint16_t some;
+
+		memmove(pkts + passed, pkts + at, before * sizeof(*pkts));
+		passed = (uint16_t)(passed + before);
+		for (at = end; end < n && (pkts[end]->ol_flags & DP_ACL_ASKED) == 0;)
+			end++;
+		some = end == at
+			       ? 0
+			       : ask_all(w, out, DP_FILTER_EGRESS, pkts + at, (uint16_t)(end - at));
+		memmove(pkts + passed, pkts + at, some * sizeof(*pkts));
+		passed = (uint16_t)(passed + some);
+		at = end;
+	}
+	return passed;
 }

@@ -4,8 +4,9 @@
  * matches, is the caller's (vswitch/acl.h); here is where packets are asked, and what becomes of
  * them:
  *
- * 	egress   a stage (stages.h) that everything passes which leaves by the port, whatever sent
- * 		 it: rules, the learning switch, floods, filters, controllers
+ * 	egress   asked of everything that is gathered for the port (tx.c), whatever sent it: rules,
+ * 		 the learning switch, floods, filters, controllers; by the worker that let it in,
+ * 		 so that both are of one view
  * 	ingress  a stage too where the port tracks sessions, or its switch has no rules; else a part
  * 		 of each flow's program, asked once by the translation (vswitch/xlate_acl.c)
  *
@@ -46,6 +47,12 @@ struct dp_acl_rule {
 	uint32_t idle_s;  /* of its sessions; 0: as the protocol */
 	uint64_t id;	  /* what a notice says */
 };
+
+/* The bit of an mbuf's flags that says that the lists of the port that it is handed to another
+ * worker for were asked; reserved by dp_acl_init(). */
+#define DP_ACL_BIT   38
+#define DP_ACL_ASKED (UINT64_C(1) << DP_ACL_BIT)
+int dp_acl_init(void);
 
 /* The mark (ct.h) of a session: one more than the counter of the entry that made it, and this if
  * that is an egress list's. */

@@ -172,7 +172,7 @@ void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_
 	     uint16_t size);
 
 /* What changed in the rules since this worker last looked is out of its cache. */
-void dp_flow_follow(struct dp_flow *flow, const struct dp_pipeline *pl);
+void dp_flow_follow(struct dp_flow *flow, const struct dp_vport *in);
 /* Does with one frame what the rules say, without the cache.  Takes it. */
 void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *frame);
 

@@ -234,6 +234,11 @@ void dp_pipeline_log_all(struct dp_pipeline *pipeline)
 	log_next(pipeline, DP_FLOW_LOG_ALL);
 }
 
+uint64_t dp_pipeline_logged(const struct dp_pipeline *pipeline)
+{
+	return atomic_load_explicit(&pipeline->logged, memory_order_relaxed);
+}
+
 void dp_pipeline_publish(struct dp_pipeline *pipeline)
 {
 	atomic_store_explicit(&pipeline->version,

@@ -74,10 +74,6 @@ static void past_shaper(struct dp_worker *w, const struct dp_vport *out, struct 
 void dp_stages_egress(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf **pkts,
 		      uint16_t n)
 {
-	if ((out->on_egress & DP_ON_ACL) != 0)
-		n = dp_acl_egress(w, out, pkts, n);
-	if (n == 0)
-		return;
 	if ((out->on_egress & DP_ON_FILTER) != 0)
 		dp_filter_egress(w, out, pkts, n, past_shaper);
 	else

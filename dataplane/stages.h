@@ -5,7 +5,7 @@
  *
  * 	ingress  admitted ─► mirror ─► flow records ─► guards ─► filters ─► access lists
  * 		 ─► classify, look up
- * 	egress   gathered ─► on the worker that sends ─► access lists ─► filters ─► shaper
+ * 	egress   gathered ─► access lists ─► on the worker that sends ─► filters ─► shaper
  * 		 ─► mirror ─► capture, driver
  *
  * Where a switch has rules, the ingress lists of a port without sessions are no stage: they are

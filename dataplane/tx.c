@@ -305,31 +305,12 @@ static void sink_filtered(struct dp_worker *w, const struct dp_vport *vp, struct
 	vp->port->ops->sink(w, vp, pkts, n);
 }
 
-/* What its access lists let pass; the sink counts it as offered. */
-static uint16_t sink_asked(struct dp_worker *w, const struct dp_vport *vp, struct dp_txbuf *buf,
-			   uint16_t n, uint16_t *n_meta)
-{
-	uint16_t first, rest;
-
-	w->count->ports[vp->id]->offered += n;
-	first = *n_meta == 0 ? 0 : dp_acl_egress(w, vp, buf->pkts, *n_meta);
-	rest = n == *n_meta ? 0
-			    : dp_acl_egress(w, vp, buf->pkts + *n_meta, (uint16_t)(n - *n_meta));
-	memmove(buf->pkts + first, buf->pkts + *n_meta, rest * sizeof(buf->pkts[0]));
-	*n_meta = buf->n_meta = first;
-	w->count->ports[vp->id]->offered -= first + rest;
-	return (uint16_t)(first + rest);
-}
-
 /* The first buf->n_meta frames are on their own: what is said of them must go on with them. */
 static void sink_burst(struct dp_worker *w, const struct dp_vport *vp, struct dp_txbuf *buf,
 		       uint16_t n)
 {
 	uint16_t n_meta = RTE_MIN(buf->n_meta, n);
 
-	if (unlikely((vp->on_egress & DP_ON_ACL) != 0) &&
-	    (n = sink_asked(w, vp, buf, n, &n_meta)) == 0)
-		return;
 	if (likely(vp->filters[DP_FILTER_EGRESS] == NULL)) {
 		vp->port->ops->sink(w, vp, buf->pkts, n);
 		return;
@@ -352,8 +333,10 @@ static void hand_off(struct dp_worker *w, const struct dp_port *port, struct rte
 	struct dp_worker *owner = atomic_load_explicit(&dp->by_rank[rank], memory_order_acquire);
 	unsigned taken = 0;
 
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++) {
 		pkts[i]->vlan_tci_outer = port->id; /* Nothing of ours uses the field. */
+		pkts[i]->ol_flags |= DP_ACL_ASKED;
+	}
 	if (owner != NULL)
 		taken = rte_ring_mp_enqueue_burst(owner->inbox, (void **)pkts, n, NULL);
 	w->count->handed += taken;
@@ -362,6 +345,23 @@ static void hand_off(struct dp_worker *w, const struct dp_port *port, struct rte
 		dp_drop_tx(w, port->id, pkts[i], DP_DROP_HANDOFF_FULL);
 	if (taken != 0 && atomic_load_explicit(&owner->asleep, memory_order_seq_cst))
 		dp_worker_kick(owner);
+}
+
+/* Asks the port's access lists; returns how many frames are left.  Here, and not where another
+ * worker may send, because whoever let them in must be of the same view.  The first buf->n_meta
+ * frames stay the first. */
+static __rte_noinline uint16_t ask(struct dp_worker *w, const struct dp_vport *vp,
+				   struct dp_txbuf *buf, uint16_t n)
+{
+	uint16_t n_meta = RTE_MIN(buf->n_meta, n), first, rest;
+
+	first = n_meta == 0 ? 0 : dp_acl_egress(w, vp, buf->pkts, n_meta);
+	rest = n == n_meta ? 0 : dp_acl_egress(w, vp, buf->pkts + n_meta, (uint16_t)(n - n_meta));
+	if (first != n_meta)
+		memmove(buf->pkts + first, buf->pkts + n_meta, rest * sizeof(buf->pkts[0]));
+	buf->n_meta = first;
+	w->count->ports[vp->id]->offered += n - first - rest;
+	return (uint16_t)(first + rest);
 }
 
 void dp_tx_flush(struct dp_worker *w, uint16_t id)
@@ -374,6 +374,11 @@ void dp_tx_flush(struct dp_worker *w, uint16_t id)
 	if (n == 0)
 		return;
 	buf->n = 0;
+	if (unlikely(vp != NULL && (vp->on_egress & DP_ON_ACL) != 0)) {
+		n = ask(w, vp, buf, n);
+		if (n == 0)
+			return;
+	}
 	if (unlikely(vp == NULL || vp->port == NULL || vp->port->n_txq == 0)) {
 		if (vp != NULL && vp->port != NULL && vp->port->ops != NULL &&
 		    vp->port->ops->sink != NULL) {

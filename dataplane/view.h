@@ -81,9 +81,11 @@ struct dp_vport {
 	uint16_t mac_limit;  /* learned addresses, 0: no limit of its own */
 	uint16_t of_port;    /* OpenFlow's number of it */
 	const struct dp_pipeline *pipeline; /* rules of its switch; NULL: it only learns (l2.c) */
-	const struct dp_wire_map *wire;	    /* external uplink shared by tenants, or NULL */
-	const struct dp_vtep *vtep;	    /* tunnel.h; NULL: it is none */
-	const struct dp_overlay *tunnel;    /* the same */
+	uint64_t pipeline_at; /* changes that were logged with this view: who follows it follows
+				 these, published or not (pipeline.h) */
+	const struct dp_wire_map *wire;	 /* external uplink shared by tenants, or NULL */
+	const struct dp_vtep *vtep;	 /* tunnel.h; NULL: it is none */
+	const struct dp_overlay *tunnel; /* the same */
 	uint64_t vlan_in[DP_VLAN_WORDS];
 	uint64_t vlan_out[DP_VLAN_WORDS];
 	const struct dp_port_queues *queues; /* queue.h; NULL: none */

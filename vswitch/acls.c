@@ -4,12 +4,12 @@
  * workers come to see a change, sessions that a change ends, and what entries have counted.
  *
  * 	need     lists and sets of the new model are compiled; what did not change is shared
- * 	compile  each port of a view gets its lists; from its publication on all stages follow them
- * 	settle   caches of programs are told what changed, so these follow too; sessions that are
- * 		 not allowed any more end; lists that nobody has go
+ * 	compile  each port of a view gets its lists, and caches of programs hear what changed
+ * 	settle   sessions that are not allowed any more end; lists that nobody has go
  *
- * The stages first and the programs after them: a packet may meet old ingress and new egress lists,
- * never the other way round, so what both configurations deny is not let through by a mixture of
+ * All at once: a worker that sees a view with other lists takes what they touch out of its cache
+ * before the first packet (dp_vport.pipeline_at), and one worker asks both the ingress and the
+ * egress lists of a packet.  So what both configurations deny is not let through by a mixture of
  * them, and what both allow is not dropped.
  *
  * Control thread.
@@ -306,23 +306,6 @@ static int compile_port(struct vs *vs, const struct made *made, const struct vs_
 	return 0;
 }
 
-static int compile(struct vs *vs, const struct vs_model *m, const uint16_t *ids,
-		   struct dp_view *view)
-{
-	const struct vs_acl_conf *conf = vs_acl_conf(m);
-	struct live *live = live_of(vs);
-	const struct made *made =
-		live->next.is_there && live->next.conf == conf ? &live->next : &live->now;
-	int rc = 0;
-
-	if (conf == NULL || conf->n_bindings == 0)
-		return 0;
-	for (unsigned i = 0; rc == 0 && i < m->n_ports; i++)
-		if (ids[i] != DP_NO_PORT)
-			rc = compile_port(vs, made, &m->ports[i], view->vports[ids[i]]);
-	return rc;
-}
-
 static void release(struct dp_vport *vport)
 {
 	for (unsigned side = 0; side < 2; side++) {
@@ -400,59 +383,75 @@ static void diff_lists(struct diff *d, const struct vs_acl_list *a, const struct
 	}
 }
 
-/* Tells the caches of the port's switch. */
+/* NULL: any packet of the port may be decided otherwise. */
+static void log_match(struct vs_flows *flows, uint16_t of_port, const struct vs_acl_entry *e)
+{
+	struct dp_key key = {0}, mask = {0};
+
+	if (e != NULL)
+		match_of(e, &key, &mask);
+	dp_key_set(&key, DP_FIELD_IN_PORT, of_port);
+	dp_key_cover(&mask, DP_FIELD_IN_PORT);
+	vs_flows_acl_changed(flows, &key, &mask);
+}
+
+/* Tells the caches of the port's switch. 'd' is NULL without memory. */
 static void tell(struct vs_flows *flows, uint16_t of_port, const struct vs_acl_port *a,
 		 const struct vs_acl_port *b, struct diff *d)
 {
-	struct dp_key key, mask;
-
-	d->n = a == NULL || b == NULL || a->n != b->n ? MAX_LOGGED + 1 : 0;
-	for (unsigned i = 0; d->n <= MAX_LOGGED && i < b->n; i++)
+	if (d != NULL)
+		d->n = a == NULL || b == NULL || a->n != b->n ? MAX_LOGGED + 1 : 0;
+	for (unsigned i = 0; d != NULL && d->n <= MAX_LOGGED && i < b->n; i++)
 		if (a->lists[i] != b->lists[i])
 			diff_lists(d, a->lists[i], b->lists[i]);
-	for (unsigned i = 0; i < d->n; i++) {
-		if (d->n > MAX_LOGGED)
-			key = mask = (struct dp_key){0};
-		else
-			match_of(&d->entries[i], &key, &mask);
-		dp_key_set(&key, DP_FIELD_IN_PORT, of_port);
-		dp_key_cover(&mask, DP_FIELD_IN_PORT);
-		vs_flows_acl_changed(flows, &key, &mask);
-		if (d->n > MAX_LOGGED)
-			break;
+	if (d == NULL || d->n > MAX_LOGGED) {
+		log_match(flows, of_port, NULL);
+		return;
 	}
+	for (unsigned i = 0; i < d->n; i++)
+		log_match(flows, of_port, &d->entries[i]);
 }
 
-static void tell_all(struct vs *vs, const struct vs_model *m)
+/* Caches of programs hear what changed for them, and workers follow that with this view. */
+static void tell_all(struct vs *vs, const struct vs_model *m, const uint16_t *ids,
+		     struct dp_view *view)
 {
 	struct diff *d = malloc(sizeof(*d));
 	struct live *live = live_of(vs);
-	const struct dp_view *view = dp_view(live->dp);
-	bool any = false;
 
 	for (unsigned i = 0; i < m->n_ports; i++) {
-		const struct vs_port *p = &m->ports[i];
-		struct vs_flows *flows = vs_switch_flows(vs, p->sw->name);
-		uint16_t id = vs_port_id(vs, p->name);
-		const struct dp_vport *vp = id != DP_NO_PORT ? view->vports[id] : NULL;
-		struct vs_acl_port *now =
-			vp != NULL ? (struct vs_acl_port *)(uintptr_t)dp_acl_composed(vp) : NULL;
-		struct diff all;
+		struct vs_flows *flows = vs_switch_flows(vs, m->ports[i].sw->name);
+		struct dp_vport *vp = ids[i] != DP_NO_PORT ? view->vports[ids[i]] : NULL;
+		struct vs_acl_port *now;
 
-		if (vp == NULL || now == live->told[id])
+		if (vp == NULL || vp->pipeline == NULL || flows == NULL)
 			continue;
-		if (flows != NULL) {
-			tell(flows, vp->of_port, d != NULL ? live->told[id] : NULL, now,
-			     d != NULL ? d : &all);
-			vs_flows_acls_publish(flows);
-			any = true;
+		now = (struct vs_acl_port *)(uintptr_t)dp_acl_composed(vp);
+		if (now != live->told[vp->id]) {
+			tell(flows, vp->of_port, live->told[vp->id], now, d);
+			port_set(&live->told[vp->id], now);
 		}
-		port_set(&live->told[id], now);
+		vp->pipeline_at = dp_pipeline_logged(vp->pipeline);
 	}
 	free(d);
-	/* Nobody counts by an entry that is gone. */
-	if (any)
-		dp_synchronize(live->dp);
+}
+
+static int compile(struct vs *vs, const struct vs_model *m, const uint16_t *ids,
+		   struct dp_view *view)
+{
+	const struct vs_acl_conf *conf = vs_acl_conf(m);
+	struct live *live = live_of(vs);
+	const struct made *made =
+		live->next.is_there && live->next.conf == conf ? &live->next : &live->now;
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && conf != NULL && conf->n_bindings != 0 && i < m->n_ports;
+	     i++)
+		if (ids[i] != DP_NO_PORT)
+			rc = compile_port(vs, made, &m->ports[i], view->vports[ids[i]]);
+	if (rc == 0)
+		tell_all(vs, m, ids, view);
+	return rc;
 }
 
 /* ---- Sessions ---- */
@@ -527,8 +526,11 @@ static void follow(struct live *live)
 			port_set(&live->held[id][side], now);
 		}
 	}
-	if (any)
+	if (any) {
 		end_sessions(live, e);
+		/* Nobody counts for them any more. */
+		dp_synchronize(live->dp);
+	}
 	free(e);
 }
 
@@ -536,7 +538,9 @@ static void settle(struct vs *vs, const struct vs_model *m)
 {
 	struct live *live = live_of(vs);
 
-	tell_all(vs, m);
+	for (unsigned i = 0; i < VS_MAX_RULED; i++)
+		if (vs->ruled[i].flows != NULL)
+			vs_flows_acls_publish(vs->ruled[i].flows);
 	follow(live);
 	if (!live->next.is_there)
 		return;

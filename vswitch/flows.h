@@ -139,8 +139,8 @@ void vs_flows_drop_fragments(struct vs_flows *flows, bool drop);
 /* Some port has ingress access lists that the translation asks: from now on no program is for
  * packets of more than one port.  Before a view has such a port. */
 void vs_flows_has_acls(struct vs_flows *flows);
-/* An entry of ingress lists with this match came or went (zeros: any may have).  After the view
- * that has the new lists was published. */
+/* An entry of ingress lists with this match came or went (zeros: any may have).  The view that has
+ * the new lists takes this along (dp_vport.pipeline_at); vs_flows_acls_publish() once it runs. */
 void vs_flows_acl_changed(struct vs_flows *flows, const struct dp_key *key,
 			  const struct dp_key *mask);
 void vs_flows_acls_publish(struct vs_flows *flows);

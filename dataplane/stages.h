@@ -3,9 +3,9 @@
  * What stands between a port's edge and the switch, in its order.  Each part is optional and hangs
  * on the port's 'struct dp_vport'; a port that has none of them pays one test a burst.
  *
- * 	ingress  admitted ─► mirror ─► flow records ─► guards ─► filters ─► access lists
- * 		 ─► classify, look up
- * 	egress   gathered ─► access lists ─► on the worker that sends ─► filters ─► shaper
+ * 	ingress  admitted ─► mirror ─► flow records ─► guards ─► marks ─► filters
+ * 		 ─► access lists ─► classify, look up
+ * 	egress   gathered ─► access lists ─► on the worker that sends ─► filters ─► marks ─► shaper
  * 		 ─► mirror ─► capture, driver
  *
  * Where a switch has rules, the ingress lists of a port without sessions are no stage: they are
@@ -24,7 +24,8 @@
 #define DP_ON_GUARD   (1u << 2) /* ingress */
 #define DP_ON_FILTER  (1u << 3)
 #define DP_ON_SHAPER  (1u << 4) /* egress */
-#define DP_ON_ACL     (1u << 5)
+#define DP_ON_MARK    (1u << 5)
+#define DP_ON_ACL     (1u << 6)
 
 /* Sets them as the rest of it says.  Control thread; dp_view_publish() does it. */
 void dp_stages_of(struct dp_vport *vp);

@@ -202,6 +202,17 @@ void dp_trace_asked(struct dp_trace *t, uint16_t port, enum dp_filter_side side,
 		memcpy(to, name, strlen(name));
 }
 
+void dp_trace_shaped(struct dp_trace *t, const struct dp_vport *vp, uint16_t leaf)
+{
+	struct dp_trace_event *e = event(t, DP_TRACE_SHAPED);
+
+	if (e == NULL)
+		return;
+	e->port = vp->id;
+	e->queue = leaf;
+	e->has_queue = true;
+}
+
 /* The driver of all ports. */
 static uint16_t keep(struct dp_txq *txq, struct rte_mbuf **pkts, uint16_t n)
 {

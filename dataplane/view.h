@@ -61,6 +61,7 @@ struct dp_acl;
 struct dp_filter_chain;
 struct dp_flowrec;
 struct dp_guard;
+struct dp_marks;
 struct dp_mirrors;
 struct dp_overlay;
 struct dp_pace;
@@ -98,6 +99,7 @@ struct dp_vport {
 	struct dp_shaper *shaper;
 	struct dp_mirrors *mirrors[2]; /* by enum dp_filter_side */
 	const struct dp_acl *acl[2];   /* acl.h; the same */
+	struct dp_marks *marks;	       /* marks.h; NULL: frames keep theirs */
 	struct dp_pace *pace;	       /* pace.h; NULL: polled as fast as can be */
 } __attribute__((aligned(64)));
 

@@ -32,6 +32,7 @@ struct dp_flow;
 struct dp_frags;
 struct dp_notice_queue;
 struct dp_records;
+struct dp_shape_wheel;
 struct dp_trace;
 struct rte_ring;
 struct rte_rcu_qsbr;
@@ -100,6 +101,8 @@ struct dp_worker {
 	/* Where a burst goes on behind the stages of its port (stages.c). */
 	void (*past_stages)(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 			    uint16_t n);
+	struct dp_shape_wheel *shape; /* shapers of which it sends (shape.h) */
+	uint64_t shape_due;	      /* when to look at them; UINT64_MAX: nothing waits */
 
 	/* Shared with the control thread. */
 	_Atomic bool stop __attribute__((aligned(64)));

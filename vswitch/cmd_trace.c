@@ -569,8 +569,7 @@ static json_t *event_json(const struct asked *a, const struct vs_trace *t,
 		[DP_TRACE_SENT] = "sent",	[DP_TRACE_DROPPED] = "dropped",
 		[DP_TRACE_LOST] = "lost",	[DP_TRACE_FOUND] = "found",
 		[DP_TRACE_FLOODED] = "flooded", [DP_TRACE_FILTERS] = "filters",
-		[DP_TRACE_ASKED] = "acl",
-		[DP_TRACE_SHAPED] = "shaped",
+		[DP_TRACE_ASKED] = "acl",	[DP_TRACE_SHAPED] = "shaped",
 	};
 	json_t *row = json_pack("{ss}", "what", whats[e->what]);
 

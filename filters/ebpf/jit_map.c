@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Map helpers of a map that is known where they are called, which nearly all are: most of a
- * program's time goes there.  An array's element is found in line; of other maps their own function
- * is called, without asking the map for it.  See jit_priv.h.
+ * program's time goes there.  An array's element is found in line, and most of a hash's
+ * (jit_hash.c); of other maps their own function is called, without asking the map for it.  See
+ * jit_priv.h.
  */
 #include "filters/ebpf/jit_priv.h"
 
@@ -134,10 +135,16 @@ static bool is_direct(const struct ebpf_map *map)
 
 static bool call_lookup(struct jit *j, const struct ebpf_map *map)
 {
+	struct jit_slow slow;
+	bool inlined;
+
 	if (map->ops->lookup == NULL)
 		return false;
+	inlined = jit_hash_lookup(j, map, &slow);
 	load_cpu(j, RDX);
 	jit_call_c(j, (uintptr_t)map->ops->lookup);
+	for (unsigned i = 0; inlined && i < 2; i++)
+		jit_here(j, slow.ends[i]);
 	return true;
 }
 

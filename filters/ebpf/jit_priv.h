@@ -10,6 +10,7 @@
  * 	jit_call.c   functions, helpers, exit, tail calls
  * 	jit_known.c  what registers hold while code is written
  * 	jit_map.c    helpers of a map that is known
+ * 	jit_hash.c   lookups in hashes, in line
  * 	jit_key.c    keys that a program puts together in pieces
  * 	jit_run.c    what compiled programs call that is no helper
  * 	jit_pool.c   memory that code lives in
@@ -198,6 +199,15 @@ void jit_pieces(struct jit *j);
 
 /* jit_map.c: true when the helper's call was written; '*ret_both': the next instruction, too. */
 bool jit_map_call(struct jit *j, uint32_t helper, bool *ret_both);
+
+/* jit_hash.c: the usual ends of a lookup in 'map', whose key is at R2.  What comes next is the
+ * other: a call that begins anew, with R1 and R2 as they were; 'ends' are jumps to behind it.
+ * False: nothing was written. */
+struct jit_slow {
+	uint32_t skips[5], n;
+	uint32_t ends[2];
+};
+bool jit_hash_lookup(struct jit *j, const struct ebpf_map *map, struct jit_slow *ret_slow);
 
 /* jit_known.c */
 void jit_known_forget(struct jit *j);

@@ -360,6 +360,98 @@ static void what_is_known_ends_where_a_loop_begins(void **state)
 	assert_int_equal(run(insns, N(insns)), 301);
 }
 
+/* ---- Hashes in line ---- */
+
+#define HASH_ENTRIES 300u /* so many that some buckets overflow */
+#define HASH_WORDS   7u
+
+/* r0 = the number that map 0 has at the key that is map 1's element, or -1. */
+static struct ebpf_prog *asker(uint32_t key_size)
+{
+	struct bpf_insn insns[40] = {E_FD(BPF_REG_3, BPF_PSEUDO_MAP_VALUE, 101, 0)};
+	uint32_t n = 2;
+
+	for (int16_t at = 0; at < (int16_t)key_size; at += 4) {
+		insns[n++] = E_LDX(BPF_W, BPF_REG_4, BPF_REG_3, at);
+		insns[n++] = E_STX(BPF_W, BPF_REG_10, BPF_REG_4, at - (int16_t)key_size);
+	}
+	insns[n++] = E_MOV(BPF_REG_2, BPF_REG_10);
+	insns[n++] = E_ALUK(BPF_ADD, BPF_REG_2, -(int32_t)key_size);
+	memcpy(insns + n, (const struct bpf_insn[]){E_MAP(BPF_REG_1, 0)}, 2 * sizeof(insns[0]));
+	n += 2;
+	insns[n++] = E_CALL(BPF_FUNC_map_lookup_elem);
+	insns[n++] = E_JMPK(BPF_JNE, BPF_REG_0, 0, 2);
+	insns[n++] = E_MOVK(BPF_REG_0, -1);
+	insns[n++] = E_EXIT;
+	insns[n++] = E_LDX(BPF_W, BPF_REG_0, BPF_REG_0, 0);
+	insns[n++] = E_EXIT;
+	return make(insns, n);
+}
+
+static uint64_t ask(struct ebpf_prog *prog, uint32_t number, uint32_t words)
+{
+	uint32_t zero = 0, *key = maps[1]->ops->lookup(maps[1], &zero, 0);
+	struct ebpf_ctx ctx;
+
+	for (uint32_t i = 0; i < words; i++)
+		key[i] = i == number % words ? number : 7;
+	ebpf_case_ctx(&ctx);
+	return ebpf_run(prog, &ctx);
+}
+
+/* Of a map with the even numbers below 2 * HASH_ENTRIES, but for those that were taken out. */
+static void ask_all(struct ebpf_prog *prog, uint32_t words)
+{
+	for (uint32_t i = 0; i < 2 * HASH_ENTRIES; i++) {
+		uint32_t zero = 0, *key = maps[1]->ops->lookup(maps[1], &zero, 0);
+		bool there = i % 2 == 0 && i % 10 != 0;
+
+		assert_int_equal(ask(prog, i, words), there ? i + 1 : (uint64_t)-1);
+		assert_true((maps[0]->ops->lookup(maps[0], key, 0) != NULL) == there);
+	}
+}
+
+static void fill_hash(uint32_t words)
+{
+	uint32_t zero = 0, *key = maps[1]->ops->lookup(maps[1], &zero, 0);
+
+	for (uint32_t i = 0; i < 2 * HASH_ENTRIES; i += 2) {
+		uint32_t value = i + 1;
+
+		for (uint32_t w = 0; w < words; w++)
+			key[w] = w == i % words ? i : 7;
+		assert_int_equal(maps[0]->ops->update(maps[0], key, &value, BPF_ANY, 0), 0);
+		if (i % 10 == 0)
+			assert_int_equal(maps[0]->ops->delete (maps[0], key), 0);
+	}
+}
+
+static void hashes_are_found_in_line_as_by_their_function(void **state)
+{
+	static const enum bpf_map_type types[] = {BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_LRU_HASH,
+						  BPF_MAP_TYPE_PERCPU_HASH};
+
+	for (uint32_t i = 0; i < N(types) * HASH_WORDS; i++) {
+		uint32_t words = i % HASH_WORDS + 1;
+		struct ebpf_prog *prog;
+
+		/* An LRU map may give up elements before it is full. */
+		map_make(types[i / HASH_WORDS], words * 4, 4,
+			 types[i / HASH_WORDS] == BPF_MAP_TYPE_LRU_HASH ? 16 * HASH_ENTRIES
+									: HASH_ENTRIES);
+		map_make(BPF_MAP_TYPE_ARRAY, 4, HASH_WORDS * 4, 1);
+		fill_hash(words);
+		prog = asker(words * 4);
+		for (uint32_t features = 0; features < 8; features++) {
+			assert_int_equal(ebpf_jit_with(prog, features & ebpf_jit_features()), 0);
+			ask_all(prog, words);
+			ebpf_jit_free(prog);
+		}
+		ebpf_prog_unref(prog);
+		(void)no_maps(NULL);
+	}
+}
+
 static void wait_for_nobody(void *arg)
 {
 }
@@ -554,6 +646,7 @@ static void callbacks_see_each_element_and_their_context(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(hashes_are_found_in_line_as_by_their_function, no_maps),
 		cmocka_unit_test_teardown(array_elements_are_found_in_line, no_maps),
 		cmocka_unit_test_teardown(each_cpu_finds_its_own_elements, no_maps),
 		cmocka_unit_test_teardown(hash_elements_are_found, no_maps),

@@ -7,13 +7,15 @@
  * for; tags, and the entries asked for; entries.  Frames of one flow that follow each other look it
  * up once.
  */
-#include "dataplane/dp_priv.h"
-#include "dataplane/flowrec_priv.h"
+#include "dataplane/flowrec.h"
 
 #include <string.h>
 
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
+
+#include "dataplane/dp_priv.h"
+#include "dataplane/flowrec_priv.h"
 
 /* Only this worker writes: no locked instruction. */
 static inline void add64(_Atomic uint64_t *at, uint64_t n)

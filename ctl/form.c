@@ -189,6 +189,14 @@ static bool is_cidr(const char *text)
 	return inet_pton(AF_INET6, address, buf) == 1;
 }
 
+static bool is_prefix(const char *text)
+{
+	uint8_t buf[16];
+
+	return is_cidr(text) || inet_pton(AF_INET, text, buf) == 1 ||
+	       inet_pton(AF_INET6, text, buf) == 1;
+}
+
 static bool is_endpoint(const char *text)
 {
 	char host[INET6_ADDRSTRLEN];
@@ -261,6 +269,12 @@ static bool has_form(enum ctl_form form, const char *text, const char **ret_form
 	case CTL_FORM_CIDR:
 		*ret_form = "an address with a prefix length, such as 10.0.0.1/24";
 		return is_cidr(text);
+	case CTL_FORM_PREFIX:
+		*ret_form = "an address or a prefix, such as 10.0.0.5 or fd00::/64";
+		return is_prefix(text);
+	case CTL_FORM_MAC:
+		*ret_form = "a MAC address, such as 02:00:00:00:00:01";
+		return ctl_mac_parse(text, (uint8_t[6]){0}, NULL) == 0;
 	case CTL_FORM_VLAN:
 		*ret_form = "a VLAN, 1 to 4094";
 		return is_vlan(text);

@@ -51,6 +51,8 @@ enum ctl_form {
 	CTL_FORM_FILE,	       /* a file for the daemon to open: the tool makes the path absolute */
 	CTL_FORM_FILE_OPTIONS, /* the same, with ",key=value" behind it */
 	CTL_FORM_CIDR,	       /* "10.0.0.1/24" or "fd00::1/64" */
+	CTL_FORM_PREFIX,       /* the same, or an address alone */
+	CTL_FORM_MAC,	       /* as CTL_MAC, for lists */
 	CTL_FORM_VLAN,	       /* "1" to "4094" */
 	CTL_FORM_TENANT_VLAN,  /* "blue=100" */
 	CTL_FORM_ENDPOINT,     /* "127.0.0.1:9464", "[::1]:9464" or "off" */

@@ -5,6 +5,7 @@
 #include "ctl/spec_nic.h"
 
 #include "ctl/spec_frame.h"
+#include "ctl/spec_guard.h"
 #include "ctl/spec_priv.h"
 
 #define NIC_ARG                                                                                    \
@@ -38,6 +39,7 @@ static const struct ctl_arg add_args[] = {
 	 .type = CTL_ONOFF,
 	 .help = "offer the guest checksums and segmentation",
 	 .def = "on"},
+	CTL_GUARD_OPTIONS("guard-"),
 	{0},
 };
 
@@ -60,10 +62,12 @@ static const struct ctl_arg set_args[] = {
 	 .type = CTL_ONOFF,
 	 .help = "offer the guest checksums and segmentation"},
 	CTL_NIC_OPTIONS,
+	CTL_GUARD_OPTIONS("guard-"),
 	{.name = "default",
 	 .type = CTL_LIST,
 	 .metavar = "OPTION",
-	 .choices = "mac|mtu|queues|offloads|link|speed|mac-change|rsc|monitor",
+	 .choices = "mac|mtu|queues|offloads|link|speed|mac-change|rsc|monitor|" CTL_GUARD_DEFAULTS(
+		 "guard-"),
 	 .help = "options that go back to their defaults"},
 	{0},
 };
@@ -231,12 +235,15 @@ const struct ctl_spec ctl_spec_nics[] = {
 			"number of queues, or with offloads on or off, the guest sees its NIC go "
 			"and come back. The others hold when its driver next starts. All of it is "
 			"the port's configuration, so 'port set' takes what 'nic set' takes but "
-			"for --queues and --offloads.",
+			"for --queues and --offloads. Words that begin with 'guard-' are those of "
+			"'guard set'.",
 		.examples =
 			(const char *const[]){
 				"vswitchctl nic set vm1 --link down",
 				"vswitchctl nic set vm1 --queues 4 --mtu 9000",
 				"vswitchctl nic set vm1 --mac-change off --mac 02:00:00:00:00:01",
+				"vswitchctl nic set web1/nic0 --guard-ip fixed --guard-address "
+				"10.0.0.5",
 				"vswitchctl nic set vm1 --default mac,speed", NULL},
 		.args = set_args,
 		.flags = CTL_CHANGES,

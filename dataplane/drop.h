@@ -20,8 +20,9 @@
 	X(NO_RECEIVER, "no-receiver", "no port takes it")                                       \
 	X(TENANT, "tenant", "the destination belongs to another tenant")                        \
 	X(EGRESS_VLAN, "egress-vlan", "egress port is not a member of the VLAN, or PVLAN forbids") \
+	X(GUARD_PROTECTED, "guard-protected", "ingress and egress port are both protected")    \
 	X(FLOOD_LIMIT, "flood-limit", "the tenant's flooding bandwidth is used up")             \
-	X(LOOP, "loop", "the loop guard holds the port")                                        \
+	X(LOOP, "loop", "the loop guard or the BPDU guard holds the port")       \
 	X(LOOP_PROBE, "loop-probe", "the switch's own probe came in: there is a loop")          \
 	X(NO_MBUF, "no-mbuf", "no packet buffer left for a copy or a tag")                      \
 	X(TX_DOWN, "tx-down", "egress port is down or has no peer")                             \

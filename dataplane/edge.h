@@ -165,8 +165,8 @@ static inline bool dp_edge_may_leave(const struct dp_vport *in, const struct dp_
 		*ret_reason = DP_DROP_EGRESS_VLAN;
 		return false;
 	}
-	if (likely((out->flags & (DP_VP_UP | DP_VP_HELD | DP_VP_PRIVATE | DP_VP_NO_FWD)) ==
-		   DP_VP_UP))
+	if (likely((out->flags & (DP_VP_UP | DP_VP_HELD | DP_VP_PRIVATE | DP_VP_NO_FWD |
+				  DP_VP_PROTECTED)) == DP_VP_UP))
 		return true;
 	if ((out->flags & DP_VP_NO_FWD) != 0) {
 		*ret_reason = DP_DROP_NO_FWD;
@@ -176,8 +176,8 @@ static inline bool dp_edge_may_leave(const struct dp_vport *in, const struct dp_
 		*ret_reason = (out->flags & DP_VP_HELD) != 0 ? DP_DROP_LOOP : DP_DROP_TX_DOWN;
 		return false;
 	}
-	*ret_reason = DP_DROP_EGRESS_VLAN;
-	return dp_private_takes(out, in);
+	*ret_reason = dp_protected_takes(out, in) ? DP_DROP_EGRESS_VLAN : DP_DROP_GUARD_PROTECTED;
+	return dp_private_takes(out, in) && dp_protected_takes(out, in);
 }
 
 static inline bool dp_edge_needs_tag_work(const struct dp_vport *out, const struct dp_edge_frame *f)

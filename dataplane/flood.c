@@ -74,7 +74,8 @@ static bool receives(const struct dp_vport *vp, const struct dp_vport *in, uint1
 	if (vp->domain != domain &&
 	    (vp->wire == NULL || vp->wire->vlan_of_domain[domain] == DP_NO_VLAN))
 		return false;
-	return dp_vlan_test(vp->vlan_out, cvlan) && dp_private_takes(vp, in);
+	return dp_vlan_test(vp->vlan_out, cvlan) && dp_private_takes(vp, in) &&
+	       dp_protected_takes(vp, in);
 }
 
 /* One receiver's frame.  Takes 'm'. */

@@ -135,4 +135,10 @@ static inline bool dp_private_takes(const struct dp_vport *out, const struct dp_
 	return (out->flags & DP_VP_PRIVATE) == 0 || dp_vlan_test(in->vlan_out, out->pvid);
 }
 
+/* Protected ports do not reach each other, whatever VLAN. */
+static inline bool dp_protected_takes(const struct dp_vport *out, const struct dp_vport *in)
+{
+	return (out->flags & in->flags & DP_VP_PROTECTED) == 0 || out->id == in->id;
+}
+
 #endif

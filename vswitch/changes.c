@@ -87,29 +87,129 @@ int vs_change_not_a_nic(const char *name, const json_t *body, struct err *err)
 	return -EINVAL;
 }
 
+/* Words of policies that the NICs' commands take with a prefix, and the change that gets them. */
+static const struct {
+	const char *prefix;
+	conf_change_fn fn; /* with the NIC's name as "port" */
+} nic_words[] = {
+	{"guard_", vs_change_guard_set},
+};
+
+#define N_NIC_WORDS (sizeof(nic_words) / sizeof(nic_words[0]))
+
+/* Which of them 'key' belongs to; N_NIC_WORDS: none.  Takes "guard-mac" as well. */
+static size_t word_owner(const char *key)
+{
+	size_t i = 0;
+
+	for (; i < N_NIC_WORDS; i++) {
+		size_t n = strlen(nic_words[i].prefix) - 1;
+
+		if (strncmp(key, nic_words[i].prefix, n) == 0 && (key[n] == '_' || key[n] == '-'))
+			break;
+	}
+	return i;
+}
+
+/* Sorts the items of --default in the same way. */
+static void split_defaults(json_t *rest, json_t *words)
+{
+	json_t *list = json_object_get(rest, "default"), *own = json_array(),
+	       *others = json_array();
+	size_t i;
+	json_t *item;
+
+	json_array_foreach(list, i, item)
+		json_array_append(word_owner(json_string_value(item)) < N_NIC_WORDS ? others : own,
+				  item);
+	json_object_del(rest, "default");
+	if (json_array_size(own) > 0)
+		json_object_set(rest, "default", own);
+	if (json_array_size(others) > 0)
+		json_object_set(words, "default", others);
+	json_decref(own);
+	json_decref(others);
+}
+
+json_t *vs_change_nic_split(const json_t *params, json_t **ret_words)
+{
+	json_t *rest = json_object(), *words = json_object(), *value;
+	const char *key;
+
+	json_object_foreach((json_t *)(uintptr_t)params, key, value)
+		json_object_set(word_owner(key) < N_NIC_WORDS ? words : rest, key, value);
+	split_defaults(rest, words);
+	*ret_words = words;
+	return rest;
+}
+
+/* Of 'words', those of one owner, under their own names. */
+static json_t *words_of(const json_t *words, size_t owner)
+{
+	size_t n = strlen(nic_words[owner].prefix), i;
+	json_t *params = json_object(), *defaults = json_array(), *value;
+	const char *key;
+
+	json_object_foreach((json_t *)(uintptr_t)words, key, value) {
+		if (word_owner(key) == owner)
+			json_object_set(params, key + n, value);
+	}
+	json_array_foreach(json_object_get(words, "default"), i, value) {
+		if (word_owner(json_string_value(value)) == owner)
+			json_array_append_new(defaults, json_string(json_string_value(value) + n));
+	}
+	if (json_array_size(defaults) > 0)
+		json_object_set(params, "default", defaults);
+	json_decref(defaults);
+	return params;
+}
+
+int vs_change_nic_words(void *ctx, json_t *state, const char *name, const json_t *words,
+			struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < N_NIC_WORDS; i++) {
+		json_t *params = words_of(words, i), *result = NULL;
+
+		if (json_object_size(params) > 0) {
+			json_object_set_new(params, "port", json_string(name));
+			rc = nic_words[i].fn(ctx, state, params, &result, err);
+		}
+		json_decref(result);
+		json_decref(params);
+	}
+	return rc;
+}
+
 /* A NIC is a port; what is said of it is said of the port, also what 'port set' leaves to those who
  * make the port anew: a guest sees its NIC go and come back, as often as that. */
 static int nic_set(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
 		   struct err *err)
 {
 	const char *name = param(params, "name"), *key;
-	json_t *body = conf_edit_get(state, "port", name), *value;
+	json_t *body = conf_edit_get(state, "port", name), *own, *words, *value;
 	size_t i;
+	int rc;
 
 	if (body == NULL)
 		return conf_refuse_missing(state, "port", name, "", err);
 	if (param(body, "kind") == NULL || strcmp(param(body, "kind"), "vmbus") != 0)
 		return vs_change_not_a_nic(name, body, err);
-	json_object_foreach((json_t *)(uintptr_t)params, key, value) {
+	own = vs_change_nic_split(params, &words);
+	json_object_foreach(own, key, value) {
 		if (strcmp(key, "name") != 0 && strcmp(key, "default") != 0)
 			json_object_set(body, key, value);
 	}
-	json_array_foreach(json_object_get(params, "default"), i, value) {
+	json_array_foreach(json_object_get(own, "default"), i, value) {
 		json_object_del(body, strcmp(json_string_value(value), "mac-change") == 0
 					      ? "mac_change"
 					      : json_string_value(value));
 	}
-	return 0;
+	rc = vs_change_nic_words(ctx, state, name, words, err);
+	json_decref(own);
+	json_decref(words);
+	return rc;
 }
 
 /* A kind without objects is not in a configuration. */
@@ -154,6 +254,7 @@ void vs_change_port_gone(json_t *state, const char *name)
 	vs_change_remove_where(state, "mac", "port", name);
 	vs_change_remove_where(state, "queue", "port", name);
 	vs_change_remove_where(state, "attachment", "port", name);
+	vs_change_remove_where(state, "guard", "port", name);
 }
 
 static void ports_gone(json_t *state, const char *sw)
@@ -301,6 +402,10 @@ const struct conf_binding vs_changes[] = {
 	{"filter", "attach", vs_change_filter_attach},
 	{"filter", "detach", vs_change_filter_detach},
 	{"filter", "move", vs_change_filter_move},
+	{"guard", "set", vs_change_guard_set},
+	{"guard", "remove", NULL},
+	{"guard", "bind", vs_change_guard_bind},
+	{"guard", "unbind", vs_change_guard_unbind},
 	{"config", "set", NULL},
 	{NULL, NULL, NULL},
 };

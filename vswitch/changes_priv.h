@@ -34,6 +34,22 @@ int vs_change_filter_detach(void *ctx, json_t *state, const json_t *params, json
 int vs_change_filter_move(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
 			  struct err *err);
 
+/* changes_guard.c; of 'set', also what 'nic add' and 'nic set' say with "guard-" before it */
+int vs_change_guard_set(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			struct err *err);
+int vs_change_guard_bind(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			 struct err *err);
+int vs_change_guard_unbind(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			   struct err *err);
+
+/* changes.c.  'nic add' and 'nic set' take words of policies with a prefix ("guard-mac"): moves
+ * those out of 'params' (a copy), under their own names, and hands them to the policies' changes.
+ * 'name' is the NIC's port, which is in 'state'. */
+int vs_change_nic_words(void *ctx, json_t *state, const char *name, const json_t *words,
+			struct err *err);
+/* A copy of 'params' without such words; they are in *ret_words (both new references). */
+json_t *vs_change_nic_split(const json_t *params, json_t **ret_words);
+
 int vs_change_vm_create(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
 			struct err *err);
 int vs_change_vm_delete(void *ctx, json_t *state, const json_t *params, json_t **ret_result,

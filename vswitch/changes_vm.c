@@ -139,14 +139,20 @@ static int vm_needed(const json_t *state, const char *noun, const char *name, st
 /* The body of the port that a NIC is. */
 static int nic_put(json_t *state, const json_t *params, struct err *err)
 {
-	json_t *said = json_copy((json_t *)(uintptr_t)params), *body = NULL;
-	int rc = vm_needed(state, "nic", param(params, "name"), err);
+	const char *name = param(params, "name");
+	json_t *words, *said = vs_change_nic_split(params, &words), *body = NULL;
+	int rc = vm_needed(state, "nic", name, err);
 
 	json_object_set_new(said, "kind", json_string("vmbus"));
 	if (rc == 0)
 		rc = ctl_args_check(ctl_spec_find("port", "add"), said, &body, err);
+	if (rc == 0)
+		rc = conf_edit_add(state, "port", name, body, err);
+	if (rc == 0)
+		rc = vs_change_nic_words(NULL, state, name, words, err);
 	json_decref(said);
-	return rc == 0 ? conf_edit_add(state, "port", param(params, "name"), body, err) : rc;
+	json_decref(words);
+	return rc;
 }
 
 int vs_change_nic_add(void *ctx, json_t *state, const json_t *params, json_t **ret_result,

@@ -70,6 +70,8 @@ static json_t *note_of(const struct vs_daemon *d, const struct vs_live *live, ui
 		return json_string(live->reason);
 	if (d->vs->held[id] == 0)
 		return device_note(live->port);
+	if ((d->vs->held[id] & VS_HELD_LOOP) == 0)
+		return json_string("held by its BPDU guard: a bridge protocol frame came in");
 	if (d->vs->loops[id].partner == id || partner == NULL)
 		return json_string("held by the loop guard: a loop behind it");
 	return json_sprintf("held by the loop guard: a loop with port %s", partner);

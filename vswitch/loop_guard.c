@@ -50,14 +50,14 @@ static void hold(struct vs *vs, uint16_t id, uint16_t partner)
 	vs->loops[id].held_windows = 0;
 	vs->loops[id].clear_windows = 0;
 	vs->loops[id].n_flaps = 0;
-	vs->held[id] = 1;
+	vs->held[id] |= VS_HELD_LOOP;
 }
 
 static void release(struct vs *vs, uint16_t id)
 {
 	vs_event(vs, "loop-end", vs_port_name(vs, id), "port %s forwards again after %u seconds",
 		 vs_port_name(vs, id), vs->loops[id].held_windows);
-	vs->held[id] = 0;
+	vs->held[id] &= (uint8_t)~VS_HELD_LOOP;
 }
 
 /* Whose holding harms least?  0 first. */
@@ -195,7 +195,7 @@ static bool review(struct vs *vs)
 		uint16_t id = vs->port_ids[i];
 		struct vs_loop *loop;
 
-		if (id == DP_NO_PORT || vs->held[id] == 0)
+		if (id == DP_NO_PORT || (vs->held[id] & VS_HELD_LOOP) == 0)
 			continue;
 		loop = &vs->loops[id];
 		loop->held_windows++;

@@ -3,12 +3,15 @@
  * 'switch verify'.  What a frame may do is decided by two things alone when it leaves (l2.c
  * may_leave, flood.c receives): the domain and the VLAN that carries it.  Both are fixed at ingress
  * from the port and the tag, and so is what a private port asks besides (dp_private_takes): that
- * the two ports accept each other.  So the set of (domain, VLAN) that a port can produce, met with
- * the set that another accepts, is every path there can be: if the meeting is empty, no address
- * table, whatever is in it, leads from one to the other.  The proof reads the view that workers are
- * running, not the configuration it was compiled from.
+ * the two ports accept each other; and protected ports (dp_protected_takes) never do.  So the set
+ * of (domain, VLAN) that a port can produce, met with the set that another accepts, is every path
+ * there can be: if the meeting is empty, no address table, whatever is in it, leads from one to the
+ * other.  The proof reads the view that workers are running, not the configuration it was compiled
+ * from.
  */
 #include "vswitch/verify.h"
+
+#include "vswitch/guards.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -58,7 +61,7 @@ bool vs_can_reach(const struct dp_view *view, const struct dp_vport *in, const s
 	if (in == out || !domains_meet(in, out))
 		return false;
 	produces(in, set);
-	return meet(set, out->vlan_out) && dp_private_takes(out, in);
+	return meet(set, out->vlan_out) && dp_private_takes(out, in) && dp_protected_takes(out, in);
 }
 
 /* Do the ports have a tenant in common, an uplink's shared tenants included? */
@@ -80,13 +83,14 @@ static bool share_tenant(const struct vs_port *a, const struct vs_port *b)
 }
 
 /* The checks, each proved for each switch. */
-enum check { CHECK_TENANTS, CHECK_SWITCHES, CHECK_HOST, CHECK_WIRE, N_CHECKS };
+enum check { CHECK_TENANTS, CHECK_SWITCHES, CHECK_HOST, CHECK_WIRE, CHECK_PROTECTED, N_CHECKS };
 
 static const char *const check_names[N_CHECKS] = {
 	[CHECK_TENANTS] = "no two tenants meet",
 	[CHECK_SWITCHES] = "no other switch is reached",
 	[CHECK_HOST] = "the host is not reached",
 	[CHECK_WIRE] = "no wire is reached",
+	[CHECK_PROTECTED] = "no two protected ports meet",
 };
 
 struct proof {
@@ -102,6 +106,21 @@ static void broken(struct proof *proof, enum check check, const struct vs_port *
 	if (proof->broken[check]++ == 0)
 		snprintf(proof->example[check], sizeof(proof->example[check]), "%s can send to %s",
 			 a->name, b->name);
+}
+
+static bool is_protected(const struct vs_model *m, const struct vs_port *p)
+{
+	const struct vs_guard *g = vs_guard_of(m, p);
+
+	return g != NULL && g->value[VS_GUARD_PROTECTED] == VS_GUARD_ON;
+}
+
+static bool has_protected(const struct vs_model *m, const struct vs_switch *sw)
+{
+	for (unsigned i = 0; i < m->n_ports; i++)
+		if (m->ports[i].sw == sw && is_protected(m, &m->ports[i]))
+			return true;
+	return false;
 }
 
 static void prove_pair(struct proof *proof, const struct vs_port *a, const struct vs_port *b)
@@ -122,13 +141,17 @@ static void prove_pair(struct proof *proof, const struct vs_port *a, const struc
 		broken(proof, CHECK_HOST, a, b);
 	if ((out->flags & DP_VP_REACHES_WIRE) != 0)
 		broken(proof, CHECK_WIRE, a, b);
+	if (is_protected(proof->vs->model, a) && is_protected(proof->vs->model, b))
+		broken(proof, CHECK_PROTECTED, a, b);
 }
 
-/* What a switch of this type promises. */
-static bool promised(enum vs_switch_type type, enum check check)
+/* What a switch promises. */
+static bool promised(const struct vs_model *m, const struct vs_switch *sw, enum check check)
 {
-	return check == CHECK_TENANTS || check == CHECK_SWITCHES ||
-	       (check == CHECK_HOST && type == VS_PRIVATE) ||
+	enum vs_switch_type type = sw->type;
+
+	return (check == CHECK_PROTECTED && has_protected(m, sw)) || check == CHECK_TENANTS ||
+	       check == CHECK_SWITCHES || (check == CHECK_HOST && type == VS_PRIVATE) ||
 	       (check == CHECK_WIRE && type != VS_EXTERNAL);
 }
 
@@ -145,7 +168,7 @@ static bool prove_switch(const struct vs *vs, const struct vs_switch *sw, json_t
 	for (int c = 0; c < N_CHECKS; c++) {
 		char detail[256];
 
-		if (!promised(sw->type, (enum check)c))
+		if (!promised(m, sw, (enum check)c))
 			continue;
 		snprintf(detail, sizeof(detail), "%u pairs of ports, %u can talk%s%s", proof.pairs,
 			 proof.reachable, proof.broken[c] != 0 ? "; " : "", proof.example[c]);

@@ -61,6 +61,10 @@ struct vs_controllers;
 struct vs_takeovers;
 struct vs_flows;
 
+/* Who holds a port: the loop guard; its BPDU guard (guards.h). */
+#define VS_HELD_LOOP 1u
+#define VS_HELD_BPDU 2u
+
 #define VS_MAX_RULED 256
 /* A switch that has rules (switch_flows.h). */
 struct vs_switch_rules {
@@ -101,7 +105,7 @@ struct vs {
 	void *policy[VS_N_POLICIES]; /* what each part of policy.h runs */
 	struct vs_live live[DP_MAX_PORTS];
 	struct vs_domain_live domains[DP_MAX_DOMAINS];
-	uint8_t held[DP_MAX_PORTS]; /* by the loop guard: 1 */
+	uint8_t held[DP_MAX_PORTS]; /* VS_HELD_*: everything in and out is dropped */
 	struct vs_loop loops[DP_MAX_PORTS];
 	uint16_t *port_ids; /* of the model's ports, by index */
 	struct vs_switch_rules ruled[VS_MAX_RULED];

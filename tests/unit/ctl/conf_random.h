@@ -82,6 +82,10 @@ static inline json_t *random_form(struct random *r, enum ctl_form form)
 		snprintf(text, sizeof(text), "10.%u.0.1/%u", random_below(r, 256),
 			 random_below(r, 33));
 		return json_string(random_below(r, 2) ? text : "fd00::1/64");
+	case CTL_FORM_PREFIX:
+		return json_string(random_below(r, 2) ? "10.0.0.5" : "fd00::/64");
+	case CTL_FORM_MAC:
+		return json_string("02:00:00:00:00:01");
 	case CTL_FORM_VLAN:
 		snprintf(text, sizeof(text), "%u", 1 + random_below(r, 4094));
 		return json_string(text);

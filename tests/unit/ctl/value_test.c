@@ -209,6 +209,10 @@ static void strings_keep_their_form(void **state)
 		WORDS("10.0.0.1", "10.0.0.1/33", "10.0.0/24", "fd00::1/129", "/24", "10.0.0.1/",
 		      "10.0.0.1/24x",
 		      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/1"));
+	forms_hold(CTL_FORM_PREFIX, WORDS("10.0.0.5", "10.0.0.0/8", "fd00::5", "::/0"),
+		   WORDS("10.0.0", "10.0.0.5/33", "fd00::/129", "x", "10.0.0.5/"));
+	forms_hold(CTL_FORM_MAC, WORDS("02:00:00:00:00:01", "02-00-00-00-00-0A"),
+		   WORDS("02:00:00:00:00", "02:00:00:00:00:01:02", "gg:00:00:00:00:01"));
 	forms_hold(CTL_FORM_ENDPOINT, WORDS("127.0.0.1:9464", "[::1]:9464", "off"),
 		   WORDS("127.0.0.1", ":1", "::1:9464", "[127.0.0.1]:1", "[::1]", "[:1", "[]:1",
 			 "1.2.3.4:0", "1.2.3.4:65536", "localhost:80"));

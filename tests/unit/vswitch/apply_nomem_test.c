@@ -215,7 +215,7 @@ static void switch_that_has_no_memory_is_not_made(void **state)
 		assert_int_equal(err.code, -ENOMEM);
 	}
 	fail_at = -1;
-	assert_int_equal(n, 14);
+	assert_in_range(n, 14, 64);
 	vs_destroy(second);
 }
 

@@ -67,6 +67,8 @@ int dp_flowrec_set_create(struct dp *dp, const struct dp_flowrec_opts *opts,
 			  struct dp_flowrec_set **ret_set);
 /* No view has it any more.  Takes NULL. */
 void dp_flowrec_set_destroy(struct dp_flowrec_set *set);
+/* Were these its tables if it was made for 'max_flows' anew? */
+bool dp_flowrec_set_holds(const struct dp_flowrec_set *set, uint32_t max_flows);
 /* All but max_flows, at once. */
 void dp_flowrec_set_change(struct dp_flowrec_set *set, const struct dp_flowrec_opts *opts);
 

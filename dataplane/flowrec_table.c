@@ -129,6 +129,11 @@ int dp_flowrec_set_create(struct dp *dp, const struct dp_flowrec_opts *opts,
 	return 0;
 }
 
+bool dp_flowrec_set_holds(const struct dp_flowrec_set *set, uint32_t max_flows)
+{
+	return set->n_buckets == buckets_for(max_flows);
+}
+
 void dp_flowrec_set_change(struct dp_flowrec_set *set, const struct dp_flowrec_opts *opts)
 {
 	set->opts = *opts;

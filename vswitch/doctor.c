@@ -8,6 +8,7 @@
 #include "filters/ebpf/object.h"
 #include "vswitch/controllers.h"
 #include "vswitch/filters.h"
+#include "vswitch/flowrecs.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/vm.h"
 
@@ -236,6 +237,7 @@ static int run(void *ctx, struct ctl_call *call, const json_t *params, json_t **
 					  kvm,
 					  vm_programs,
 					  vm_notes,
+					  vs_flowrec_doctor,
 					  filter_modules};
 	json_t *rows = json_array();
 

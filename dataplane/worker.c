@@ -36,6 +36,7 @@
 #include "dataplane/flowrec_priv.h"
 #include "dataplane/frag_priv.h"
 #include "dataplane/inject.h"
+#include "dataplane/notice_priv.h"
 
 #define IDLE_US		 100u
 #define FIRST_SLEEP_NS	 20000u
@@ -433,6 +434,7 @@ static void worker_free(struct dp *dp, struct dp_worker *w)
 	dp_flow_ct_gone(dp, w->flow);
 	dp_flow_destroy(w->flow);
 	dp_inject_worker_gone(w);
+	dp_notice_worker_gone(w);
 	rte_ring_free(w->inbox);
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
@@ -459,7 +461,8 @@ static int worker_prepare(struct dp *dp, struct dp_worker *w)
 	if (empty == NULL || w->spare == NULL || w->epoll_fd < 0 || w->kick_fd < 0 ||
 	    w->inbox == NULL || dp_count_alloc_worker(dp, w) != 0)
 		return -ENOMEM;
-	if (dp_frag_worker_create(dp, w) != 0 || dp_flowrec_worker_comes(dp, w->index) != 0 ||
+	if (dp_frag_worker_create(dp, w) != 0 || dp_notice_worker_create(dp, w) != 0 ||
+	    dp_flowrec_worker_comes(dp, w->index) != 0 ||
 	    dp_samplers_worker_comes(dp, w->index) != 0)
 		return -ENOMEM;
 	if (dp->n_pipelines != 0 && dp_flow_create(dp, &w->flow) != 0)

@@ -42,6 +42,7 @@ extern const struct ctl_binding vs_cmd_flow_reads[];	 /* cmd_flow_read.c */
 extern const struct ctl_binding vs_cmd_conntracks[];	 /* cmd_conntrack.c */
 extern const struct ctl_binding vs_cmd_zones[];		 /* cmd_zone.c */
 extern const struct ctl_binding vs_cmd_queues[];	 /* cmd_queue.c */
+extern const struct ctl_binding vs_cmd_qoses[];		 /* cmd_qos.c */
 extern const struct ctl_binding vs_cmd_nics[];		 /* cmd_nic.c */
 extern const struct ctl_binding vs_cmd_vms[];		 /* cmd_vm.c */
 extern const struct ctl_binding vs_cmd_disks[];		 /* cmd_disk.c */

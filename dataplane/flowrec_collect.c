@@ -345,10 +345,10 @@ static unsigned ends(const struct dp_flowrec_set *set, const struct flowrec_entr
 {
 	uint64_t idle = idle_ms(g, now);
 
-	if (idle >= set->opts.inactive_ms)
-		return DP_FLOWREC_IDLE;
 	if (idle >= CLOSED_MS && is_closed(g))
 		return DP_FLOWREC_CLOSED;
+	if (idle >= set->opts.inactive_ms)
+		return DP_FLOWREC_IDLE;
 	if (pressed &&
 	    (idle >= PRESSED_MS || (g->n == 1 && get(&e->packets) <= 1 && idle >= ALONE_MS)))
 		return DP_FLOWREC_FULL;

@@ -29,6 +29,7 @@
 #define N_PORTS	  4u
 #define N_PAIRS	  60u
 #define N_FLOWS	  (2 * N_PAIRS)
+#define N_RANDOM  (N_PAIRS - 2) /* pairs that chance may choose */
 #define ROUNDS	  3000u
 
 static struct dp *dp;
@@ -274,7 +275,7 @@ static void burst(unsigned n, unsigned most_ago_ms)
 
 	w->burst_tsc = rte_rdtsc() - (uint64_t)below(most_ago_ms + 1) * (dp->tsc_hz / 1000);
 	for (unsigned i = 0; i < n; i++) {
-		of[i] = i > 0 && below(3) == 0 ? of[i - 1] : below(N_PAIRS) * 2 + side;
+		of[i] = i > 0 && below(3) == 0 ? of[i - 1] : below(N_RANDOM) * 2 + side;
 		pkts[i] = frame(&flows[of[i]]);
 		flows[of[i]].packets++;
 	}
@@ -288,6 +289,17 @@ static void burst(unsigned n, unsigned most_ago_ms)
 				   DP_DROP_NO_ACTION);
 	}
 	rte_pktmbuf_free_bulk(pkts, n);
+}
+
+/* One frame of a flow, so long ago. */
+static void one(unsigned i, unsigned ago_ms)
+{
+	struct rte_mbuf *m = frame(&flows[i]);
+
+	worker[0]->burst_tsc = rte_rdtsc() - ago_ms * (dp->tsc_hz / 1000);
+	dp_flowrec_ingress(worker[0], &port[0], &m, 1);
+	rte_pktmbuf_free(m);
+	flows[i].packets++;
 }
 
 static void all_told(void)
@@ -311,6 +323,11 @@ static void records_add_up_to_what_was_sent(void **state)
 		if (below(3) == 0)
 			dp_flowrec_collect(set, take, NULL);
 	}
+	one(2 * N_RANDOM, 5000);
+	one(2 * N_RANDOM + 2, 5000);
+	one(2 * N_RANDOM + 2, 0);
+	for (unsigned i = 0; i < 3; i++)
+		dp_flowrec_collect(set, take, NULL);
 	dp_flowrec_flush(set, take, NULL);
 	all_told();
 	assert_true(n_back > n_records / 4);

@@ -111,14 +111,32 @@ static inline void miss(struct flowrec_table *t, const struct flowrec_frame *f)
 	add64(&t->missed_bytes, f->bytes);
 }
 
-/* Where an entry would be, if the first bucket has it. */
-static inline void prefetch_entry(const struct flowrec_table *t, uint64_t hash)
+/* Where an entry would be, if the first bucket has it; else any place. */
+static inline uint32_t guess(const struct flowrec_table *t, uint64_t hash)
 {
 	uint32_t bucket = flowrec_bucket_of(t, hash, 0);
 	unsigned bits = flowrec_tags(&t->buckets[bucket], flowrec_tag(hash));
+	uint32_t slot = bucket * FLOWREC_SLOTS + (unsigned)__builtin_ctz(bits | 1u << 7);
 
-	if (bits != 0)
-		rte_prefetch0(&t->entries[bucket * FLOWREC_SLOTS + (unsigned)__builtin_ctz(bits)]);
+	rte_prefetch0_write(&t->entries[slot]);
+	return slot;
+}
+
+static inline bool is_same_flow(const struct flowrec_frame *a, const struct flowrec_frame *b)
+{
+	return a->hash == b->hash && a->key.w[0] == b->key.w[0] && a->key.w[1] == b->key.w[1] &&
+	       a->key.w[2] == b->key.w[2] &&
+	       (flowrec_family(a->key.w) == 4 ||
+		memcmp(a->key.w + FLOWREC_V4_WORDS, b->key.w + FLOWREC_V4_WORDS,
+		       sizeof(a->key) - FLOWREC_V4_WORDS * sizeof(a->key.w[0])) == 0);
+}
+
+static struct flowrec_entry *find_or_make(struct flowrec_table *t, const struct flowrec_frame *f,
+					  const struct rte_mbuf *m, uint64_t now)
+{
+	struct flowrec_entry *e = find(t, f);
+
+	return e != NULL ? e : make(t, f, m, now);
 }
 
 /* Bit i of 'want': frame i counts. */
@@ -128,24 +146,27 @@ static void meter(struct dp_worker *w, struct flowrec_table *t, const struct flo
 	const struct flowrec_frame *before = NULL;
 	struct flowrec_entry *e = NULL;
 	uint64_t now = w->burst_tsc;
+	uint32_t slots[DP_BURST];
 
 	for (uint32_t bits = want; bits != 0; bits &= bits - 1)
 		rte_prefetch0(
 			&t->buckets[flowrec_bucket_of(t, frames[__builtin_ctz(bits)].hash, 0)]);
-	for (uint32_t bits = want; bits != 0; bits &= bits - 1)
-		prefetch_entry(t, frames[__builtin_ctz(bits)].hash);
+	for (uint32_t bits = want; bits != 0; bits &= bits - 1) {
+		unsigned i = (unsigned)__builtin_ctz(bits);
+
+		slots[i] = guess(t, frames[i].hash);
+	}
 	add64(&t->packets, (unsigned)__builtin_popcount(want));
 	for (; want != 0; want &= want - 1) {
 		unsigned i = (unsigned)__builtin_ctz(want);
 		const struct flowrec_frame *f = &frames[i];
 
-		if (before == NULL || e == NULL || before->hash != f->hash ||
-		    memcmp(&before->key.w, &f->key.w,
-			   (flowrec_family(f->key.w) == 4 ? FLOWREC_V4_WORDS : FLOWREC_KEY_WORDS) *
-				   8) != 0) {
-			e = find(t, f);
-			if (unlikely(e == NULL))
-				e = make(t, f, pkts[i], now);
+		if (before == NULL || e == NULL || !is_same_flow(before, f)) {
+			e = &t->entries[slots[i]];
+			if (unlikely(!flowrec_same(e, &f->key) ||
+				     atomic_load_explicit(&e->state, memory_order_relaxed) !=
+					     FLOWREC_LIVE))
+				e = find_or_make(t, f, pkts[i], now);
 		}
 		before = f;
 		if (likely(e != NULL))
@@ -172,7 +193,8 @@ static void meter_all(struct dp_worker *w, const struct dp_vport *in, struct rte
 
 	static_assert(DP_BURST <= 32, "a bit for each frame");
 	for (uint16_t i = 0; i < n; i++)
-		flowrec_frame_read(w, in, pkts[i], &frames[i]);
+		if (unlikely(!flowrec_frame_plain(w, in, pkts[i], &frames[i])))
+			flowrec_frame_read(w, in, pkts[i], &frames[i]);
 	for (unsigned i = 0; i < rec->n_sets; i++) {
 		struct dp_flowrec_set *set = rec->sets[i].set;
 		struct flowrec_table *t =
@@ -204,10 +226,8 @@ void dp_flowrec_ingress(struct dp_worker *w, const struct dp_vport *in, struct r
 static void dropped_one(struct dp_worker *w, struct flowrec_table *t, const struct flowrec_frame *f,
 			const struct rte_mbuf *m, enum dp_drop reason)
 {
-	struct flowrec_entry *e = find(t, f);
+	struct flowrec_entry *e = find_or_make(t, f, m, w->burst_tsc);
 
-	if (e == NULL)
-		e = make(t, f, m, w->burst_tsc);
 	if (e == NULL)
 		return;
 	add64(&e->dropped_packets, 1);

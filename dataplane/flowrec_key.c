@@ -4,7 +4,6 @@
  */
 #include "dataplane/dp_priv.h"
 #include "dataplane/flowrec_priv.h"
-#include "dataplane/hash.h"
 #include "dataplane/key.h"
 
 #include <string.h>
@@ -15,7 +14,6 @@
 #define TYPE_IPV4    0x0800u
 #define TYPE_IPV6    0x86ddu
 #define PROTO_ICMP   1u
-#define PROTO_TCP    6u
 #define PROTO_ICMPV6 58u
 #define DSCP_MASK    0xfcu
 
@@ -53,11 +51,6 @@ static struct place place_of(const struct dp_vport *in, const struct rte_mbuf *m
 	return p;
 }
 
-static uint64_t word1(uint16_t domain, uint16_t vlan, uint16_t eth_type, unsigned family)
-{
-	return domain | (uint64_t)vlan << 16 | (uint64_t)eth_type << 32 | (uint64_t)family << 48;
-}
-
 static uint64_t load(const uint8_t *p, unsigned n)
 {
 	uint64_t v = 0;
@@ -76,7 +69,7 @@ static void read_other(const struct rte_mbuf *m, struct place at, struct flowrec
 
 	dp_parse_mbuf(m, &h);
 	memset(w + 1, 0, sizeof(f->key) - sizeof(w[0]));
-	w[1] = word1(at.domain, at.vlan, h.eth_type, h.ip_src != 0 ? h.ip_version : 0);
+	w[1] = flowrec_word1(at.domain, at.vlan, h.eth_type, h.ip_src != 0 ? h.ip_version : 0);
 	f->bytes = m->pkt_len;
 	if (h.ip_src == 0 || h.ip_version == 0) {
 		w[1] &= ~(UINT64_C(0xff) << 48);
@@ -110,46 +103,16 @@ static void read_other(const struct rte_mbuf *m, struct place at, struct flowrec
 void flowrec_frame_read(const struct dp_worker *w, const struct dp_vport *in,
 			const struct rte_mbuf *m, struct flowrec_frame *ret)
 {
-	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint32_t size = m->nb_segs == 1 || m->data_len >= DP_KEY_PLAIN_HEAD ? m->pkt_len : 0;
-	struct place at = {in->domain, in->pvid};
-	uint64_t plain[DP_KEY_SHORT];
-	uint16_t vid;
+	struct place at;
 
+	if (flowrec_frame_plain(w, in, m, ret))
+		return;
+	at = place_of(in, m);
 	ret->tcp_flags = 0;
-	if (unlikely(in->wire != NULL || size == 0 || !dp_key_plain(d, size, in->id, plain))) {
-		at = place_of(in, m);
-		ret->key.w[0] = in->id;
-		read_other(m, at, ret);
-	} else {
-		uint32_t l3 = 14;
-
-		if ((plain[1] >> 48) != 0) {
-			l3 = 18;
-			vid = rte_be_to_cpu_16((uint16_t)(plain[1] >> 48)) & 0xfff;
-			if (vid != 0 && (in->flags & DP_VP_TUNNEL) == 0)
-				at.vlan = vid;
-		}
-		ret->key.w[0] = plain[2] & ~(UINT64_C(3) << 24); /* not ECN */
-		ret->key.w[1] = word1(at.domain, at.vlan, TYPE_IPV4, 4);
-		ret->key.w[2] = plain[3];
-		ret->bytes = DP_KEY_BE16(dp_key_load16(d + l3 + 2));
-		if (d[l3 + 9] == PROTO_TCP)
-			ret->tcp_flags = d[l3 + 33];
-	}
+	ret->key.w[0] = in->id;
+	read_other(m, at, ret);
 	ret->domain = at.domain;
 	ret->hash = flowrec_hash(w->dp->flowrec_secret, &ret->key);
-}
-
-uint64_t flowrec_hash(const uint64_t *secret, const struct flowrec_key *key)
-{
-	uint64_t sum = dp_nh_word(key->w[0] & ~FLOWREC_NOT_HASHED, secret[0]);
-
-	sum += dp_nh(key->w + 1, FLOWREC_V4_WORDS - 1, secret + 1);
-	if (flowrec_family(key->w) != 4)
-		sum += dp_nh(key->w + FLOWREC_V4_WORDS, FLOWREC_KEY_WORDS - FLOWREC_V4_WORDS,
-			     secret + FLOWREC_V4_WORDS);
-	return dp_nh_finish(sum);
 }
 
 /* The answer's type; -1: it has none.  RFC 792, 4443, 4861, 2710. */

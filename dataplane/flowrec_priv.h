@@ -10,11 +10,21 @@
 #ifndef DATAPLANE_FLOWREC_PRIV_H
 #define DATAPLANE_FLOWREC_PRIV_H
 
+#include "dataplane/dp_priv.h"
 #include "dataplane/flowrec.h"
+#include "dataplane/hash.h"
+#include "dataplane/key.h"
 #include "dataplane/worker.h"
 
 #include <assert.h>
 #include <stdatomic.h>
+
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
+
+#include <rte_byteorder.h>
+#include <rte_mbuf.h>
 
 #define FLOWREC_SLOTS	  8u
 #define FLOWREC_KEY_WORDS 6u
@@ -54,8 +64,12 @@ struct flowrec_told {
 };
 
 struct flowrec_bucket {
-	_Atomic uint16_t tags[FLOWREC_SLOTS]; /* 0: free */
+	union {
+		_Atomic uint16_t tags[FLOWREC_SLOTS]; /* 0: free */
+		_Atomic uint64_t words[FLOWREC_SLOTS / 4];
+	};
 } __attribute__((aligned(16)));
+static_assert(sizeof(struct flowrec_bucket) == 16, "no padding");
 
 /* Which frames are taken: of each 'rate' that follow each other exactly one. */
 struct flowrec_chooser {
@@ -109,13 +123,59 @@ struct flowrec_frame {
 };
 void flowrec_frame_read(const struct dp_worker *w, const struct dp_vport *in,
 			const struct rte_mbuf *m, struct flowrec_frame *ret);
-uint64_t flowrec_hash(const uint64_t *secret, const struct flowrec_key *key);
 /* That of answers.  False: there can be none. */
 bool flowrec_key_back(const struct flowrec_key *key, struct flowrec_key *ret_back);
 
 static inline unsigned flowrec_family(const uint64_t *w)
 {
 	return (unsigned)(w[1] >> 48) & 0xff;
+}
+
+static inline uint64_t flowrec_word1(uint16_t domain, uint16_t vlan, uint16_t eth_type,
+				     unsigned family)
+{
+	return domain | (uint64_t)vlan << 16 | (uint64_t)eth_type << 32 | (uint64_t)family << 48;
+}
+
+static inline uint64_t flowrec_hash(const uint64_t *secret, const struct flowrec_key *key)
+{
+	uint64_t sum = dp_nh_word(key->w[0] & ~FLOWREC_NOT_HASHED, secret[0]);
+
+	sum += dp_nh(key->w + 1, FLOWREC_V4_WORDS - 1, secret + 1);
+	if (flowrec_family(key->w) != 4)
+		sum += dp_nh(key->w + FLOWREC_V4_WORDS, FLOWREC_KEY_WORDS - FLOWREC_V4_WORDS,
+			     secret + FLOWREC_V4_WORDS);
+	return dp_nh_finish(sum);
+}
+
+/* The same as flowrec_frame_read() for what most frames are (key_plain.h), by a port of one tenant;
+ * false: it is another. */
+static inline bool flowrec_frame_plain(const struct dp_worker *w, const struct dp_vport *in,
+				       const struct rte_mbuf *m, struct flowrec_frame *ret)
+{
+	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *), *ip = d + 14;
+	uint32_t size = m->nb_segs == 1 || m->data_len >= DP_KEY_PLAIN_HEAD ? m->pkt_len : 0;
+	uint16_t vlan = in->pvid, tci;
+	uint64_t plain[DP_KEY_SHORT];
+
+	if (unlikely(in->wire != NULL || size == 0 || !dp_key_plain(d, size, in->id, plain)))
+		return false;
+	tci = (uint16_t)(plain[1] >> 48);
+	if (tci != 0) {
+		uint16_t vid = rte_be_to_cpu_16(tci) & 0xfff;
+
+		ip += 4;
+		if (vid != 0 && (in->flags & DP_VP_TUNNEL) == 0)
+			vlan = vid;
+	}
+	ret->key.w[0] = plain[2] & ~(UINT64_C(3) << 24); /* not ECN */
+	ret->key.w[1] = flowrec_word1(in->domain, vlan, 0x0800, 4);
+	ret->key.w[2] = plain[3];
+	ret->bytes = DP_KEY_BE16(dp_key_load16(ip + 2));
+	ret->tcp_flags = ip[9] == 6 ? ip[33] : 0;
+	ret->domain = in->domain;
+	ret->hash = flowrec_hash(w->dp->flowrec_secret, &ret->key);
+	return true;
 }
 
 static inline uint16_t flowrec_tag(uint64_t hash)
@@ -129,15 +189,25 @@ static inline uint32_t flowrec_bucket_of(const struct flowrec_table *t, uint64_t
 	return (uint32_t)(hash >> (i * 22)) & t->mask;
 }
 
-/* Bit k: tag k of the bucket is 'tag'. */
+/* Bit k: tag k of the bucket is 'tag'.  All eight at once where the machine can. */
 static inline unsigned flowrec_tags(const struct flowrec_bucket *b, uint16_t tag)
 {
+#ifdef __SSE2__
+	__m128i low = _mm_cvtsi64_si128(
+		(int64_t)atomic_load_explicit(&b->words[0], memory_order_acquire));
+	__m128i high = _mm_cvtsi64_si128(
+		(int64_t)atomic_load_explicit(&b->words[1], memory_order_acquire));
+	__m128i same = _mm_cmpeq_epi16(_mm_unpacklo_epi64(low, high), _mm_set1_epi16((int16_t)tag));
+
+	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(same, _mm_setzero_si128()));
+#else
 	unsigned bits = 0;
 
 	for (unsigned k = 0; k < FLOWREC_SLOTS; k++)
 		bits |= (unsigned)(atomic_load_explicit(&b->tags[k], memory_order_acquire) == tag)
 			<< k;
 	return bits;
+#endif
 }
 
 static inline bool flowrec_same(const struct flowrec_entry *e, const struct flowrec_key *key)

@@ -19,12 +19,11 @@
 
 #include "ctl/base/clock.h"
 
-#define LOOK_AT	      32768u /* places a call */
-#define DYING_AT_ONCE 8192u
-#define GROUP_MOST    64u
-#define CLOSED_MS     1000u /* after FIN or RST */
-#define PRESSED_MS    1000u /* idle so long gives way in a table that is nearly full */
-#define ALONE_MS      200u  /* a single frame: a scan's, a flood's */
+#define LOOK_AT	   32768u /* places a call */
+#define GROUP_MOST 64u
+#define CLOSED_MS  1000u /* after FIN or RST */
+#define PRESSED_MS 1000u /* idle so long gives way in a table that is nearly full */
+#define ALONE_MS   200u	 /* a single frame: a scan's, a flood's */
 
 #define TCP_FIN	     0x01u
 #define TCP_RST	     0x04u
@@ -387,7 +386,7 @@ static void look_at(struct dp_flowrec_set *set, struct flowrec_table *t, uint32_
 		    bool pressed, const struct now *now, dp_flowrec_fn fn, void *arg)
 {
 	struct flowrec_entry *e = &t->entries[slot];
-	bool room = set->n_dying + GROUP_MOST <= DYING_AT_ONCE, active;
+	bool room = set->n_dying + GROUP_MOST <= FLOWREC_DYING, active;
 	struct group g;
 	unsigned end;
 

@@ -13,9 +13,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define FLOWS_LEAST   64u
-#define FLOWS_MOST    (1u << 22)
-#define DYING_AT_ONCE 8192u
+#define FLOWS_LEAST 64u
+#define FLOWS_MOST  (1u << 22)
 
 uint64_t flowrec_random_seed(void)
 {
@@ -112,7 +111,7 @@ int dp_flowrec_set_create(struct dp *dp, const struct dp_flowrec_opts *opts,
 		return -ENOMEM;
 	set->dp = dp;
 	set->n_buckets = buckets_for(opts->max_flows);
-	set->dying = calloc(DYING_AT_ONCE, sizeof(*set->dying));
+	set->dying = calloc(FLOWREC_DYING, sizeof(*set->dying));
 	if (set->dying == NULL)
 		rc = -ENOMEM;
 	for (unsigned i = 0; rc == 0 && i < DP_MAX_WORKERS; i++)
@@ -163,7 +162,7 @@ void dp_flowrec_stats(const struct dp_flowrec_set *set, struct dp_flowrec_stats 
 	uint64_t slots = (uint64_t)set->n_buckets * FLOWREC_SLOTS;
 
 	*ret = (struct dp_flowrec_stats){.memory = sizeof(*set) +
-						   DYING_AT_ONCE * sizeof(*set->dying)};
+						   FLOWREC_DYING * sizeof(*set->dying)};
 	for (unsigned i = 0; i < DP_MAX_WORKERS; i++) {
 		const struct flowrec_table *t = atomic_load(&set->tables[i]);
 

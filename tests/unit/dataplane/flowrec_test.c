@@ -451,6 +451,89 @@ static void another_domain_is_not_seen(void **state)
 	dp_flowrec_set_destroy(set);
 }
 
+static struct dp_wire_map wire;
+
+/* A UDP frame with one or two tags. */
+static struct rte_mbuf *tagged(uint16_t outer, uint16_t inner)
+{
+	static struct pkt p;
+
+	pkt_init(&p);
+	pkt_eth(&p, "02:00:00:00:00:02", "02:00:00:00:00:01");
+	pkt_vlan(&p, 0x8100, outer);
+	if (inner != 0)
+		pkt_vlan(&p, 0x8100, inner);
+	pkt_ipv4(&p, "10.9.0.1", "10.9.0.2");
+	pkt_udp(&p, 1, 2);
+	pkt_finish(&p, 0);
+	return mbufs_make(pool, p.bytes, p.size, NULL, 0);
+}
+
+static void remember(void *arg, const struct dp_flowrec_record *r)
+{
+	*(struct dp_flowrec_record *)arg = *r;
+	n_records++;
+}
+
+static void on_a_shared_uplink_the_tag_says_whose_a_frame_is(void **state)
+{
+	struct dp_flowrec_set *set = make_set(64, 60000, 60000, 1);
+	struct dp_flowrec_record r = {0};
+	struct dp_flowrec_stats s;
+	struct rte_mbuf *pkts[3];
+
+	for (unsigned i = 0; i < DP_VLANS; i++)
+		wire.domain_of_vlan[i] = DP_NO_DOMAIN;
+	wire.domain_of_vlan[100] = 5;
+	wire.domain_of_vlan[200] = 6;
+	port[0].wire = &wire;
+	port[0].domain = 9;
+	rec[0].sets[0].domain = 5;
+	worker[0]->burst_tsc = rte_rdtsc();
+	pkts[0] = tagged(100, 30);
+	pkts[1] = tagged(200, 30);
+	pkts[2] = tagged(300, 0);
+	dp_flowrec_ingress(worker[0], &port[0], pkts, 3);
+	dp_flowrec_dropped(worker[0], &port[0], pkts, 3, DP_DROP_NO_ACTION);
+	dp_flowrec_stats(set, &s);
+	assert_int_equal(s.packets, 1);
+	assert_int_equal(s.unknown_drops, 3);
+	dp_flowrec_flush(set, remember, &r);
+	assert_int_equal(n_records, 1);
+	assert_int_equal(r.domain, 5);
+	assert_int_equal(r.vlan, 30);
+	assert_int_equal(r.there.packets, 1);
+	assert_int_equal(r.there.dropped_packets, 0);
+	rte_pktmbuf_free_bulk(pkts, 3);
+	dp_flowrec_set_destroy(set);
+}
+
+static void a_closed_conversation_ends_soon_and_says_so(void **state)
+{
+	static struct pkt p;
+	struct dp_flowrec_set *set = make_set(64, 60000, 60000, 1);
+	struct dp_flowrec_record r = {0};
+	struct rte_mbuf *m;
+
+	for (unsigned i = 0; i < 2; i++) {
+		pkt_init(&p);
+		pkt_eth(&p, "02:00:00:00:00:02", "02:00:00:00:00:01");
+		pkt_ipv4(&p, i != 0 ? "10.9.0.2" : "10.9.0.1", i != 0 ? "10.9.0.1" : "10.9.0.2");
+		pkt_tcp(&p, i != 0 ? 80 : 1000, i != 0 ? 1000 : 80, PKT_ACK | PKT_FIN);
+		pkt_finish(&p, 0);
+		m = mbufs_make(pool, p.bytes, p.size, NULL, 0);
+		worker[i]->burst_tsc = rte_rdtsc() - 2 * dp->tsc_hz + i;
+		dp_flowrec_ingress(worker[i], &port[2 * i], &m, 1);
+		rte_pktmbuf_free(m);
+	}
+	dp_flowrec_collect(set, remember, &r);
+	dp_flowrec_collect(set, remember, &r);
+	assert_int_equal(n_records, 1);
+	assert_int_equal(r.end, DP_FLOWREC_CLOSED);
+	assert_true(r.has_back && r.sport == 1000);
+	dp_flowrec_set_destroy(set);
+}
+
 static void of_each_n_packets_one_is_counted(void **state)
 {
 	struct dp_flowrec_set *set = make_set(1024, 60000, 60000, 50);
@@ -549,6 +632,8 @@ int main(void)
 		cmocka_unit_test(a_conversation_lives_as_long_as_one_side_speaks),
 		cmocka_unit_test(a_full_table_misses_counts_and_recovers),
 		cmocka_unit_test(another_domain_is_not_seen),
+		cmocka_unit_test(on_a_shared_uplink_the_tag_says_whose_a_frame_is),
+		cmocka_unit_test(a_closed_conversation_ends_soon_and_says_so),
 		cmocka_unit_test(of_each_n_packets_one_is_counted),
 		cmocka_unit_test(samples_carry_heads_and_a_full_queue_drops_them),
 		cmocka_unit_test(what_is_shown_is_not_taken),

@@ -386,7 +386,7 @@ static void look_at(struct dp_flowrec_set *set, struct flowrec_table *t, uint32_
 		    bool pressed, const struct now *now, dp_flowrec_fn fn, void *arg)
 {
 	struct flowrec_entry *e = &t->entries[slot];
-	bool room = set->n_dying + GROUP_MOST <= FLOWREC_DYING, active;
+	bool room = set->n_dying + GROUP_MOST <= FLOWREC_BURIALS, active;
 	struct group g;
 	unsigned end;
 

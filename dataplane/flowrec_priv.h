@@ -27,7 +27,7 @@
 #include <rte_mbuf.h>
 
 #define FLOWREC_SLOTS	  8u
-#define FLOWREC_DYING	  2048u /* entries that end at once: what a collector's socket may hold */
+#define FLOWREC_BURIALS	  2048u /* entries that end at once: what a collector's socket may hold */
 #define FLOWREC_KEY_WORDS 6u
 #define FLOWREC_V4_WORDS  3u /* of them, of IPv4: the rest is zero */
 

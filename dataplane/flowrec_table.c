@@ -111,7 +111,7 @@ int dp_flowrec_set_create(struct dp *dp, const struct dp_flowrec_opts *opts,
 		return -ENOMEM;
 	set->dp = dp;
 	set->n_buckets = buckets_for(opts->max_flows);
-	set->dying = calloc(FLOWREC_DYING, sizeof(*set->dying));
+	set->dying = calloc(FLOWREC_BURIALS, sizeof(*set->dying));
 	if (set->dying == NULL)
 		rc = -ENOMEM;
 	for (unsigned i = 0; rc == 0 && i < DP_MAX_WORKERS; i++)
@@ -162,7 +162,7 @@ void dp_flowrec_stats(const struct dp_flowrec_set *set, struct dp_flowrec_stats 
 	uint64_t slots = (uint64_t)set->n_buckets * FLOWREC_SLOTS;
 
 	*ret = (struct dp_flowrec_stats){.memory = sizeof(*set) +
-						   FLOWREC_DYING * sizeof(*set->dying)};
+						   FLOWREC_BURIALS * sizeof(*set->dying)};
 	for (unsigned i = 0; i < DP_MAX_WORKERS; i++) {
 		const struct flowrec_table *t = atomic_load(&set->tables[i]);
 

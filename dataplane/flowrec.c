@@ -85,7 +85,7 @@ static struct flowrec_entry *make(struct flowrec_table *t, const struct flowrec_
 		if (free == 0)
 			continue;
 		fill(e, f, m, now);
-		atomic_store_explicit(&e->state, FLOWREC_LIVE, memory_order_relaxed);
+		atomic_store_explicit(&e->state, FLOWREC_LIVE, memory_order_release);
 		atomic_store_explicit(&t->buckets[bucket].tags[k], flowrec_tag(f->hash),
 				      memory_order_release);
 		add64(&t->made, 1);

@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_POOL UINT64_MAX
+#define NO_POOL	      UINT64_MAX
+#define TOLD_AGAIN_NS 30000000000ull /* events of a collector that comes and goes */
 
 /* ---- Exporters ---- */
 
@@ -357,18 +358,19 @@ static void tell_health(struct exporter *x, struct session *s)
 	struct vs_collector_info info;
 	const char *where = vs_collector_address(s->collector)->text;
 
-	if (well == s->well)
+	vs_collector_info(s->collector, &info);
+	/* Without an error it has not been tried yet. */
+	if (well == s->well || (!well && info.error[0] == '\0') ||
+	    (s->told_ns != 0 && clock_mono_ns() - s->told_ns < TOLD_AGAIN_NS))
 		return;
 	s->well = well;
-	vs_collector_info(s->collector, &info);
+	s->told_ns = clock_mono_ns();
 	if (well)
 		vs_event(x->vs, "flow-records", NULL, "collector %s of %s is reached again", where,
 			 x->name);
-	else if (info.error[0] != '\0')
+	else
 		vs_event(x->vs, "flow-records", NULL, "collector %s of %s: %s", where, x->name,
 			 info.error);
-	else
-		s->well = true; /* It has not been tried yet. */
 }
 
 static void tick_list(struct exporter *x, void (*fn)(struct exporter *x))

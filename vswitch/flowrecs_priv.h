@@ -17,7 +17,8 @@ struct session {
 	struct vs_collector *collector;
 	uint32_t sequence; /* data records of this session */
 	bool greet;	   /* it knows no template yet */
-	bool well;	   /* as events told last */
+	bool well;	   /* as events told last ... */
+	uint64_t told_ns;  /* ... then */
 };
 
 /* An exporter of IPFIX or, with 'sampler', of sFlow. */

@@ -384,6 +384,23 @@ def drops(t, sw, ns, udp, reasons):
     sw.ctl('flow del lan udp,tp_dst=7100')
 
 
+def drops_on_the_way_out(t, sw, ns, udp, reasons):
+    """The receiver's interface is down: what was to leave by it is the sender's flow's loss."""
+    a, b = ns['red1'], ns['red2']
+    mac = b.run('cat /sys/class/net/red2/address').stdout.strip()
+    a.run(f'ip neigh replace 10.0.0.2 lladdr {mac} dev red1 nud permanent')
+    b.run('ip link set red2 down')
+    vst.wait_for(lambda: sw.port('red2')['state'] == 'down', 5)
+    udp_send(a, '10.0.0.2', 7150, 30, 10)
+    ok, got = wait_records(udp, {'dport': 7150}, ('packets', 'd_packets', 'd_octets'), [30, 30, 30 * 38])
+    rows = [r for r in udp.reader.records if r.get('dport') == 7150]
+    t.check(ok and rows and reasons.get(rows[0]['reason']) in ('tx-down', 'no-receiver'),
+            'what is dropped on its way out is said, too', (got, rows))
+    b.run('ip link set red2 up')
+    a.run('ip neigh del 10.0.0.2 dev red1')
+    t.check(a.reaches('10.0.0.2'), 'and it is back')
+
+
 def flows_shown(t, sw, ns):
     """The largest conversations now."""
     sink = udp_sink(ns['red2'], 7200)
@@ -631,6 +648,7 @@ def test(t):
         if shutil.which(program) is None:
             raise vst.Skip(f'{program} is not installed: apt-get install nfdump tshark')
     sw = t.daemon()
+    sw.ctl(f'core add {t.control_cpu}')
     sw.ctl('switch add lan --type private')
     sw.ctl('tenant add red --id 11')
     sw.ctl('tenant add blue --id 12')
@@ -653,6 +671,7 @@ def test(t):
     reasons = described(t, udp)
     tenants(t, sw, ns, udp, blue)
     drops(t, sw, ns, udp, reasons)
+    drops_on_the_way_out(t, sw, ns, udp, reasons)
     flows_shown(t, sw, ns)
     active(t, sw, ns, udp)
     flood(t, sw, ns, udp)

@@ -535,11 +535,12 @@ static int worker_prepare(struct dp *dp, struct dp_worker *w)
 	if (empty == NULL || w->spare == NULL || w->epoll_fd < 0 || w->kick_fd < 0 ||
 	    w->inbox == NULL || dp_count_alloc_worker(dp, w) != 0)
 		return -ENOMEM;
-	if (dp_frag_worker_create(dp, w) != 0 || dp_notice_worker_create(dp, w) != 0 ||
-	    dp_flowrec_worker_comes(dp, w->index) != 0 ||
-	    dp_samplers_worker_comes(dp, w->index) != 0)
+	if (dp_frag_worker_create(dp, w) != 0 || dp_notice_worker_create(dp, w) != 0)
 		return -ENOMEM;
 	if (dp->n_pipelines != 0 && dp_flow_create(dp, &w->flow) != 0)
+		return -ENOMEM;
+	if (dp_flowrec_worker_comes(dp, w->index) != 0 ||
+	    dp_samplers_worker_comes(dp, w->index) != 0)
 		return -ENOMEM;
 	return 0;
 }

@@ -415,6 +415,18 @@ def flows_shown(t, sw, ns):
     sink.kill()
 
 
+def metrics(t, sw):
+    sw.ctl('config set --metrics 127.0.0.1:9465')
+    got = sw.ns.run(['python3', '-c', 'import urllib.request as u; '
+                     'print(u.urlopen("http://127.0.0.1:9465/metrics").read().decode())']).stdout
+    rows = {x.rsplit(' ', 1)[0]: float(x.rsplit(' ', 1)[1]) for x in got.splitlines() if x and x[0] != '#'}
+    t.check(rows.get('vswitch_flow_packets_total{name="red"}', 0) > 500
+            and rows.get('vswitch_flow_missed_total{name="red"}') == 0
+            and rows.get('vswitch_flow_collector_up{kind="ipfix",name="red",collector="udp:127.0.0.1:4739"}') == 1,
+            'metrics have them', [x for x in rows if 'flow_' in x])
+    sw.ctl('config set --metrics off')
+
+
 def tenants(t, sw, ns, udp, blue):
     """Each collector sees its tenant alone."""
     sink = udp_sink(ns['blue2'], 7300)
@@ -669,6 +681,7 @@ def test(t):
     if start == 0:
         everything(t, sw, udp)
     reasons = described(t, udp)
+    metrics(t, sw)
     tenants(t, sw, ns, udp, blue)
     drops(t, sw, ns, udp, reasons)
     drops_on_the_way_out(t, sw, ns, udp, reasons)

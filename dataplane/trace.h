@@ -39,6 +39,7 @@ enum dp_trace_what {
 	DP_TRACE_FOUND,	  /* the learning switch: the address lives behind 'port' */
 	DP_TRACE_FLOODED, /* the learning switch: it is not known, or is a group's */
 	DP_TRACE_FILTERS, /* passed by the filters of 'port', whose names are its bytes */
+	DP_TRACE_SHAPED,  /* would wait in the shaper of 'port', in its leaf 'queue' */
 };
 
 struct dp_trace_event {

@@ -18,6 +18,9 @@ void dp_trace_dropped(struct dp_trace *t, uint16_t port, enum dp_drop reason);
 /* A frame comes to the filters of 'vp', which do not run. */
 void dp_trace_filters(struct dp_trace *t, const struct dp_vport *vp, enum dp_filter_side side);
 
+/* A frame comes to the shaper of 'vp', which would queue it at this leaf. */
+void dp_trace_shaped(struct dp_trace *t, const struct dp_vport *vp, uint16_t leaf);
+
 /* Which port the next drop is about. */
 static inline void dp_trace_refused_by(const struct dp_worker *w, uint16_t port)
 {

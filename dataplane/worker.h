@@ -32,6 +32,7 @@ struct dp_flow;
 struct dp_frags;
 struct dp_notice_queue;
 struct dp_records;
+struct dp_shape_wheel;
 struct dp_trace;
 struct rte_ring;
 struct rte_rcu_qsbr;
@@ -97,6 +98,8 @@ struct dp_worker {
 	uint16_t n_tell; /* how often senders may be told now (tunnel_pmtu.c), as of ... */
 	uint64_t tell_ms;
 	struct dp_again again;
+	struct dp_shape_wheel *shape; /* shapers of which it sends (shape.h) */
+	uint64_t shape_due;	      /* when to look at them; UINT64_MAX: nothing waits */
 
 	/* Shared with the control thread. */
 	_Atomic bool stop __attribute__((aligned(64)));

@@ -112,7 +112,7 @@ def configuration(t, sw, web):
     t.check('guard set web --profile vm --ip fixed --address 10.0.0.5,fd00::5' in text, 'config show has what was said', text)
     code, out, err = sw.tool(['config', 'load', '-', '--check'], stdin=text)
     t.check(code == 0 and 'nothing would change' in out, 'and loads as it is', (code, out, err))
-    revision = sw.ctl('config history --limit 1')['revisions'][0]['revision']
+    revision = sw.ctl('config history --limit 1')['history'][0]['revision']
     sw.ctl('guard set web --mac off --arp-rate 7 --default ip,address')
     sw.ctl('guard remove srv')
     sw.ctl(f'config rollback {revision}')

@@ -453,7 +453,7 @@ def protected(t, sw, web, evil):
     sw.ctl('flow add lan priority=9,actions=ALL')
     out.send(vst.frame(BROADCAST, own, b'by-rule'))
     t.check(not [f for f in seen.frames() if b'by-rule' in f], 'rules do not lead from one to the other')
-    sw.ctl('flow delete lan')
+    sw.ctl('flow del lan')
     sw.ctl('flow add lan priority=0,actions=NORMAL')
     for port in ('evil', 'web'):
         sw.ctl(f'guard set {port} --default protected')

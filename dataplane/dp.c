@@ -130,6 +130,8 @@ int dp_create(const struct dp_opts *opts, struct dp **ret_dp, struct err *err)
 	dp->watch_fd = -1;
 	dp_set_fragments(dp, DP_FRAG_LIMIT, DP_FRAG_TENANT_LIMIT, DP_FRAG_TIMEOUT_S);
 	if (getrandom(dp->frag_secret, sizeof(dp->frag_secret), 0) != sizeof(dp->frag_secret) ||
+	    getrandom(dp->flowrec_secret, sizeof(dp->flowrec_secret), 0) !=
+		    sizeof(dp->flowrec_secret) ||
 	    getrandom(dp->probe_key, sizeof(dp->probe_key), 0) != sizeof(dp->probe_key)) {
 		free(dp);
 		return err_set(err, -EIO, "random", "the kernel gives no random numbers");

@@ -5,8 +5,8 @@
  *
  * 	ingress  admitted ─► mirror ─► flow records ─► guards ─► marks ─► filters
  * 		 ─► access lists ─► classify, look up
- * 	egress   gathered ─► access lists ─► on the worker that sends ─► filters ─► marks
- * 		 ─► shaper ─► mirror ─► capture, driver
+ * 	egress   gathered ─► access lists ─► on the worker that sends ─► filters ─► marks ─► shaper
+ * 		 ─► mirror ─► capture, driver
  *
  * Where a switch has rules, the ingress lists of a port without sessions are no stage: they are
  * composed into the programs of flows (acl.h).

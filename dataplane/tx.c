@@ -8,6 +8,7 @@
 #include "dataplane/csum.h"
 #include "dataplane/dp_priv.h"
 #include "dataplane/filter.h"
+#include "dataplane/flowrec.h"
 #include "dataplane/frag_priv.h"
 #include "dataplane/gso.h"
 #include "dataplane/mirror.h"
@@ -24,6 +25,16 @@
 	 RTE_MBUF_F_TX_UDP_SEG)
 #define GSO_MAX	  256
 #define VLAN_ROOM 8u /* two tags beyond MTU + 14 */
+
+/* What came in by 'in' is of a flow that somebody records. */
+static void record_drops(struct dp_worker *w, uint16_t in, struct rte_mbuf **pkts, uint16_t n,
+			 enum dp_drop reason)
+{
+	const struct dp_vport *vp = in < DP_MAX_PORTS ? w->view->vports[in] : NULL;
+
+	if (unlikely(vp != NULL && (vp->on_ingress & DP_ON_FLOWREC) != 0))
+		dp_flowrec_dropped(w, vp, pkts, n, reason);
+}
 
 static void report_drops(struct dp_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n,
 			 enum dp_drop reason)
@@ -49,6 +60,7 @@ void dp_drop(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_dro
 	if (unlikely(w->trace != NULL))
 		dp_trace_dropped(w->trace, DP_NO_PORT, reason);
 	report_drop(w, port, m, reason);
+	record_drops(w, port, &m, 1, reason);
 	rte_pktmbuf_free(m);
 }
 
@@ -60,6 +72,7 @@ void dp_drop_all(struct dp_worker *w, uint16_t port, struct rte_mbuf **pkts, uin
 		for (uint16_t i = 0; i < n; i++)
 			dp_trace_dropped(w->trace, DP_NO_PORT, reason);
 	report_drops(w, port, pkts, n, reason);
+	record_drops(w, port, pkts, n, reason);
 	rte_pktmbuf_free_bulk(pkts, n);
 }
 
@@ -69,6 +82,7 @@ void dp_drop_tx(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_
 	if (unlikely(w->trace != NULL))
 		dp_trace_dropped(w->trace, port, reason);
 	report_drop(w, port, m, reason);
+	record_drops(w, m->port, &m, 1, reason);
 	rte_pktmbuf_free(m);
 }
 

@@ -33,6 +33,7 @@
 
 #include "dataplane/dp_priv.h"
 #include "dataplane/flow.h"
+#include "dataplane/flowrec_priv.h"
 #include "dataplane/frag_priv.h"
 #include "dataplane/inject.h"
 #include "dataplane/notice_priv.h"
@@ -578,6 +579,9 @@ static int worker_prepare(struct dp *dp, struct dp_worker *w)
 	    dp_notice_worker_create(dp, w) != 0)
 		return -ENOMEM;
 	if (dp_flow_wanted(dp) && dp_flow_create(dp, &w->flow) != 0)
+		return -ENOMEM;
+	if (dp_flowrec_worker_comes(dp, w->index) != 0 ||
+	    dp_samplers_worker_comes(dp, w->index) != 0)
 		return -ENOMEM;
 	return 0;
 }

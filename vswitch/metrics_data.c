@@ -10,6 +10,7 @@
 #include "filters/module.h"
 #include "vswitch/cmd.h"
 #include "vswitch/filters.h"
+#include "vswitch/flowrecs.h"
 #include "vswitch/guards_priv.h"
 #include "vswitch/openmetrics.h"
 #include "vswitch/qos_live.h"
@@ -351,6 +352,7 @@ void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
 	queues(d, sink);
 	vms(d, sink);
 	filters(d, sink);
+	vs_flowrec_metrics(d, sink);
 	guards(d, sink);
 	for (unsigned i = 0; i < d->vs->n_queues; i++)
 		port_queue(d->vs, &d->vs->queues[i], sink);

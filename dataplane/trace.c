@@ -253,7 +253,7 @@ static struct dp_vport *vport_copy(const struct dp_vport *vp, struct dp_trace *t
 		return NULL;
 	memset(p, 0, sizeof(*p));
 	p->vport = *vp;
-	p->vport.flags &= (uint16_t)~DP_VP_LEARN;
+	p->vport.flags &= ~DP_VP_LEARN;
 	/* A frame can be traced from a port whose device is away; none can be sent to it. */
 	p->vport.port = &p->port;
 	p->trace = trace;

@@ -305,7 +305,7 @@ static int plain(void **state)
 			dp_vlan_add(conf[i].vlan_in, VLAN);
 		}
 	}
-	conf[5].flags &= (uint16_t)~DP_VP_UP;
+	conf[5].flags &= ~DP_VP_UP;
 	return 0;
 }
 

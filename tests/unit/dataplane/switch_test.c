@@ -274,8 +274,8 @@ static void frame_for_its_own_port_is_dropped(void **state)
 
 static void frame_that_nobody_takes_is_dropped(void **state)
 {
-	conf[1].flags &= (uint16_t)~DP_VP_FLOOD;
-	conf[2].flags &= (uint16_t)~DP_VP_FLOOD;
+	conf[1].flags &= ~DP_VP_FLOOD;
+	conf[2].flags &= ~DP_VP_FLOOD;
 	publish();
 	dies(STATION(7), STATION(1), 0, 64, DP_DROP_NO_RECEIVER);
 	mark();
@@ -372,7 +372,7 @@ static void probe_of_another_or_of_long_ago_is_a_frame_like_others(void **state)
 static void port_that_is_down_or_held_neither_receives_nor_sends(void **state)
 {
 	pin(STATION(1), 1);
-	conf[0].flags &= (uint16_t)~DP_VP_UP;
+	conf[0].flags &= ~DP_VP_UP;
 	publish();
 	dies(STATION(1), STATION(9), 0, 64, DP_DROP_PORT_DISABLED);
 	conf[0].flags = PLAIN | DP_VP_HELD;

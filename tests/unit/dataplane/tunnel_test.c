@@ -186,7 +186,7 @@ static int plain(void **state)
 	conf[VTEP_B].vtep = &vtep[1];
 	conf[TUNNEL_A].tunnel = &tunnel[0];
 	conf[TUNNEL_B].tunnel = &tunnel[1];
-	conf[TUNNEL_B].flags &= (uint16_t)~DP_VP_UP;
+	conf[TUNNEL_B].flags &= ~DP_VP_UP;
 	publish();
 	dp_fdb_flush(dp_fdb(dp), DP_NO_DOMAIN, DP_NO_VLAN, DP_NO_PORT, true);
 	pin(&vtep[0].mac, VTEP_A);

@@ -109,7 +109,7 @@ static struct dp_vport *some_vport(uint16_t id)
 	v->flags |= r(8) == 0 ? DP_VP_BPDU : 0;
 	v->flags |= r(5) == 0 ? DP_VP_PROTECTED : 0;
 	if (r(12) == 0)
-		v->flags &= (uint16_t)~DP_VP_UP;
+		v->flags &= ~DP_VP_UP;
 	some_vlans(v->vlan_in);
 	some_vlans(v->vlan_out);
 	dp_vlan_add(v->vlan_out, v->pvid);

@@ -69,6 +69,7 @@
 	X(FILTER_REFUSED, "filter-refused", "a filter module may not send it there")           \
 	X(FILTER_TENANT, "filter-tenant", "a filter module would send it to another tenant")   \
 	X(FILTER_MISSING, "filter-missing", "a filter module that should judge it is not loaded") \
+	X(MIRROR_ONLY, "mirror-only", "its port is a mirror's target, and nothing else")        \
 	X(PORT_REMOVED, "port-removed", "the port was removed while the frame was queued")
 
 enum dp_drop {

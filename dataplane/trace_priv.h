@@ -18,6 +18,10 @@ void dp_trace_dropped(struct dp_trace *t, uint16_t port, enum dp_drop reason);
 /* A frame comes to the filters of 'vp', which do not run. */
 void dp_trace_filters(struct dp_trace *t, const struct dp_vport *vp, enum dp_filter_side side);
 
+/* A frame passes the mirrors of 'vp', which copy nothing. */
+void dp_trace_mirrors(struct dp_trace *t, const struct dp_vport *vp, enum dp_filter_side side,
+		      const struct rte_mbuf *m);
+
 /* Which port the next drop is about. */
 static inline void dp_trace_refused_by(const struct dp_worker *w, uint16_t port)
 {

@@ -377,10 +377,15 @@ void dp_tx_flush(struct dp_worker *w, uint16_t id)
 
 void dp_tx_flush_all(struct dp_worker *w)
 {
-	/* A tunnel port's frames go on to another port, which may be through already. */
+	if (unlikely(w->mirrored.n != 0))
+		dp_mirror_send(w);
+	/* A tunnel port's frames go on to another port, which may be through already; so do copies.
+	 */
 	for (uint16_t i = 0; i < w->n_touched; i++) {
 		w->tx[w->touched[i]]->touched = false;
 		dp_tx_flush(w, w->touched[i]);
+		if (unlikely(w->mirrored.n != 0))
+			dp_mirror_send(w);
 	}
 	w->n_touched = 0;
 	if (unlikely(dp_again_waits(&w->again)))

@@ -51,6 +51,7 @@
 #define DP_VP_NO_PACKET_IN (1u << 15) /* nothing of it goes to controllers */
 #define DP_VP_ACL_OUT	   (1u << 16) /* an access list says what may leave by it: acl.h */
 #define DP_VP_PROTECTED	   (1u << 17) /* sends to no other port that is protected */
+#define DP_VP_MIRROR_ONLY  (1u << 18) /* nothing but what a mirror copies: mirror.h */
 
 /* One tenant on a shared uplink: its frames wear 'vlan' on the wire. */
 struct dp_wire_map {

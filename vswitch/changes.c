@@ -254,6 +254,7 @@ void vs_change_port_gone(json_t *state, const char *name)
 	vs_change_remove_where(state, "mac", "port", name);
 	vs_change_remove_where(state, "queue", "port", name);
 	vs_change_remove_where(state, "attachment", "port", name);
+	vs_change_mirrors_lose(state, "port", name);
 	vs_change_remove_where(state, "guard", "port", name);
 }
 
@@ -287,6 +288,7 @@ static int switch_remove(void *ctx, json_t *state, const json_t *params, json_t 
 	vs_change_remove_where(state, "zone", "switch", name);
 	vs_change_remove_where(state, "mac", "switch", name);
 	vs_change_remove_where(state, "attachment", "switch", name);
+	vs_change_mirrors_lose(state, "switch", name);
 	ports_gone(state, name);
 	vs_change_remove_where(state, "port", "switch", name);
 	return conf_edit_remove(state, "switch", name, err);
@@ -321,6 +323,7 @@ static int tenant_remove(void *ctx, json_t *state, const json_t *params, json_t 
 	}
 	vs_change_remove_where(state, "zone", "tenant", name);
 	vs_change_remove_where(state, "attachment", "tenant", name);
+	vs_change_mirrors_lose(state, "tenant", name);
 	return conf_edit_remove(state, "tenant", name, err);
 }
 
@@ -406,6 +409,9 @@ const struct conf_binding vs_changes[] = {
 	{"guard", "remove", NULL},
 	{"guard", "bind", vs_change_guard_bind},
 	{"guard", "unbind", vs_change_guard_unbind},
+	{"mirror", "add", vs_change_mirror_add},
+	{"mirror", "set", vs_change_mirror_set},
+	{"mirror", "remove", NULL},
 	{"config", "set", NULL},
 	{NULL, NULL, NULL},
 };

@@ -47,6 +47,7 @@ extern const struct ctl_binding vs_cmd_vms[];		 /* cmd_vm.c */
 extern const struct ctl_binding vs_cmd_disks[];		 /* cmd_disk.c */
 extern const struct ctl_binding vs_cmd_filter_modules[]; /* cmd_filter.c */
 extern const struct ctl_binding vs_cmd_guards[];	 /* cmd_guard.c */
+extern const struct ctl_binding vs_cmd_mirrors[];	 /* cmd_mirror.c */
 extern const struct ctl_binding vs_cmd_groups[];	 /* cmd_group.c: group, meter */
 extern const struct ctl_binding vs_cmd_traces[];	 /* cmd_trace.c: trace, why */
 extern const struct ctl_binding vs_cmd_vteps[];		 /* cmd_vtep.c */

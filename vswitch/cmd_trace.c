@@ -453,6 +453,12 @@ static void put_event(FILE *f, const struct asked *a, const struct vs_trace *t,
 		fputs("normal    ", f);
 		put_normal(f, a, e);
 		break;
+	case DP_TRACE_MIRRORS:
+		fprintf(f, "mirrors   %s, %s: %.*s would copy it",
+			name_of_id((void *)(uintptr_t)a, e->port), e->egress ? "egress" : "ingress",
+			(int)(e->at != UINT32_MAX ? e->size : 0),
+			e->at != UINT32_MAX ? (const char *)t->dp.bytes + e->at : "");
+		break;
 	case DP_TRACE_FILTERS:
 		fprintf(f, "filters   %s, %s: %.*s (not run, taken to pass it)",
 			name_of_id((void *)(uintptr_t)a, e->port), e->egress ? "egress" : "ingress",
@@ -529,6 +535,7 @@ static json_t *event_json(const struct asked *a, const struct vs_trace *t,
 		[DP_TRACE_SENT] = "sent",	[DP_TRACE_DROPPED] = "dropped",
 		[DP_TRACE_LOST] = "lost",	[DP_TRACE_FOUND] = "found",
 		[DP_TRACE_FLOODED] = "flooded", [DP_TRACE_FILTERS] = "filters",
+		[DP_TRACE_MIRRORS] = "mirrors",
 	};
 	json_t *row = json_pack("{ss}", "what", whats[e->what]);
 
@@ -543,10 +550,10 @@ static json_t *event_json(const struct asked *a, const struct vs_trace *t,
 		json_object_set_new(row, "size", json_integer(e->size));
 	if (e->queue != DP_QUEUE_NONE && e->has_queue)
 		json_object_set_new(row, "queue", json_integer(e->queue));
-	if (e->what == DP_TRACE_FILTERS)
+	if (e->what == DP_TRACE_FILTERS || e->what == DP_TRACE_MIRRORS)
 		json_object_set_new(row, "side", json_string(e->egress ? "egress" : "ingress"));
-	if (e->what == DP_TRACE_FILTERS && e->at != UINT32_MAX)
-		json_object_set_new(row, "filters",
+	if ((e->what == DP_TRACE_FILTERS || e->what == DP_TRACE_MIRRORS) && e->at != UINT32_MAX)
+		json_object_set_new(row, whats[e->what],
 				    json_stringn((const char *)t->dp.bytes + e->at, e->size));
 	else if (e->at != UINT32_MAX)
 		json_object_set_new(row, "bytes", hex_of(t->dp.bytes + e->at, e->size));

@@ -445,7 +445,8 @@ static int conf_start_module(struct main_state *s, struct err *err)
 		vs_cmd_capture,	   vs_cmd_doctor,      vs_cmd_flows,	      vs_cmd_flow_reads,
 		vs_cmd_groups,	   vs_cmd_controllers, vs_cmd_traces,	      vs_cmd_vteps,
 		vs_cmd_conntracks, vs_cmd_zones,       vs_cmd_queues,	      vs_cmd_nics,
-		vs_cmd_vms,	   vs_cmd_disks,       vs_cmd_filter_modules, vs_cmd_guards};
+		vs_cmd_vms,	   vs_cmd_disks,       vs_cmd_filter_modules, vs_cmd_mirrors,
+		vs_cmd_guards};
 	int rc = conf_create(s->base, s->store, &ops, s->d.vs, &s->d.conf, err);
 
 	if (rc != 0)

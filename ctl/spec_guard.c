@@ -18,6 +18,17 @@ static const struct ctl_arg set_args[] = {
 };
 
 static const struct ctl_arg port_args[] = {CTL_THE_PORT("port"), {0}};
+static const struct ctl_arg one_args[] = {CTL_ONE_PORT("port"), {0}};
+static const struct ctl_arg forget_args[] = {
+	CTL_THE_PORT("port"),
+	{.name = "address",
+	 .type = CTL_STR,
+	 .form = CTL_FORM_PREFIX,
+	 .flags = CTL_POS,
+	 .metavar = "IP",
+	 .help = "one address; all without it"},
+	{0},
+};
 static const struct ctl_arg no_args[] = {{0}};
 
 static const struct ctl_arg bind_args[] = {
@@ -53,6 +64,36 @@ static const struct ctl_col show_cols[] = {
 	{"from", "FROM", CTL_LEFT, CTL_AS_IS, false},
 	{"violations", "VIOLATIONS", CTL_RIGHT, CTL_AS_COUNT, false},
 	{"does", "DOES", CTL_LEFT, CTL_AS_IS, false},
+	{0},
+};
+
+static const struct ctl_col stats_cols[] = {
+	{"port", "PORT", CTL_LEFT, CTL_AS_IS, true},
+	{"guard", "GUARD", CTL_LEFT, CTL_AS_IS, true},
+	{"violations", "VIOLATIONS", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"dropped", "DROPPED", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"text", "WHAT", CTL_LEFT, CTL_AS_IS, false},
+	{0},
+};
+
+static const struct ctl_col learned_cols[] = {
+	{"port", "PORT", CTL_LEFT, CTL_AS_IS, true},
+	{"bindings", "ADDRESSES", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"learned", "LEARNED", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"not_learned", "NOT LEARNED", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"answered", "ANSWERED", CTL_RIGHT, CTL_AS_COUNT, false},
+	{0},
+};
+
+static const struct ctl_part stats_parts[] = {{"learned", "addresses", learned_cols}, {0}};
+
+static const struct ctl_col binding_cols[] = {
+	{"port", "PORT", CTL_LEFT, CTL_AS_IS, true},
+	{"address", "ADDRESS", CTL_LEFT, CTL_AS_IS, true},
+	{"mac", "MAC", CTL_LEFT, CTL_AS_IS, false},
+	{"vlan", "VLAN", CTL_RIGHT, CTL_AS_IS, false},
+	{"origin", "FROM", CTL_LEFT, CTL_AS_IS, false},
+	{"expires", "EXPIRES IN", CTL_RIGHT, CTL_AS_AGE, false},
 	{0},
 };
 
@@ -125,6 +166,15 @@ const struct ctl_spec ctl_spec_guards[] = {
 	},
 	{
 		.noun = "guard",
+		.verb = "forget",
+		.summary = "Forget addresses that a port learned",
+		.description = "The machine cannot use them until DHCP gives them to it again.",
+		.examples = (const char *const[]){"vswitchctl guard forget web1",
+						  "vswitchctl guard forget web1 10.0.0.5", NULL},
+		.args = forget_args,
+	},
+	{
+		.noun = "guard",
 		.verb = "list",
 		.summary = "List the guards of all ports",
 		.examples = (const char *const[]){"vswitchctl guard list", NULL},
@@ -146,6 +196,43 @@ const struct ctl_spec ctl_spec_guards[] = {
 		.answer = "as a row of guard list, with \"options\": [{\"option\", \"value\", "
 			  "\"from\": set, profile or switch, \"violations\", \"does\"}], "
 			  "\"configured\": the parameters of guard set",
+	},
+	{
+		.noun = "guard",
+		.verb = "stats",
+		.summary = "Show what guards caught, by port and guard",
+		.description =
+			"Violations that were not dropped passed, because the guard only "
+			"watches. Of addresses: learned ones, renewals too; those that were "
+			"not learned because the port has too many or another port has them; "
+			"requests of ARP and ND that the switch answered.",
+		.examples = (const char *const[]){"vswitchctl guard stats",
+						  "vswitchctl guard stats web1 -w", NULL},
+		.args = one_args,
+		.cols = stats_cols,
+		.rows = "violations",
+		.parts = stats_parts,
+		.flags = CTL_WATCH,
+		.answer = "{\"violations\": [{\"port\", \"guard\": as drop list calls it, "
+			  "\"violations\", \"dropped\", \"text\"}], \"learned\": [{\"port\", "
+			  "\"bindings\", \"learned\", "
+			  "\"not_learned\", \"answered\"}]}",
+	},
+	{
+		.noun = "guard",
+		.verb = "bindings",
+		.summary = "List the addresses that ports may send from",
+		.description = "Configured ones and those learned from leases of DHCP, which are "
+			       "kept over a restart of the daemon.",
+		.examples = (const char *const[]){"vswitchctl guard bindings",
+						  "vswitchctl guard bindings web1", NULL},
+		.args = one_args,
+		.cols = binding_cols,
+		.rows = "bindings",
+		.flags = CTL_WATCH,
+		.answer = "{\"bindings\": [{\"port\", \"address\", \"mac\", \"vlan\", \"origin\": "
+			  "configured, dhcp4, dhcp6 or asked (IPv6: who asked first), \"expires\": "
+			  "seconds or null}]}",
 	},
 	{
 		.noun = "guard",

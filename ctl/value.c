@@ -217,6 +217,17 @@ int ctl_value_parse(const struct ctl_arg *arg, const char *word, json_t **ret_va
 #define MAX_DURATION_MS                                                                            \
 	(INT64_C(36525) * 86400 * 1000) /* A century; in microseconds it still fits. */
 
+static int refuse_rate(const char *label, int64_t n, int64_t min, int64_t max, struct err *err)
+{
+	char it[32], from[32], to[32];
+
+	ctl_rate_format(n, it, sizeof(it));
+	ctl_rate_format(min, from, sizeof(from));
+	ctl_rate_format(max, to, sizeof(to));
+	return err_set(err, -EINVAL, "usage", "%s: %s is not in %s to %s bits a second", label, it,
+		       from, to);
+}
+
 static int check_number(const struct ctl_arg *arg, const json_t *value, json_t **ret,
 			struct err *err)
 {
@@ -233,6 +244,8 @@ static int check_number(const struct ctl_arg *arg, const json_t *value, json_t *
 		*ret = json_integer(n);
 		return 0;
 	}
+	if (arg->type == CTL_RATE && max != INT64_MAX)
+		return refuse_rate(label, n, min, max, err);
 	if (max == INT64_MAX)
 		return err_set(err, -EINVAL, "usage", "%s: must be at least %" PRId64, label, min);
 	if (arg->type == CTL_UINT)

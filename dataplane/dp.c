@@ -10,8 +10,10 @@
 #include "ctl/base/clock.h"
 #include "dataplane/fdb_priv.h"
 #include "dataplane/frag.h"
+#include "dataplane/guard_book.h"
 #include "dataplane/inject.h"
 #include "dataplane/mirror.h"
+#include "dataplane/notice_priv.h"
 #include "dataplane/punt_priv.h"
 #include "dataplane/stages.h"
 
@@ -171,6 +173,8 @@ void dp_destroy(struct dp *dp)
 	dp_fdb_destroy(dp->fdb);
 	dp_flow_fini(dp);
 	dp_punt_fini(dp);
+	dp_notice_fini(dp);
+	dp_guard_book_destroy(atomic_load(&dp->guard_book));
 	dp_meters_fini(dp);
 	if (dp->watch_fd >= 0)
 		close(dp->watch_fd);

@@ -73,6 +73,12 @@ struct dp {
 	struct dp_flow_counter *trace_counters;
 	struct dp_flow_counter **counters_gone; /* [chunk]: of workers that were removed */
 
+	struct dp_notice_queue *notice_queues;
+	_Atomic uint64_t *notice_limits; /* [port][drop]; with the first worker */
+
+	/* Guards' bindings; with the first guard. */
+	struct dp_guard_book *_Atomic guard_book;
+
 	int watch_fd; /* epoll (watch.c) */
 	bool watching;
 	struct dp_watch *watches_gone;

@@ -70,6 +70,16 @@
 	X(FILTER_TENANT, "filter-tenant", "a filter module would send it to another tenant")   \
 	X(FILTER_MISSING, "filter-missing", "a filter module that should judge it is not loaded") \
 	X(MIRROR_ONLY, "mirror-only", "its port is a mirror's target, and nothing else")        \
+	X(GUARD_MAC, "guard-mac", "source address is none of the port's (MAC spoofing)")      \
+	X(GUARD_IP, "guard-ip", "source IP address is not bound to the port")                 \
+	X(GUARD_DHCP, "guard-dhcp", "a DHCP server's message, or a client's for another") \
+	X(GUARD_ROUTER, "guard-router", "a router advertisement, a redirect, or what hides one") \
+	X(GUARD_ARP, "guard-arp", "ARP or neighbour discovery that claims what is another's") \
+	X(GUARD_ARP_RATE, "guard-arp-rate", "its port sends more ARP and ND than it may") \
+	X(GUARD_BROADCAST, "guard-broadcast", "its port broadcasts more than it may")         \
+	X(GUARD_MULTICAST, "guard-multicast", "its port sends more multicast than it may")    \
+	X(GUARD_UNKNOWN, "guard-unknown", "its port sends too much to unknown addresses") \
+	X(GUARD_BPDU, "guard-bpdu", "a bridge protocol frame")                                \
 	X(PORT_REMOVED, "port-removed", "the port was removed while the frame was queued")
 
 enum dp_drop {

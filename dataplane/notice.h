@@ -12,6 +12,7 @@
 #include "dataplane/drop.h"
 #include "dataplane/tunnel_wire.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define DP_NOTICE_RATE 2u
@@ -29,7 +30,8 @@ struct dp_notice {
 	uint64_t id;	   /* what the kind says: an ACL entry's number */
 	uint8_t src[6], dst[6];
 	uint16_t vlan, eth_type;
-	struct dp_ip from, to; /* family 0: none */
+	bool has_ip; /* the next two are there */
+	struct dp_ip from, to;
 	uint8_t proto;
 	uint16_t sport, dport; /* host order; ICMP: type, code */
 };

@@ -82,8 +82,10 @@ struct dp_rxq {
 	struct dp_port *port;
 	void *priv; /* the driver's */
 	struct rte_mempool *pool;
-	uint16_t index; /* queue number on the port */
-	bool ready;	/* the worker's: epoll said that 'wake_fd' is readable */
+	uint16_t index;	    /* queue number on the port */
+	bool ready;	    /* the worker's: epoll said that 'wake_fd' is readable */
+	_Atomic bool paced; /* its port may have a pace (pace.h): look there */
+	bool held, muted;   /* the worker's: its port is in debt; 'wake_fd' is not in epoll */
 	/* Not NULL: the queue is polled while its worker is awake, and 'wake_fd' is for sleep. */
 	dp_arm_fn arm;
 	int wake_fd;	    /* readable when frames wait (level); -1: the queue must be polled */
@@ -174,9 +176,10 @@ struct dp_port {
 	struct rte_ether_addr mac;
 	struct rte_ether_addr own_mac; /* what it has when none is asked for; zero: unknown */
 	_Atomic(struct dp_capture_point *)
-		capture; /* NULL when nobody captures; dp_port_set_capture() */
-	bool link_told;	 /* the tick: the state of the last event */
-	uint32_t serial; /* no other port of this dataplane has or had it */
+		capture;   /* NULL when nobody captures; dp_port_set_capture() */
+	bool link_told;	   /* the tick: the state of the last event */
+	uint16_t rx_least; /* fewest frames that rx needs room for; 0: 1 */
+	uint32_t serial;   /* no other port of this dataplane has or had it */
 	char name[DP_PORT_NAME_SIZE];
 	char driver[32]; /* "net_af_xdp", "tap", for people */
 	char note[160];	 /* why it is not what was asked for ("AF_PACKET: the driver has no XDP");

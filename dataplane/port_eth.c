@@ -270,6 +270,7 @@ static int alloc_queues(struct eth_port *ep, struct err *err)
 	    dp_port_alloc_queues(port, ep->conf.n_rxq, ep->conf.n_txq) != 0)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for %u queues",
 			       ep->conf.n_rxq);
+	port->rx_least = 4; /* vector drivers give whole vectors or nothing */
 	for (uint16_t i = 0; i < ep->conf.n_rxq; i++) {
 		ep->rxq[i] = (struct eth_queue){.port_id = ep->port_id, .queue = i};
 		port->rxq[i].priv = &ep->rxq[i];

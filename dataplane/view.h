@@ -64,6 +64,7 @@ struct dp_flowrec;
 struct dp_guard;
 struct dp_mirrors;
 struct dp_overlay;
+struct dp_pace;
 struct dp_shaper;
 struct dp_port_queues;
 struct dp_vtep;
@@ -95,6 +96,7 @@ struct dp_vport {
 	struct dp_flowrec *flowrec;
 	struct dp_shaper *shaper;
 	struct dp_mirrors *mirrors[2]; /* by enum dp_filter_side */
+	struct dp_pace *pace;	       /* pace.h; NULL: polled as fast as can be */
 } __attribute__((aligned(64)));
 
 /* A tenant on a switch: one broadcast world. */

@@ -35,6 +35,8 @@
 #include "dataplane/flow.h"
 #include "dataplane/frag_priv.h"
 #include "dataplane/inject.h"
+#include "dataplane/notice_priv.h"
+#include "dataplane/pace.h"
 
 #define IDLE_US		 100u
 #define FIRST_SLEEP_NS	 20000u
@@ -52,6 +54,7 @@ struct loop {
 	uint64_t armed; /* serial of the list whose descriptors are in epoll */
 	uint64_t now, last_look, last_frame;
 	uint64_t sleep_ns;
+	uint64_t due; /* when the first port in debt may be polled again; UINT64_MAX: none is */
 	/* One sleep, wake-up and look at the queues: what it cost this thread, on average. */
 	uint64_t cpu_ns, cost_ns;
 };
@@ -105,6 +108,7 @@ static void arm(struct loop *l)
 		struct dp_rxq *q = l->list->q[i];
 
 		q->ready = true;
+		q->muted = false;
 		event.data.ptr = q;
 		if (q->wake_fd >= 0)
 			epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, q->wake_fd, &event);
@@ -163,12 +167,38 @@ static uint64_t arm_queues(struct loop *l, uint64_t ns)
 {
 	for (uint16_t i = 0; i < l->list->n && ns != 0; i++) {
 		struct dp_rxq *q = l->list->q[i];
-		uint32_t us = q->arm != NULL ? q->arm(q) : UINT32_MAX;
+		uint32_t us = q->arm != NULL && !q->held ? q->arm(q) : UINT32_MAX;
 
 		if (us != UINT32_MAX && (uint64_t)us * 1000 < ns)
 			ns = (uint64_t)us * 1000;
 	}
 	return ns;
+}
+
+/* Ports in debt: their descriptors tell of frames that nobody takes yet, and the worker sleeps
+ * until the first debt is paid.  Returns how long. */
+static uint64_t mute_held(struct loop *l, uint64_t ns)
+{
+	double tsc_per_ns = (double)l->w->dp->tsc_hz / 1e9;
+	uint64_t left = l->due > l->now ? (uint64_t)((double)(l->due - l->now) / tsc_per_ns) : 0;
+
+	for (uint16_t i = 0; i < l->list->n; i++) {
+		struct dp_rxq *q = l->list->q[i];
+
+		if (!q->held || q->muted || q->wake_fd < 0)
+			continue;
+		epoll_ctl(l->w->epoll_fd, EPOLL_CTL_DEL, q->wake_fd, NULL);
+		q->muted = true;
+	}
+	return left < ns ? left : ns;
+}
+
+static void unmute(struct loop *l, struct dp_rxq *q)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = q};
+
+	q->muted = false;
+	epoll_ctl(l->w->epoll_fd, EPOLL_CTL_ADD, q->wake_fd, &event);
 }
 
 /* Nothing to do: sleeps if it has been so for a while.  Holds nothing of the dataplane's meanwhile.
@@ -188,6 +218,8 @@ static void rest(struct loop *l, uint64_t idle_cycles)
 	ns = choose_sleep_ns(l);
 	if (l->list->armed)
 		ns = arm_queues(l, ns);
+	if (l->due != UINT64_MAX)
+		ns = mute_held(l, ns);
 	if (ns == 0)
 		return;
 	rte_rcu_qsbr_thread_offline(w->rcu, w->index);
@@ -250,22 +282,63 @@ static void malformed_counted(struct dp_worker *w, struct dp_rxq *q)
 	q->malformed = 0;
 }
 
-static uint16_t poll_queue(struct loop *l, struct dp_rxq *q)
+/* How many frames may be taken from a queue whose port has a pace; 0: it is in debt. */
+static __attribute__((noinline)) uint16_t paced(struct loop *l, struct dp_rxq *q,
+						struct dp_pace **ret_pace)
+{
+	const struct dp_vport *in = l->w->view->vports[q->port->id];
+	struct dp_pace *pace = in != NULL ? in->pace : NULL;
+	uint16_t n = pace != NULL ? dp_pace_allows(pace, q->index, l->now) : DP_BURST;
+	uint64_t due;
+
+	*ret_pace = pace;
+	q->held = n == 0;
+	if (n != 0) {
+		if (q->muted)
+			unmute(l, q);
+		return n > q->port->rx_least ? n : q->port->rx_least;
+	}
+	due = dp_pace_due(pace, l->now);
+	if (due < l->due)
+		l->due = due;
+	return 0;
+}
+
+/* Takes what a queue has, as its pace allows.  '*ret_held': it was not looked at. */
+static inline uint16_t take(struct loop *l, struct dp_rxq *q, struct rte_mbuf **pkts,
+			    bool *ret_held)
+{
+	struct dp_pace *pace = NULL;
+	uint16_t max = DP_BURST, n;
+
+	*ret_held = false;
+	if (unlikely(atomic_load_explicit(&q->paced, memory_order_relaxed) || q->held)) {
+		max = paced(l, q, &pace);
+		*ret_held = max == 0;
+		if (max == 0)
+			return 0;
+	}
+	n = q->rx(q, pkts, max);
+	if (unlikely(q->malformed != 0))
+		malformed_counted(l->w, q);
+	if (unlikely(pace != NULL) && n != 0)
+		dp_pace_took(pace, pkts, n, l->now);
+	/* A queue that is full because it is paced takes nobody's time. */
+	q->n_full = n == DP_BURST && pace == NULL ? q->n_full + 1 : 0;
+	return n;
+}
+
+static uint16_t poll_queue(struct loop *l, struct dp_rxq *q, bool *ret_held)
 {
 	struct dp_worker *w = l->w;
 	struct rte_mbuf *pkts[DP_BURST];
-	uint16_t n = q->rx(q, pkts, DP_BURST);
+	uint16_t n = take(l, q, pkts, ret_held);
 	const struct dp_vport *in;
 	uint64_t start = l->now;
 
-	if (unlikely(q->malformed != 0))
-		malformed_counted(w, q);
-	if (n == 0) {
-		q->n_full = 0;
+	if (n == 0)
 		return 0;
-	}
 	w->burst_tsc = start;
-	q->n_full = n == DP_BURST ? q->n_full + 1 : 0;
 	if (unlikely(q->n_full >= BEHIND_BURSTS))
 		dp_worker_behind(w, q->port->id, start);
 	queue_counted(q, pkts, n);
@@ -286,14 +359,16 @@ static uint32_t poll_all(struct loop *l)
 {
 	uint32_t total = 0;
 
+	l->due = UINT64_MAX;
 	for (uint16_t i = 0; i < l->list->n; i++) {
 		struct dp_rxq *q = l->list->q[i];
+		bool held;
 		uint16_t n;
 
 		if (q->wake_fd >= 0 && !q->ready && q->arm == NULL)
 			continue;
-		n = poll_queue(l, q);
-		if (n == 0 && q->wake_fd >= 0 && q->arm == NULL)
+		n = poll_queue(l, q, &held);
+		if (n == 0 && !held && q->wake_fd >= 0 && q->arm == NULL)
 			q->ready = false;
 		total += n;
 	}
@@ -432,6 +507,7 @@ static void worker_free(struct dp *dp, struct dp_worker *w)
 	dp_flow_ct_gone(dp, w->flow);
 	dp_flow_destroy(w->flow);
 	dp_inject_worker_gone(w);
+	dp_notice_worker_gone(w);
 	rte_ring_free(w->inbox);
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
@@ -458,7 +534,7 @@ static int worker_prepare(struct dp *dp, struct dp_worker *w)
 	if (empty == NULL || w->spare == NULL || w->epoll_fd < 0 || w->kick_fd < 0 ||
 	    w->inbox == NULL || dp_count_alloc_worker(dp, w) != 0)
 		return -ENOMEM;
-	if (dp_frag_worker_create(dp, w) != 0)
+	if (dp_frag_worker_create(dp, w) != 0 || dp_notice_worker_create(dp, w) != 0)
 		return -ENOMEM;
 	if (dp->n_pipelines != 0 && dp_flow_create(dp, &w->flow) != 0)
 		return -ENOMEM;

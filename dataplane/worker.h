@@ -31,6 +31,7 @@
 
 struct dp_flow;
 struct dp_frags;
+struct dp_notice_queue;
 struct dp_records;
 struct dp_trace;
 struct rte_ring;
@@ -99,6 +100,7 @@ struct dp_worker {
 	struct dp_trace *trace;
 	struct dp_frags *frags;		  /* fragments that wait; NULL: traces */
 	const struct dp_view *frags_view; /* of which their ports are */
+	struct dp_notice_queue *notices;  /* NULL: traces */
 	uint16_t n_touched;
 	/* Ports with frames gathered; once more through a tunnel, by a mirror, and by one through a
 	 * tunnel. */

@@ -81,16 +81,19 @@ enum rndis_ppi_type {
 #define RNDIS_ID_FIRST 0x2u
 #define RNDIS_ID_LAST  0x4u
 
+#define RNDIS_HASH_TOEPLITZ 0x1u
+
 /* A data packet: where the frame is, and what is said about it. */
 struct rndis_packet {
 	uint32_t msg_size;
 	uint32_t frame_offset; /* from the start of the message */
 	uint32_t frame_size;
-	bool has_csum, has_lso, has_vlan, has_hash, has_id;
+	bool has_csum, has_lso, has_vlan, has_hash, has_hash_info, has_id;
 	uint8_t id_flags; /* RNDIS_ID_* */
 	uint16_t id;
 	uint16_t vlan_tci; /* as in an 802.1Q tag */
 	uint32_t csum, lso, hash;
+	uint32_t hash_info; /* how it was made: RNDIS_HASH_TOEPLITZ, and of what */
 };
 
 /* Any control message; 'data' is borrowed from the bytes read, or given to write. */

@@ -72,6 +72,10 @@ static inline void rndis_ppi_take(uint32_t type, uint32_t value, struct rndis_pa
 		p->has_hash = true;
 		p->hash = value;
 		break;
+	case RNDIS_PPI_HASH_INFO:
+		p->has_hash_info = true;
+		p->hash_info = value;
+		break;
 	case RNDIS_PPI_PACKET_ID:
 		p->has_id = true;
 		p->id_flags = (uint8_t)(value >> 8);
@@ -86,7 +90,7 @@ static inline void rndis_ppi_take(uint32_t type, uint32_t value, struct rndis_pa
 static inline bool rndis_ppi_known(uint32_t type)
 {
 	return type == RNDIS_PPI_CSUM || type == RNDIS_PPI_LSO || type == RNDIS_PPI_VLAN ||
-	       type == RNDIS_PPI_HASH || type == RNDIS_PPI_PACKET_ID;
+	       type == RNDIS_PPI_HASH || type == RNDIS_PPI_HASH_INFO || type == RNDIS_PPI_PACKET_ID;
 }
 
 static inline bool rndis_ppis_read(const uint8_t *at, uint32_t left, struct rndis_packet *p)
@@ -188,6 +192,8 @@ static inline size_t rndis_packet_write(void *to, struct rndis_packet *packet)
 
 	if (packet->has_hash)
 		at = rndis_ppi_write(at, RNDIS_PPI_HASH, packet->hash);
+	if (packet->has_hash_info)
+		at = rndis_ppi_write(at, RNDIS_PPI_HASH_INFO, packet->hash_info);
 	if (packet->has_vlan)
 		at = rndis_ppi_write(at, RNDIS_PPI_VLAN, rndis_vlan_from_tci(packet->vlan_tci));
 	if (packet->has_lso)

@@ -142,6 +142,7 @@ static int make_rxqs(struct vmq_nic *nic)
 
 	if (pool == NULL || dp_port_alloc_queues(nic->port, nic->n_rxq, DP_MAX_QUEUES) != 0)
 		return -ENOMEM;
+	nic->port->rx_least = VMQ_MAX_MESSAGES;
 	nic->rxqs = calloc(nic->n_rxq, sizeof(*nic->rxqs));
 	if (nic->rxqs == NULL)
 		return -ENOMEM;

@@ -53,7 +53,7 @@ static inline bool wanted(const struct vmq_rules *rules, const struct rte_mbuf *
 static inline uint32_t sections_of(const struct vmq_rules *rules, const struct rte_mbuf *m,
 				   uint8_t *ret_why)
 {
-	const uint32_t header = RNDIS_PACKET_HEADER_SIZE + 3 * RNDIS_PPI_SIZE;
+	const uint32_t header = RNDIS_PACKET_HEADER_SIZE + 4 * RNDIS_PPI_SIZE;
 	uint64_t l4 = m->ol_flags & RTE_MBUF_F_TX_L4_MASK;
 	uint32_t n = 1;
 

@@ -14,7 +14,7 @@
 #define PROTO_UDP 17
 
 /* Headers of a piece at most: the first one's, and another's. */
-#define FIRST_HEADER (RNDIS_PACKET_HEADER_SIZE + 4 * RNDIS_PPI_SIZE)
+#define FIRST_HEADER (RNDIS_PACKET_HEADER_SIZE + 5 * RNDIS_PPI_SIZE)
 #define OTHER_HEADER (RNDIS_PACKET_HEADER_SIZE + RNDIS_PPI_SIZE)
 
 /* ---- What a frame wears ---- */
@@ -44,6 +44,9 @@ static void header_describe(const struct rte_mbuf *m, const struct vmq_flow *flo
 	p->has_csum = p->csum != 0;
 	p->has_hash = flow->type != 0;
 	p->hash = flow->hash;
+	/* FreeBSD takes no hash without it. */
+	p->has_hash_info = p->has_hash;
+	p->hash_info = RNDIS_HASH_TOEPLITZ | flow->type;
 	if (vmq_has_tag(m)) {
 		const uint8_t *tag = rte_pktmbuf_mtod_offset(m, const uint8_t *, VMQ_ETH_SIZE);
 

@@ -19,6 +19,7 @@
 #include "vswitch/controllers.h"
 #include "vswitch/conntrack.h"
 #include "vswitch/filters.h"
+#include "vswitch/guards_priv.h"
 #include "vswitch/nic.h"
 #include "vswitch/queues.h"
 #include "vswitch/switch_flows.h"
@@ -697,6 +698,7 @@ void vs_destroy(struct vs *vs)
 
 	if (vs == NULL)
 		return;
+	vs_bindings_keep(vs);
 	/* They go on running. */
 	vs_vms_destroy(vs->vms);
 	vs->vms = NULL;

@@ -253,6 +253,7 @@ void vs_change_port_gone(json_t *state, const char *name)
 {
 	vs_change_remove_where(state, "mac", "port", name);
 	vs_change_remove_where(state, "queue", "port", name);
+	vs_change_remove_where(state, "qos", "port", name);
 	vs_change_remove_where(state, "attachment", "port", name);
 	vs_change_mirrors_lose(state, "port", name);
 	vs_change_remove_where(state, "guard", "port", name);
@@ -322,6 +323,7 @@ static int tenant_remove(void *ctx, json_t *state, const json_t *params, json_t 
 		return -EBUSY;
 	}
 	vs_change_remove_where(state, "zone", "tenant", name);
+	vs_change_remove_where(state, "qos", "tenant", name);
 	vs_change_remove_where(state, "attachment", "tenant", name);
 	vs_change_mirrors_lose(state, "tenant", name);
 	return conf_edit_remove(state, "tenant", name, err);
@@ -388,6 +390,8 @@ const struct conf_binding vs_changes[] = {
 	{"queue", "add", NULL},
 	{"queue", "set", NULL},
 	{"queue", "remove", NULL},
+	{"qos", "set", vs_change_qos_set},
+	{"qos", "clear", vs_change_qos_clear},
 	{"controller", "add", NULL},
 	{"controller", "remove", NULL},
 	{"vlan", "set", vlan_set},

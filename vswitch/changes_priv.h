@@ -34,6 +34,12 @@ int vs_change_filter_detach(void *ctx, json_t *state, const json_t *params, json
 int vs_change_filter_move(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
 			  struct err *err);
 
+/* changes_qos.c */
+int vs_change_qos_set(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+		      struct err *err);
+int vs_change_qos_clear(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			struct err *err);
+
 /* changes_guard.c; of 'set', also what 'nic add' and 'nic set' say with "guard-" before it */
 int vs_change_guard_set(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
 			struct err *err);

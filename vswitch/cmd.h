@@ -42,6 +42,7 @@ extern const struct ctl_binding vs_cmd_flow_reads[];	 /* cmd_flow_read.c */
 extern const struct ctl_binding vs_cmd_conntracks[];	 /* cmd_conntrack.c */
 extern const struct ctl_binding vs_cmd_zones[];		 /* cmd_zone.c */
 extern const struct ctl_binding vs_cmd_queues[];	 /* cmd_queue.c */
+extern const struct ctl_binding vs_cmd_qoses[];		 /* cmd_qos.c */
 extern const struct ctl_binding vs_cmd_nics[];		 /* cmd_nic.c */
 extern const struct ctl_binding vs_cmd_vms[];		 /* cmd_vm.c */
 extern const struct ctl_binding vs_cmd_disks[];		 /* cmd_disk.c */
@@ -69,6 +70,8 @@ int vs_cmd_not_found(struct err *err, const char *noun, const char *name, const 
 json_t *vs_count_json(const struct dp_count *count);
 /* {"runt": 3, ..}: drops of both sides by reason, new reference. */
 json_t *vs_drops_json(const struct dp_count *count);
+/* "vm, mac on, ip off; 3 violations", new reference. */
+json_t *vs_guard_line(const struct vs_daemon *d, const struct vs_port *p);
 /* Queues of a port, or of all (-1), new reference. */
 json_t *vs_queues_json(const struct vs_daemon *d, int port_id);
 /* Disks of a VM (NULL: of all) as 'disk list' has them, new reference. */

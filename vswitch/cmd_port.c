@@ -196,6 +196,8 @@ static int port_show(void *ctx, struct ctl_call *call, const json_t *params, jso
 	live = &d->vs->live[id];
 	row = vs_port_row(d, vs_model_port(d->vs->model, live->name));
 	json_object_set_new(row, "drops_by_reason", vs_drops_json(count));
+	json_object_set_new(row, "guards",
+			    vs_guard_line(d, vs_model_port(d->vs->model, live->name)));
 	json_object_set_new(row, "queue_list", vs_queues_json(d, id));
 	body = json_deep_copy(conf_object(d->conf, "port", live->name));
 	if (body != NULL)

@@ -96,6 +96,11 @@ static const struct {
 	{"ingress", "capture", "copies frames for running captures", ""},
 	{"ingress", "admin", "port up, not held by the loop guard",
 	 "port-disabled loop loop-probe"},
+	{"ingress", "mirror", "copies frames for mirrors", ""},
+	{"ingress", "flow records", "counts frames for flow records", ""},
+	{"ingress", "guards", "what the machine behind the port may claim to be",
+	 "guard-bpdu guard-mac guard-broadcast guard-multicast guard-unknown guard-arp "
+	 "guard-arp-rate guard-ip guard-dhcp guard-router"},
 	{"ingress", "filters", "the port's filter modules, in their order",
 	 "filter-drop filter-aborted filter-budget filter-missing filter-refused filter-tenant"},
 	{"ingress", "source", "source address is a station's", "runt bad-source"},
@@ -109,9 +114,12 @@ static const struct {
 	{"switch", "flood", "unknown and group addresses to all ports", "flood-limit no-mbuf"},
 	{"egress", "tenant", "the port belongs to the frame's tenant", "tenant"},
 	{"egress", "vlan", "the port accepts the VLAN (private VLANs included)", "egress-vlan"},
+	{"egress", "protected", "not both ports are protected", "guard-protected"},
 	{"egress", "tag", "pushes, pops or renames the tag", "no-mbuf"},
 	{"egress", "filters", "the port's filter modules, in their order",
 	 "filter-drop filter-aborted filter-budget filter-missing filter-refused"},
+	{"egress", "shaper", "the bandwidth of the port and its classes", ""},
+	{"egress", "mirror", "copies frames for mirrors", ""},
 	{"egress", "capture", "copies frames for running captures", ""},
 	{"egress", "queue", "the rate of the queue that a rule chose", "queue-limit"},
 	{"egress", "size", "fits the MTU, or is cut if it is a super-frame", "tx-too-big"},
@@ -126,7 +134,7 @@ static json_t *pipeline_json(void)
 
 	for (size_t i = 0; i < sizeof(pipeline) / sizeof(pipeline[0]); i++) {
 		json_t *drops = json_array();
-		char text[128], *save, *word;
+		char text[256], *save, *word;
 
 		snprintf(text, sizeof(text), "%s", pipeline[i].drops);
 		for (word = strtok_r(text, " ", &save); word != NULL;

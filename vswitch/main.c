@@ -57,6 +57,7 @@ struct main_state {
 	struct log_limit vm_lines, filter_lines;
 	char *initial;
 	char run_dir[PATH_MAX], vmworker[PATH_MAX], filters_dir[PATH_MAX + 16];
+	char bindings[PATH_MAX + 24];
 	cpu_set_t cpus; /* that this process may use, before its threads have theirs */
 };
 
@@ -70,6 +71,13 @@ static void event_told(void *ctx, const char *type, const char *port, const char
 {
 	struct main_state *s = ctx;
 
+	if (strncmp(type, "guard-", 6) == 0 || strncmp(type, "acl-", 4) == 0) {
+		log_warn("%s", text);
+		if (s->d.events != NULL)
+			vs_events_log(s->d.events, VS_WARNING, type, port != NULL ? "port" : NULL,
+				      port, "%s", text);
+		return;
+	}
 	log_info("%s", text);
 	if (s->d.captures != NULL && port != NULL && strcmp(type, "port-back") == 0)
 		vs_captures_renew(s->d.captures, port);
@@ -407,6 +415,9 @@ static int vs_start(struct main_state *s, struct err *err)
 	folder_of(strcmp(s->opt.store, ":memory:") != 0 ? s->opt.store : s->opt.socket, dir,
 		  sizeof(dir));
 	snprintf(s->filters_dir, sizeof(s->filters_dir), "%s/filters", dir);
+	snprintf(s->bindings, sizeof(s->bindings), "%s/guard-bindings.json", dir);
+	if (strcmp(s->opt.store, ":memory:") != 0)
+		opts.bindings_path = s->bindings;
 	opts.has_group = ctl_server_group(s->d.server, &opts.group);
 	rc = vs_create(&opts, &s->d.vs, err);
 
@@ -446,7 +457,7 @@ static int conf_start_module(struct main_state *s, struct err *err)
 		vs_cmd_groups,	   vs_cmd_controllers, vs_cmd_traces,	      vs_cmd_vteps,
 		vs_cmd_conntracks, vs_cmd_zones,       vs_cmd_queues,	      vs_cmd_nics,
 		vs_cmd_vms,	   vs_cmd_disks,       vs_cmd_filter_modules, vs_cmd_mirrors,
-		vs_cmd_guards};
+		vs_cmd_guards,	   vs_cmd_qoses};
 	int rc = conf_create(s->base, s->store, &ops, s->d.vs, &s->d.conf, err);
 
 	if (rc != 0)

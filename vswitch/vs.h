@@ -90,9 +90,10 @@ struct vs_opts {
 	/* The same of a filter module; may be NULL. */
 	void (*filter_event)(void *ctx, const char *type, const char *module, const char *text);
 	void *ctx;
-	const char *filters_dir; /* copies of filter modules' objects; NULL: none run here */
-	const char *worker;	 /* path of vmworker; NULL: no VMs run here */
-	const cpu_set_t *cpus;	 /* that VMs may use; NULL: as this thread */
+	const char *bindings_path; /* keeps addresses that ports learned; NULL: nothing does */
+	const char *filters_dir;   /* copies of filter modules' objects; NULL: none run here */
+	const char *worker;	   /* path of vmworker; NULL: no VMs run here */
+	const cpu_set_t *cpus;	   /* that VMs may use; NULL: as this thread */
 };
 
 struct vs {

@@ -52,13 +52,14 @@ static void what_is_written_is_read(void **state)
 {
 	uint8_t bytes[RNDIS_PACKET_MAX_HEADER];
 
-	for (unsigned set = 0; set < 32; set++) {
+	for (unsigned set = 0; set < 64; set++) {
 		struct rndis_packet p = {.frame_size = 1514,
 					 .has_csum = set & 1,
 					 .has_lso = set & 2,
 					 .has_vlan = set & 4,
 					 .has_hash = set & 8,
-					 .has_id = set & 16};
+					 .has_id = set & 16,
+					 .has_hash_info = set & 32};
 		struct rndis_packet back;
 		size_t size;
 
@@ -66,6 +67,7 @@ static void what_is_written_is_read(void **state)
 		p.lso = p.has_lso ? 0x422005b4 : 0;
 		p.vlan_tci = p.has_vlan ? 0xf005 : 0;
 		p.hash = p.has_hash ? 0xdeadbeef : 0;
+		p.hash_info = p.has_hash_info ? 0x201 : 0;
 		p.id = p.has_id ? 0x1234 : 0;
 		p.id_flags = p.has_id ? RNDIS_ID_PIECE | RNDIS_ID_FIRST : 0;
 		memset(&back, 0, sizeof(back));

@@ -424,7 +424,7 @@ static void a_super_frame_comes_in_pieces_of_one_packet(void **state)
 /* Each takes 39 sections of 64 that a packet can lend. */
 static void many_super_frames_take_a_packet_each(void **state)
 {
-	static uint8_t frame[65000], joined[70000];
+	static uint8_t frame[64900], joined[70000];
 	struct nicguest_opts opts = {.n_recv = 256};
 	struct rte_mbuf *m[8];
 	struct fixture f;
@@ -543,6 +543,9 @@ static void frames_go_to_the_queue_of_their_hash_in_order(void **state)
 			const struct nicguest_event *e = &f.g->events[i];
 
 			assert_true(e->packet.has_hash);
+			assert_true(e->packet.has_hash_info);
+			assert_int_equal(e->packet.hash_info,
+					 RNDIS_HASH_TOEPLITZ | NETVSP_HASH_TCP4);
 			assert_int_equal(f.g->rules.table[e->packet.hash % 128], q);
 			assert_true(i == start || e->bytes[63] > last);
 			last = e->bytes[63];

@@ -92,6 +92,10 @@ static void live_names(struct ctl_completer *c, const char *kind, const char *pr
 		put_listed(c, "tenant", "list", "name", prefix);
 	else if (strcmp(kind, "filter") == 0)
 		put_listed(c, "filter", "list", "module", prefix);
+	else if (strcmp(kind, "acl") == 0)
+		put_listed(c, "acl", "stats", "acl", prefix);
+	else if (strcmp(kind, "ipset") == 0)
+		put_listed(c, "ipset", "list", "ipset", prefix);
 	else if (strcmp(kind, "core") == 0)
 		put_listed(c, "core", "list", "cpu", prefix);
 	else if (strcmp(kind, "revision") == 0)

@@ -16,10 +16,11 @@
 int conf_kind_rank(const char *kind)
 {
 	/* Each kind may refer to those before it. */
-	static const char *const order[] = {"settings",	  "cores",  "core",	 "conntrack",
-					    "tenant",	  "switch", "zone",	 "vm",
-					    "disk",	  "port",   "mac",	 "queue",
-					    "controller", "filter", "attachment"};
+	static const char *const order[] = {"settings",	  "cores",	"core",	      "conntrack",
+					    "tenant",	  "switch",	"zone",	      "vm",
+					    "disk",	  "port",	"mac",	      "queue",
+					    "controller", "filter",	"attachment", "ipset",
+					    "acl",	  "acl-binding"};
 	int rank = 0;
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {

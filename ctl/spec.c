@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_SPECS 256
+#define MAX_SPECS 512
 
 static const struct ctl_spec *const groups[] = {
 	ctl_spec_switches,    ctl_spec_ports,	   ctl_spec_tenants,  ctl_spec_cores,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * How a VTEP's frames leave: which neighbour is next, and by which port of its switch.  Where that
- * switch only learns and the neighbour lives behind a device, the burst goes to that device at
- * once: one look into the forwarding database for all of it.  Else it comes in by the VTEP like any
- * station's frames.  Workers.
+ * switch only learns, nothing stands at the VTEP (stages.h) and the neighbour lives behind a
+ * device, the burst goes to that device at once: one look into the forwarding database for all of
+ * it.  Else it comes in by the VTEP like any station's frames.  Workers.
  */
 #include "dataplane/again.h"
 #include "dataplane/edge.h"
@@ -59,7 +59,7 @@ static const struct dp_vport *short_way(struct dp_worker *w, const struct dp_vpo
 	uint32_t where;
 	int slot;
 
-	if (vp->pipeline != NULL ||
+	if (vp->pipeline != NULL || vp->on_ingress != 0 ||
 	    atomic_load_explicit(&vp->port->capture, memory_order_relaxed) != NULL)
 		return NULL;
 	if (domain->fdb_vlan != NULL)

@@ -55,6 +55,7 @@ needs_test=(
 	cmd:curl:curl
 	cmd:dnsmasq:dnsmasq-base
 	cmd:udhcpc:udhcpc
+	cmd:radvd:radvd
 	cmd:dpdk-testpmd:dpdk-dev
 	file:/usr/lib/python3/dist-packages/prometheus_client/__init__.py:python3-prometheus-client
 	file:/usr/lib/python3/dist-packages/pyftpdlib/__init__.py:python3-pyftpdlib

@@ -29,8 +29,9 @@
 #define VS_MAX_ACL_ENTRIES   131072 /* of all lists */
 #define VS_MAX_ACL_SETS	     256
 #define VS_MAX_SET_ADDRESSES 1048576 /* of all sets */
-#define VS_MAX_PORT_ACLS     16	     /* on a port in a direction, its tenant's included */
-#define VS_MAX_ACL_RANGES    16	     /* of ports, in an entry, each way */
+#define VS_MAX_ACL_BINDINGS  16384
+#define VS_MAX_PORT_ACLS     16 /* on a port in a direction, its tenant's included */
+#define VS_MAX_ACL_RANGES    16 /* of ports, in an entry, each way */
 
 enum vs_acl_action { VS_ACL_DENY, VS_ACL_ALLOW };
 
@@ -70,7 +71,7 @@ struct vs_acl_entry {
 	int8_t tcp_established;	      /* 1: with ACK or RST; 0: without; -1: any */
 	uint32_t idle_s;	      /* of its sessions; 0: as the protocol */
 	struct vs_acl_end src, dst;
-	const char *note;
+	const char *note; /* NULL: none; else malloc'ed, vs_acl_entry_fini() */
 };
 
 struct vs_acl {
@@ -103,14 +104,22 @@ static inline const struct vs_acl_conf *vs_acl_conf(const struct vs_model *m)
 	return m->policy[VS_POLICY_ACL];
 }
 
-/* acl_model.c, acl_text.c: entries as people write them (docs/acls.md), "10 allow stateful tcp from
- * any to @web port 80,443".  Sets 'err' with column.  'conf' has the sets. */
+/* acl_text.c, acl_format.c: entries as people write them (docs/acls.md), "10 allow stateful tcp
+ * from any to @web port 80,443"; order 0: none is said.  -EINVAL, -ENOENT (a set) with the column.
+ * 'conf' has the sets, by name ascending; NULL: there are none.  The entry is the caller's. */
 int vs_acl_entry_parse(const char *text, const struct vs_acl_conf *conf,
 		       struct vs_acl_entry *ret_entry, struct err *err);
-/* The same text again; malloc'ed. */
+void vs_acl_entry_fini(struct vs_acl_entry *entry);
+/* Its normal form, which parses to the same entry; malloc'ed. */
 char *vs_acl_entry_format(const struct vs_acl_entry *entry);
+
+/* acl_model.c: the functions of policy.h. */
 int vs_acl_read(struct vs_model *m, void **ret_conf, struct err *err);
 void vs_acl_forget(void *conf);
+const struct vs_acl *vs_acl_find(const struct vs_acl_conf *conf, const char *name);
+/* What packets of a port meet in a direction, in order, a list once; returns how many. */
+unsigned vs_acls_of(const struct vs_acl_conf *conf, const struct vs_port *p,
+		    enum dp_filter_side side, const struct vs_acl_binding *ret[VS_MAX_PORT_ACLS]);
 
 /* acls.c: of what runs.  An entry's hits since it was made; by its list and order. */
 struct vs_acl_hits {
@@ -122,6 +131,9 @@ bool vs_acl_entry_hits(const struct vs *vs, const char *acl, uint32_t order,
 /* Of packets that no entry of the last list on a port and side matched. */
 bool vs_acl_default_hits(const struct vs *vs, uint16_t port, enum dp_filter_side side,
 			 struct vs_acl_hits *ret_hits);
+/* Which entry a notice's id (notice.h) names; order 0: the list's default.  False: it is no more.
+ * The name is good until the next change. */
+bool vs_acl_of_notice(const struct vs *vs, uint64_t id, const char **ret_acl, uint32_t *ret_order);
 /* The zone of a port's sessions (ct.h): cmd_acl.c lists and ends them by it. */
 uint16_t vs_acl_zone(uint16_t port);
 

@@ -5,6 +5,8 @@
  */
 #include "vswitch/changes_priv.h"
 
+#include "vswitch/changes_acl.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,6 +258,7 @@ void vs_change_port_gone(json_t *state, const char *name)
 	vs_change_remove_where(state, "qos", "port", name);
 	vs_change_remove_where(state, "attachment", "port", name);
 	vs_change_mirrors_lose(state, "port", name);
+	vs_change_remove_where(state, "acl-binding", "port", name);
 	vs_change_remove_where(state, "guard", "port", name);
 }
 
@@ -326,6 +329,7 @@ static int tenant_remove(void *ctx, json_t *state, const json_t *params, json_t 
 	vs_change_remove_where(state, "qos", "tenant", name);
 	vs_change_remove_where(state, "attachment", "tenant", name);
 	vs_change_mirrors_lose(state, "tenant", name);
+	vs_change_remove_where(state, "acl-binding", "tenant", name);
 	return conf_edit_remove(state, "tenant", name, err);
 }
 
@@ -409,6 +413,21 @@ const struct conf_binding vs_changes[] = {
 	{"filter", "attach", vs_change_filter_attach},
 	{"filter", "detach", vs_change_filter_detach},
 	{"filter", "move", vs_change_filter_move},
+	{"ipset", "add", vs_change_ipset_add},
+	{"ipset", "set", vs_change_ipset_set},
+	{"ipset", "remove", vs_change_ipset_remove},
+	{"ipset", "include", vs_change_ipset_include},
+	{"ipset", "exclude", vs_change_ipset_exclude},
+	{"ipset", "load", vs_change_ipset_load},
+	{"acl", "add", vs_change_acl_add},
+	{"acl", "set", vs_change_acl_set},
+	{"acl", "remove", vs_change_acl_remove},
+	{"acl", "entry add", vs_change_acl_entry_add},
+	{"acl", "entry remove", vs_change_acl_entry_remove},
+	{"acl", "import", vs_change_acl_import},
+	{"acl", "attach", vs_change_acl_attach},
+	{"acl", "detach", vs_change_acl_detach},
+	{"acl", "move", vs_change_acl_move},
 	{"guard", "set", vs_change_guard_set},
 	{"guard", "remove", NULL},
 	{"guard", "bind", vs_change_guard_bind},

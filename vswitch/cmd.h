@@ -47,6 +47,8 @@ extern const struct ctl_binding vs_cmd_nics[];		 /* cmd_nic.c */
 extern const struct ctl_binding vs_cmd_vms[];		 /* cmd_vm.c */
 extern const struct ctl_binding vs_cmd_disks[];		 /* cmd_disk.c */
 extern const struct ctl_binding vs_cmd_filter_modules[]; /* cmd_filter.c */
+extern const struct ctl_binding vs_cmd_acls[];		 /* cmd_acl.c */
+extern const struct ctl_binding vs_cmd_ipsets[];	 /* cmd_ipset.c */
 extern const struct ctl_binding vs_cmd_guards[];	 /* cmd_guard.c */
 extern const struct ctl_binding vs_cmd_mirrors[];	 /* cmd_mirror.c */
 extern const struct ctl_binding vs_cmd_groups[];	 /* cmd_group.c: group, meter */

@@ -232,6 +232,7 @@ static int run(void *ctx, struct ctl_call *call, const json_t *params, json_t **
 					  vs_doctor_notes,
 					  vs_doctor_mtus,
 					  vs_doctor_offloads,
+					  vs_doctor_guards,
 					  rules,
 					  kvm,
 					  vm_programs,

@@ -20,5 +20,8 @@ void vs_doctor_waiting(struct vs_daemon *d, json_t *rows);
 void vs_doctor_notes(struct vs_daemon *d, json_t *rows);
 void vs_doctor_mtus(struct vs_daemon *d, json_t *rows);
 void vs_doctor_offloads(struct vs_daemon *d, json_t *rows);
+/* doctor_guard.c: many violations, guards that cut off more than they should, ports that are held.
+ */
+void vs_doctor_guards(struct vs_daemon *d, json_t *rows);
 
 #endif

@@ -18,6 +18,7 @@
 #include "vswitch/events.h"
 #include "vswitch/link.h"
 #include "vswitch/metrics.h"
+#include "vswitch/changes_acl.h"
 #include "vswitch/filters.h"
 #include "vswitch/metrics_data.h"
 #include "vswitch/notify.h"
@@ -445,11 +446,19 @@ static void vs_stop(struct main_state *s)
 	s->d.vs = NULL;
 }
 
+/* What comes with changes as files: objects of filters, entries, addresses. */
+static int take_files(void *ctx, struct ctl_call *call, json_t *params, struct err *err)
+{
+	int rc = vs_filters_take(ctx, call, params, err);
+
+	return rc == 0 ? vs_change_acl_take(ctx, call, params, err) : rc;
+}
+
 static int conf_start_module(struct main_state *s, struct err *err)
 {
 	static const struct conf_ops ops = {.check = vs_check,
 					    .probe = vs_probe,
-					    .take = vs_filters_take,
+					    .take = take_files,
 					    .apply = vs_apply};
 	static const struct ctl_binding *const tables[] = {
 		vs_cmd_switches,   vs_cmd_ports,       vs_cmd_tenants,	      vs_cmd_stats,
@@ -457,7 +466,7 @@ static int conf_start_module(struct main_state *s, struct err *err)
 		vs_cmd_groups,	   vs_cmd_controllers, vs_cmd_traces,	      vs_cmd_vteps,
 		vs_cmd_conntracks, vs_cmd_zones,       vs_cmd_queues,	      vs_cmd_nics,
 		vs_cmd_vms,	   vs_cmd_disks,       vs_cmd_filter_modules, vs_cmd_mirrors,
-		vs_cmd_guards,	   vs_cmd_qoses};
+		vs_cmd_guards,	   vs_cmd_qoses,       vs_cmd_acls,	      vs_cmd_ipsets};
 	int rc = conf_create(s->base, s->store, &ops, s->d.vs, &s->d.conf, err);
 
 	if (rc != 0)

@@ -10,6 +10,7 @@
 #include "filters/module.h"
 #include "vswitch/cmd.h"
 #include "vswitch/filters.h"
+#include "vswitch/guards_priv.h"
 #include "vswitch/openmetrics.h"
 #include "vswitch/queues.h"
 #include "vswitch/vm.h"
@@ -231,6 +232,43 @@ static void filters(const struct vs_daemon *d, struct vs_metric_sink *sink)
 	}
 }
 
+static void guard(const struct vs_daemon *d, const struct vs_port *p, struct vs_metric_sink *sink)
+{
+	uint16_t id = vs_port_id(d->vs, p->name);
+	struct dp_guard_counts c;
+
+	(void)vs_guard_counts(d->vs, id, &c);
+	for (int i = 0; i < DP_N_GUARD_RULES; i++)
+		if (c.violations[i] != 0)
+			vs_metric_counter(sink, "vswitch_guard_violations",
+					  "Frames that a port's guard dropped, or would have.",
+					  VS_LABELS({"switch", p->sw->name}, {"port", p->name},
+						    {"guard", dp_drop_slug(dp_guard_drop(
+								      (enum dp_guard_rule)i))}),
+					  c.violations[i]);
+	if (c.learned + c.not_learned + c.answered == 0)
+		return;
+	vs_metric_counter(sink, "vswitch_guard_learned", "Addresses that a port learned.",
+			  VS_LABELS({"switch", p->sw->name}, {"port", p->name}), c.learned);
+	vs_metric_counter(sink, "vswitch_guard_not_learned",
+			  "Addresses that a port may not have: too many, or another's.",
+			  VS_LABELS({"switch", p->sw->name}, {"port", p->name}), c.not_learned);
+	vs_metric_counter(sink, "vswitch_guard_answered",
+			  "ARP and ND requests that the switch answered.",
+			  VS_LABELS({"switch", p->sw->name}, {"port", p->name}), c.answered);
+	vs_metric_gauge(sink, "vswitch_guard_bindings", "Learned addresses that a port has.",
+			VS_LABELS({"switch", p->sw->name}, {"port", p->name}),
+			vs_bindings_count(d->vs, id));
+}
+
+static void guards(const struct vs_daemon *d, struct vs_metric_sink *sink)
+{
+	for (unsigned i = 0; i < d->vs->model->n_ports; i++)
+		if (vs_guards(d->vs)->guards[vs_port_id(d->vs, d->vs->model->ports[i].name)] !=
+		    NULL)
+			guard(d, &d->vs->model->ports[i], sink);
+}
+
 static void vm(const struct vs_daemon *d, const char *name, struct vs_metric_sink *sink)
 {
 	const json_t *stats = vs_vm_kept(d->vs->vms, name, "stats");
@@ -294,6 +332,7 @@ void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
 	queues(d, sink);
 	vms(d, sink);
 	filters(d, sink);
+	guards(d, sink);
 	for (unsigned i = 0; i < d->vs->n_queues; i++)
 		port_queue(&d->vs->queues[i], sink);
 }

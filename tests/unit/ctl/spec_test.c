@@ -22,7 +22,8 @@ static void the_table_has_every_noun(void **state)
 					    "events",	 "top",	   "doctor",  "flow",	    "group",
 					    "meter",	 "trace",  "why",     "controller", "vtep",
 					    "conntrack", "queue",  "zone",    "nic",	    "vm",
-					    "disk",	 "filter", "guard",   "mirror",	    "qos"};
+					    "disk",	 "filter", "guard",   "mirror",	    "qos",
+					    "ipset",	 "acl"};
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {

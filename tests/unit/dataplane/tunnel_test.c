@@ -22,10 +22,12 @@
 #include <cmocka.h>
 
 #include <rte_byteorder.h>
+#include <rte_ether.h>
 #include <rte_mbuf.h>
 
 #include "dataplane/dp.h"
 #include "dataplane/fdb.h"
+#include "dataplane/filter.h"
 #include "dataplane/neigh.h"
 #include "dataplane/port_mem.h"
 #include "dataplane/view.h"
@@ -792,6 +794,109 @@ static void long_frame_crosses_in_fragments(void **state)
 	assert_memory_equal(got + 12, sent.bytes + 12, 1502);
 }
 
+/* A filter that looks, and drops when it is told to. */
+struct watcher {
+	struct dp_filter_chain_head head;
+	unsigned seen;
+	uint32_t size; /* of the last */
+	uint8_t dst[6];
+	bool drops;
+};
+
+static enum dp_filter_result watch(struct dp_filter_chain *chain, struct dp_filter_burst *b)
+{
+	struct watcher *w = (struct watcher *)chain;
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		w->seen++;
+		w->size = b->pkts[i]->pkt_len;
+		memcpy(w->dst, rte_pktmbuf_mtod(b->pkts[i], const uint8_t *), sizeof(w->dst));
+		b->fates[i] =
+			(struct dp_filter_fate){.kind = w->drops ? DP_FATE_DROP : DP_FATE_PASS,
+						.reason = DP_DROP_FILTER_DROP};
+	}
+	return DP_FILTER_DECIDED;
+}
+
+static const char *no_name(const struct dp_filter_chain *chain, unsigned i)
+{
+	return NULL;
+}
+
+/* [0] at the tunnel, [1] at its VTEP. */
+static struct watcher watchers[2][DP_N_FILTER_SIDES];
+
+static void hang_watchers(void)
+{
+	static const struct dp_filter_ops ops = {.run = watch, .name = no_name};
+
+	for (unsigned i = 0; i < 2; i++) {
+		for (unsigned side = 0; side < DP_N_FILTER_SIDES; side++) {
+			watchers[i][side] = (struct watcher){.head = {&ops}};
+			conf[i == 0 ? TUNNEL_A : VTEP_A].filters[side] =
+				(struct dp_filter_chain *)&watchers[i][side];
+		}
+	}
+	publish();
+}
+
+static void saw(unsigned i, enum dp_filter_side side, uint32_t size, const char *dst)
+{
+	struct rte_ether_addr mac;
+
+	assert_int_equal(rte_ether_unformat_addr(dst, &mac), 0);
+	assert_int_equal(watchers[i][side].seen, 1);
+	assert_int_equal(watchers[i][side].size, size);
+	assert_memory_equal(watchers[i][side].dst, mac.addr_bytes, 6);
+	watchers[i][side].seen = 0;
+}
+
+static void filters_of_a_tunnel_see_what_is_inside_those_of_a_vtep_all(void **state)
+{
+	hang_watchers();
+	from_station(FAR_MAC, 100);
+	send(STATION);
+	assert_int_equal(receive(WIRE), 1);
+	saw(0, DP_FILTER_EGRESS, 100, FAR_MAC);
+	saw(1, DP_FILTER_INGRESS, 150, PEER_MAC);
+	from_remote(VTEP_MAC, VNI, "192.0.2.9", "192.0.2.1");
+	send(WIRE);
+	assert_int_equal(receive(STATION), 1);
+	saw(1, DP_FILTER_EGRESS, 150, VTEP_MAC);
+	saw(0, DP_FILTER_INGRESS, 100, S_MAC);
+}
+
+static void what_a_filter_of_a_tunnel_or_vtep_drops_goes_no_further(void **state)
+{
+	static const enum dp_filter_side to_wire[] = {DP_FILTER_EGRESS, DP_FILTER_INGRESS};
+
+	hang_watchers();
+	for (unsigned i = 0; i < 2; i++) {
+		uint16_t at = i == 0 ? TUNNEL_A : VTEP_A;
+
+		for (unsigned out = 0; out < 2; out++) {
+			enum dp_filter_side side = out == 1 ? to_wire[i] : to_wire[1 - i];
+			const struct dp_count *c = dp_port_count(dp, at);
+
+			watchers[i][side].drops = true;
+			mark();
+			if (out == 1)
+				from_station(FAR_MAC, 100);
+			else
+				from_remote(VTEP_MAC, VNI, "192.0.2.9", "192.0.2.1");
+			send(out == 1 ? STATION : WIRE);
+			nothing_came();
+			assert_int_equal(side == DP_FILTER_EGRESS
+						 ? c->drops_tx[DP_DROP_FILTER_DROP] -
+							   before[at].drops_tx[DP_DROP_FILTER_DROP]
+						 : c->drops_rx[DP_DROP_FILTER_DROP] -
+							   before[at].drops_rx[DP_DROP_FILTER_DROP],
+					 1);
+			watchers[i][side].drops = false;
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -801,6 +906,10 @@ int main(void)
 		cmocka_unit_test_setup(checksum_is_right_when_asked_for, plain),
 		cmocka_unit_test_setup(remote_reaches_the_station, plain),
 		cmocka_unit_test_setup(what_must_not_come_in_is_counted, plain),
+		cmocka_unit_test_setup(filters_of_a_tunnel_see_what_is_inside_those_of_a_vtep_all,
+				       plain),
+		cmocka_unit_test_setup(what_a_filter_of_a_tunnel_or_vtep_drops_goes_no_further,
+				       plain),
 		cmocka_unit_test_setup(congestion_outside_is_told_inside, plain),
 		cmocka_unit_test_setup(vtep_answers_arp_and_asks, plain),
 		cmocka_unit_test_setup(station_that_cannot_be_reached_is_counted, plain),

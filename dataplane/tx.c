@@ -301,6 +301,8 @@ static void sink_filtered(struct dp_worker *w, const struct dp_vport *vp, struct
 	w->count->ports[vp->id]->offered -= n;
 	if (buf->n_meta != 0)
 		buf->n_meta = n;
+	if (unlikely((vp->on_egress & DP_ON_MIRROR) != 0))
+		dp_mirror_egress(w, vp, pkts, n);
 	vp->port->ops->sink(w, vp, pkts, n);
 }
 
@@ -311,6 +313,8 @@ static void sink_burst(struct dp_worker *w, const struct dp_vport *vp, struct dp
 	uint16_t n_meta = RTE_MIN(buf->n_meta, n);
 
 	if (likely(vp->filters[DP_FILTER_EGRESS] == NULL)) {
+		if (unlikely((vp->on_egress & DP_ON_MIRROR) != 0))
+			dp_mirror_egress(w, vp, buf->pkts, n);
 		vp->port->ops->sink(w, vp, buf->pkts, n);
 		return;
 	}

@@ -104,7 +104,7 @@ static void put_only(FILE *f, const char *only)
 	put_choices(f, only + n + 1);
 }
 
-char *ctl_help_details(const struct ctl_arg *arg)
+char *ctl_help_details(const struct ctl_arg *arg, bool choices)
 {
 	bool ranged =
 		(arg->min != 0 || arg->max != 0) && arg->type != CTL_LIST && arg->type != CTL_FD_IN;
@@ -115,7 +115,7 @@ char *ctl_help_details(const struct ctl_arg *arg)
 	if (f == NULL)
 		return NULL;
 	fputs(arg->help, f);
-	if (arg->choices != NULL) {
+	if (choices && arg->choices != NULL) {
 		fputs(arg->type == CTL_LIST ? "; any of " : "; one of ", f);
 		put_choices(f, arg->choices);
 	}
@@ -139,8 +139,8 @@ static void put_value(FILE *f, const struct ctl_arg *arg)
 		return;
 	if (strcmp(arg->name, "watch") == 0)
 		fprintf(f, "[=%s]", ctl_arg_metavar(arg, metavar));
-	else if (arg->type == CTL_ONOFF)
-		fputs(" on|off", f);
+	else if (ctl_arg_words(arg) != NULL)
+		fprintf(f, " %s", ctl_arg_words(arg));
 	else
 		fprintf(f, " %s%s", ctl_arg_metavar(arg, metavar),
 			arg->type == CTL_LIST && !(arg->flags & CTL_WHOLE) ? "[,..]" : "");
@@ -178,7 +178,7 @@ void ctl_help_synopsis(FILE *f, const struct ctl_spec *spec)
 
 static void put_arg(FILE *f, const struct ctl_arg *arg)
 {
-	char *details = ctl_help_details(arg), *label = NULL;
+	char *details = ctl_help_details(arg, ctl_arg_words(arg) == NULL), *label = NULL;
 	char metavar[CTL_LABEL_SIZE];
 	size_t size;
 	FILE *l = open_memstream(&label, &size);

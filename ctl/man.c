@@ -35,7 +35,7 @@ static void roff(FILE *f, const char *text)
 
 static void roff_arg(FILE *f, const struct ctl_arg *arg)
 {
-	char *details = ctl_help_details(arg), metavar[CTL_LABEL_SIZE];
+	char *details = ctl_help_details(arg, ctl_arg_words(arg) == NULL), metavar[CTL_LABEL_SIZE];
 
 	fputs(".TP\n", f);
 	ctl_arg_metavar(arg, metavar);
@@ -48,8 +48,9 @@ static void roff_arg(FILE *f, const struct ctl_arg *arg)
 			fprintf(f, "\\-%c, ", arg->letter);
 		fputs("\\-\\-", f);
 		roff(f, arg->name);
-		if (arg->type == CTL_ONOFF) {
-			fputs(" on|off", f);
+		if (ctl_arg_words(arg) != NULL) {
+			fputc(' ', f);
+			roff(f, ctl_arg_words(arg));
 		} else if (arg->type != CTL_FLAG) {
 			fprintf(f, "%s\\fI", strcmp(arg->name, "watch") == 0 ? "=" : " ");
 			roff(f, metavar);
@@ -194,7 +195,7 @@ static void markdown_args(FILE *f, const struct ctl_spec *spec)
 	}
 	fputs("| parameter | type | |\n|---|---|---|\n", f);
 	for (const struct ctl_arg *arg = spec->args; arg->name != NULL; arg++) {
-		char *details = ctl_help_details(arg);
+		char *details = ctl_help_details(arg, true);
 
 		fprintf(f, "| `%s`%s | %s | ", ctl_arg_key(arg, key),
 			arg->flags & CTL_REQUIRED ? " (required)" : "", param_type(arg));

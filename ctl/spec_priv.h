@@ -36,6 +36,9 @@ const char *ctl_arg_label(const struct ctl_arg *arg, char label[CTL_LABEL_SIZE])
 /* "PORT", "N": what stands for the value in help. */
 const char *ctl_arg_metavar(const struct ctl_arg *arg, char buf[CTL_LABEL_SIZE]);
 
+/* "on|off|watch": all that an option takes, where that is short; else NULL. */
+const char *ctl_arg_words(const struct ctl_arg *arg);
+
 /* A word as the argument's JSON, not checked beyond what the conversion needs; for CTL_LIST and
  * CTL_REST, an array. */
 int ctl_value_parse(const struct ctl_arg *arg, const char *word, json_t **ret_value,

@@ -75,9 +75,9 @@ void ctl_help_man(FILE *f);
 void ctl_help_markdown(FILE *f);
 /* "port add SWITCH NAME --kind KIND [OPTION]..." */
 void ctl_help_synopsis(FILE *f, const struct ctl_spec *spec);
-/* What there is to say about an argument in one sentence: help, choices, range, default.  The
- * caller frees. */
-char *ctl_help_details(const struct ctl_arg *arg);
+/* What there is to say about an argument in one sentence: help, choices if asked for, range,
+ * default.  The caller frees. */
+char *ctl_help_details(const struct ctl_arg *arg, bool choices);
 
 /* Completion: words[0..n) stand behind "vswitchctl", the last is to be completed.  Calls 'live' for
  * names of a kind (see ctl_arg.complete); 'put' gets each candidate, or ":file" when the shell

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_WORDS 24 /* characters of an option's words that help says in its place */
+
 const char *ctl_arg_key(const struct ctl_arg *arg, char key[CTL_KEY_SIZE])
 {
 	snprintf(key, CTL_KEY_SIZE, "%s", arg->name);
@@ -36,6 +38,16 @@ const char *ctl_arg_metavar(const struct ctl_arg *arg, char buf[CTL_LABEL_SIZE])
 			*p = (char)(*p - 'a' + 'A');
 	}
 	return buf;
+}
+
+const char *ctl_arg_words(const struct ctl_arg *arg)
+{
+	if (arg->type == CTL_ONOFF)
+		return "on|off";
+	return arg->choices != NULL && arg->metavar == NULL && arg->type != CTL_LIST &&
+			       (arg->flags & CTL_POS) == 0 && strlen(arg->choices) <= MAX_WORDS
+		       ? arg->choices
+		       : NULL;
 }
 
 const char *ctl_arg_label(const struct ctl_arg *arg, char label[CTL_LABEL_SIZE])

@@ -9,6 +9,7 @@
 #include "dataplane/flood.h"
 
 #include "dataplane/dp_priv.h"
+#include "dataplane/guard.h"
 
 #include <rte_cycles.h>
 
@@ -98,6 +99,10 @@ void dp_flood(struct dp_worker *w, const struct dp_vport *in, const struct dp_do
 	const struct dp_vport *prev = NULL;
 	uint16_t need = group ? DP_VP_FLOOD_GROUP : DP_VP_FLOOD;
 
+	if (unlikely(in->guard != NULL) && !group && !dp_guard_may_flood(w, in, m)) {
+		dp_drop(w, in->id, m, DP_DROP_GUARD_UNKNOWN);
+		return;
+	}
 	if (domain->flood_limit != NULL && !take(w, domain->flood_limit, m->pkt_len)) {
 		dp_drop(w, in->id, m, DP_DROP_FLOOD_LIMIT);
 		return;

@@ -72,7 +72,7 @@ struct rte_mbuf;
 /* Requests of this port for addresses that are bound to a port of the same domain are answered by
  * the switch, and not flooded. */
 #define DP_GUARD_ANSWER (1u << 11)
-/* Counts and tells, lets pass. */
+/* Counts and tells by all rules, lets pass. */
 #define DP_GUARD_WATCH (1u << 12)
 
 /* What a guard objects to; also the index of its counters. */
@@ -106,6 +106,7 @@ struct dp_guard_spec {
 	uint16_t port;	      /* its id: bindings are by it */
 	uint16_t max_learned; /* 0: DP_GUARD_LEARNED */
 	uint32_t on;	      /* DP_GUARD_* */
+	uint32_t watch; /* bits of rules (1 << DP_GUARD_RULE_MAC) that let pass all the same */
 	uint32_t n_macs, n_addresses;
 	const uint8_t (*macs)[6];
 	const struct dp_guard_address *addresses;

@@ -203,6 +203,7 @@ int dp_guard_create(struct dp *dp, const struct dp_guard_spec *spec, const struc
 		return -ENOMEM;
 	memset(g, 0, sizeof(*g));
 	g->on = spec->on;
+	g->watch = (spec->on & DP_GUARD_WATCH) != 0 ? UINT32_MAX : spec->watch;
 	g->port = spec->port;
 	g->max_learned = spec->max_learned != 0 ? spec->max_learned : DP_GUARD_LEARNED;
 	g->refs = 1;

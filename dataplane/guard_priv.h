@@ -58,6 +58,7 @@ struct dp_guard_place {
 
 struct dp_guard {
 	uint32_t on;
+	uint32_t watch; /* bits of rules */
 	uint16_t port, max_learned;
 	uint32_t n_macs;
 	uint32_t fixed_mask; /* of 'fixed', which is a hash of single addresses */

@@ -97,6 +97,7 @@ static int guard_make(struct vs *vs, const struct vs_guard *g, uint16_t id,
 	struct dp_guard_spec spec = {
 		.port = id,
 		.on = bits_of(g),
+		.watch = g->value[VS_GUARD_MAC] == VS_GUARD_ON_WATCH ? 1u << DP_GUARD_RULE_MAC : 0,
 		.n_macs = macs_of(vs, g, id, macs),
 		.macs = (const uint8_t(*)[6])macs,
 		.n_addresses = g->n_addresses,
@@ -107,9 +108,13 @@ static int guard_make(struct vs *vs, const struct vs_guard *g, uint16_t id,
 		.unknown = rate_of(g, VS_GUARD_UNKNOWN_RATE),
 	};
 
-	for (unsigned i = 0; i < g->n_addresses; i++)
+	for (unsigned i = 0; i < g->n_addresses; i++) {
 		addresses[i] = (struct dp_guard_address){.ip = g->addresses[i].ip,
 							 .prefix = g->addresses[i].len};
+		/* Who asks for it can be answered where it is clear who has it. */
+		if (g->value[VS_GUARD_MAC] == VS_GUARD_ON && spec.n_macs == 1)
+			memcpy(addresses[i].mac, macs[0], 6);
+	}
 	return dp_guard_create(vs->dp, &spec, vs_guards(vs)->guards[id], ret_guard);
 }
 

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define A_PORT	 3u
+#define A_PORT	 5u
 #define PORT_NS	 UINT64_C(10000000000)
 #define A_SECOND 20u
 
@@ -185,10 +185,14 @@ static void say_spoofed(struct text *t, const struct vs *vs, const struct dp_not
 	say(t, ", ");
 }
 
+/* A frame without IP addresses is told by its MACs anyway. */
 static void say_who(struct text *t, const char *what, const struct dp_notice *n)
 {
-	say(t, "%s from ", what);
-	say_mac(t, n->src);
+	say(t, "%s", what);
+	if (n->has_ip) {
+		say(t, " from ");
+		say_mac(t, n->src);
+	}
 	say(t, ", ");
 }
 
@@ -203,10 +207,10 @@ static void say_kind(struct text *t, const struct vs *vs, const struct dp_notice
 		say(t, "source address ");
 		if (n->has_ip)
 			say_ip(t, &n->from);
-		say_who(t, " is not the port's:", n);
+		say_who(t, " is not the port's,", n);
 		break;
 	case DP_DROP_GUARD_DHCP:
-		say_who(t, "DHCP server, or a client for another,", n);
+		say_who(t, "DHCP server, or client for another,", n);
 		break;
 	case DP_DROP_GUARD_ROUTER:
 		say_who(t, "router advertisement or redirect", n);

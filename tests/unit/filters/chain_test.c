@@ -974,6 +974,64 @@ static void fib_is_what_the_switch_knows(void **state)
 	free_one(chain);
 }
 
+/* The same for 2001:db8::/64. */
+static long answer_for6(struct dp_filter_chain *chain, const struct dp_ip *to, uint16_t size)
+{
+	query = (struct bpf_fib_lookup){.family = AF_INET6, .tot_len = size};
+	memcpy(query.ipv6_dst, to->b, sizeof(to->b));
+	run_n(chain, 1);
+	return (long)verdict;
+}
+
+static struct dp_ip ip6(uint8_t net, uint8_t host)
+{
+	return (struct dp_ip){.v6 = true, .b = {0x20, 1, 0x0d, 0xb8, [7] = net, [15] = host}};
+}
+
+static void fib_knows_ipv6(void **state)
+{
+	static const uint16_t ids[] = {6, 7};
+	struct dp_filter_chain *chain = chain_of(module_of(look_up, 0), FILTER_ROLE_FILTER);
+	const struct dp_neigh_static gateway = {ip6(0, 1), {2, 0, 0, 0, 0, 0xe6}};
+	const struct dp_ip far = ip6(9, 9), unknown = ip6(0, 5);
+	struct dp_vtep vtep = {.port = 7, .mtu = 1500, .mac = {{2, 0, 0, 0, 0, 7}}};
+	struct dp_vport v = {.id = 7, .flags = DP_VP_UP, .vtep = &vtep};
+	struct dp_domain domain = {.n_ports = 2, .ports = ids};
+	struct dp_fdb_entry e = {.port = 9, .is_static = true, .mac = {{2, 0, 0, 0, 0, 0xe6}}};
+	struct dp_again_list *asked;
+	struct err err = {0};
+
+	vtep.v6 = (struct dp_vtep_side){.address = ip6(0, 9),
+					.gateway = gateway.ip,
+					.prefix = 64,
+					.there = true};
+	vtep.neighs = dp_neighs_create();
+	assert_int_equal(dp_neighs_set_static(vtep.neighs, &gateway, 1), 0);
+	assert_int_equal(dp_fdb_add_static(dp_fdb(dp), &e, &err), 0);
+	view.domains[0] = &domain;
+	view.vports[7] = &v;
+	pkts[0] = frame(10, NULL, 0);
+	/* No gateway yet, and none of IPv4 at all. */
+	assert_int_equal(answer_for6(chain, &far, 100), BPF_FIB_LKUP_RET_NOT_FWDED);
+	assert_int_equal(answer_for(chain, 0x08080808, 100), BPF_FIB_LKUP_RET_NOT_FWDED);
+	vtep.v6.has_gateway = true;
+	assert_int_equal(answer_for6(chain, &far, 100), BPF_FIB_LKUP_RET_SUCCESS);
+	assert_int_equal(query.ifindex, 10);
+	assert_memory_equal(query.ipv6_dst, gateway.ip.b, sizeof(query.ipv6_dst));
+	assert_memory_equal(query.dmac, gateway.mac, 6);
+	assert_memory_equal(query.smac, &vtep.mac, 6);
+	assert_int_equal(answer_for6(chain, &far, 1501), BPF_FIB_LKUP_RET_FRAG_NEEDED);
+	assert_int_equal(answer_for6(chain, &unknown, 100), BPF_FIB_LKUP_RET_NO_NEIGH);
+	/* It is asked for. */
+	asked = &worker.again.lists[worker.again.filling];
+	assert_int_equal(asked->n, 1);
+	rte_pktmbuf_free(asked->m[--asked->n]);
+	view.domains[0] = NULL;
+	view.vports[7] = NULL;
+	dp_neighs_destroy(vtep.neighs);
+	free_one(chain);
+}
+
 /* ---- Several workers ---- */
 
 static void worker_that_was_not_foreseen_lets_nothing_pass(void **state)
@@ -1036,6 +1094,7 @@ int main(void)
 		FRESH(printed_lines_become_events_a_few_a_second),
 		FRESH(aborted_packets_are_an_event_now_and_then),
 		FRESH(fib_is_what_the_switch_knows),
+		FRESH(fib_knows_ipv6),
 		FRESH(worker_that_was_not_foreseen_lets_nothing_pass),
 		FRESH(time_is_the_bursts_and_never_goes_back),
 	};

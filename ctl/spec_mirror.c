@@ -98,6 +98,9 @@
 		 .metavar = "N",                                                                   \
 		 .help = "of ERSPAN's packets",                                                    \
 		 .def = "0"},                                                                      \
+		{.name = "wait",                                                                   \
+		 .type = CTL_FLAG,                                                                 \
+		 .help = "the port that --to or --vtep names need not be there yet"},              \
 		{.name = "snaplen",                                                                \
 		 .type = CTL_UINT,                                                                 \
 		 .min = 14,                                                                        \
@@ -143,7 +146,7 @@ static const struct ctl_arg set_args[] = {
 	 .type = CTL_LIST,
 	 .metavar = "OPTION",
 	 .choices = "port|tenant|switch|vlan|direction|filter|keep-traffic|to-switch|to-tenant|"
-		    "erspan-type|ttl|dscp|snaplen|limit|limit-packets|sample|duplicates|"
+		    "erspan-type|ttl|dscp|wait|snaplen|limit|limit-packets|sample|duplicates|"
 		    "across-tenants",
 	 .help = "options that go back to their defaults"},
 	{0},

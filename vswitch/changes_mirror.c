@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Changes of mirrors; see changes.h.  A target that goes leaves its mirror waiting, so the model
- * takes one that is not there; who adds or changes a mirror must name one that is.
+ * takes one that is not there; who adds or changes a mirror must name one that is, or say that it
+ * may wait.  The latter is said for a mirror whose target goes: so its configuration loads again.
  */
 #include "vswitch/changes_priv.h"
 
@@ -31,6 +32,8 @@ static int check_target(json_t *state, const json_t *body, const char *name, str
 	static const char *const keys[] = {"to", "vtep"};
 	char who[100];
 
+	if (json_is_true(json_object_get(body, "wait")))
+		return 0;
 	snprintf(who, sizeof(who), "mirror %.80s", name);
 	for (size_t i = 0; i < N(keys); i++)
 		if (param(body, keys[i]) != NULL &&
@@ -78,6 +81,7 @@ static void drop_old_target(json_t *body, const json_t *params)
 	for (size_t i = 0; i < N(targets); i++) {
 		if (json_object_get(params, targets[i]) == NULL)
 			continue;
+		json_object_del(body, "wait");
 		for (size_t k = 0; k < N(targets); k++)
 			if (k != i)
 				json_object_del(body, targets[k]);
@@ -135,6 +139,14 @@ static void list_drop(json_t *body, const char *kind, const char *name)
 		json_object_del(body, kind);
 }
 
+static void wait_for(json_t *body, const char *kind, const char *name)
+{
+	const char *to = param(body, "to") != NULL ? param(body, "to") : param(body, "vtep");
+
+	if (strcmp(kind, "port") == 0 && to != NULL && strcmp(to, name) == 0)
+		json_object_set_new(body, "wait", json_true());
+}
+
 void vs_change_mirrors_lose(json_t *state, const char *kind, const char *name)
 {
 	json_t *objects = json_object_get(state, "mirror"), *body;
@@ -148,6 +160,7 @@ void vs_change_mirrors_lose(json_t *state, const char *kind, const char *name)
 									   : "none");
 
 		list_drop(body, kind, name);
+		wait_for(body, kind, name);
 		if ((to != NULL && strcmp(to, name) == 0) ||
 		    (json_object_get(body, "port") == NULL &&
 		     json_object_get(body, "tenant") == NULL &&

@@ -412,14 +412,14 @@ static int check_tenants(const struct vs_model *m, const struct vs_mirror *mirro
 		if (other == NULL)
 			continue;
 		vs_mirror_target_text(mirror, where, sizeof(where));
-		err_set(err, -EPERM, "mirror-tenant",
+		err_set(err, -EINVAL, "mirror-tenant",
 			"mirror %s would show tenant %s frames of %s%s", mirror->name, to->name,
 			other[0] != '\0' ? "tenant " : "ports without a tenant", other);
 		err_why(err, "it copies port %s to %s, and tenants do not see each other", p->name,
 			where);
 		err_fix(err, "send copies to a port without a tenant; if it is meant, say "
 			     "--across-tenants");
-		return -EPERM;
+		return -EINVAL;
 	}
 	return 0;
 }

@@ -209,6 +209,8 @@ def target_gone(t, sw, a, b):
         time.sleep(0.3)
         before = mirror(sw)['copied']
         sw.ctl('port remove mon')
+        code, out, err = sw.tool(['config', 'load', t.file('waiting', sw.tool('config show')[1]), '--check'])
+        loads = code == 0
         waits = vst.wait_for(lambda: (mirror(sw) or {}).get('state') == 'waits', 5)
         time.sleep(0.3)
         again = losses(sw)['target']
@@ -217,6 +219,7 @@ def target_gone(t, sw, a, b):
         back = vst.wait_for(lambda: mirror(sw)['state'] == 'copies' and mirror(sw)['copied'] > before, 5)
     t.check(lost > 0, 'what a target that is off cannot take is counted')
     t.check(waits and again > lost, 'a target that is removed leaves its mirror waiting', mirror(sw))
+    t.check(loads, 'its configuration loads again', (code, out, err))
     t.check(back, 'and it goes on when it is back', mirror(sw))
     t.check(not stream.missing() and stream.sent > 500, 'the stream lost nothing meanwhile',
             (stream.sent, stream.missing()[:5]))

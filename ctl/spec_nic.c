@@ -7,6 +7,7 @@
 #include "ctl/spec_frame.h"
 #include "ctl/spec_guard.h"
 #include "ctl/spec_priv.h"
+#include "ctl/spec_qos.h"
 
 #define NIC_ARG                                                                                    \
 	{                                                                                          \
@@ -40,6 +41,7 @@ static const struct ctl_arg add_args[] = {
 	 .help = "offer the guest checksums and segmentation",
 	 .def = "on"},
 	CTL_GUARD_OPTIONS("guard-"),
+	CTL_QOS_PORT_OPTIONS("qos-"),
 	{0},
 };
 
@@ -63,11 +65,12 @@ static const struct ctl_arg set_args[] = {
 	 .help = "offer the guest checksums and segmentation"},
 	CTL_NIC_OPTIONS,
 	CTL_GUARD_OPTIONS("guard-"),
+	CTL_QOS_PORT_OPTIONS("qos-"),
 	{.name = "default",
 	 .type = CTL_LIST,
 	 .metavar = "OPTION",
 	 .choices = "mac|mtu|queues|offloads|link|speed|mac-change|rsc|monitor|" CTL_GUARD_DEFAULTS(
-		 "guard-"),
+		 "guard-") "|" CTL_QOS_PORT_OPTION_NAMES("qos-"),
 	 .help = "options that go back to their defaults"},
 	{0},
 };
@@ -236,7 +239,7 @@ const struct ctl_spec ctl_spec_nics[] = {
 			"and come back. The others hold when its driver next starts. All of it is "
 			"the port's configuration, so 'port set' takes what 'nic set' takes but "
 			"for --queues and --offloads. Words that begin with 'guard-' are those of "
-			"'guard set'.",
+			"'guard set', with 'qos-' those of 'qos set'.",
 		.examples =
 			(const char *const[]){
 				"vswitchctl nic set vm1 --link down",

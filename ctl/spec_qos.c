@@ -13,7 +13,7 @@
 
 static const struct ctl_arg set_args[] = {
 	CTL_THE_PORT("port"),
-	CTL_QOS_PORT_OPTIONS,
+	CTL_QOS_PORT_OPTIONS(""),
 	TENANT_ARG("of what leaves by the uplink PORT, this tenant's part"),
 	CTL_QOS_RATE("max", "with --tenant: the most of the uplink that it gets", "no limit"),
 	CTL_QOS_RATE("min", "with --tenant: so much of the uplink is guaranteed to it", "none"),
@@ -29,7 +29,7 @@ static const struct ctl_arg set_args[] = {
 	{.name = "default",
 	 .type = CTL_LIST,
 	 .metavar = "OPTION",
-	 .choices = CTL_QOS_PORT_OPTION_NAMES "|max|min|weight|burst",
+	 .choices = CTL_QOS_PORT_OPTION_NAMES("") "|max|min|weight|burst",
 	 .help = "options that go back to their defaults"},
 	{0},
 };

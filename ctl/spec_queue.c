@@ -22,12 +22,13 @@
 	 .min = 1000,                                                                              \
 	 .max = 10000000000000,                                                                    \
 	 .metavar = "RATE",                                                                        \
-	 .help = "bits a second; what comes above it is dropped",                                  \
+	 .help = "bits a second on the wire; what comes above it waits",                           \
 	 .def = "no limit"},                                                                       \
 	{                                                                                          \
 		.name = "min-rate", .type = CTL_RATE, .min = 1000, .max = 10000000000000,          \
 		.metavar = "RATE",                                                                 \
-		.help = "bits a second, told to controllers; not guaranteed yet", .def = "none"    \
+		.help = "bits a second of the port's --to-max (qos set) that it is guaranteed",    \
+		.def = "none"                                                                      \
 	}
 
 static const struct ctl_arg add_args[] = {PORT_ARG, ID_ARG, RATES, {0}};
@@ -73,13 +74,18 @@ static const struct ctl_col stats_cols[] = {
 	{"packets", "PACKETS", CTL_RIGHT, CTL_AS_COUNT, false},
 	{"bytes", "BYTES", CTL_RIGHT, CTL_AS_BYTES, false},
 	{"drops", "DROPS", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"marks", "MARKS", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"waiting", "WAITING", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"delay_mean_us", "MEAN us", CTL_RIGHT, CTL_AS_IS, false},
 	{"age", "AGE", CTL_RIGHT, CTL_AS_AGE, false},
 	{0},
 };
 
 #define ROWS                                                                                       \
 	"{\"queues\": [{\"port\", \"id\", \"switch\", \"max_rate\": bits a second or null, "       \
-	"\"min_rate\", \"age\": seconds, \"packets\", \"bytes\", \"drops\"}]}"
+	"\"min_rate\", \"age\": seconds, \"packets\", \"bytes\", \"drops\", \"marks\", "           \
+	"\"waiting\", "                                                                            \
+	"\"delay_mean_us\", \"delay_max_us\"}]}"
 
 const struct ctl_spec ctl_spec_queues[] = {
 	{
@@ -89,9 +95,10 @@ const struct ctl_spec ctl_spec_queues[] = {
 		.description =
 			"A rule with set_queue:ID sends frames by the queue of that number of "
 			"whatever port they leave by; a port without it sends them as any other. "
-			"A queue counts its frames and drops those above --max-rate; it does not "
-			"delay them. --min-rate is kept and told to controllers, and guaranteed by "
-			"nobody yet.",
+			"What comes above --max-rate waits, for a few milliseconds; of what waits "
+			"longer some is marked (ECN) or dropped, so that senders slow down. "
+			"--min-rate is guaranteed where the port's rate is known: by 'qos set PORT "
+			"--to-max', or an uplink's link.",
 		.examples = (const char *const[]){"vswitchctl queue add web1 1 --max-rate 100M",
 						  "vswitchctl queue add web1 2 --max-rate 1G "
 						  "--min-rate 10M",

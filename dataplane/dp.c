@@ -15,6 +15,7 @@
 #include "dataplane/mirror.h"
 #include "dataplane/notice_priv.h"
 #include "dataplane/punt_priv.h"
+#include "dataplane/shape.h"
 #include "dataplane/stages.h"
 
 #include <errno.h>
@@ -224,6 +225,7 @@ static void rank_all(struct dp *dp, const struct dp_worker *leaving)
 	if (leaving != NULL)
 		atomic_store(&dp->workers[leaving->index]->rank, UINT16_MAX - 1);
 	atomic_store(&dp->n_ranks, rank);
+	dp_shapers_rank(dp);
 	dp_resume(dp);
 }
 
@@ -336,6 +338,7 @@ int dp_view_publish(struct dp *dp, struct dp_view *view, struct err *err)
 		if (port != NULL && !has_port(view, port))
 			dp_place_remove(dp, port);
 	}
+	dp_shapers_place(dp, view);
 	atomic_store_explicit(&dp->view, view, memory_order_release);
 	dp_synchronize(dp);
 	for (uint16_t id = 0; id < view->n_vports && rc == 0; id++) {

@@ -55,6 +55,8 @@ struct dp {
 	uint32_t last_port_serial;
 	uint64_t list_serial; /* of the last dp_rxq_list made */
 	bool rebalance;
+	struct dp_shaper *shapers; /* all there are (shape_conf.c) */
+	uint32_t last_shaper;
 	uint64_t last_balance_ns, last_age_ns;
 	struct dp_count *totals[DP_MAX_PORTS];
 	struct dp_domain_count *domain_totals;

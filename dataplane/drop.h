@@ -29,7 +29,8 @@
 	X(TX_FULL, "tx-full", "egress queue is full")                                           \
 	X(TX_TOO_BIG, "tx-too-big", "longer than the egress port's MTU")                        \
 	X(TX_OFFLOAD, "tx-offload", "a checksum or segmentation request that cannot be met")    \
-	X(QUEUE_LIMIT, "queue-limit", "its queue on the egress port is over its max-rate")      \
+	X(SHAPER_FULL, "shaper-full", "its queue in the egress port's shaper is full")          \
+	X(SHAPER_DELAY, "shaper-delay", "waited too long in the egress port's shaper (CoDel)")  \
 	X(HANDOFF_FULL, "handoff-full", "the ring to the worker that owns the queue is full")   \
 	X(RX_MALFORMED, "rx-malformed", "the receive descriptor or offload header is malformed") \
 	X(NO_ACTION, "no-action", "no rule matches it, or the one that does has no output")   \

@@ -5,7 +5,6 @@
 #include "dataplane/queue.h"
 
 #include "dataplane/dp_priv.h"
-#include "dataplane/meter.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +14,7 @@
 
 /* A worker's line of a queue's counters: it alone writes, readers may see it between two words. */
 struct tally {
-	_Atomic uint64_t packets, bytes, drops;
+	_Atomic uint64_t packets, bytes;
 } __attribute__((aligned(64)));
 
 /* What a queue passes on to the one that takes its place. */
@@ -26,7 +25,6 @@ struct tallies {
 
 struct dp_queue {
 	struct dp_queue_spec spec;
-	struct dp_meter *limit; /* NULL: none */
 	struct tallies *tallies;
 	unsigned refs;
 };
@@ -56,16 +54,7 @@ static struct tallies *tallies_of(const struct dp_queue *before)
 	return t;
 }
 
-static struct dp_meter *limit_of(const struct dp_queue_spec *spec, uint64_t tsc_hz)
-{
-	const struct dp_meter_spec limit = {.n_bands = 1,
-					    .bands[0].rate = (spec->max_bps + 999) / 1000};
-
-	return dp_meter_create(&limit, tsc_hz);
-}
-
-struct dp_queue *dp_queue_create(const struct dp_queue_spec *spec, const struct dp_queue *before,
-				 uint64_t tsc_hz)
+struct dp_queue *dp_queue_create(const struct dp_queue_spec *spec, const struct dp_queue *before)
 {
 	struct dp_queue *q = calloc(1, sizeof(*q));
 
@@ -74,10 +63,8 @@ struct dp_queue *dp_queue_create(const struct dp_queue_spec *spec, const struct 
 	q->spec = *spec;
 	q->refs = 1;
 	q->tallies = tallies_of(before);
-	if (spec->max_bps != 0)
-		q->limit = limit_of(spec, tsc_hz);
-	if (q->tallies == NULL || (spec->max_bps != 0 && q->limit == NULL)) {
-		dp_queue_unref(q);
+	if (q->tallies == NULL) {
+		free(q);
 		return NULL;
 	}
 	return q;
@@ -93,8 +80,7 @@ void dp_queue_unref(struct dp_queue *queue)
 {
 	if (queue == NULL || --queue->refs != 0)
 		return;
-	dp_meter_destroy(queue->limit);
-	if (queue->tallies != NULL && --queue->tallies->refs == 0)
+	if (--queue->tallies->refs == 0)
 		free(queue->tallies);
 	free(queue);
 }
@@ -113,7 +99,6 @@ void dp_queue_read(const struct dp_queue *queue, struct dp_queue_counts *ret_cou
 
 		sum.packets += atomic_load_explicit(&t->packets, memory_order_relaxed);
 		sum.bytes += atomic_load_explicit(&t->bytes, memory_order_relaxed);
-		sum.drops += atomic_load_explicit(&t->drops, memory_order_relaxed);
 	}
 	*ret_counts = sum;
 }
@@ -143,39 +128,22 @@ static void add(_Atomic uint64_t *word, uint64_t n)
 			      memory_order_relaxed);
 }
 
-/* May it leave?  Counted either way. */
-static bool takes(struct dp_worker *w, struct dp_queue *q, uint32_t size)
+void dp_queue_count(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts,
+		    uint16_t n)
 {
-	struct tally *t = &q->tallies->of[w->index];
-
-	if (q->limit != NULL && dp_meter_run(q->limit, w->index, w->burst_tsc, size) >= 0) {
-		add(&t->drops, 1);
-		return false;
-	}
-	add(&t->packets, 1);
-	add(&t->bytes, size);
-	return true;
-}
-
-uint16_t dp_queue_pass(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts,
-		       uint16_t n)
-{
-	uint16_t left = 0;
-
-	/* A trace is no packet: it takes no tokens, and keeps the mark for who looks at it. */
+	/* A trace is no packet, and keeps the mark for who looks at it. */
 	if (unlikely(w->trace != NULL))
-		return n;
+		return;
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
-		struct dp_queue *q = NULL;
+		const struct dp_queue *q = NULL;
 
 		if ((m->ol_flags & DP_QUEUE_MARK) != 0)
 			q = dp_queue_find(vp->queues, m->hash.sched.queue_id);
 		m->ol_flags &= ~DP_QUEUE_MARK;
-		if (q != NULL && !takes(w, q, m->pkt_len))
-			dp_drop_tx(w, vp->id, m, DP_DROP_QUEUE_LIMIT);
-		else
-			pkts[left++] = m;
+		if (q == NULL)
+			continue;
+		add(&q->tallies->of[w->index].packets, 1);
+		add(&q->tallies->of[w->index].bytes, m->pkt_len);
 	}
-	return left;
 }

@@ -2,17 +2,18 @@
  *
  * Queues of a port: what rules choose with set_queue (OpenFlow 1.3.5, 5.12 and 7.2.2).
  *
- * 	set_queue ─► a mark in the packet buffer ─► outputs, copies, other workers ─► tx.c: its
- * port's queue of that number counts it, and drops it when it is over its rate
+ * 	set_queue ─► a mark in the packet buffer ─► outputs, copies, other workers ─► the leaf of
+ * 	the port's shaper that the mark names (shape.h) ─► tx.c: its port's queue of that number
+ * 	counts it
  *
  * A frame without a mark is in no queue, and a number that its port does not have is no mark: it
  * leaves as any other.  So ports without queues, and frames of rules without set_queue, pay
  * nothing: the mark is a bit of the flags that transmit looks at anyway.
  *
- * The rate is a token bucket (meter.h): what is over it is dropped, nothing waits.  Whoever makes
- * shapers of it has one place to put them, dp_queue_pass().
+ * Rates are the shaper's: what is over a queue's waits there, and is dropped there when it waits
+ * too long.  A queue here counts what went.
  *
- * A queue is immutable but for its tokens and counters; one of another rate takes its place and
+ * A queue is immutable but for its counters; one of another rate takes its place and
  * goes on with its counters.  Queues are counted references: views and who configures hold them.
  * Control thread, but for what is said to be workers'.
  */
@@ -34,12 +35,11 @@
 struct dp_queue_spec {
 	uint32_t id;	  /* not DP_QUEUE_NONE */
 	uint64_t max_bps; /* 0: no limit; else at least 1000 */
-	uint64_t min_bps; /* kept for those who ask; nothing guarantees it yet */
+	uint64_t min_bps; /* guaranteed, where the port's rate is known; 0: none */
 };
 
 struct dp_queue_counts {
-	uint64_t packets, bytes; /* that it let through */
-	uint64_t drops;
+	uint64_t packets, bytes; /* that went */
 };
 
 struct dp_queue;
@@ -53,10 +53,9 @@ struct dp_port_queues {
 /* Once a process, after EAL.  0, or -EBUSY: somebody else has the bit. */
 int dp_queue_init(void);
 
-/* With the counters of 'before' (NULL: from zero), and a full bucket.  NULL without memory; the
- * caller gets the first reference. */
-struct dp_queue *dp_queue_create(const struct dp_queue_spec *spec, const struct dp_queue *before,
-				 uint64_t tsc_hz);
+/* With the counters of 'before' (NULL: from zero).  NULL without memory; the caller gets the first
+ * reference. */
+struct dp_queue *dp_queue_create(const struct dp_queue_spec *spec, const struct dp_queue *before);
 struct dp_queue *dp_queue_ref(struct dp_queue *queue);
 /* The last reference frees: no worker may hold it.  Takes NULL. */
 void dp_queue_unref(struct dp_queue *queue);
@@ -75,9 +74,8 @@ static inline void dp_queue_mark(struct rte_mbuf *m, uint32_t id)
 	m->hash.sched.queue_id = id;
 }
 
-/* Workers: marked frames that leave by 'vp'.  Takes the mark off, counts, and drops what is over a
- * queue's rate; the others are the first 'return value' of 'pkts', in their order. */
-uint16_t dp_queue_pass(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts,
-		       uint16_t n);
+/* Workers: marked frames leave by 'vp'.  Counts them, and takes the marks off. */
+void dp_queue_count(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf **pkts,
+		    uint16_t n);
 
 #endif

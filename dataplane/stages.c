@@ -7,6 +7,7 @@
 #include "dataplane/dp_priv.h"
 #include "dataplane/flowrec.h"
 #include "dataplane/guard.h"
+#include "dataplane/marks.h"
 #include "dataplane/mirror.h"
 #include "dataplane/shape.h"
 
@@ -19,6 +20,8 @@ void dp_stages_ingress(struct dp_worker *w, const struct dp_vport *in, struct rt
 		dp_flowrec_ingress(w, in, pkts, n);
 	if ((in->on_ingress & DP_ON_GUARD) != 0)
 		n = dp_guard_ingress(w, in, pkts, n);
+	if ((in->on_ingress & DP_ON_MARK) != 0)
+		n = dp_marks_ingress(w, in, pkts, n);
 	if (n == 0)
 		return;
 	if ((in->on_ingress & DP_ON_FILTER) != 0)
@@ -42,6 +45,10 @@ void dp_stages_of(struct dp_vport *vp)
 		vp->on_ingress |= DP_ON_FILTER;
 	if (vp->filters[DP_FILTER_EGRESS] != NULL)
 		vp->on_egress |= DP_ON_FILTER;
+	if (vp->marks != NULL) {
+		vp->on_ingress |= DP_ON_MARK;
+		vp->on_egress |= DP_ON_MARK;
+	}
 	if (vp->shaper != NULL)
 		vp->on_egress |= DP_ON_SHAPER;
 }
@@ -49,6 +56,8 @@ void dp_stages_of(struct dp_vport *vp)
 static void past_shaper(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf **pkts,
 			uint16_t n)
 {
+	if ((out->on_egress & DP_ON_MARK) != 0)
+		n = dp_marks_egress(w, out, pkts, n);
 	if ((out->on_egress & DP_ON_SHAPER) != 0)
 		dp_shape_send(w, out, pkts, n);
 	else

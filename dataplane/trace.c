@@ -203,6 +203,17 @@ void dp_trace_mirrors(struct dp_trace *t, const struct dp_vport *vp, enum dp_fil
 		memcpy(to, names, strlen(names));
 }
 
+void dp_trace_shaped(struct dp_trace *t, const struct dp_vport *vp, uint16_t leaf)
+{
+	struct dp_trace_event *e = event(t, DP_TRACE_SHAPED);
+
+	if (e == NULL)
+		return;
+	e->port = vp->id;
+	e->queue = leaf;
+	e->has_queue = true;
+}
+
 /* The driver of all ports. */
 static uint16_t keep(struct dp_txq *txq, struct rte_mbuf **pkts, uint16_t n)
 {

@@ -40,6 +40,7 @@ enum dp_trace_what {
 	DP_TRACE_FLOODED, /* the learning switch: it is not known, or is a group's */
 	DP_TRACE_FILTERS, /* passed by the filters of 'port', whose names are its bytes */
 	DP_TRACE_MIRRORS, /* those whose names are its bytes would copy it at 'port' */
+	DP_TRACE_SHAPED,  /* would wait in the shaper of 'port', in its leaf 'queue' */
 };
 
 struct dp_trace_event {

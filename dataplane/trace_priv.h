@@ -22,6 +22,9 @@ void dp_trace_filters(struct dp_trace *t, const struct dp_vport *vp, enum dp_fil
 void dp_trace_mirrors(struct dp_trace *t, const struct dp_vport *vp, enum dp_filter_side side,
 		      const struct rte_mbuf *m);
 
+/* A frame comes to the shaper of 'vp', which would queue it at this leaf. */
+void dp_trace_shaped(struct dp_trace *t, const struct dp_vport *vp, uint16_t leaf);
+
 /* Which port the next drop is about. */
 static inline void dp_trace_refused_by(const struct dp_worker *w, uint16_t port)
 {

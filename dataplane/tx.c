@@ -11,6 +11,7 @@
 #include "dataplane/gso.h"
 #include "dataplane/mirror.h"
 #include "dataplane/queue.h"
+#include "dataplane/shape.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace_priv.h"
 
@@ -264,7 +265,7 @@ static inline void send_offered(struct dp_worker *w, struct dp_txq *txq, uint16_
 	}
 	if (unlikely((flags & (REQUESTS | DP_QUEUE_MARK)) != 0 || over >> 31 != 0 || segs != 0)) {
 		if ((flags & DP_QUEUE_MARK) != 0)
-			n = dp_queue_pass(w, w->view->vports[id], pkts, n);
+			dp_queue_count(w, w->view->vports[id], pkts, n);
 		send_mixed(w, txq, pkts, n);
 	} else {
 		send_counted(w, txq, id, pkts, n, bytes);
@@ -326,14 +327,19 @@ static void sink_burst(struct dp_worker *w, const struct dp_vport *vp, struct dp
 		dp_filter_egress(w, vp, buf->pkts + n_meta, (uint16_t)(n - n_meta), sink_filtered);
 }
 
-/* Gives a burst to the worker that owns a transmit queue of the port. */
-static void hand_off(struct dp_worker *w, const struct dp_port *port, struct rte_mbuf **pkts,
-		     uint16_t n)
+/* The worker that owns the transmit queue of the port by which 'w' sends. */
+static struct dp_worker *owner_for(const struct dp_worker *w, const struct dp_port *port)
 {
-	struct dp *dp = w->dp;
 	uint16_t rank =
 		(uint16_t)(atomic_load_explicit(&w->rank, memory_order_relaxed) % port->n_txq);
-	struct dp_worker *owner = atomic_load_explicit(&dp->by_rank[rank], memory_order_acquire);
+
+	return atomic_load_explicit(&w->dp->by_rank[rank], memory_order_acquire);
+}
+
+/* Gives a burst to the worker that sends it. */
+static void hand_off(struct dp_worker *w, struct dp_worker *owner, const struct dp_port *port,
+		     struct rte_mbuf **pkts, uint16_t n)
+{
 	unsigned taken = 0;
 
 	for (uint16_t i = 0; i < n; i++)
@@ -373,10 +379,13 @@ void dp_tx_flush(struct dp_worker *w, uint16_t id)
 		return;
 	}
 	txq = my_txq(w, vp->port);
-	if (likely(txq != NULL))
+	if (unlikely((vp->on_egress & DP_ON_SHAPER) != 0) && w->trace == NULL &&
+	    dp_shape_owner(vp->shaper) != w)
+		hand_off(w, dp_shape_owner(vp->shaper), vp->port, buf->pkts, n);
+	else if (likely(txq != NULL))
 		send_burst(w, txq, vp, buf->pkts, n);
 	else
-		hand_off(w, vp->port, buf->pkts, n);
+		hand_off(w, owner_for(w, vp->port), vp->port, buf->pkts, n);
 }
 
 void dp_tx_flush_all(struct dp_worker *w)

@@ -62,6 +62,7 @@ struct dp_wire_map {
 struct dp_filter_chain;
 struct dp_flowrec;
 struct dp_guard;
+struct dp_marks;
 struct dp_mirrors;
 struct dp_overlay;
 struct dp_pace;
@@ -96,6 +97,7 @@ struct dp_vport {
 	struct dp_flowrec *flowrec;
 	struct dp_shaper *shaper;
 	struct dp_mirrors *mirrors[2]; /* by enum dp_filter_side */
+	struct dp_marks *marks;	       /* marks.h; NULL: frames keep theirs */
 	struct dp_pace *pace;	       /* pace.h; NULL: polled as fast as can be */
 } __attribute__((aligned(64)));
 

@@ -37,9 +37,11 @@
 #include "dataplane/inject.h"
 #include "dataplane/notice_priv.h"
 #include "dataplane/pace.h"
+#include "dataplane/shape_priv.h"
 
 #define IDLE_US		 100u
 #define FIRST_SLEEP_NS	 20000u
+#define LEAST_SLEEP_NS	 10000u
 #define LONG_SLEEP_NS	 1000000000u /* when every queue has a descriptor */
 #define MOST_SLEEP_NS	 10000000u
 #define IDLE_SHARE	 50u
@@ -175,6 +177,19 @@ static uint64_t arm_queues(struct loop *l, uint64_t ns)
 	return ns;
 }
 
+/* So long until a shaper may send; a sleep that would hardly begin is none. */
+static uint64_t until_due(const struct loop *l, uint64_t ns)
+{
+	uint64_t due = dp_shape_due(l->w), left;
+
+	if (due == DP_SCHED_NEVER)
+		return ns;
+	left = due > l->now ? (due - l->now) * 1000 / (l->w->dp->tsc_hz / 1000000) : 0;
+	if (left < ns)
+		ns = left;
+	return ns < LEAST_SLEEP_NS ? 0 : ns;
+}
+
 /* Ports in debt: their descriptors tell of frames that nobody takes yet, and the worker sleeps
  * until the first debt is paid.  Returns how long. */
 static uint64_t mute_held(struct loop *l, uint64_t ns)
@@ -214,8 +229,12 @@ static void rest(struct loop *l, uint64_t idle_cycles)
 		rte_pause();
 		return;
 	}
+	if (until_due(l, UINT64_MAX) == 0) {
+		rte_pause();
+		return;
+	}
 	idling_costs(l);
-	ns = choose_sleep_ns(l);
+	ns = until_due(l, choose_sleep_ns(l));
 	if (l->list->armed)
 		ns = arm_queues(l, ns);
 	if (l->due != UINT64_MAX)
@@ -375,6 +394,18 @@ static uint32_t poll_all(struct loop *l)
 	return total;
 }
 
+/* Begins with another list.  Who polled its queues before may have handed on what came by them:
+ * that goes before what comes now. */
+static uint32_t take_up(struct loop *l)
+{
+	unsigned n = rte_ring_count(l->w->inbox), total = 0, got = 1;
+
+	arm(l);
+	for (; total < n && got != 0; total += got)
+		got = dp_handoff_drain(l->w);
+	return total;
+}
+
 static void run(struct dp_worker *w)
 {
 	struct loop l = {.w = w, .now = rte_rdtsc(), .armed = UINT64_MAX};
@@ -384,19 +415,22 @@ static void run(struct dp_worker *w)
 
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		uint64_t start = l.now;
-		uint32_t n;
+		uint32_t n = 0;
 
 		rte_rcu_qsbr_quiescent(w->rcu, w->index);
 		serve_control(w);
 		l.list = atomic_load_explicit(&w->rxqs, memory_order_acquire);
 		w->view = atomic_load_explicit(&w->dp->view, memory_order_acquire);
 		if (unlikely(l.list->serial != l.armed))
-			arm(&l);
+			n += take_up(&l);
 		else if (start - l.last_look > look_cycles) {
 			mark_ready(&l, events, wait_readable(&l, events, 0));
 			l.last_look = start;
 		}
-		n = poll_all(&l);
+		/* First: what waited goes before what comes. */
+		if (unlikely(start >= w->shape_due || w->shape->view != w->view))
+			n += dp_shape_run(w, start);
+		n += poll_all(&l);
 		if (unlikely(rte_ring_count(w->inbox) != 0))
 			n += dp_handoff_drain(w);
 		if (unlikely(atomic_load_explicit(&w->inject_wanted, memory_order_acquire) !=
@@ -502,6 +536,7 @@ static int spawn(struct dp_worker *w, struct err *err)
 static void worker_free(struct dp *dp, struct dp_worker *w)
 {
 	dp_frags_destroy(w->frags);
+	dp_shape_worker_destroy(w);
 	dp_count_free_worker(dp, w);
 	dp_flow_counters_gone(dp, w->flow);
 	dp_flow_ct_gone(dp, w->flow);
@@ -534,7 +569,8 @@ static int worker_prepare(struct dp *dp, struct dp_worker *w)
 	if (empty == NULL || w->spare == NULL || w->epoll_fd < 0 || w->kick_fd < 0 ||
 	    w->inbox == NULL || dp_count_alloc_worker(dp, w) != 0)
 		return -ENOMEM;
-	if (dp_frag_worker_create(dp, w) != 0 || dp_notice_worker_create(dp, w) != 0)
+	if (dp_frag_worker_create(dp, w) != 0 || dp_shape_worker_create(dp, w) != 0 ||
+	    dp_notice_worker_create(dp, w) != 0)
 		return -ENOMEM;
 	if (dp->n_pipelines != 0 && dp_flow_create(dp, &w->flow) != 0)
 		return -ENOMEM;

@@ -33,6 +33,7 @@ struct dp_flow;
 struct dp_frags;
 struct dp_notice_queue;
 struct dp_records;
+struct dp_shape_wheel;
 struct dp_trace;
 struct rte_ring;
 struct rte_rcu_qsbr;
@@ -111,6 +112,8 @@ struct dp_worker {
 	uint64_t tell_ms;
 	struct dp_again again;
 	struct dp_mirror_wait mirrored;
+	struct dp_shape_wheel *shape; /* shapers of which it sends (shape.h) */
+	uint64_t shape_due;	      /* when to look at them; UINT64_MAX: nothing waits */
 
 	/* Shared with the control thread. */
 	_Atomic bool stop __attribute__((aligned(64)));

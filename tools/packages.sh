@@ -54,6 +54,7 @@ needs_test=(
 	cmd:ethtool:ethtool
 	cmd:curl:curl
 	cmd:dnsmasq:dnsmasq-base
+	cmd:iperf3:iperf3
 	cmd:udhcpc:udhcpc
 	cmd:radvd:radvd
 	cmd:dpdk-testpmd:dpdk-dev

@@ -119,12 +119,12 @@ static void write_stats(const struct vs *vs, const struct vs_queue *q, uint32_t 
 {
 	const struct vs_queue_live *live = vs_queue_find(vs, q->port->name, q->spec.id);
 	struct of_queue_stats s = {.port = port, .queue = q->spec.id};
-	struct dp_queue_counts counts;
+	struct vs_queue_counts counts;
 	uint64_t age_ns;
 
 	if (live == NULL)
 		return;
-	dp_queue_read(live->queue, &counts);
+	vs_queue_read(vs, live, &counts);
 	age_ns = clock_mono_ns() - live->since_ns;
 	s.tx_bytes = counts.bytes;
 	s.tx_packets = counts.packets;

@@ -95,6 +95,7 @@ static const struct {
 	conf_change_fn fn; /* with the NIC's name as "port" */
 } nic_words[] = {
 	{"guard_", vs_change_guard_set},
+	{"qos_", vs_change_qos_set},
 };
 
 #define N_NIC_WORDS (sizeof(nic_words) / sizeof(nic_words[0]))

@@ -18,18 +18,20 @@ static json_t *rate(uint64_t bps)
 static json_t *row_of(const struct vs_daemon *d, const struct vs_queue *q)
 {
 	const struct vs_queue_live *live = vs_queue_find(d->vs, q->port->name, q->spec.id);
-	struct dp_queue_counts counts = {0};
+	struct vs_queue_counts counts = {0};
 	double age = 0;
 
 	if (live != NULL) {
-		dp_queue_read(live->queue, &counts);
+		vs_queue_read(d->vs, live, &counts);
 		age = (double)(clock_mono_ns() - live->since_ns) / 1e9;
 	}
-	return json_pack("{ss sI ss so so sf sI sI sI}", "port", q->port->name, "id",
+	return json_pack("{ss sI ss so so sf sI sI sI sI sI sf sf}", "port", q->port->name, "id",
 			 (json_int_t)q->spec.id, "switch", q->port->sw->name, "max_rate",
 			 rate(q->spec.max_bps), "min_rate", rate(q->spec.min_bps), "age", age,
 			 "packets", (json_int_t)counts.packets, "bytes", (json_int_t)counts.bytes,
-			 "drops", (json_int_t)counts.drops);
+			 "drops", (json_int_t)counts.drops, "marks", (json_int_t)counts.marks,
+			 "waiting", (json_int_t)counts.waiting, "delay_mean_us",
+			 counts.delay_mean_us, "delay_max_us", counts.delay_max_us);
 }
 
 static int no_queue(const char *port, json_int_t id, struct err *err)

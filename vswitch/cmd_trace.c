@@ -465,6 +465,10 @@ static void put_event(FILE *f, const struct asked *a, const struct vs_trace *t,
 			(int)(e->at != UINT32_MAX ? e->size : 0),
 			e->at != UINT32_MAX ? (const char *)t->dp.bytes + e->at : "");
 		break;
+	case DP_TRACE_SHAPED:
+		fprintf(f, "shaper    %s: class %u", name_of_id((void *)(uintptr_t)a, e->port),
+			e->queue);
+		break;
 	}
 	fputc('\n', f);
 }
@@ -536,6 +540,7 @@ static json_t *event_json(const struct asked *a, const struct vs_trace *t,
 		[DP_TRACE_LOST] = "lost",	[DP_TRACE_FOUND] = "found",
 		[DP_TRACE_FLOODED] = "flooded", [DP_TRACE_FILTERS] = "filters",
 		[DP_TRACE_MIRRORS] = "mirrors",
+		[DP_TRACE_SHAPED] = "shaped",
 	};
 	json_t *row = json_pack("{ss}", "what", whats[e->what]);
 

@@ -242,21 +242,11 @@ static void vm_notes(struct vs_daemon *d, json_t *rows)
 static int run(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 	       struct err *err)
 {
-	static const check_fn checks[] = {huge_pages,
-					  iommu,
-					  drivers,
-					  cores,
-					  vs_doctor_waiting,
-					  vs_doctor_notes,
-					  vs_doctor_mtus,
-					  vs_doctor_offloads,
-					  vs_doctor_guards,
-					  rules,
-					  kvm,
-					  vm_programs,
-					  vm_notes,
-					  mirror_notes,
-					  filter_modules};
+	static const check_fn checks[] = {
+		huge_pages,	   iommu,	    drivers,	    cores,
+		vs_doctor_waiting, vs_doctor_notes, vs_doctor_mtus, vs_doctor_offloads,
+		vs_doctor_guards,  vs_doctor_qos,   rules,	    kvm,
+		vm_programs,	   vm_notes,	    mirror_notes,   filter_modules};
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)

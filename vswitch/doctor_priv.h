@@ -24,4 +24,7 @@ void vs_doctor_offloads(struct vs_daemon *d, json_t *rows);
  */
 void vs_doctor_guards(struct vs_daemon *d, json_t *rows);
 
+/* qos_note.c: ports that drop all the time, guarantees that cannot be kept. */
+void vs_doctor_qos(struct vs_daemon *d, json_t *rows);
+
 #endif

@@ -13,6 +13,7 @@
 #include "vswitch/mirrors.h"
 #include "vswitch/guards_priv.h"
 #include "vswitch/openmetrics.h"
+#include "vswitch/qos_live.h"
 #include "vswitch/queues.h"
 #include "vswitch/vm.h"
 #include "vswitch/vm_msg.h"
@@ -167,19 +168,20 @@ static void queues(const struct vs_daemon *d, struct vs_metric_sink *sink)
 	free(info);
 }
 
-static void port_queue(const struct vs_queue_live *q, struct vs_metric_sink *sink)
+static void port_queue(const struct vs *vs, const struct vs_queue_live *q,
+		       struct vs_metric_sink *sink)
 {
-	struct dp_queue_counts counts;
+	struct vs_queue_counts counts;
 	char id[16];
 
 	snprintf(id, sizeof(id), "%u", q->id);
-	dp_queue_read(q->queue, &counts);
-	vs_metric_counter(sink, "vswitch_port_queue_packets",
-			  "Frames that a port's queue let through.",
+	vs_queue_read(vs, q, &counts);
+	vs_metric_counter(sink, "vswitch_port_queue_packets", "Frames that a port's queue sent.",
 			  VS_LABELS({"port", q->port}, {"queue", id}), counts.packets);
 	vs_metric_counter(sink, "vswitch_port_queue_bytes", "Their bytes.",
 			  VS_LABELS({"port", q->port}, {"queue", id}), counts.bytes);
-	vs_metric_counter(sink, "vswitch_port_queue_drops", "Frames over a queue's rate.",
+	vs_metric_counter(sink, "vswitch_port_queue_drops",
+			  "Frames that waited too long in a queue, or found it full.",
 			  VS_LABELS({"port", q->port}, {"queue", id}), counts.drops);
 }
 
@@ -301,6 +303,23 @@ static void mirrors(const struct vs_daemon *d, struct vs_metric_sink *sink)
 		mirror(d, &conf->v[i], sink);
 }
 
+static void qos_class(void *arg, const struct vs_qos_class *c)
+{
+	struct vs_metric_sink *sink = arg;
+
+	vs_metric_counter(sink, "vswitch_qos_packets", "Frames that a class of a port sent.",
+			  VS_LABELS({"port", c->port}, {"class", c->name}), c->packets);
+	vs_metric_counter(sink, "vswitch_qos_wire_bytes", "Their bytes on the wire.",
+			  VS_LABELS({"port", c->port}, {"class", c->name}), c->bytes);
+	vs_metric_counter(sink, "vswitch_qos_drops",
+			  "Frames that waited too long, or found the queue full.",
+			  VS_LABELS({"port", c->port}, {"class", c->name}), c->drops);
+	vs_metric_counter(sink, "vswitch_qos_marks", "Frames marked by ECN.",
+			  VS_LABELS({"port", c->port}, {"class", c->name}), c->marks);
+	vs_metric_gauge(sink, "vswitch_qos_waiting", "Frames that wait.",
+			VS_LABELS({"port", c->port}, {"class", c->name}), c->waiting);
+}
+
 static void vm(const struct vs_daemon *d, const char *name, struct vs_metric_sink *sink)
 {
 	const json_t *stats = vs_vm_kept(d->vs->vms, name, "stats");
@@ -367,5 +386,6 @@ void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
 	mirrors(d, sink);
 	guards(d, sink);
 	for (unsigned i = 0; i < d->vs->n_queues; i++)
-		port_queue(&d->vs->queues[i], sink);
+		port_queue(d->vs, &d->vs->queues[i], sink);
+	vs_qos_classes(d->vs, -1, qos_class, sink);
 }

@@ -6,59 +6,32 @@
  */
 #include "vswitch/qos.h"
 
-#include "ctl/base/clock.h"
+#include "dataplane/marks.h"
 #include "dataplane/meter.h"
 #include "dataplane/pace.h"
 #include "vswitch/policy.h"
-#include "vswitch/qos_live.h"
+#include "vswitch/qos_priv.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* Bytes of a class lately. */
-struct sample {
-	uint64_t bytes, at_ns;
-	uint64_t rate;
-};
+#define LOOK_TICKS 10u
 
-/* Of a port, by its id. */
-struct live {
-	struct dp_pace *pace;
-	struct sample from;
-	bool from_over;
-	uint64_t from_holds;
-};
-
-struct vs_qos_state {
-	struct live *of[DP_MAX_PORTS]; /* NULL: nothing was ever said of it */
-	unsigned ticks;
-};
-
-static struct vs_qos_state *state_of(const struct vs *vs)
+struct vs_qos_state *vs_qos_state(const struct vs *vs)
 {
 	return vs->policy[VS_POLICY_QOS];
 }
 
-static struct live *live_of(struct vs_qos_state *s, uint16_t id)
+struct vs_qos_port *vs_qos_port_need(struct vs_qos_state *s, uint16_t id)
 {
 	if (s->of[id] == NULL)
 		s->of[id] = calloc(1, sizeof(*s->of[id]));
 	return s->of[id];
 }
 
-static void live_free(struct live *live)
-{
-	if (live == NULL)
-		return;
-	dp_pace_unref(live->pace);
-	free(live);
-}
-
 /* ---- Pace ---- */
 
-static int pace_renew(struct vs *vs, struct live *live, const struct vs_qos *q)
+static int pace_renew(struct vs *vs, struct vs_qos_port *live, const struct vs_qos *q)
 {
 	const struct dp_pace_spec spec = {.bps = q->from_max, .burst = q->from_burst};
 	const struct dp_pace_spec *was = live->pace != NULL ? dp_pace_spec(live->pace) : NULL;
@@ -82,18 +55,68 @@ static void pace_hint(const struct dp_vport *vp)
 				      memory_order_relaxed);
 }
 
-static int port_compile(struct vs *vs, const struct vs_qos *q, struct dp_vport *vp)
+static int pace_compile(struct vs *vs, const struct vs_qos *q, struct dp_vport *vp)
 {
-	struct live *live;
+	struct vs_qos_port *live;
 	int rc;
 
 	if (q == NULL || q->from_max == 0)
 		return 0;
-	live = live_of(state_of(vs), vp->id);
+	live = vs_qos_port_need(vs_qos_state(vs), vp->id);
 	rc = live != NULL ? pace_renew(vs, live, q) : -ENOMEM;
 	if (rc == 0)
 		vp->pace = dp_pace_ref(live->pace);
 	return rc;
+}
+
+static void pace_settle(const struct vs *vs, const struct vs_model *m)
+{
+	const struct vs_qos_state *s = vs_qos_state(vs);
+
+	for (uint16_t id = 0; id < DP_MAX_PORTS; id++) {
+		struct vs_qos_port *live = s->of[id];
+		const struct vs_port *p;
+		const struct vs_qos *q;
+
+		if (live == NULL || live->pace == NULL)
+			continue;
+		p = vs_model_port(m, vs->live[id].name);
+		q = p != NULL ? vs_qos_of_port(m, p) : NULL;
+		if (q != NULL && q->from_max != 0)
+			continue;
+		dp_pace_unref(live->pace);
+		live->pace = NULL;
+		live->from = (struct vs_qos_sample){0};
+		live->from_over = false;
+	}
+}
+
+/* ---- Marks ---- */
+
+static uint8_t mark_by(const struct vs_qos_mark *mark)
+{
+	return mark->kind == VS_MARK_VALUE   ? DP_MARK_VALUE
+	       : mark->kind == VS_MARK_OTHER ? DP_MARK_OTHER
+					     : DP_MARK_KEEP;
+}
+
+static int marks_compile(const struct vs_qos *q, struct dp_vport *vp)
+{
+	if (q == NULL || (q->mark_dscp.kind == VS_MARK_KEEP && q->mark_pcp.kind == VS_MARK_KEEP))
+		return 0;
+	vp->marks = calloc(1, sizeof(*vp->marks));
+	if (vp->marks == NULL)
+		return -ENOMEM;
+	*vp->marks = (struct dp_marks){mark_by(&q->mark_dscp), q->mark_dscp.value,
+				       mark_by(&q->mark_pcp), q->mark_pcp.value};
+	return 0;
+}
+
+/* ---- The part ---- */
+
+static int need(struct vs *vs, const struct vs_model *m, bool starting, struct err *err)
+{
+	return vs_qos_shape_need(vs, m, err);
 }
 
 static int compile(struct vs *vs, const struct vs_model *m, const uint16_t *ids,
@@ -102,10 +125,16 @@ static int compile(struct vs *vs, const struct vs_model *m, const uint16_t *ids,
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < m->n_ports; i++) {
-		if (ids[i] == DP_NO_PORT)
+		struct dp_vport *vp = ids[i] != DP_NO_PORT ? view->vports[ids[i]] : NULL;
+		const struct vs_qos *q = vs_qos_of_port(m, &m->ports[i]);
+
+		if (vp == NULL)
 			continue;
-		rc = port_compile(vs, vs_qos_of_port(m, &m->ports[i]), view->vports[ids[i]]);
-		pace_hint(view->vports[ids[i]]);
+		vs_qos_shape_compile(vs, m, i, vp);
+		rc = pace_compile(vs, q, vp);
+		pace_hint(vp);
+		if (rc == 0)
+			rc = marks_compile(q, vp);
 	}
 	return rc;
 }
@@ -114,39 +143,36 @@ static void release(struct dp_vport *vport)
 {
 	dp_pace_unref(vport->pace);
 	vport->pace = NULL;
+	free(vport->marks);
+	vport->marks = NULL;
 }
 
 static void settle(struct vs *vs, const struct vs_model *m)
 {
-	struct vs_qos_state *s = state_of(vs);
+	if (vs_qos_state(vs) == NULL)
+		return;
+	pace_settle(vs, m);
+	vs_qos_shape_settle(vs, m);
+}
 
-	for (uint16_t id = 0; s != NULL && id < DP_MAX_PORTS; id++) {
-		const struct vs_port *p;
-		const struct vs_qos *q;
-
-		if (s->of[id] == NULL)
-			continue;
-		p = vs_model_port(m, vs->live[id].name);
-		q = p != NULL ? vs_qos_of_port(m, p) : NULL;
-		if (q == NULL || q->from_max == 0) {
-			dp_pace_unref(s->of[id]->pace);
-			s->of[id]->pace = NULL;
-			s->of[id]->from = (struct sample){0};
-		}
-	}
+static void port_free(struct vs_qos_port *live)
+{
+	if (live == NULL)
+		return;
+	vs_qos_shape_free(live);
+	dp_pace_unref(live->pace);
+	free(live);
 }
 
 static void port_gone(struct vs *vs, uint16_t id)
 {
-	struct vs_qos_state *s = state_of(vs);
+	struct vs_qos_state *s = vs_qos_state(vs);
 
 	if (s == NULL)
 		return;
-	live_free(s->of[id]);
+	port_free(s->of[id]);
 	s->of[id] = NULL;
 }
-
-/* ---- Its life ---- */
 
 static int create(struct vs *vs, void **ret, struct err *err)
 {
@@ -162,79 +188,19 @@ static void destroy(struct vs *vs, void *live)
 {
 	struct vs_qos_state *s = live;
 
-	for (uint16_t id = 0; id < DP_MAX_PORTS; id++)
-		live_free(s->of[id]);
+	for (unsigned id = 0; id < DP_MAX_PORTS; id++)
+		port_free(s->of[id]);
 	free(s);
-}
-
-static void sample(struct sample *s, uint64_t bytes, uint64_t now_ns)
-{
-	if (s->at_ns != 0 && now_ns > s->at_ns)
-		s->rate =
-			(uint64_t)((double)(bytes - s->bytes) * 8e9 / (double)(now_ns - s->at_ns));
-	s->bytes = bytes;
-	s->at_ns = now_ns;
-}
-
-static void tick_port(struct live *live, uint64_t now_ns)
-{
-	struct dp_pace_counts c;
-
-	if (live->pace == NULL)
-		return;
-	dp_pace_read(live->pace, &c);
-	sample(&live->from, c.bytes, now_ns);
-	/* At its rate, and put off: it would send more. */
-	live->from_over = c.holds != live->from_holds &&
-			  live->from.rate > dp_pace_spec(live->pace)->bps / 10 * 9;
-	live->from_holds = c.holds;
 }
 
 static void tick(struct vs *vs)
 {
-	struct vs_qos_state *s = state_of(vs);
+	struct vs_qos_state *s = vs_qos_state(vs);
 
-	if (++s->ticks % 10 != 0)
+	if (++s->ticks % LOOK_TICKS != 0)
 		return;
-	for (uint16_t id = 0; id < DP_MAX_PORTS; id++)
-		if (s->of[id] != NULL)
-			tick_port(s->of[id], clock_mono_ns());
-}
-
-/* ---- What is to be seen ---- */
-
-static void tell_from(const struct live *live, const char *port, vs_qos_class_fn fn, void *arg)
-{
-	struct vs_qos_class c = {.port = port, .name = "from"};
-	struct dp_pace_counts counts;
-
-	dp_pace_read(live->pace, &counts);
-	c.max = dp_pace_spec(live->pace)->bps;
-	c.rate_now = live->from.rate;
-	c.packets = counts.packets;
-	c.bytes = counts.bytes;
-	fn(arg, &c);
-}
-
-void vs_qos_classes(struct vs *vs, int port_id, vs_qos_class_fn fn, void *arg)
-{
-	const struct vs_qos_state *s = state_of(vs);
-
-	for (int id = 0; id < DP_MAX_PORTS; id++) {
-		const struct live *live = s->of[id];
-
-		if (live == NULL || (port_id >= 0 && port_id != id))
-			continue;
-		if (live->pace != NULL)
-			tell_from(live, vs->live[id].name, fn, arg);
-	}
-}
-
-const char *vs_qos_over(const struct vs *vs, uint16_t port_id)
-{
-	const struct live *live = state_of(vs)->of[port_id];
-
-	return live != NULL && live->from_over ? "from" : "";
+	vs_qos_shape_links(vs);
+	vs_qos_watch(vs);
 }
 
 const struct vs_policy vs_policy_qos = {
@@ -242,6 +208,8 @@ const struct vs_policy vs_policy_qos = {
 	.forget = free,
 	.create = create,
 	.destroy = destroy,
+	.need = need,
+	.restore = vs_qos_shape_restore,
 	.compile = compile,
 	.release = release,
 	.settle = settle,

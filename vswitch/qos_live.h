@@ -24,6 +24,13 @@ typedef void (*vs_qos_class_fn)(void *arg, const struct vs_qos_class *c);
 void vs_qos_classes(struct vs *vs, int port_id, vs_qos_class_fn fn, void *arg);
 /* Does the port drop, or hold back, over the last seconds?  "", "to", "from" or "to, from". */
 const char *vs_qos_over(const struct vs *vs, uint16_t port_id);
+/* For how many seconds in a row it has dropped on the way to what is behind it. */
+unsigned vs_qos_over_s(const struct vs *vs, uint16_t port_id);
+/* Which part of what is guaranteed there the port can keep, and the rate that this comes from (0:
+ * unknown). */
+double vs_qos_scaled(const struct vs *vs, uint16_t port_id, uint64_t *ret_bps);
+/* The class of an OpenFlow queue; false: there is none. */
+bool vs_qos_queue(const struct vs *vs, uint16_t port_id, uint32_t queue, struct vs_qos_class *ret);
 /* What keeps 'q' from doing what it says; "": nothing. */
 void vs_qos_note(const struct vs *vs, const struct vs_qos *q, char *text, size_t size);
 

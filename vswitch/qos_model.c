@@ -317,20 +317,6 @@ static int tenant_at(const struct vs_model *m, const struct vs_qos_conf *conf,
 	return 0;
 }
 
-static int check_uplink(const struct vs_model *m, const struct vs_qos_conf *conf,
-			const struct vs_port *p, struct err *err)
-{
-	const struct vs_qos *own = find(conf, p, NULL);
-	struct sum all = {0};
-	int rc = tenant_at(m, conf, p, NULL, &all, err);
-
-	for (unsigned i = 0; rc == 0 && i < m->n_tenants; i++)
-		rc = tenant_at(m, conf, p, &m->tenants[i], &all, err);
-	if (rc != 0 || own == NULL || own->to_max == 0 || all.bps <= own->to_max)
-		return rc;
-	return refuse_sum(conf, p, "guarantees", &all, "to-max", own->to_max, err);
-}
-
 static bool guarantees(const struct vs_qos_conf *conf)
 {
 	for (unsigned i = 0; i < conf->n; i++)
@@ -339,15 +325,45 @@ static bool guarantees(const struct vs_qos_conf *conf)
 	return false;
 }
 
+/* What goes first is guaranteed, and so is what OpenFlow queues are. */
+static void add_own(const struct vs_model *m, const struct vs_port *p, const struct vs_qos *own,
+		    struct sum *all)
+{
+	if (own != NULL)
+		add(all, "priority", own->priority_max);
+	for (unsigned i = 0; i < m->n_queues; i++) {
+		char name[24];
+
+		if (m->queues[i].port != p)
+			continue;
+		snprintf(name, sizeof(name), "queue %u", m->queues[i].spec.id);
+		add(all, name, m->queues[i].spec.min_bps);
+	}
+}
+
+static int check_port(const struct vs_model *m, const struct vs_qos_conf *conf,
+		      const struct vs_port *p, struct err *err)
+{
+	const struct vs_qos *own = find(conf, p, NULL);
+	bool uplink = p->kind == VS_PHYS && guarantees(conf);
+	struct sum all = {0};
+	int rc = uplink ? tenant_at(m, conf, p, NULL, &all, err) : 0;
+
+	for (unsigned i = 0; uplink && rc == 0 && i < m->n_tenants; i++)
+		rc = tenant_at(m, conf, p, &m->tenants[i], &all, err);
+	add_own(m, p, own, &all);
+	if (rc != 0 || own == NULL || own->to_max == 0 || all.bps <= own->to_max)
+		return rc;
+	return refuse_sum(conf, p, "guarantees", &all, "to-max", own->to_max, err);
+}
+
 static int check_all(const struct vs_model *m, const struct vs_qos_conf *conf, struct err *err)
 {
 	int rc = 0;
 
-	if (!guarantees(conf))
-		return 0;
 	for (unsigned i = 0; rc == 0 && i < m->n_ports; i++)
-		if (m->ports[i].kind == VS_PHYS)
-			rc = check_uplink(m, conf, &m->ports[i], err);
+		if (m->ports[i].kind == VS_PHYS || find(conf, &m->ports[i], NULL) != NULL)
+			rc = check_port(m, conf, &m->ports[i], err);
 	return rc;
 }
 

@@ -5,7 +5,7 @@
 #include "vswitch/queues.h"
 
 #include "ctl/base/clock.h"
-#include "dataplane/meter.h"
+#include "vswitch/qos_live.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -35,6 +35,26 @@ const struct vs_queue_live *vs_queue_find(const struct vs *vs, const char *port,
 	return find(vs, vs->n_queues, port, id);
 }
 
+void vs_queue_read(const struct vs *vs, const struct vs_queue_live *live,
+		   struct vs_queue_counts *ret_counts)
+{
+	struct vs_qos_class c = {0};
+	struct dp_queue_counts n;
+
+	dp_queue_read(live->queue, &n);
+	if (live->port_id != DP_NO_PORT)
+		(void)vs_qos_queue(vs, live->port_id, live->id, &c);
+	*ret_counts = (struct vs_queue_counts){
+		.packets = n.packets,
+		.bytes = n.bytes,
+		.drops = c.drops,
+		.marks = c.marks,
+		.waiting = c.waiting,
+		.delay_mean_us = c.delay_mean_us,
+		.delay_max_us = c.delay_max_us,
+	};
+}
+
 /* ---- Those that there are ---- */
 
 static bool same(const struct dp_queue_spec *a, const struct dp_queue_spec *b)
@@ -49,7 +69,7 @@ static int renew(struct vs *vs, struct vs_queue_live *live, const struct dp_queu
 
 	if (live->queue != NULL && same(dp_queue_spec(live->queue), spec))
 		return 0;
-	q = dp_queue_create(spec, live->queue, dp_meter_tsc_hz(vs->dp));
+	q = dp_queue_create(spec, live->queue);
 	if (q == NULL)
 		return -ENOMEM;
 	dp_queue_unref(live->queue);
@@ -61,7 +81,9 @@ static int add(struct vs *vs, const struct vs_queue *want)
 {
 	struct vs_queue_live *live = &vs->queues[vs->n_queues];
 
-	*live = (struct vs_queue_live){.id = want->spec.id, .since_ns = clock_mono_ns()};
+	*live = (struct vs_queue_live){.id = want->spec.id,
+				       .port_id = DP_NO_PORT,
+				       .since_ns = clock_mono_ns()};
 	snprintf(live->port, sizeof(live->port), "%s", want->port->name);
 	if (renew(vs, live, &want->spec) != 0)
 		return -ENOMEM;
@@ -104,8 +126,10 @@ static int give(struct vs *vs, struct dp_vport *vport, const struct vs_queue *q,
 	for (unsigned i = 0; i < n; i++) {
 		struct vs_queue_live *live = find(vs, vs->n_queues, q[i].port->name, q[i].spec.id);
 
-		if (live != NULL)
-			queues->v[queues->n++] = dp_queue_ref(live->queue);
+		if (live == NULL)
+			continue;
+		live->port_id = vport->id;
+		queues->v[queues->n++] = dp_queue_ref(live->queue);
 	}
 	vport->queues = queues;
 	return 0;

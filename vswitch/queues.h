@@ -13,9 +13,18 @@
 struct vs_queue_live {
 	char port[DP_PORT_NAME_SIZE];
 	uint32_t id;
+	uint16_t port_id; /* DP_NO_PORT: not in a view yet */
 	struct dp_queue *queue;
 	uint64_t since_ns; /* when it was added */
 	bool wanted;	   /* vs_queues_drop()'s */
+};
+
+/* What became of its frames: the queue counts what went, its class of the shaper the rest. */
+struct vs_queue_counts {
+	uint64_t packets, bytes; /* that went */
+	uint64_t drops, marks;
+	uint32_t waiting;
+	double delay_mean_us, delay_max_us;
 };
 
 /* Gives the ports of 'view', which is being compiled, the queues that 'm' says; 'ids' are those of
@@ -26,6 +35,8 @@ int vs_queues_compile(struct vs *vs, const struct vs_model *m, const uint16_t *i
 void vs_queues_release(struct dp_vport *vport);
 /* 'm' runs: queues that it does not have are forgotten, with their counters. */
 void vs_queues_drop(struct vs *vs, const struct vs_model *m);
+void vs_queue_read(const struct vs *vs, const struct vs_queue_live *live,
+		   struct vs_queue_counts *ret_counts);
 /* NULL: there is none. */
 const struct vs_queue_live *vs_queue_find(const struct vs *vs, const char *port, uint32_t id);
 

@@ -60,6 +60,7 @@
 	X(TUNNEL_LOOP, "tunnel-loop", "it went through too many tunnels in one burst")         \
 	X(TUNNEL_BUSY, "tunnel-busy", "more frames left tunnels in one burst than can wait")   \
 	X(VTEP_UNUSED, "vtep-unused", "sent to a VTEP, and nothing that it serves")    \
+	X(MIRROR_ONLY, "mirror-only", "its port is a mirror's target, and nothing else")        \
 	X(FRAGMENT, "fragment", "a controller asked that fragments be dropped")                 \
 	X(NO_RECV, "no-recv", "a controller told the ingress port not to receive")              \
 	X(NO_FWD, "no-fwd", "a controller told the egress port not to send")                    \
@@ -70,7 +71,6 @@
 	X(FILTER_REFUSED, "filter-refused", "a filter module may not send it there")           \
 	X(FILTER_TENANT, "filter-tenant", "a filter module would send it to another tenant")   \
 	X(FILTER_MISSING, "filter-missing", "a filter module that should judge it is not loaded") \
-	X(MIRROR_ONLY, "mirror-only", "its port is a mirror's target, and nothing else")        \
 	X(GUARD_MAC, "guard-mac", "source address is none of the port's (MAC spoofing)")      \
 	X(GUARD_IP, "guard-ip", "source IP address is not bound to the port")                 \
 	X(GUARD_DHCP, "guard-dhcp", "a DHCP server's message, or a client's for another") \

@@ -159,27 +159,6 @@ static void keep_bytes(struct dp_trace *t, struct dp_trace_event *e, const struc
 		memcpy(to, from, size);
 }
 
-void dp_trace_filters(struct dp_trace *t, const struct dp_vport *vp, enum dp_filter_side side)
-{
-	const struct dp_filter_chain *chain = vp->filters[side];
-	const struct dp_filter_ops *ops = ((const struct dp_filter_chain_head *)chain)->ops;
-	struct dp_trace_event *e = event(t, DP_TRACE_FILTERS);
-	char names[1024] = "";
-	size_t n = 0;
-	uint8_t *to;
-
-	if (e == NULL)
-		return;
-	for (unsigned i = 0; ops->name(chain, i) != NULL && n < sizeof(names); i++)
-		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", i == 0 ? "" : ", ",
-				      ops->name(chain, i));
-	e->port = vp->id;
-	e->egress = side == DP_FILTER_EGRESS;
-	to = room_for(t, e, (uint32_t)strlen(names));
-	if (to != NULL)
-		memcpy(to, names, strlen(names));
-}
-
 void dp_trace_mirrors(struct dp_trace *t, const struct dp_vport *vp, enum dp_filter_side side,
 		      const struct rte_mbuf *m)
 {
@@ -196,6 +175,27 @@ void dp_trace_mirrors(struct dp_trace *t, const struct dp_vport *vp, enum dp_fil
 	e = n != 0 ? event(t, DP_TRACE_MIRRORS) : NULL;
 	if (e == NULL)
 		return;
+	e->port = vp->id;
+	e->egress = side == DP_FILTER_EGRESS;
+	to = room_for(t, e, (uint32_t)strlen(names));
+	if (to != NULL)
+		memcpy(to, names, strlen(names));
+}
+
+void dp_trace_filters(struct dp_trace *t, const struct dp_vport *vp, enum dp_filter_side side)
+{
+	const struct dp_filter_chain *chain = vp->filters[side];
+	const struct dp_filter_ops *ops = ((const struct dp_filter_chain_head *)chain)->ops;
+	struct dp_trace_event *e = event(t, DP_TRACE_FILTERS);
+	char names[1024] = "";
+	size_t n = 0;
+	uint8_t *to;
+
+	if (e == NULL)
+		return;
+	for (unsigned i = 0; ops->name(chain, i) != NULL && n < sizeof(names); i++)
+		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", i == 0 ? "" : ", ",
+				      ops->name(chain, i));
 	e->port = vp->id;
 	e->egress = side == DP_FILTER_EGRESS;
 	to = room_for(t, e, (uint32_t)strlen(names));

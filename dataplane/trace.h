@@ -36,10 +36,10 @@ enum dp_trace_what {
 	DP_TRACE_DROPPED, /* for 'reason', before it was given to a port; 'port': which refused it
 			   */
 	DP_TRACE_LOST,	  /* for 'reason', by the 'port' that was to send it */
+	DP_TRACE_MIRRORS, /* those whose names are its bytes would copy it at 'port' ('egress') */
 	DP_TRACE_FOUND,	  /* the learning switch: the address lives behind 'port' */
 	DP_TRACE_FLOODED, /* the learning switch: it is not known, or is a group's */
 	DP_TRACE_FILTERS, /* passed by the filters of 'port', whose names are its bytes */
-	DP_TRACE_MIRRORS, /* those whose names are its bytes would copy it at 'port' */
 	DP_TRACE_SHAPED,  /* would wait in the shaper of 'port', in its leaf 'queue' */
 };
 
@@ -48,7 +48,7 @@ struct dp_trace_event {
 	enum dp_drop reason;
 	uint16_t port; /* DP_NO_PORT: none */
 	uint16_t vlan; /* FOUND, FLOODED: what carries it */
-	bool egress;   /* FILTERS, MIRRORS: on the way out */
+	bool egress;   /* FILTERS: on the way out */
 	bool has_queue;
 	uint32_t queue; /* SENT: that rules chose; DP_QUEUE_NONE: none.  The port 'has_queue' */
 	uint32_t size;

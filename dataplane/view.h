@@ -45,13 +45,13 @@
 #define DP_VP_REACHES_HOST (1u << 10) /* for the proof: frames sent here reach the host's stack */
 #define DP_VP_REACHES_WIRE (1u << 11) /* for the proof: frames sent here reach a wire */
 #define DP_VP_PRIVATE	   (1u << 12) /* isolated or community: see dp_private_takes() */
+#define DP_VP_MIRROR_ONLY  (1u << 18) /* nothing but what a mirror copies: mirror.h */
 /* What OpenFlow's port mods say (1.3.5, 7.2.1). */
 #define DP_VP_NO_RECV	   (1u << 13) /* what comes in is dropped */
 #define DP_VP_NO_FWD	   (1u << 14) /* what would go out is dropped */
 #define DP_VP_NO_PACKET_IN (1u << 15) /* nothing of it goes to controllers */
 #define DP_VP_ACL_OUT	   (1u << 16) /* an access list says what may leave by it: acl.h */
 #define DP_VP_PROTECTED	   (1u << 17) /* sends to no other port that is protected */
-#define DP_VP_MIRROR_ONLY  (1u << 18) /* nothing but what a mirror copies: mirror.h */
 
 /* One tenant on a shared uplink: its frames wear 'vlan' on the wire. */
 struct dp_wire_map {

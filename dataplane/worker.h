@@ -107,11 +107,11 @@ struct dp_worker {
 	 * tunnel. */
 	uint16_t touched[4 * DP_MAX_PORTS];
 	struct dp_txbuf *tx[DP_MAX_PORTS]; /* control thread fills in when a port is attached */
+	struct dp_mirror_wait mirrored;
 	uint16_t tunnel_ip_id;
 	uint16_t n_tell; /* how often senders may be told now (tunnel_pmtu.c), as of ... */
 	uint64_t tell_ms;
 	struct dp_again again;
-	struct dp_mirror_wait mirrored;
 	struct dp_shape_wheel *shape; /* shapers of which it sends (shape.h) */
 	uint64_t shape_due;	      /* when to look at them; UINT64_MAX: nothing waits */
 

@@ -546,12 +546,13 @@ static json_t *event_json(const struct asked *a, const struct vs_trace *t,
 			  const struct dp_trace_event *e)
 {
 	static const char *const whats[] = {
-		[DP_TRACE_MIRRORS] = "mirrors", [DP_TRACE_SENT] = "sent",
-		[DP_TRACE_DROPPED] = "dropped", [DP_TRACE_LOST] = "lost",
-		[DP_TRACE_FOUND] = "found",	[DP_TRACE_FLOODED] = "flooded",
-		[DP_TRACE_FILTERS] = "filters", [DP_TRACE_SHAPED] = "shaped",
+		[DP_TRACE_SENT] = "sent",	[DP_TRACE_DROPPED] = "dropped",
+		[DP_TRACE_LOST] = "lost",	[DP_TRACE_FOUND] = "found",
+		[DP_TRACE_FLOODED] = "flooded", [DP_TRACE_FILTERS] = "filters",
+		[DP_TRACE_SHAPED] = "shaped",
 	};
-	json_t *row = json_pack("{ss}", "what", whats[e->what]);
+	json_t *row = json_pack("{ss}", "what",
+				e->what == DP_TRACE_MIRRORS ? "mirrors" : whats[e->what]);
 
 	if (e->port != DP_NO_PORT)
 		json_object_set_new(row, "port",

@@ -4,8 +4,8 @@
  * compares; a mask of the others remains, and goes the slow way one by one (guard_slow.c).
  *
  * What is usual: destination no group; the MAC and the IP address that were checked last; IPv4
- * without options that is no fragment, or IPv6, with TCP or UDP at once; no port of DHCP.  Where
- * MACs or addresses are not guarded, any.
+ * without options that is no fragment, and not ICMP, untagged or behind the same tag, or IPv6 with
+ * TCP or UDP at once; no port of DHCP, or near.  Where MACs or addresses are not guarded, any.
  *
  * Workers.
  */
@@ -15,7 +15,6 @@
 #include "dataplane/fdb_priv.h"
 #include "dataplane/flow.h"
 #include "dataplane/guard_answer.h"
-#include "dataplane/guard_dhcp.h"
 #include "dataplane/guard_slow.h"
 #include "dataplane/notice.h"
 #include "dataplane/tunnel_priv.h"
@@ -26,116 +25,31 @@
 #include <immintrin.h>
 #endif
 
-#define IP4_TYPE  0x0008u /* EtherTypes as they lie there */
-#define IP6_TYPE  0xdd86u
-#define PROTO_TCP 6u
-#define PROTO_UDP 17u
-#define HEAD4	  42u /* bytes up to the end of UDP's header */
-#define HEAD6	  62u
-#define COPY_MOST 2048u /* headers and DHCP of a frame that comes in pieces */
+#define IP4_TYPE   0x0008u /* EtherTypes as they lie there */
+#define IP6_TYPE   0xdd86u
+#define PROTO_ICMP 1u
+#define PROTO_TCP  6u
+#define PROTO_UDP  17u
+#define HEAD4	   42u /* bytes up to the end of UDP's header */
+#define HEAD6	   62u
+#define TAG_SIZE   4u
+#define COPY_MOST  2048u /* headers and DHCP of a frame that comes in pieces */
 
 /* ---- The usual ---- */
 
-/* What the bytes of a frame must be: four words from its start, and for IPv6 the one at 30 that has
- * the end of the source address. */
-struct usual {
-	uint64_t mask[4], want[4];
-	uint64_t tail_mask, tail_want;
-	bool none;
-};
-
-struct usual_both {
-	struct usual v4, v6;
-};
-
-/* MAC and IP address checked last, if both words of them were read whole. */
-struct checked {
-	uint64_t mac4, mac6, ip4, ip6[2];
-	bool has4, has6;
-};
-
-static void read_checked(const struct dp_guard_usual *u, uint64_t now, struct checked *ret)
+/* Has what is usual been checked a short while ago, and is nobody at it?  'ret_seq' for
+ * is_whole(). */
+static inline bool is_fresh(const struct dp_guard_usual *u, uint64_t now, uint32_t *ret_seq)
 {
-	uint32_t seq = atomic_load_explicit(&u->seq, memory_order_acquire);
+	*ret_seq = atomic_load_explicit(&u->seq, memory_order_acquire);
+	return (*ret_seq & 1) == 0 && atomic_load_explicit(&u->until, memory_order_relaxed) > now;
+}
 
-	ret->mac4 = atomic_load_explicit(&u->mac4, memory_order_relaxed);
-	ret->mac6 = atomic_load_explicit(&u->mac6, memory_order_relaxed);
-	ret->ip4 = atomic_load_explicit(&u->ip4, memory_order_relaxed);
-	ret->ip6[0] = atomic_load_explicit(&u->ip6[0], memory_order_relaxed);
-	ret->ip6[1] = atomic_load_explicit(&u->ip6[1], memory_order_relaxed);
-	ret->has4 = atomic_load_explicit(&u->until4, memory_order_relaxed) > now;
-	ret->has6 = atomic_load_explicit(&u->until6, memory_order_relaxed) > now;
+/* Was what was read since then not written meanwhile? */
+static inline bool is_whole(const struct dp_guard_usual *u, uint32_t seq)
+{
 	atomic_thread_fence(memory_order_acquire);
-	if ((seq & 1) != 0 || atomic_load_explicit(&u->seq, memory_order_relaxed) != seq)
-		ret->has4 = ret->has6 = false;
-}
-
-/* Source and EtherType: the word at 6, of which two bytes are in the first word of the frame. */
-static inline void usual_mac(struct usual *u, uint64_t mac, bool check, uint64_t type)
-{
-	/* The group bits of both addresses. */
-	u->mask[0] = UINT64_C(1) | (check ? UINT64_C(0xffff) << 48 : UINT64_C(1) << 48);
-	u->want[0] = check ? mac << 48 : 0;
-	u->mask[1] = (check ? UINT64_C(0xffffffff) : 0) | UINT64_C(0xffff) << 32;
-	u->want[1] = (check ? mac >> 16 & 0xffffffff : 0) | type << 32;
-}
-
-static inline void usual_of(const struct dp_guard *g, uint64_t now, struct usual_both *ret)
-{
-	const bool binds = (g->on & DP_GUARD_IP) != 0, macs = (g->on & DP_GUARD_MAC) != 0;
-	struct checked c;
-
-	memset(ret, 0, sizeof(*ret));
-	read_checked(&g->usual, now, &c);
-	ret->v4.none = (binds || macs) && !c.has4;
-	ret->v6.none = (binds || macs) && !c.has6;
-	usual_mac(&ret->v4, c.mac4, binds || macs, IP4_TYPE);
-	usual_mac(&ret->v6, c.mac6, binds || macs, IP6_TYPE);
-	/* Version and header length at 14; fragment at 20; IPv4's source at 26. */
-	ret->v4.mask[1] |= UINT64_C(0xff) << 48;
-	ret->v4.want[1] |= UINT64_C(0x45) << 48;
-	ret->v4.mask[2] = UINT64_C(0xff3f) << 32;
-	ret->v4.mask[3] = binds ? UINT64_C(0xffffffff) << 16 : 0;
-	ret->v4.want[3] = binds ? c.ip4 << 16 : 0;
-	/* Version at 14; source at 22. */
-	ret->v6.mask[1] |= UINT64_C(0xf0) << 48;
-	ret->v6.want[1] |= UINT64_C(0x60) << 48;
-	if (!binds)
-		return;
-	ret->v6.mask[2] = UINT64_C(0xffff) << 48;
-	ret->v6.want[2] = c.ip6[0] << 48;
-	ret->v6.mask[3] = UINT64_MAX;
-	ret->v6.want[3] = c.ip6[0] >> 16 | c.ip6[1] << 48;
-	ret->v6.tail_mask = UINT64_MAX;
-	ret->v6.tail_want = c.ip6[1];
-}
-
-static inline bool starts_as(const uint8_t *d, const struct usual *u)
-{
-#ifdef __AVX2__
-	const __m256i mask = _mm256_loadu_si256((const __m256i_u *)u->mask);
-	const __m256i want = _mm256_loadu_si256((const __m256i_u *)u->want);
-	const __m256i bytes = _mm256_loadu_si256((const __m256i_u *)d);
-	const __m256i diff = _mm256_xor_si256(_mm256_and_si256(bytes, mask), want);
-
-	return _mm256_testz_si256(diff, diff);
-#else
-	uint64_t diff = 0;
-
-	for (unsigned i = 0; i < 4; i++)
-		diff |= (dp_key_load64(d + 8 * i) & u->mask[i]) ^ u->want[i];
-	return diff == 0;
-#endif
-}
-
-/* TCP, or UDP between ports that are not the two of DHCP, 'low' the lower of them.  'ports' as they
- * lie there. */
-static inline bool no_dhcp(uint8_t proto, uint32_t ports, uint16_t low)
-{
-	uint16_t sport = DP_KEY_BE16(ports), dport = DP_KEY_BE16(ports >> 16);
-
-	return proto == PROTO_TCP ||
-	       (proto == PROTO_UDP && (uint16_t)(sport - low) > 1 && (uint16_t)(dport - low) > 1);
+	return atomic_load_explicit(&u->seq, memory_order_relaxed) == seq;
 }
 
 static inline uint32_t load32(const uint8_t *p)
@@ -146,61 +60,189 @@ static inline uint32_t load32(const uint8_t *p)
 	return v;
 }
 
-static inline bool is_usual4(const struct rte_mbuf *m, const struct usual *u)
+/* Is one of two ports among the eight that 'of' is of?  As they lie there; one that is not
+ * DHCP's costs no more than a closer look. */
+static inline uint32_t has_port(uint32_t ports, uint32_t of)
+{
+	uint32_t x = (ports ^ of) & 0xf8fff8ffu;
+
+	/* Is a half of it zero? */
+	return (x - 0x00010001u) & ~x & 0x80008000u;
+}
+
+#define PORTS_OF_DHCP  0x40004000u /* 64 to 71 */
+#define PORTS_OF_DHCP6 0x20022002u /* 544 to 551 */
+
+#ifdef __AVX2__
+/* All of them, and nothing of one frame waits for the one before. */
+static inline bool are_usual4(struct rte_mbuf **pkts, uint16_t n, const struct dp_guard_usual *u,
+			      uint64_t now)
+{
+	/* From TTL and protocol at 22 to the ports at 34, by two bytes: ICMP, ports of DHCP. */
+	const __m128i odd_mask =
+		_mm_setr_epi16((short)0xff00, 0, 0, 0, 0, 0, (short)0xf8ff, (short)0xf8ff);
+	const __m128i odd = _mm_setr_epi16(0x0100, -1, -1, -1, -1, -1, 0x4000, 0x4000);
+	__m256i differ = _mm256_setzero_si256(), mask, want;
+	__m128i is_odd = _mm_setzero_si128();
+	int32_t shorter = 0;
+	uint32_t seq;
+
+	if (!is_fresh(u, now, &seq))
+		return false;
+	mask = _mm256_load_si256((const __m256i *)u->mask);
+	want = _mm256_load_si256((const __m256i *)(uintptr_t)u->want);
+	if (!is_whole(u, seq))
+		return false;
+#pragma GCC unroll 4
+	for (uint16_t i = 0; i < n; i++) {
+		const char *d = rte_pktmbuf_mtod(pkts[i], const char *);
+		const __m256i head = _mm256_loadu_si256((const __m256i_u *)d);
+		const __m128i tail = _mm_loadu_si128((const __m128i_u *)(d + 22));
+
+		shorter |= (int32_t)pkts[i]->data_len - (int32_t)HEAD4;
+		differ = _mm256_or_si256(differ,
+					 _mm256_xor_si256(_mm256_and_si256(head, mask), want));
+		is_odd = _mm_or_si128(is_odd, _mm_cmpeq_epi16(_mm_and_si128(tail, odd_mask), odd));
+	}
+	return _mm256_testz_si256(differ, differ) && _mm_testz_si128(is_odd, is_odd) &&
+	       shorter >= 0;
+}
+#endif
+
+/* What is not as 'u' wants of the first 32 bytes. */
+static inline uint64_t head_differs(const uint8_t *d, const struct dp_guard_usual *u,
+				    const uint64_t *want)
+{
+	uint64_t differ = 0;
+
+	for (unsigned i = 0; i < DP_GUARD_USUAL_WORDS - 1; i++)
+		differ |= (dp_key_load64(d + 8 * i) & u->mask[i]) ^ want[i];
+	return differ;
+}
+
+static inline bool read_want(const struct dp_guard_usual *u, uint64_t now,
+			     uint64_t want[DP_GUARD_USUAL_WORDS])
+{
+	uint32_t seq;
+
+	if (!is_fresh(u, now, &seq))
+		return false;
+	for (unsigned i = 0; i < DP_GUARD_USUAL_WORDS - 1; i++)
+		want[i] = atomic_load_explicit(&u->want[i], memory_order_relaxed);
+	want[4] = atomic_load_explicit(&u->tail_want, memory_order_relaxed);
+	return is_whole(u, seq);
+}
+
+#ifndef __AVX2__
+static inline bool are_usual4(struct rte_mbuf **pkts, uint16_t n, const struct dp_guard_usual *u,
+			      uint64_t now)
+{
+	uint64_t want[DP_GUARD_USUAL_WORDS], differ = 0;
+	int32_t shorter = 0;
+
+	if (!read_want(u, now, want))
+		return false;
+	for (uint16_t i = 0; i < n; i++) {
+		const uint8_t *d = rte_pktmbuf_mtod(pkts[i], const uint8_t *);
+
+		shorter |= (int32_t)pkts[i]->data_len - (int32_t)HEAD4;
+		differ |= head_differs(d, u, want) | has_port(load32(d + 34), PORTS_OF_DHCP) |
+			  (d[23] == PROTO_ICMP);
+	}
+	return differ == 0 && shorter >= 0;
+}
+#endif
+
+static inline bool are_usual6(struct rte_mbuf **pkts, uint16_t n, const struct dp_guard_usual *u,
+			      uint64_t now)
+{
+	const uint64_t tcp_udp = UINT64_C(1) << PROTO_TCP | UINT64_C(1) << PROTO_UDP;
+	uint64_t want[DP_GUARD_USUAL_WORDS], differ = 0;
+	int32_t shorter = 0;
+
+	if (!read_want(u, now, want))
+		return false;
+	for (uint16_t i = 0; i < n; i++) {
+		const uint8_t *d = rte_pktmbuf_mtod(pkts[i], const uint8_t *);
+
+		shorter |= (int32_t)pkts[i]->data_len - (int32_t)HEAD6;
+		differ |= head_differs(d, u, want) |
+			  ((dp_key_load64(d + 30) & u->tail_mask) ^ want[4]) |
+			  has_port(load32(d + 54), PORTS_OF_DHCP6);
+		/* What stands 64 and more behind these is no protocol that a guard knows. */
+		differ |= ~(tcp_udp >> (d[20] & 63)) & 1;
+	}
+	return differ == 0 && shorter >= 0;
+}
+
+/* The same of one frame of IPv4 behind a tag. */
+static inline bool is_usual_tagged(const struct rte_mbuf *m, const struct dp_guard_usual *u,
+				   uint64_t now)
 {
 	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint64_t want[DP_GUARD_USUAL_WORDS], differ;
 
-	/* Bitwise: one branch. */
-	return (m->data_len >= HEAD4) & starts_as(d, u) &
-	       no_dhcp(d[23], load32(d + 34), DP_DHCP_SERVER_PORT);
+	if (m->data_len < HEAD4 + TAG_SIZE || !read_want(u, now, want))
+		return false;
+	differ = (dp_key_load64(d) & u->mask[0]) ^ want[0];
+	/* Bytes 8 to 11, and 16 to 19 in place of the tag. */
+	differ |= ((load32(d + 8) | (uint64_t)load32(d + 16) << 32) & u->mask[1]) ^ want[1];
+	differ |= (dp_key_load64(d + 20) & u->mask[2]) ^ want[2];
+	differ |= (dp_key_load64(d + 28) & u->mask[3]) ^ want[3];
+	differ |= (load32(d + 12) & u->tail_mask) ^ want[4];
+	return (differ | has_port(load32(d + 38), PORTS_OF_DHCP) | (d[27] == PROTO_ICMP)) == 0;
 }
 
-static inline bool is_usual6(const struct rte_mbuf *m, const struct usual *u)
+/* The words of frames with this source; see usual_masks() in guard_life.c. */
+static void usual_words(const struct dp_guard_usual *u, uint64_t mac, const struct dp_ip *ip,
+			uint32_t tag, uint64_t want[DP_GUARD_USUAL_WORDS])
 {
-	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint64_t words[DP_GUARD_USUAL_WORDS] = {mac << 48, mac >> 16};
 
-	return m->data_len >= HEAD6 && starts_as(d, u) &&
-	       ((dp_key_load64(d + 30) ^ u->tail_want) & u->tail_mask) == 0 &&
-	       no_dhcp(d[20], load32(d + 54), DP_DHCP6_CLIENT_PORT);
+	if (ip->v6) {
+		words[1] |= UINT64_C(0xdd86) << 32 | UINT64_C(0x60) << 48;
+		words[2] = ip->w[0] << 48;
+		words[3] = ip->w[0] >> 16 | ip->w[1] << 48;
+		words[4] = ip->w[1] & u->tail_mask;
+	} else {
+		words[1] |= UINT64_C(0x0008) << 32 | UINT64_C(0x45) << 48;
+		words[3] = (uint64_t)ip->v4 << 16;
+		words[4] = tag & u->tail_mask;
+	}
+	for (unsigned i = 0; i < DP_GUARD_USUAL_WORDS - 1; i++)
+		want[i] = words[i] & u->mask[i];
+	want[4] = words[4];
 }
 
-static bool is_remembered(const struct dp_guard_usual *u, uint64_t mac, const struct dp_ip *ip,
-			  uint64_t until)
+static bool is_remembered(const struct dp_guard_usual *u, const uint64_t *want, uint64_t until)
 {
-	if (ip->v6)
-		return atomic_load_explicit(&u->until6, memory_order_relaxed) > until &&
-		       atomic_load_explicit(&u->mac6, memory_order_relaxed) == mac &&
-		       atomic_load_explicit(&u->ip6[0], memory_order_relaxed) == ip->w[0] &&
-		       atomic_load_explicit(&u->ip6[1], memory_order_relaxed) == ip->w[1];
-	return atomic_load_explicit(&u->until4, memory_order_relaxed) > until &&
-	       atomic_load_explicit(&u->mac4, memory_order_relaxed) == mac &&
-	       atomic_load_explicit(&u->ip4, memory_order_relaxed) == ip->v4;
+	if (atomic_load_explicit(&u->until, memory_order_relaxed) < until)
+		return false;
+	for (unsigned i = 0; i < DP_GUARD_USUAL_WORDS - 1; i++)
+		if (atomic_load_explicit(&u->want[i], memory_order_relaxed) != want[i])
+			return false;
+	return atomic_load_explicit(&u->tail_want, memory_order_relaxed) == want[4];
 }
 
-/* The next such frame is usual, for a while. */
+/* The next frames of this source are usual, for a while.  'tag': 0, or as it lies in the frame. */
 static void remember(struct dp_guard *g, uint64_t now_tsc, uint64_t mac, const struct dp_ip *ip,
-		     uint64_t tsc_hz)
+		     uint32_t tag, uint64_t tsc_hz)
 {
-	struct dp_guard_usual *u = &g->usual;
+	struct dp_guard_usual *u = ip->v6 ? &g->usual6 : tag != 0 ? &g->usual_tagged : &g->usual4;
 	uint32_t seq = atomic_load_explicit(&u->seq, memory_order_relaxed);
-	uint64_t until = now_tsc + tsc_hz / 1000 * DP_GUARD_TRUST_MS;
+	uint64_t want[DP_GUARD_USUAL_WORDS];
 
-	if (is_remembered(u, mac, ip, now_tsc + tsc_hz / 2000 * DP_GUARD_TRUST_MS))
-		return;
+	usual_words(u, mac, ip, tag, want);
 	/* Another worker is at it: the next frame will do. */
-	if ((seq & 1) != 0 || !atomic_compare_exchange_strong(&u->seq, &seq, seq + 1))
+	if (is_remembered(u, want, now_tsc + tsc_hz / 2000 * DP_GUARD_TRUST_MS) || (seq & 1) != 0 ||
+	    !atomic_compare_exchange_strong(&u->seq, &seq, seq + 1))
 		return;
 	atomic_thread_fence(memory_order_release);
-	if (ip->v6) {
-		atomic_store_explicit(&u->mac6, mac, memory_order_relaxed);
-		atomic_store_explicit(&u->ip6[0], ip->w[0], memory_order_relaxed);
-		atomic_store_explicit(&u->ip6[1], ip->w[1], memory_order_relaxed);
-		atomic_store_explicit(&u->until6, until, memory_order_relaxed);
-	} else {
-		atomic_store_explicit(&u->mac4, mac, memory_order_relaxed);
-		atomic_store_explicit(&u->ip4, ip->v4, memory_order_relaxed);
-		atomic_store_explicit(&u->until4, until, memory_order_relaxed);
-	}
+	for (unsigned i = 0; i < DP_GUARD_USUAL_WORDS - 1; i++)
+		atomic_store_explicit(&u->want[i], want[i], memory_order_relaxed);
+	atomic_store_explicit(&u->tail_want, want[4], memory_order_relaxed);
+	atomic_store_explicit(&u->until, now_tsc + tsc_hz / 1000 * DP_GUARD_TRUST_MS,
+			      memory_order_relaxed);
 	atomic_store_explicit(&u->seq, seq + 2, memory_order_release);
 }
 
@@ -327,41 +369,48 @@ static bool pass_slowly(struct dp_worker *w, const struct dp_vport *in, struct r
 		return object(w, in, m, &v);
 	if (v.answer && dp_guard_answer(w, in, m, &h, &v.owner))
 		return false;
-	if (v.checked && !f.dry && h.n_tags == 0 && h.l2_size == RTE_ETHER_HDR_LEN)
-		remember(g, w->burst_tsc, dp_guard_src(&f), &v.ip, w->dp->tsc_hz);
+	if (v.checked && !f.dry && h.l2_size == RTE_ETHER_HDR_LEN)
+		remember(g, w->burst_tsc, dp_guard_src(&f), &v.ip, 0, w->dp->tsc_hz);
+	else if (v.checked && !f.dry && !v.ip.v6 && h.l2_size == RTE_ETHER_HDR_LEN + TAG_SIZE &&
+		 h.n_tags == 1)
+		remember(g, w->burst_tsc, dp_guard_src(&f), &v.ip, load32(f.d + 12), w->dp->tsc_hz);
 	return true;
 }
 
+/* One frame, by its EtherType. */
+static inline bool is_usual(struct rte_mbuf *m, const struct dp_guard *g, uint64_t now)
+{
+	const uint16_t type = dp_edge_eth_type_le(m);
+
+	if (likely(type == IP4_TYPE))
+		return are_usual4(&m, 1, &g->usual4, now);
+	if (type == IP6_TYPE)
+		return are_usual6(&m, 1, &g->usual6, now);
+	return dp_edge_is_tpid(type) && is_usual_tagged(m, &g->usual_tagged, now);
+}
+
+/* Not all are usual and of one kind. */
 static __rte_noinline uint16_t look_closely(struct dp_worker *w, const struct dp_vport *in,
-					    struct rte_mbuf **pkts, uint16_t n, uint64_t odd,
-					    const struct usual *v6)
+					    struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t k = 0;
 
-	for (uint16_t i = 0; i < n; i++) {
-		struct rte_mbuf *m = pkts[i];
-
-		if ((odd >> i & 1) == 0 || (!v6->none && is_usual6(m, v6)) || pass_slowly(w, in, m))
-			pkts[k++] = m;
-	}
+	for (uint16_t i = 0; i < n; i++)
+		if (is_usual(pkts[i], in->guard, w->burst_tsc) || pass_slowly(w, in, pkts[i]))
+			pkts[k++] = pkts[i];
 	return k;
 }
-
-static_assert(DP_BURST <= 64, "a bit for each frame of a burst");
 
 uint16_t dp_guard_ingress(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 			  uint16_t n)
 {
-	struct usual_both usual;
-	uint64_t odd = 0;
+	const struct dp_guard *g = in->guard;
+	const uint16_t type = dp_edge_eth_type_le(pkts[0]);
 
-	usual_of(in->guard, w->burst_tsc, &usual);
-	if (unlikely(usual.v4.none))
-		odd = UINT64_MAX;
-	else
-		for (uint16_t i = 0; i < n; i++)
-			odd |= (uint64_t)!is_usual4(pkts[i], &usual.v4) << i;
-	return likely(odd == 0) ? n : look_closely(w, in, pkts, n, odd, &usual.v6);
+	if (likely((type == IP4_TYPE && are_usual4(pkts, n, &g->usual4, w->burst_tsc)) ||
+		   (type == IP6_TYPE && are_usual6(pkts, n, &g->usual6, w->burst_tsc))))
+		return n;
+	return look_closely(w, in, pkts, n);
 }
 
 bool dp_guard_may_flood(struct dp_worker *w, const struct dp_vport *in, const struct rte_mbuf *m)

@@ -5,20 +5,20 @@
  *
  * 	BPDU            no bridge protocol frames
  * 	MAC spoofing    the source is one of the port's addresses
- * 	storm           packets a second of broadcast, multicast, unknown unicast
- * 	ARP and ND      senders agree with their frames; a rate; answers by the switch, where it
- * 			knows who has an address
  * 	IP binding      IPv4 and IPv6 source, ARP sender and ND target are the port's: given, or
  * 			learned from DHCP and locked until the lease ends
  * 	DHCP server     no answers of DHCPv4 and DHCPv6 servers, and no client that speaks for
  * 			another
  * 	router          no router advertisements, no redirects
+ * 	ARP and ND      senders agree with their frames; a rate; answers by the switch, where it
+ * 			knows who has an address
+ * 	storm           packets a second of broadcast, multicast, unknown unicast
  *
  * The usual frame (IPv4 or IPv6 with TCP or UDP and nothing odd, from the MAC and address that were
  * checked last, to one station, no DHCP) is let pass by one comparison of bytes that the flow key
- * reads anyway; all else takes the slow way (guard_slow.c).  An address that lost its binding
- * passes as usual for DP_GUARD_TRUST_MS at most, and not at all after a release or
- * dp_guard_unbind().
+ * reads anyway; all else takes the slow way (guard_slow.c).  An address whose lease ended passes as
+ * usual for DP_GUARD_TRUST_MS at most; after a release or dp_guard_unbind(), what other workers are
+ * at in that moment does.
  *
  * Whose an address is: fixed addresses are the guard's own; those learned or bound by hand are in
  * one book of the whole dataplane (guard_book.h), by domain, VLAN and address.  So they outlive

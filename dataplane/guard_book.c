@@ -23,6 +23,7 @@
 #define N_BUCKETS (DP_GUARD_BOOK_SIZE / WAYS)
 #define BUSY	  1u
 #define TRIES	  1000u
+#define TICK_MS	  1000u
 
 #define ASK_WAYS 4u
 #define N_ASKS	 4096u /* sets of ASK_WAYS */
@@ -49,6 +50,7 @@ struct dp_guard_book {
 	struct ask asks[N_ASKS][ASK_WAYS];
 	_Atomic uint32_t n_learned[2][DP_MAX_PORTS]; /* others, link-local */
 	_Atomic uint64_t version;
+	uint64_t ticked_ms; /* control thread's */
 	uint64_t secret[8];
 };
 
@@ -474,8 +476,20 @@ void dp_guard_book_expire(struct dp_guard_book *book, uint64_t now_ms)
 			   &(struct over){.book = book, .now_ms = now_ms});
 }
 
+void dp_guard_book_tick(struct dp_guard_book *book, uint64_t now_ms)
+{
+	if (now_ms - book->ticked_ms < TICK_MS)
+		return;
+	book->ticked_ms = now_ms;
+	dp_guard_book_expire(book, now_ms);
+}
+
 void dp_guard_book_port_gone(struct dp_guard_book *book, uint16_t port)
 {
+	/* To go through all of it takes a while, and ports go by hundreds. */
+	if (atomic_load(&book->n_learned[0][port]) == 0 &&
+	    atomic_load(&book->n_learned[1][port]) == 0)
+		return;
 	dp_guard_book_each(book, port, end, &(struct over){.book = book, .all = true});
 }
 

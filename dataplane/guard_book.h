@@ -59,6 +59,8 @@ void dp_guard_book_unfix(struct dp_guard_book *book, uint32_t where, const struc
 uint32_t dp_guard_book_each(struct dp_guard_book *book, uint16_t port, dp_guard_binding_fn fn,
 			    void *arg);
 void dp_guard_book_expire(struct dp_guard_book *book, uint64_t now_ms);
+/* The same, once a second at most. */
+void dp_guard_book_tick(struct dp_guard_book *book, uint64_t now_ms);
 void dp_guard_book_port_gone(struct dp_guard_book *book, uint16_t port);
 uint64_t dp_guard_book_version(const struct dp_guard_book *book);
 

@@ -50,19 +50,11 @@ static const struct dp_guard *learner(const struct dp_guard_frame *f, const uint
 	return g != NULL && (g->on & DP_GUARD_LEARN_DHCP) != 0 ? g : NULL;
 }
 
-/* It is the usual no more. */
-static void forget_usual(const struct dp_guard *g)
-{
-	struct dp_guard_usual *usual = (struct dp_guard_usual *)(uintptr_t)&g->usual;
-
-	atomic_store(&usual->until4, 0);
-	atomic_store(&usual->until6, 0);
-}
-
 static void unbind(const struct dp_guard_frame *f, const struct dp_guard *g, const struct dp_ip *ip)
 {
 	dp_guard_book_unbind(f->g->book, f->where, ip, g->port);
-	forget_usual(g);
+	/* Workers write that part of it. */
+	dp_guard_forget_usual((struct dp_guard *)(uintptr_t)g);
 }
 
 static void bind(const struct dp_guard_frame *f, const struct dp_guard *g, const struct dp_ip *ip,

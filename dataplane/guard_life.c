@@ -148,6 +148,32 @@ static void take_rates(struct dp_guard *g, const struct dp *dp, const struct dp_
 	g->rates[DP_GUARD_BUCKET_ANSWER] = rate_of(dp, &(struct dp_guard_rate){ANSWER_RATE, 0});
 }
 
+/* ---- What is usual ---- */
+
+/* The bits that count of a usual frame's words.  Bytes of the frame: destination 0, source 6,
+ * EtherType 12; IPv4 at 14: version and header length 14, fragment 20, source 26; IPv6: version 14,
+ * source 22. */
+static void usual_masks(struct dp_guard *g)
+{
+	const bool binds = (g->on & DP_GUARD_IP) != 0, macs = binds || (g->on & DP_GUARD_MAC) != 0;
+	uint64_t *v4 = g->usual4.mask, *v6 = g->usual6.mask;
+
+	/* The group bits of both addresses. */
+	v4[0] = v6[0] = UINT64_C(1) | (macs ? UINT64_C(0xffff) << 48 : UINT64_C(1) << 48);
+	v4[1] = v6[1] = (macs ? UINT64_C(0xffffffff) : 0) | UINT64_C(0xffff) << 32;
+	v4[1] |= UINT64_C(0xff) << 48;
+	v6[1] |= UINT64_C(0xf0) << 48;
+	v4[2] = UINT64_C(0xff3f) << 32;
+	v4[3] = binds ? UINT64_C(0xffffffff) << 16 : 0;
+	memcpy(g->usual_tagged.mask, v4, sizeof(g->usual_tagged.mask));
+	/* TPID and VID. */
+	g->usual_tagged.tail_mask = 0xff0fffff;
+	if (!binds)
+		return;
+	v6[2] = UINT64_C(0xffff) << 48;
+	v6[3] = g->usual6.tail_mask = UINT64_MAX;
+}
+
 /* ---- Life ---- */
 
 static struct dp_guard_state *state_get(const struct dp_guard *before)
@@ -210,6 +236,7 @@ int dp_guard_create(struct dp *dp, const struct dp_guard_spec *spec, const struc
 	g->state = state_get(before);
 	g->book = book_of(dp);
 	take_rates(g, dp, spec);
+	usual_masks(g);
 	if (g->state == NULL || g->book == NULL || take_macs(g, spec) != 0 ||
 	    take_addresses(g, spec) != 0) {
 		guard_free(g);
@@ -240,14 +267,24 @@ static void unfix(const struct dp_guard *g, uint32_t where, uint32_t n)
 			dp_guard_book_unfix(g->book, where, &g->fixed[i].a.ip, g->port);
 }
 
+/* Whose MAC an address goes with: where the port has but one, that. */
+static void mac_of_fixed(const struct dp_guard *g, const struct dp_guard_address *a, uint8_t mac[6])
+{
+	memcpy(mac, a->mac, 6);
+	if (dp_guard_mac_word(mac) == 0 && (g->on & DP_GUARD_MAC) != 0 && g->n_macs == 1)
+		memcpy(mac, &g->macs[0], 6);
+}
+
 static int fix(const struct dp_guard *g, uint32_t where)
 {
 	for (uint32_t i = 0; i <= g->fixed_mask; i++) {
 		const struct dp_guard_address *a = &g->fixed[i].a;
+		uint8_t mac[6];
 		int rc = 0;
 
+		mac_of_fixed(g, a, mac);
 		if (g->fixed[i].used)
-			rc = dp_guard_book_fix(g->book, where, &a->ip, g->port, a->mac);
+			rc = dp_guard_book_fix(g->book, where, &a->ip, g->port, mac);
 		if (rc != 0) {
 			unfix(g, where, i);
 			return rc;
@@ -337,8 +374,7 @@ static void forget_usual(struct dp *dp, uint16_t port)
 
 	if (vp == NULL || vp->guard == NULL)
 		return;
-	atomic_store(&vp->guard->usual.until4, 0);
-	atomic_store(&vp->guard->usual.until6, 0);
+	dp_guard_forget_usual(vp->guard);
 }
 
 int dp_guard_unbind(struct dp *dp, uint16_t domain, uint16_t vlan, uint16_t port,
@@ -372,7 +408,7 @@ void dp_guard_port_gone(struct dp *dp, uint16_t port)
 {
 	struct dp_guard_book *book = atomic_load(&dp->guard_book);
 
-	if (book == NULL)
+	if (book == NULL || port >= DP_MAX_PORTS)
 		return;
 	dp_guard_book_port_gone(book, port);
 	forget_usual(dp, port);
@@ -383,5 +419,5 @@ void dp_guard_tick(struct dp *dp)
 	struct dp_guard_book *book = atomic_load(&dp->guard_book);
 
 	if (book != NULL)
-		dp_guard_book_expire(book, dp_flow_now_ms(dp));
+		dp_guard_book_tick(book, dp_flow_now_ms(dp));
 }

@@ -36,12 +36,19 @@ struct dp_guard_bucket_rate {
 	uint64_t interval, burst; /* sixteenths of cycles; interval 0: no limit */
 };
 
-/* Who was checked last: such frames need no more than this.  Words as they lie in the frame. */
+/* What frames of the source that was checked last look like: four words from their start, and a
+ * fifth: of IPv6 that at 30, of IPv4 behind a tag, which the four leave out, the tag.  Masks are
+ * made with the guard. */
+#define DP_GUARD_USUAL_WORDS 5u
 struct dp_guard_usual {
-	_Atomic uint32_t seq; /* odd: being written */
-	_Atomic uint64_t mac4, mac6, ip4, ip6[2];
-	_Atomic uint64_t until4, until6; /* cycles; 0: nobody yet */
-};
+	/* Two registers of the machine. */
+	uint64_t mask[DP_GUARD_USUAL_WORDS - 1];
+	_Atomic uint64_t want[DP_GUARD_USUAL_WORDS - 1];
+	_Atomic uint32_t seq;	/* odd: being written */
+	_Atomic uint64_t until; /* cycles; 0: nobody yet */
+	uint64_t tail_mask;
+	_Atomic uint64_t tail_want;
+} __attribute__((aligned(64)));
 
 /* An address of the spec; a slot without one has prefix 0 and 'used' false. */
 struct dp_guard_fixed {
@@ -73,7 +80,7 @@ struct dp_guard {
 	uint32_t refs;
 	struct dp_guard_place *places;
 	/* Workers write it. */
-	struct dp_guard_usual usual __attribute__((aligned(64)));
+	struct dp_guard_usual usual4, usual6, usual_tagged;
 };
 
 /* Where addresses of a domain's VLAN are learned; 'domain' may be NULL. */
@@ -90,6 +97,14 @@ static inline uint64_t dp_guard_mac_word(const uint8_t mac[6])
 
 	__builtin_memcpy(&word, mac, 6);
 	return word;
+}
+
+/* The next frame of each source is checked.  Any thread. */
+static inline void dp_guard_forget_usual(struct dp_guard *g)
+{
+	atomic_store(&g->usual4.until, 0);
+	atomic_store(&g->usual6.until, 0);
+	atomic_store(&g->usual_tagged.until, 0);
 }
 
 /* Is it one of the fixed addresses, or in a prefix; of this MAC? */

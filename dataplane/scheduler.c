@@ -193,6 +193,8 @@ static void init_below(struct dp_sched *s, const struct dp_sched_class *spec, ui
 	c->overhead = spec->overhead;
 	c->limit = spec->limit != 0 ? spec->limit : DEFAULT_LIMIT;
 	c->limit_bytes = limit_bytes_of(spec, c->limit, cl->max[i]);
+	c->whole =
+		cl->max[i] == 0 ? UINT32_MAX : (uint32_t)RTE_MIN(cl->max[i] / 8 / 1000, UINT32_MAX);
 	c->codel.target = target_of(s, spec, cl->max[i]);
 	c->codel.interval = c->codel.target * CODEL_RATIO;
 }

@@ -72,7 +72,7 @@ struct dp_sched_counts {
 	uint32_t waiting, waiting_bytes;
 };
 
-/* 'classes' are copied; class i is known by i.  Of 'root' max_bps (0: no limit), burst and overhead
+/* 'classes' are copied; class i is known by i.  Of 'root' max_bps (0: no limit) and burst
  * count.  'tsc_hz': what time is counted in below.  -EINVAL with the reason when they are no tree,
  * or guarantee more than their parent has (a strict leaf's maximum is guaranteed); -ENOMEM, also
  * when packet buffers have no room for the field.  Control thread. */
@@ -97,6 +97,11 @@ uint16_t dp_sched_get(struct dp_sched *sched, uint64_t now, struct rte_mbuf **re
 /* When the next may go, given what is queued: 'now' or earlier: now; DP_SCHED_NEVER: it is empty.
  * Perhaps a little early. */
 uint64_t dp_sched_next(const struct dp_sched *sched, uint64_t now);
+/* Would dp_sched_put() refuse a packet for this leaf? */
+bool dp_sched_is_full(const struct dp_sched *sched, uint16_t leaf);
+/* The most bytes that take a leaf no longer than a millisecond at its maximum: a longer packet
+ * holds up others, whoever can cut it had better do so. */
+uint32_t dp_sched_whole(const struct dp_sched *sched, uint16_t leaf);
 /* How many packets wait in all. */
 uint32_t dp_sched_waiting(const struct dp_sched *sched);
 /* Takes out what waits, in any order, that of a leaf in its own; at most 'max', returns how many.

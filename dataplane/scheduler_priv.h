@@ -75,7 +75,7 @@ struct sched_class {
 	struct sched_heap heaps[SCHED_TIMER];
 	/* Of leaves. */
 	struct rte_mbuf *head, *tail;
-	uint32_t limit, limit_bytes, overhead;
+	uint32_t limit, limit_bytes, overhead, whole;
 	struct sched_codel codel;
 	/* One thread writes, others may read: sched_add(). */
 	struct dp_sched_counts n; /* delays in cycles */

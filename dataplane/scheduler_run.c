@@ -138,11 +138,18 @@ static void release_timers(struct dp_sched *s, uint64_t now)
 
 /* ---- Packets ---- */
 
+bool dp_sched_is_full(const struct dp_sched *s, uint16_t leaf)
+{
+	const struct sched_class *c = &s->classes[leaf];
+
+	return c->n.waiting >= c->limit || c->n.waiting_bytes >= c->limit_bytes;
+}
+
 bool dp_sched_put(struct dp_sched *s, uint16_t leaf, struct rte_mbuf *m, uint64_t now)
 {
 	struct sched_class *c = &s->classes[leaf];
 
-	if (unlikely(c->n.waiting >= c->limit || c->n.waiting_bytes >= c->limit_bytes)) {
+	if (unlikely(dp_sched_is_full(s, leaf))) {
 		sched_add(&c->n.overflow, 1);
 		return false;
 	}
@@ -336,6 +343,11 @@ uint64_t dp_sched_next(const struct dp_sched *s, uint64_t now)
 		return DP_SCHED_NEVER;
 	first = s->timer.v[0].key;
 	return root->max.cost != 0 && sched_before(first, root->max.at) ? root->max.at : first;
+}
+
+uint32_t dp_sched_whole(const struct dp_sched *s, uint16_t leaf)
+{
+	return s->classes[leaf].whole;
 }
 
 uint32_t dp_sched_waiting(const struct dp_sched *s)

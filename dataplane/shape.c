@@ -5,12 +5,14 @@
 #include "dataplane/shape.h"
 
 #include "dataplane/drop.h"
+#include "dataplane/gso.h"
 #include "dataplane/shape_priv.h"
 #include "dataplane/trace_priv.h"
 
 #include <rte_cycles.h>
 
-#define A_VISIT 512u /* frames that a shaper sends before others have their turn */
+#define A_VISIT	   512u /* frames that a shaper sends before others have their turn */
+#define MAX_PIECES 64	/* of a super-frame; one of more goes whole */
 
 struct dp_worker *dp_shape_owner(const struct dp_shaper *shaper)
 {
@@ -249,16 +251,49 @@ static bool has_room(const struct dp_shape_wheel *wheel, const struct dp_shaper 
 	return (uint64_t)wheel->held + s->held + units <= wheel->budget;
 }
 
-static bool queue_one(struct dp_worker *w, struct dp_shaper *s, struct rte_mbuf *m, uint64_t now)
+static void queue_one(struct dp_worker *w, struct dp_shaper *s, uint16_t leaf, struct rte_mbuf *m,
+		      uint64_t now)
 {
 	uint32_t units = shape_units(m);
 
 	if (unlikely(!has_room(w->shape, s, units)) ||
-	    !dp_sched_put(s->conf->sched, shape_classify(&s->conf->spec, m), m, now))
-		return false;
+	    !dp_sched_put(s->conf->sched, leaf, m, now)) {
+		dp_drop_tx(w, s->port, m, DP_DROP_SHAPER_FULL);
+		return;
+	}
 	s->held += units;
 	w->shape->held += units;
-	return true;
+	w->count->ports[s->port]->held_tx++;
+}
+
+/* A super-frame that would hold up others goes in its pieces, whatever the port could do with it.
+ * Takes 'm'. */
+static void queue_cut(struct dp_worker *w, struct dp_shaper *s, uint16_t leaf, struct rte_mbuf *m,
+		      uint64_t now)
+{
+	struct rte_mbuf *pieces[MAX_PIECES];
+	int n = dp_gso(m, dp_pool(w->dp, 0, false), pieces, MAX_PIECES);
+
+	if (n <= 0) {
+		queue_one(w, s, leaf, m, now);
+		return;
+	}
+	w->count->ports[s->port]->segments += (uint64_t)n - 1;
+	for (int i = 0; i < n; i++)
+		queue_one(w, s, leaf, pieces[i], now);
+	rte_pktmbuf_free(m);
+}
+
+static void queue_any(struct dp_worker *w, struct dp_shaper *s, struct rte_mbuf *m, uint64_t now)
+{
+	uint16_t leaf = shape_classify(&s->conf->spec, m);
+
+	if (unlikely((m->ol_flags & (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG)) != 0) &&
+	    m->pkt_len > dp_sched_whole(s->conf->sched, leaf) &&
+	    !dp_sched_is_full(s->conf->sched, leaf))
+		queue_cut(w, s, leaf, m, now);
+	else
+		queue_one(w, s, leaf, m, now);
 }
 
 void dp_shape_send(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf **pkts,
@@ -266,7 +301,6 @@ void dp_shape_send(struct dp_worker *w, const struct dp_vport *out, struct rte_m
 {
 	struct dp_shaper *s = out->shaper;
 	uint64_t now;
-	uint16_t queued = 0;
 
 	if (unlikely(w->trace != NULL)) {
 		for (uint16_t i = 0; i < n; i++)
@@ -281,11 +315,7 @@ void dp_shape_send(struct dp_worker *w, const struct dp_vport *out, struct rte_m
 	s->port = out->id;
 	s->dev = out->port;
 	for (uint16_t i = 0; i < n; i++)
-		if (likely(queue_one(w, s, pkts[i], now)))
-			queued++;
-		else
-			dp_drop_tx(w, out->id, pkts[i], DP_DROP_SHAPER_FULL);
-	w->count->ports[out->id]->held_tx += queued;
+		queue_any(w, s, pkts[i], now);
 	if (unlikely(s->busy))
 		return;
 	if (!((int64_t)(now - dp_sched_next(s->conf->sched, now)) < 0))

@@ -59,7 +59,7 @@ struct dp_shape_queue {
 };
 
 struct dp_shape_spec {
-	struct dp_sched_class root; /* max_bps, burst and overhead of it */
+	struct dp_sched_class root; /* max_bps and burst of it */
 	const struct dp_sched_class *classes;
 	const uint64_t *keys; /* one a class, no two the same; 0: it is a new one each time */
 	uint16_t n_classes;

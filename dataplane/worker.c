@@ -257,8 +257,9 @@ static void rest(struct loop *l, uint64_t idle_cycles)
 	atomic_store_explicit(&w->wakeups, w->wakeups + 1, memory_order_relaxed);
 }
 
-/* Requests of the control thread that need a worker that holds nothing. */
-static void serve_control(struct dp_worker *w)
+/* Requests of the control thread that need a worker that holds nothing.  True: it stood still, and
+ * who sends for whom may have changed. */
+static bool serve_control(struct dp_worker *w)
 {
 	uint32_t wanted = atomic_load_explicit(&w->flip_wanted, memory_order_acquire);
 
@@ -267,13 +268,14 @@ static void serve_control(struct dp_worker *w)
 		atomic_store_explicit(&w->flip_done, wanted, memory_order_release);
 	}
 	wanted = atomic_load_explicit(&w->pause_wanted, memory_order_acquire);
-	if (unlikely(wanted != atomic_load_explicit(&w->pause_done, memory_order_relaxed))) {
-		atomic_store_explicit(&w->pause_done, wanted, memory_order_release);
-		/* An odd number is "stand still", the next even one "go on". */
-		while (atomic_load_explicit(&w->pause_wanted, memory_order_acquire) == wanted &&
-		       (wanted & 1) != 0)
-			rte_pause();
-	}
+	if (likely(wanted == atomic_load_explicit(&w->pause_done, memory_order_relaxed)))
+		return false;
+	atomic_store_explicit(&w->pause_done, wanted, memory_order_release);
+	/* An odd number is "stand still", the next even one "go on". */
+	while (atomic_load_explicit(&w->pause_wanted, memory_order_acquire) == wanted &&
+	       (wanted & 1) != 0)
+		rte_pause();
+	return true;
 }
 
 static void queue_counted(struct dp_rxq *q, struct rte_mbuf *const *pkts, uint16_t n)
@@ -394,15 +396,14 @@ static uint32_t poll_all(struct loop *l)
 	return total;
 }
 
-/* Begins with another list.  Who polled its queues before may have handed on what came by them:
- * that goes before what comes now. */
-static uint32_t take_up(struct loop *l)
+/* All that is in the inbox: what others handed over before they stopped doing so goes before what
+ * comes by queues that are this worker's now. */
+static uint32_t catch_up(struct dp_worker *w)
 {
-	unsigned n = rte_ring_count(l->w->inbox), total = 0, got = 1;
+	unsigned n = rte_ring_count(w->inbox), total = 0, got = 1;
 
-	arm(l);
 	for (; total < n && got != 0; total += got)
-		got = dp_handoff_drain(l->w);
+		got = dp_handoff_drain(w);
 	return total;
 }
 
@@ -416,13 +417,15 @@ static void run(struct dp_worker *w)
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		uint64_t start = l.now;
 		uint32_t n = 0;
+		bool others;
 
 		rte_rcu_qsbr_quiescent(w->rcu, w->index);
-		serve_control(w);
+		others = serve_control(w);
 		l.list = atomic_load_explicit(&w->rxqs, memory_order_acquire);
 		w->view = atomic_load_explicit(&w->dp->view, memory_order_acquire);
+		others |= l.list->serial != l.armed;
 		if (unlikely(l.list->serial != l.armed))
-			n += take_up(&l);
+			arm(&l);
 		else if (start - l.last_look > look_cycles) {
 			mark_ready(&l, events, wait_readable(&l, events, 0));
 			l.last_look = start;
@@ -430,6 +433,8 @@ static void run(struct dp_worker *w)
 		/* First: what waited goes before what comes. */
 		if (unlikely(start >= w->shape_due || w->shape->view != w->view))
 			n += dp_shape_run(w, start);
+		if (unlikely(others))
+			n += catch_up(w);
 		n += poll_all(&l);
 		if (unlikely(rte_ring_count(w->inbox) != 0))
 			n += dp_handoff_drain(w);

@@ -105,8 +105,6 @@ static void guard(uint16_t id, struct dp_guard_spec spec, bool fixed)
 					{.ip = ip_of(ip6_text[id]), .prefix = 128}};
 	struct dp_guard *g;
 
-	memcpy(a[0].mac, macs[0], 6);
-	memcpy(a[1].mac, macs[0], 6);
 	spec.port = id;
 	spec.n_macs = 1;
 	spec.macs = macs;

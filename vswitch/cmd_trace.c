@@ -551,8 +551,8 @@ static json_t *event_json(const struct asked *a, const struct vs_trace *t,
 		[DP_TRACE_FLOODED] = "flooded", [DP_TRACE_FILTERS] = "filters",
 		[DP_TRACE_SHAPED] = "shaped",
 	};
-	json_t *row = json_pack("{ss}", "what",
-				e->what == DP_TRACE_MIRRORS ? "mirrors" : whats[e->what]);
+	json_t *row =
+		json_pack("{ss}", "what", e->what == DP_TRACE_MIRRORS ? "mirrors" : whats[e->what]);
 
 	if (e->port != DP_NO_PORT)
 		json_object_set_new(row, "port",

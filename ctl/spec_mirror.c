@@ -145,8 +145,9 @@ static const struct ctl_arg set_args[] = {
 	{.name = "default",
 	 .type = CTL_LIST,
 	 .metavar = "OPTION",
-	 .choices = "port|tenant|switch|vlan|direction|filter|keep-traffic|to-switch|to-tenant|"
-		    "erspan-type|ttl|dscp|wait|snaplen|limit|limit-packets|sample|duplicates|"
+	 .choices = "port|tenant|switch|vlan|direction|filter|to|keep-traffic|to-vlan|to-switch|"
+		    "to-tenant|erspan|session|vtep|erspan-type|ttl|dscp|wait|snaplen|limit|limit-"
+		    "packets|sample|duplicates|"
 		    "across-tenants",
 	 .help = "options that go back to their defaults"},
 	{0},

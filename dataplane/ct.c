@@ -370,7 +370,7 @@ void dp_ct_each_zone(const struct dp_ct *ct,
 		uint32_t n = atomic_load_explicit(&z->n, memory_order_relaxed);
 		uint32_t limit = atomic_load_explicit(&z->limit, memory_order_relaxed);
 
-		if (n != 0 || limit != 0)
+		if ((n != 0 || limit != 0) && (key >> 16 & DP_CT_POLICY) == 0)
 			fn(arg, (uint16_t)(key >> 16), (uint16_t)key, n, limit);
 	}
 }

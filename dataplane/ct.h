@@ -47,6 +47,10 @@
 #define DP_CT_MAX_ENTRIES 1048576u
 #define DP_CT_KEY_WORDS	  6
 
+/* Beside the tenant ('domain') in a connection's place: it is a session of a port's access lists
+ * (acl.h), and the zone is the port.  So no zone of rules can meet it. */
+#define DP_CT_POLICY 0x8000u
+
 struct dp_ct;
 struct rte_rcu_qsbr;
 
@@ -195,6 +199,7 @@ struct dp_ct_commit {
 	const struct dp_ct_nat *nat; /* for a new one; NULL: none */
 	uint32_t mark, mark_mask;
 	uint64_t label[2], label_mask[2];
+	uint32_t idle_s; /* of a new one without a label; 0: as its protocol says */
 };
 
 /* Control thread.  'limit': connections at most; 'rcu': where workers report quiescence, NULL when
@@ -281,6 +286,7 @@ void dp_ct_set_loose(struct dp_ct *ct, bool loose);
 /* One connection, for people. */
 struct dp_ct_info {
 	uint16_t domain, zone;
+	bool policy; /* a session of access lists: the zone is a port's id (DP_CT_POLICY) */
 	uint8_t proto;
 	bool v6, replied, assured;
 	uint8_t src[16], dst[16];	      /* of the first packet; IPv4 in the first four */
@@ -306,7 +312,7 @@ struct dp_ct_stats {
 };
 /* Locals that ended are counted. */
 void dp_ct_stats(struct dp_ct *ct, struct dp_ct_stats *ret_stats);
-/* Calls 'fn' for each zone that has connections or a limit (0: none).  Control thread. */
+/* Calls 'fn' for each zone of rules that has connections or a limit (0: none).  Control thread. */
 void dp_ct_each_zone(const struct dp_ct *ct,
 		     void (*fn)(void *arg, uint16_t domain, uint16_t zone, uint32_t n,
 				uint32_t limit),

@@ -53,16 +53,17 @@ bool dp_ct_admit(struct dp_ct *ct, struct dp_ct_local *local, const uint64_t *ke
 		 uint32_t *ret_zone)
 {
 	uint16_t domain = dp_ct_key_domain(key), zone = dp_ct_key_zone(key);
+	uint16_t tenant = dp_ct_key_tenant(key);
 	struct dp_ct_zone *z = dp_ct_zone_get(ct, domain, zone, true);
 
 	/* More zones than places: those without one have no limit of their own. */
 	*ret_zone = z != NULL ? (uint32_t)(z - ct->zones) : DP_CT_NO_ZONE;
-	if (z != NULL && !count_in(ct, local, &z->n, &z->limit, *ret_zone, domain)) {
+	if (z != NULL && !count_in(ct, local, &z->n, &z->limit, *ret_zone, tenant)) {
 		DP_CT_COUNT(local, REFUSED_ZONE);
 		return false;
 	}
-	if (!count_in(ct, local, &ct->domain_n[domain], &ct->domain_limit[domain], DP_CT_NO_ZONE,
-		      domain)) {
+	if (!count_in(ct, local, &ct->domain_n[tenant], &ct->domain_limit[tenant], DP_CT_NO_ZONE,
+		      tenant)) {
 		if (z != NULL)
 			atomic_fetch_sub_explicit(&z->n, 1, memory_order_relaxed);
 		DP_CT_COUNT(local, REFUSED_TENANT);
@@ -75,7 +76,7 @@ void dp_ct_discharge(struct dp_ct *ct, const struct dp_ct_conn *c)
 {
 	if (c->zone != DP_CT_NO_ZONE)
 		atomic_fetch_sub_explicit(&ct->zones[c->zone].n, 1, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&ct->domain_n[dp_ct_key_domain(c->key)], 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&ct->domain_n[dp_ct_key_tenant(c->key)], 1, memory_order_relaxed);
 }
 
 static uint64_t draw(struct dp_ct_local *local)
@@ -96,7 +97,7 @@ static bool may_go(const struct dp_ct_conn *c, uint32_t zone, uint16_t domain)
 	    (state & (DP_CT_F_ASSURED | DP_CT_F_ALIAS | DP_CT_F_EXPECT)) != 0)
 		return false;
 	return (zone == DP_CT_NO_ZONE || c->zone == zone) &&
-	       (domain == DP_NO_DOMAIN || dp_ct_key_domain(c->key) == domain);
+	       (domain == DP_NO_DOMAIN || dp_ct_key_tenant(c->key) == domain);
 }
 
 bool dp_ct_evict(struct dp_ct *ct, struct dp_ct_local *local, uint32_t zone, uint16_t domain)
@@ -111,7 +112,7 @@ bool dp_ct_evict(struct dp_ct *ct, struct dp_ct_local *local, uint32_t zone, uin
 
 		if (i == 0 || !may_go(&ct->conns[i], zone, domain))
 			continue;
-		held = dp_ct_domain_count(ct, dp_ct_key_domain(ct->conns[i].key));
+		held = dp_ct_domain_count(ct, dp_ct_key_tenant(ct->conns[i].key));
 		if (held > most) {
 			most = held;
 			worst = i;

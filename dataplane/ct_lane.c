@@ -95,7 +95,8 @@ static inline void renew(struct dp_ct *ct, uint32_t i, enum dp_ct_timeout timeou
 static inline uint8_t goes_on(struct dp_ct *ct, uint32_t at, const struct dp_ct_lane *l,
 			      const struct probe *p, unsigned i)
 {
-	const uint32_t more = DP_CT_F_ALIAS | DP_CT_F_SRC_NAT | DP_CT_F_DST_NAT | DP_CT_F_ALG;
+	const uint32_t more =
+		DP_CT_F_ALIAS | DP_CT_F_SRC_NAT | DP_CT_F_DST_NAT | DP_CT_F_ALG | DP_CT_F_IDLE;
 	const uint32_t agreed = DP_CT_F_REPLIED | DP_CT_F_ASSURED;
 	struct dp_ct_conn *c = &ct->conns[at];
 	uint32_t state = atomic_load_explicit(&c->state, memory_order_relaxed);

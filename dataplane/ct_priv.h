@@ -54,6 +54,7 @@
 #define DP_CT_F_BACK	0x800u /* of these: it will come against the direction of 'other' */
 #define DP_CT_F_FTP	0x1000u
 #define DP_CT_F_TFTP	0x2000u
+#define DP_CT_F_IDLE	0x4000u /* has a time of its own, in place of a label */
 #define DP_CT_F_ALG	(DP_CT_F_FTP | DP_CT_F_TFTP)
 
 /* Bits of dp_ct_dir.ctl: what one direction has sent. */
@@ -212,6 +213,12 @@ static inline void dp_ct_key_place(uint64_t *key, uint16_t domain, uint16_t zone
 static inline uint16_t dp_ct_key_domain(const uint64_t *key)
 {
 	return (uint16_t)((key[0] & DP_CT_KEY_V6) != 0 ? key[0] >> 32 : key[2]);
+}
+
+/* Whose limits count. */
+static inline uint16_t dp_ct_key_tenant(const uint64_t *key)
+{
+	return (uint16_t)(dp_ct_key_domain(key) & ~DP_CT_POLICY);
 }
 
 static inline uint16_t dp_ct_key_zone(const uint64_t *key)

@@ -54,7 +54,8 @@ static void describe(const struct dp_ct *ct, const struct dp_ct_conn *c, uint32_
 	uint32_t other = atomic_load_explicit(&c->other, memory_order_relaxed);
 
 	memset(info, 0, sizeof(*info));
-	info->domain = dp_ct_key_domain(c->key);
+	info->domain = dp_ct_key_tenant(c->key);
+	info->policy = (dp_ct_key_domain(c->key) & DP_CT_POLICY) != 0;
 	info->zone = dp_ct_key_zone(c->key);
 	info->proto = DP_CT_PROTO(c->key);
 	info->v6 = (c->key[0] & DP_CT_KEY_V6) != 0;
@@ -68,7 +69,8 @@ static void describe(const struct dp_ct *ct, const struct dp_ct_conn *c, uint32_
 		direction(c, info->reply_dst, &info->reply_dport, info->reply_src,
 			  &info->reply_sport);
 	info->mark = atomic_load_explicit(&c->mark, memory_order_relaxed);
-	info->label[0] = atomic_load_explicit(&c->label[0], memory_order_relaxed);
+	if ((state & DP_CT_F_IDLE) == 0)
+		info->label[0] = atomic_load_explicit(&c->label[0], memory_order_relaxed);
 	info->label[1] = atomic_load_explicit(&c->label[1], memory_order_relaxed);
 	info->expires_s = left > 0 ? (uint32_t)left / (1000 / DP_CT_TICK_MS) : 0;
 	info->tcp_state = info->proto == 6 ? dp_ct_tcp_state(c) : NULL;

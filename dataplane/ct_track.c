@@ -43,10 +43,20 @@ static void add_flags(struct dp_ct_conn *c, uint32_t flags)
 		atomic_fetch_or_explicit(&c->state, flags, memory_order_relaxed);
 }
 
+/* Not while TCP opens or closes. */
+static bool has_idle(enum dp_ct_timeout timeout)
+{
+	return timeout == DP_CT_T_TCP_EST || timeout >= DP_CT_T_UDP_FIRST;
+}
+
 static void renew(struct dp_ct *ct, uint32_t i, enum dp_ct_timeout timeout, uint32_t now)
 {
 	uint32_t left = atomic_load_explicit(&ct->timeout[timeout], memory_order_relaxed);
+	const struct dp_ct_conn *c = &ct->conns[i];
 
+	if (unlikely((atomic_load_explicit(&c->state, memory_order_relaxed) & DP_CT_F_IDLE) != 0) &&
+	    has_idle(timeout))
+		left = (uint32_t)atomic_load_explicit(&c->label[0], memory_order_relaxed);
 	dp_ct_retime(ct, i, now + left);
 }
 
@@ -397,6 +407,20 @@ static void set_notes(struct dp_ct_conn *c, const struct dp_ct_commit *commit)
 	set_word(&c->label[1], commit->label[1], commit->label_mask[1]);
 }
 
+/* A time of its own, in ticks, where others have a label. */
+static void set_idle(struct dp_ct *ct, uint32_t i, const struct dp_ct_packet *p, uint32_t idle_s,
+		     uint32_t now)
+{
+	const uint32_t ticks = idle_s < UINT32_MAX / 4 / (1000 / DP_CT_TICK_MS)
+				       ? idle_s * (1000 / DP_CT_TICK_MS)
+				       : UINT32_MAX / 4;
+
+	atomic_store_explicit(&ct->conns[i].label[0], ticks, memory_order_relaxed);
+	add_flags(&ct->conns[i], DP_CT_F_IDLE);
+	if (has_idle(first_timeout(p)))
+		dp_ct_retime(ct, i, now + ticks);
+}
+
 /* What was expected is there: another would have to be announced. */
 static void came(struct dp_ct *ct, struct dp_ct_local *local, uint32_t by)
 {
@@ -438,6 +462,8 @@ int dp_ct_commit(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain,
 			return rc;
 		if (by != 0)
 			came(ct, local, by);
+		if (commit->idle_s != 0)
+			set_idle(ct, i, p, commit->idle_s, now);
 	}
 	set_notes(&ct->conns[i], commit);
 	note(ct, i, mark);

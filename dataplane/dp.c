@@ -3,6 +3,8 @@
  * The dataplane as a whole: life, workers, publishing a view, the tick.  Control thread.
  */
 #include "dataplane/dp_priv.h"
+
+#include "dataplane/acl.h"
 #include "dataplane/flow.h"
 #include "dataplane/meter.h"
 #include "dataplane/queue.h"
@@ -129,11 +131,13 @@ int dp_create(const struct dp_opts *opts, struct dp **ret_dp, struct err *err)
 	dp->watch_fd = -1;
 	dp_set_fragments(dp, DP_FRAG_LIMIT, DP_FRAG_TENANT_LIMIT, DP_FRAG_TIMEOUT_S);
 	if (getrandom(dp->frag_secret, sizeof(dp->frag_secret), 0) != sizeof(dp->frag_secret) ||
+	    getrandom(dp->flowrec_secret, sizeof(dp->flowrec_secret), 0) !=
+		    sizeof(dp->flowrec_secret) ||
 	    getrandom(dp->probe_key, sizeof(dp->probe_key), 0) != sizeof(dp->probe_key)) {
 		free(dp);
 		return err_set(err, -EIO, "random", "the kernel gives no random numbers");
 	}
-	if (dp_queue_init() != 0) {
+	if (dp_queue_init() != 0 || dp_acl_init() != 0) {
 		free(dp);
 		return err_set(err, -EBUSY, "mbuf-flag",
 			       "bit %u of packet buffers' flags is somebody else's", DP_QUEUE_BIT);

@@ -40,6 +40,7 @@ struct dp {
 	/* Fragments that may wait (frag.h), in all and of a tenant, and how long. */
 	_Atomic uint32_t frag_limit, frag_tenant_limit, frag_ticks;
 	uint64_t frag_secret[5];
+	uint64_t flowrec_secret[6];
 	uint8_t probe_key[16 + 5]; /* random; the last five are the probes' address */
 	_Atomic uint32_t probe_age;
 	_Atomic uint32_t probe_from[DP_MAX_PORTS]; /* by whom what came in was sent, + 1; 0: none */
@@ -69,6 +70,7 @@ struct dp {
 	uint64_t pipeline_version; /* above all that workers may have seen */
 	uint64_t last_pipeline_id;
 	unsigned n_pipelines, n_counter_chunks;
+	bool has_acls; /* some port had access lists: workers can ask them */
 	uint32_t *free_counters, n_free_counters;
 	/* trace.c's own, kept from the first trace on: to make it takes milliseconds. */
 	struct dp_flow *trace_flow;
@@ -91,6 +93,10 @@ struct dp {
 	_Atomic uint64_t punt_interval; /* cycles from one of a port to the next */
 	_Atomic uint64_t punt_rest_at[DP_MAX_PORTS]; /* when a port has its whole burst again */
 	struct dp_punt_queue *punt_queues;
+
+	/* Flow records (flowrec.h). */
+	struct dp_flowrec_set *flowrec_sets;
+	struct dp_sampler *samplers;
 };
 
 /* worker.c */

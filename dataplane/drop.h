@@ -71,6 +71,8 @@
 	X(FILTER_REFUSED, "filter-refused", "a filter module may not send it there")           \
 	X(FILTER_TENANT, "filter-tenant", "a filter module would send it to another tenant")   \
 	X(FILTER_MISSING, "filter-missing", "a filter module that should judge it is not loaded") \
+	X(ACL_IN, "acl-ingress", "an access list of the ingress port denies it")                \
+	X(ACL_OUT, "acl-egress", "an access list of the egress port denies it")                 \
 	X(GUARD_MAC, "guard-mac", "source address is none of the port's (MAC spoofing)")      \
 	X(GUARD_IP, "guard-ip", "source IP address is not bound to the port")                 \
 	X(GUARD_DHCP, "guard-dhcp", "a DHCP server's message, or a client's for another") \

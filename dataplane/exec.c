@@ -6,6 +6,9 @@
  * or a counted drop.  Workers.
  */
 #include "dataplane/exec_priv.h"
+
+#include "dataplane/acl.h"
+#include "dataplane/notice.h"
 #include "dataplane/queue.h"
 #include "dataplane/rewrite.h"
 
@@ -266,6 +269,16 @@ static void on_drop(struct dp_walk *k, const struct dp_step *s, bool last)
 	dp_walk_drop(k, (enum dp_drop)s->arg);
 }
 
+static void on_deny(struct dp_walk *k, const struct dp_step *s, bool last)
+{
+	const struct dp_step_deny *d = (const struct dp_step_deny *)s->data;
+	struct dp_worker *w = k->run->w;
+
+	if (w->trace == NULL && dp_acl_is_told(w, d->counter, d->log))
+		dp_notice(w, k->run->in->id, (enum dp_drop)s->arg, d->id, k->f.m);
+	dp_walk_drop(k, (enum dp_drop)s->arg);
+}
+
 /* What is not listed changes bytes. */
 static void (*const on[DP_N_STEPS])(struct dp_walk *k, const struct dp_step *s, bool last) = {
 	[DP_STEP_OUTPUT] = on_output,
@@ -274,6 +287,7 @@ static void (*const on[DP_N_STEPS])(struct dp_walk *k, const struct dp_step *s, 
 	[DP_STEP_ALL] = on_flood,
 	[DP_STEP_NORMAL] = on_normal,
 	[DP_STEP_DROP] = on_drop,
+	[DP_STEP_DENY] = on_deny,
 	[DP_STEP_CLONE] = on_clone,
 	[DP_STEP_METER] = dp_walk_meter,
 	[DP_STEP_QUEUE] = on_queue,

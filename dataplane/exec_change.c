@@ -99,6 +99,7 @@ static int change(struct dp_walk *k, const struct dp_step *s)
 	case DP_STEP_CONTROLLER:
 	case DP_STEP_TABLE:
 	case DP_STEP_DROP:
+	case DP_STEP_DENY:
 	case DP_STEP_CLONE:
 	case DP_STEP_METER:
 	case DP_STEP_QUEUE:

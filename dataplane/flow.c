@@ -4,6 +4,7 @@
  */
 #include "dataplane/flow_priv.h"
 
+#include "dataplane/acl.h"
 #include "dataplane/hash.h"
 #include "dataplane/stages.h"
 #include "dataplane/tunnel.h"
@@ -64,11 +65,14 @@ static void catch_up(struct dp_flow *flow, const struct dp_pipeline *pl, uint64_
 	flow->seen[pl->index] = version;
 }
 
-void dp_flow_follow(struct dp_flow *flow, const struct dp_pipeline *pl)
+void dp_flow_follow(struct dp_flow *flow, const struct dp_vport *in)
 {
+	const struct dp_pipeline *pl = in->pipeline;
 	uint64_t version = atomic_load_explicit(&pl->version, memory_order_acquire);
 
-	if (unlikely(version != flow->seen[pl->index]))
+	if (unlikely(version < in->pipeline_at))
+		version = in->pipeline_at;
+	if (unlikely(version > flow->seen[pl->index]))
 		catch_up(flow, pl, version);
 }
 
@@ -287,6 +291,7 @@ static void compose(struct dp_run *run, const struct dp_key *key, const struct d
 	b->again_arg = &asked;
 	b->resume = dp_flow_resume_state;
 	b->resume_arg = run->w->flow;
+	b->acl = dp_acl_composed(run->in);
 	if (from != NULL)
 		resume_build(run->w->flow, b, from);
 	pl->translate(pl->arg, key, run->w->flow->seen[pl->index], b);
@@ -579,7 +584,7 @@ void dp_flow_carry(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 	struct dp_mf_burst *b = &flow->burst;
 
 	dp_flow_upkeep(w, w->burst_tsc);
-	dp_flow_follow(flow, in->pipeline);
+	dp_flow_follow(flow, in);
 	b->long_key = flow->long_keys;
 	b->has_long = b->plain = 0;
 	b->context = NULL;
@@ -611,12 +616,11 @@ void dp_flow_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mb
 {
 	struct dp_capture_point *point =
 		atomic_load_explicit(&in->port->capture, memory_order_acquire);
-	const struct dp_pipeline *pl = in->pipeline;
 	struct dp_flow *flow = w->flow;
 
 	/* Before anything is marked as used: the last burst may be long ago. */
 	dp_flow_upkeep(w, w->burst_tsc);
-	dp_flow_follow(flow, pl);
+	dp_flow_follow(flow, in);
 	if (unlikely(point != NULL))
 		w->dp->capture(point, w->index, DP_STAGE_INGRESS, DP_N_DROPS, pkts, n);
 	if (!dp_edge_admit(w, in, pkts, n))

@@ -103,9 +103,10 @@ struct dp_flow {
 	/* Others that wait for it, oldest at 'queue_at'. */
 	struct dp_waiting queue[DP_RESUME_QUEUE];
 	uint16_t queue_at, n_queued;
-	struct dp_whole *whole; /* of which all frames of the burst are fragments; NULL: they are
-				   frames as they come */
-	struct dp_ct_local ct;	/* when there is a tracker */
+	struct dp_whole *whole;	  /* of which all frames of the burst are fragments; NULL: they are
+				     frames as they come */
+	struct dp_ct_local ct;	  /* when there is a tracker */
+	struct dp_acl_cache *acl; /* acl.h; NULL until a port has lists */
 };
 
 enum dp_flow_log_kind { DP_FLOW_LOG_RULE, DP_FLOW_LOG_ALL };
@@ -171,7 +172,7 @@ void dp_exec(struct dp_run *run, const struct dp_edge_frame *frame, const uint8_
 	     uint16_t size);
 
 /* What changed in the rules since this worker last looked is out of its cache. */
-void dp_flow_follow(struct dp_flow *flow, const struct dp_pipeline *pl);
+void dp_flow_follow(struct dp_flow *flow, const struct dp_vport *in);
 /* Does with one frame what the rules say, without the cache.  Takes it. */
 void dp_flow_submit(struct dp_run *run, const struct dp_edge_frame *frame);
 
@@ -203,6 +204,12 @@ void dp_flow_resume(struct dp_run *run, const struct dp_edge_frame *f, uint32_t 
 /* l2.c: learns from and forwards frames that were admitted and classified. */
 void dp_l2_forward(struct dp_worker *w, const struct dp_vport *in, struct dp_edge_frame *frames,
 		   uint16_t n);
+
+/* Workers look up flows, or access lists. */
+static inline bool dp_flow_wanted(const struct dp *dp)
+{
+	return dp->n_pipelines != 0 || dp->has_acls;
+}
 
 /* pipeline.c: control thread. */
 int dp_flow_create(struct dp *dp, struct dp_flow **ret_flow);

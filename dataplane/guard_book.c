@@ -378,13 +378,16 @@ int dp_guard_book_unbind(struct dp_guard_book *book, uint32_t where, const struc
 {
 	const struct place p = place_of(book, where, ip);
 	_Atomic uint32_t *at;
-	struct slot *s = take_own(book, &p, where, ip, port, false, &at);
+	struct slot *s;
+	int rc = -ENOENT;
 
-	if (s == NULL)
-		return -ENOENT;
-	empty(book, at, s);
-	atomic_fetch_sub(learned_of(book, ip, port), 1);
-	return 0;
+	/* Two workers that bound the same at the same moment made two. */
+	while ((s = take_own(book, &p, where, ip, port, false, &at)) != NULL) {
+		empty(book, at, s);
+		atomic_fetch_sub(learned_of(book, ip, port), 1);
+		rc = 0;
+	}
+	return rc;
 }
 
 int dp_guard_book_fix(struct dp_guard_book *book, uint32_t where, const struct dp_ip *ip,

@@ -215,7 +215,7 @@ static void run(struct dp_worker *w, const struct record *r, const struct dp_vpo
 		dp_drop(w, in->id, f.m, reason);
 		return;
 	}
-	dp_flow_follow(w->flow, in->pipeline);
+	dp_flow_follow(w->flow, in);
 	for (uint16_t i = 0; i < r->n_rules; i++)
 		dp_flow_count(w->flow, rules_of(r)[i], 1, r->size);
 	dp_exec(&run, &f, steps_of(r), r->steps_size);

@@ -4,6 +4,7 @@
  */
 #include "dataplane/pipeline.h"
 
+#include "dataplane/acl.h"
 #include "dataplane/flow.h"
 #include "dataplane/trace_priv.h"
 #include "dataplane/punt_priv.h"
@@ -28,6 +29,7 @@ void dp_flow_destroy(struct dp_flow *flow)
 		return;
 	for (unsigned i = 0; i < DP_FLOW_MAX_CHUNKS; i++)
 		free(atomic_load(&flow->counters[i]));
+	dp_acl_cache_destroy(flow->acl);
 	dp_resumes_destroy(flow->resumes);
 	dp_punt_queue_leave(flow->punts);
 	dp_mf_destroy(flow->mf);
@@ -64,6 +66,8 @@ int dp_flow_create(struct dp *dp, struct dp_flow **ret_flow)
 		rc = chunk_alloc(flow, i);
 	if (rc == 0 && (flow->punts = dp_punt_queue_create(dp)) == NULL)
 		rc = -ENOMEM;
+	if (rc == 0 && dp->has_acls)
+		rc = dp_acl_cache_create(&flow->acl);
 	if (rc != 0) {
 		dp_flow_destroy(flow);
 		return rc;
@@ -119,6 +123,17 @@ static int equip_workers(struct dp *dp)
 			return rc;
 	}
 	return 0;
+}
+
+int dp_acl_need(struct dp *dp)
+{
+	int rc = equip_workers(dp);
+
+	for (unsigned i = 0; rc == 0 && i < DP_MAX_WORKERS; i++)
+		if (dp->workers[i] != NULL && dp->workers[i]->flow->acl == NULL)
+			rc = dp_acl_cache_create(&dp->workers[i]->flow->acl);
+	dp->has_acls |= rc == 0;
+	return rc;
 }
 
 int dp_pipeline_create(struct dp *dp, dp_translate_fn translate, void *arg,
@@ -217,6 +232,11 @@ void dp_pipeline_log(struct dp_pipeline *pipeline, uint8_t table, const struct d
 void dp_pipeline_log_all(struct dp_pipeline *pipeline)
 {
 	log_next(pipeline, DP_FLOW_LOG_ALL);
+}
+
+uint64_t dp_pipeline_logged(const struct dp_pipeline *pipeline)
+{
+	return atomic_load_explicit(&pipeline->logged, memory_order_relaxed);
 }
 
 void dp_pipeline_publish(struct dp_pipeline *pipeline)

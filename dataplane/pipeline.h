@@ -55,6 +55,9 @@ void dp_pipeline_log(struct dp_pipeline *pipeline, uint8_t table, const struct d
 		     const struct dp_key *mask);
 /* Anything may be different. */
 void dp_pipeline_log_all(struct dp_pipeline *pipeline);
+/* What has been logged, published or not: a view whose ports ask for so much (dp_vport.pipeline_at)
+ * takes it along, so that both are seen at once. */
+uint64_t dp_pipeline_logged(const struct dp_pipeline *pipeline);
 /* What was logged is now. Workers follow from their next burst on; after dp_synchronize() all do.
  */
 void dp_pipeline_publish(struct dp_pipeline *pipeline);

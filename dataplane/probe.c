@@ -100,21 +100,34 @@ bool dp_probe_came(struct dp *dp, uint16_t port, uint16_t *ret_sent_by)
 	return from != 0;
 }
 
-bool dp_probe_is_ours(struct dp_worker *w, uint16_t in, const struct rte_mbuf *m)
+/* Reads one of this process; false: it is none. */
+static bool read_probe(const struct dp *dp, const struct rte_mbuf *m, struct probe_frame *f)
 {
 	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
 	const size_t tag = rte_pktmbuf_data_len(m) > 13 && d[12] == 0x81 && d[13] == 0 ? 4 : 0;
-	struct probe_frame f;
 	uint32_t age;
 
 	if (rte_pktmbuf_data_len(m) < offsetof(struct probe_frame, pad) + tag)
 		return false;
-	memcpy(&f, d, 12);
-	memcpy(&f.ether_type, d + 12 + tag, offsetof(struct probe_frame, pad) - 12);
-	age = atomic_load_explicit(&w->dp->probe_age, memory_order_relaxed) -
-	      rte_be_to_cpu_32(f.age);
-	if (f.ether_type != RTE_BE16(PROBE_ETHER_TYPE) || age > PROBE_AGE_MAX ||
-	    memcmp(f.key, w->dp->probe_key, sizeof(f.key)) != 0)
+	memcpy(f, d, 12);
+	memcpy(&f->ether_type, d + 12 + tag, offsetof(struct probe_frame, pad) - 12);
+	age = atomic_load_explicit(&dp->probe_age, memory_order_relaxed) - rte_be_to_cpu_32(f->age);
+	return f->ether_type == RTE_BE16(PROBE_ETHER_TYPE) && age <= PROBE_AGE_MAX &&
+	       memcmp(f->key, dp->probe_key, sizeof(f->key)) == 0;
+}
+
+bool dp_probe_was_made(const struct dp *dp, const struct rte_mbuf *m)
+{
+	struct probe_frame f;
+
+	return read_probe(dp, m, &f);
+}
+
+bool dp_probe_is_ours(struct dp_worker *w, uint16_t in, const struct rte_mbuf *m)
+{
+	struct probe_frame f;
+
+	if (!read_probe(w->dp, m, &f))
 		return false;
 	if (w->trace == NULL)
 		atomic_store(&w->dp->probe_from[in], (uint32_t)rte_be_to_cpu_16(f.port) + 1);

@@ -17,4 +17,7 @@
 /* Is a frame to PROBE_DST one of this process?  Then it is noted that it came in by 'in'. */
 bool dp_probe_is_ours(struct dp_worker *w, uint16_t in, const struct rte_mbuf *m);
 
+/* Was it made by this process, whoever sees it, tagged or not? */
+bool dp_probe_was_made(const struct dp *dp, const struct rte_mbuf *m);
+
 #endif

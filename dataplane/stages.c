@@ -4,12 +4,23 @@
  */
 #include "dataplane/stages.h"
 
+#include "dataplane/acl.h"
 #include "dataplane/dp_priv.h"
 #include "dataplane/flowrec.h"
 #include "dataplane/guard.h"
 #include "dataplane/marks.h"
 #include "dataplane/mirror.h"
 #include "dataplane/shape.h"
+
+/* Where frames go on that their port's filters let pass. */
+static void past_filters(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
+			 uint16_t n)
+{
+	if ((in->on_ingress & DP_ON_ACL) != 0)
+		n = dp_acl_ingress(w, in, pkts, n);
+	if (n != 0)
+		w->past_stages(w, in, pkts, n);
+}
 
 void dp_stages_ingress(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 		       uint16_t n, dp_filter_next_fn next)
@@ -24,10 +35,11 @@ void dp_stages_ingress(struct dp_worker *w, const struct dp_vport *in, struct rt
 		n = dp_marks_ingress(w, in, pkts, n);
 	if (n == 0)
 		return;
+	w->past_stages = next;
 	if ((in->on_ingress & DP_ON_FILTER) != 0)
-		dp_filter_ingress(w, in, pkts, n, next);
+		dp_filter_ingress(w, in, pkts, n, past_filters);
 	else
-		next(w, in, pkts, n);
+		past_filters(w, in, pkts, n);
 }
 
 void dp_stages_of(struct dp_vport *vp)
@@ -45,6 +57,10 @@ void dp_stages_of(struct dp_vport *vp)
 		vp->on_ingress |= DP_ON_FILTER;
 	if (vp->filters[DP_FILTER_EGRESS] != NULL)
 		vp->on_egress |= DP_ON_FILTER;
+	if (vp->acl[DP_FILTER_INGRESS] != NULL && dp_acl_composed(vp) == NULL)
+		vp->on_ingress |= DP_ON_ACL;
+	if (vp->acl[DP_FILTER_EGRESS] != NULL)
+		vp->on_egress |= DP_ON_ACL;
 	if (vp->marks != NULL) {
 		vp->on_ingress |= DP_ON_MARK;
 		vp->on_egress |= DP_ON_MARK;

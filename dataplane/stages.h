@@ -3,12 +3,13 @@
  * What stands between a port's edge and the switch, in its order.  Each part is optional and hangs
  * on the port's 'struct dp_vport'; a port that has none of them pays one test a burst.
  *
- * 	ingress  admitted ─► mirror ─► flow records ─► guards ─► marks ─► filters ─► classify, look
- * up egress   gathered ─► on the worker that sends ─► filters ─► marks ─► shaper ─► mirror ─►
- * capture, driver
+ * 	ingress  admitted ─► mirror ─► flow records ─► guards ─► marks ─► filters
+ * 		 ─► access lists ─► classify, look up
+ * 	egress   gathered ─► access lists ─► on the worker that sends ─► filters ─► marks ─► shaper
+ * 		 ─► mirror ─► capture, driver
  *
- * Access lists are no stage: they are composed into the programs of flows (policy of xlate.c), and
- * what a program could not know of the way out is asked at edge.h.
+ * Where a switch has rules, the ingress lists of a port without sessions are no stage: they are
+ * composed into the programs of flows (acl.h).
  *
  * Workers.
  */
@@ -24,6 +25,7 @@
 #define DP_ON_FILTER  (1u << 3)
 #define DP_ON_SHAPER  (1u << 4) /* egress */
 #define DP_ON_MARK    (1u << 5)
+#define DP_ON_ACL     (1u << 6)
 
 /* Sets them as the rest of it says.  Control thread; dp_view_publish() does it. */
 void dp_stages_of(struct dp_vport *vp);

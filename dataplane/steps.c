@@ -18,6 +18,7 @@ void dp_build_init(struct dp_build *b)
 	b->again = NULL;
 	b->again_arg = NULL;
 	b->from = NULL;
+	b->acl = NULL;
 	b->resume = NULL;
 	b->resume_arg = NULL;
 	b->overflow = b->lost = false;

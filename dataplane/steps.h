@@ -25,6 +25,7 @@
 	X(CONTROLLER, "controller")         /* data: struct dp_step_controller */                \
 	X(TABLE, "table")                   /* as its rules say; injected frames only */         \
 	X(DROP, "drop")                     /* arg: enum dp_drop; ends the program */            \
+	X(DENY, "deny")                     /* arg: enum dp_drop; data: struct dp_step_deny */ \
 	X(CLONE, "clone")                   /* arg: rules until its end; data: its steps */      \
 	X(CT, "ct")                         /* data: struct dp_step_ct */                        \
 	X(CT_CLEAR, "ct_clear")                                                                  \
@@ -73,6 +74,12 @@ struct dp_step_end {
 	uint32_t n_rules, unused;
 };
 
+/* An access list ends the frame, and of 'log' of them one is told (notice.h). */
+struct dp_step_deny {
+	uint64_t id;
+	uint32_t log, counter;
+};
+
 /* What a controller learns with a frame. */
 struct dp_step_controller {
 	uint64_t cookie, metadata, tun_id;
@@ -97,6 +104,7 @@ struct dp_step_ct {
 	struct dp_ct_nat nat;
 };
 
+struct dp_acl;
 struct dp_resume_what;
 
 /* What a translation says: the program, and what of the key it depends on. */
@@ -112,6 +120,8 @@ struct dp_build {
 	void *again_arg;
 	/* Where it goes on; NULL: at the beginning. */
 	const struct dp_resume_what *from;
+	/* Ingress lists that the translation asks first (acl.h); NULL: none. */
+	const struct dp_acl *acl;
 	/* The number of a resume state, 0 when there is no room; NULL: there is no packet. */
 	uint32_t (*resume)(struct dp_build *b, const struct dp_resume_what *what);
 	void *resume_arg;

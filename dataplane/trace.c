@@ -12,6 +12,7 @@
 
 #include <rte_cycles.h>
 
+#include "dataplane/acl.h"
 #include "dataplane/edge.h"
 #include "dataplane/fdb_priv.h"
 #include "dataplane/flow.h"
@@ -201,6 +202,28 @@ void dp_trace_filters(struct dp_trace *t, const struct dp_vport *vp, enum dp_fil
 	to = room_for(t, e, (uint32_t)strlen(names));
 	if (to != NULL)
 		memcpy(to, names, strlen(names));
+}
+
+void dp_trace_asked(struct dp_trace *t, uint16_t port, enum dp_filter_side side,
+		    const struct dp_acl *acl, const struct dp_acl_rule *rule, bool of_session)
+{
+	struct dp_trace_event *e;
+	char name[512] = "a session";
+	uint8_t *to;
+
+	if (!of_session && rule == NULL)
+		return;
+	e = event(t, DP_TRACE_ASKED);
+	if (e == NULL)
+		return;
+	if (!of_session)
+		acl->name(acl, rule, name, sizeof(name));
+	e->port = port;
+	e->egress = side == DP_FILTER_EGRESS;
+	e->allowed = of_session || rule->allow;
+	to = room_for(t, e, (uint32_t)strlen(name));
+	if (to != NULL)
+		memcpy(to, name, strlen(name));
 }
 
 void dp_trace_shaped(struct dp_trace *t, const struct dp_vport *vp, uint16_t leaf)
@@ -418,9 +441,9 @@ static int ghost_init(struct dp_ghost *g, struct dp *dp, struct dp_trace *t)
 		return -ENOMEM;
 	g->in = g->view->vports[t->port];
 	/* Through a tunnel it may come to a switch with rules from one without. */
-	if (dp->n_pipelines != 0)
+	if (dp_flow_wanted(dp))
 		w->flow = flow_of(dp);
-	return dp->n_pipelines != 0 && w->flow == NULL ? -ENOMEM : 0;
+	return dp_flow_wanted(dp) && w->flow == NULL ? -ENOMEM : 0;
 }
 
 struct rte_mbuf *dp_ghost_frame(const struct dp_ghost *g)
@@ -511,6 +534,7 @@ static void build_first_part(struct dp_ghost *g)
 	dp_build_init(b);
 	b->resume = dp_flow_resume_state;
 	b->resume_arg = flow;
+	b->acl = dp_acl_composed(g->in);
 	pl->translate(pl->arg, &g->trace->key, flow->seen[pl->index], b);
 }
 
@@ -575,6 +599,18 @@ static void look_at_caches(struct dp_ghost *g)
 	dp_resume(g->dp);
 }
 
+/* Ingress lists that the translation asks: it has nobody to tell. */
+static void look_at_acl(struct dp_ghost *g)
+{
+	const struct dp_acl *acl = dp_acl_composed(g->in);
+	const struct dp_acl_rule *rule = acl != NULL ? acl->find(acl, &g->trace->key, NULL) : NULL;
+
+	g->trace->record = true;
+	if (rule != NULL)
+		dp_trace_asked(g->trace, g->in->id, DP_FILTER_INGRESS, acl, rule, false);
+	g->trace->record = false;
+}
+
 static int trace(struct dp_ghost *g)
 {
 	struct dp_trace *t = g->trace;
@@ -589,6 +625,8 @@ static int trace(struct dp_ghost *g)
 	if (m == NULL)
 		return -ENOMEM;
 	t->has_rules = g->in->pipeline != NULL;
+	if (t->drop == DP_N_DROPS)
+		look_at_acl(g);
 	if (t->has_rules)
 		g->w->flow->build.trace = t->translation;
 	t->record = true;

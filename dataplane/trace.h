@@ -39,6 +39,7 @@ enum dp_trace_what {
 	DP_TRACE_MIRRORS, /* those whose names are its bytes would copy it at 'port' ('egress') */
 	DP_TRACE_FOUND,	  /* the learning switch: the address lives behind 'port' */
 	DP_TRACE_FLOODED, /* the learning switch: it is not known, or is a group's */
+	DP_TRACE_ASKED,	  /* the access lists of 'port'; the entry that decided is its bytes */
 	DP_TRACE_FILTERS, /* passed by the filters of 'port', whose names are its bytes */
 	DP_TRACE_SHAPED,  /* would wait in the shaper of 'port', in its leaf 'queue' */
 };
@@ -48,7 +49,8 @@ struct dp_trace_event {
 	enum dp_drop reason;
 	uint16_t port; /* DP_NO_PORT: none */
 	uint16_t vlan; /* FOUND, FLOODED: what carries it */
-	bool egress;   /* FILTERS: on the way out */
+	bool egress;   /* FILTERS, ASKED: on the way out */
+	bool allowed;  /* ASKED */
 	bool has_queue;
 	uint32_t queue; /* SENT: that rules chose; DP_QUEUE_NONE: none.  The port 'has_queue' */
 	uint32_t size;

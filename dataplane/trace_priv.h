@@ -22,6 +22,11 @@ void dp_trace_mirrors(struct dp_trace *t, const struct dp_vport *vp, enum dp_fil
 /* A frame comes to the filters of 'vp', which do not run. */
 void dp_trace_filters(struct dp_trace *t, const struct dp_vport *vp, enum dp_filter_side side);
 
+/* The access lists of a port were asked; 'rule' decided (NULL: there is no list), or the frame is
+ * of a session. */
+struct dp_acl_rule;
+void dp_trace_asked(struct dp_trace *t, uint16_t port, enum dp_filter_side side,
+		    const struct dp_acl *acl, const struct dp_acl_rule *rule, bool of_session);
 /* A frame comes to the shaper of 'vp', which would queue it at this leaf. */
 void dp_trace_shaped(struct dp_trace *t, const struct dp_vport *vp, uint16_t leaf);
 

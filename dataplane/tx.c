@@ -4,9 +4,11 @@
  * the way each gets what its port cannot do itself: checksums, segmentation, one segment.  A worker
  * whose rank has no transmit queue on the port hands its frames to the worker that owns one.
  */
+#include "dataplane/acl.h"
 #include "dataplane/csum.h"
 #include "dataplane/dp_priv.h"
 #include "dataplane/filter.h"
+#include "dataplane/flowrec.h"
 #include "dataplane/frag_priv.h"
 #include "dataplane/gso.h"
 #include "dataplane/mirror.h"
@@ -23,6 +25,16 @@
 	 RTE_MBUF_F_TX_UDP_SEG)
 #define GSO_MAX	  256
 #define VLAN_ROOM 8u /* two tags beyond MTU + 14 */
+
+/* What came in by 'in' is of a flow that somebody records. */
+static void record_drops(struct dp_worker *w, uint16_t in, struct rte_mbuf **pkts, uint16_t n,
+			 enum dp_drop reason)
+{
+	const struct dp_vport *vp = in < DP_MAX_PORTS ? w->view->vports[in] : NULL;
+
+	if (unlikely(vp != NULL && (vp->on_ingress & DP_ON_FLOWREC) != 0))
+		dp_flowrec_dropped(w, vp, pkts, n, reason);
+}
 
 static void report_drops(struct dp_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n,
 			 enum dp_drop reason)
@@ -48,6 +60,7 @@ void dp_drop(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_dro
 	if (unlikely(w->trace != NULL))
 		dp_trace_dropped(w->trace, DP_NO_PORT, reason);
 	report_drop(w, port, m, reason);
+	record_drops(w, port, &m, 1, reason);
 	rte_pktmbuf_free(m);
 }
 
@@ -59,6 +72,7 @@ void dp_drop_all(struct dp_worker *w, uint16_t port, struct rte_mbuf **pkts, uin
 		for (uint16_t i = 0; i < n; i++)
 			dp_trace_dropped(w->trace, DP_NO_PORT, reason);
 	report_drops(w, port, pkts, n, reason);
+	record_drops(w, port, pkts, n, reason);
 	rte_pktmbuf_free_bulk(pkts, n);
 }
 
@@ -68,6 +82,7 @@ void dp_drop_tx(struct dp_worker *w, uint16_t port, struct rte_mbuf *m, enum dp_
 	if (unlikely(w->trace != NULL))
 		dp_trace_dropped(w->trace, port, reason);
 	report_drop(w, port, m, reason);
+	record_drops(w, m->port, &m, 1, reason);
 	rte_pktmbuf_free(m);
 }
 
@@ -342,8 +357,10 @@ static void hand_off(struct dp_worker *w, struct dp_worker *owner, const struct 
 {
 	unsigned taken = 0;
 
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++) {
 		pkts[i]->vlan_tci_outer = port->id; /* Nothing of ours uses the field. */
+		pkts[i]->ol_flags |= DP_ACL_ASKED;
+	}
 	if (owner != NULL)
 		taken = rte_ring_mp_enqueue_burst(owner->inbox, (void **)pkts, n, NULL);
 	w->count->handed += taken;
@@ -352,6 +369,23 @@ static void hand_off(struct dp_worker *w, struct dp_worker *owner, const struct 
 		dp_drop_tx(w, port->id, pkts[i], DP_DROP_HANDOFF_FULL);
 	if (taken != 0 && atomic_load_explicit(&owner->asleep, memory_order_seq_cst))
 		dp_worker_kick(owner);
+}
+
+/* Asks the port's access lists; returns how many frames are left.  Here, and not where another
+ * worker may send, because whoever let them in must be of the same view.  The first buf->n_meta
+ * frames stay the first. */
+static __rte_noinline uint16_t ask(struct dp_worker *w, const struct dp_vport *vp,
+				   struct dp_txbuf *buf, uint16_t n)
+{
+	uint16_t n_meta = RTE_MIN(buf->n_meta, n), first, rest;
+
+	first = n_meta == 0 ? 0 : dp_acl_egress(w, vp, buf->pkts, n_meta);
+	rest = n == n_meta ? 0 : dp_acl_egress(w, vp, buf->pkts + n_meta, (uint16_t)(n - n_meta));
+	if (first != n_meta)
+		memmove(buf->pkts + first, buf->pkts + n_meta, rest * sizeof(buf->pkts[0]));
+	buf->n_meta = first;
+	w->count->ports[vp->id]->offered += n - first - rest;
+	return (uint16_t)(first + rest);
 }
 
 void dp_tx_flush(struct dp_worker *w, uint16_t id)
@@ -364,6 +398,11 @@ void dp_tx_flush(struct dp_worker *w, uint16_t id)
 	if (n == 0)
 		return;
 	buf->n = 0;
+	if (unlikely(vp != NULL && (vp->on_egress & DP_ON_ACL) != 0)) {
+		n = ask(w, vp, buf, n);
+		if (n == 0)
+			return;
+	}
 	if (unlikely(vp == NULL || vp->port == NULL || vp->port->n_txq == 0)) {
 		if (vp != NULL && vp->port != NULL && vp->port->ops != NULL &&
 		    vp->port->ops->sink != NULL) {

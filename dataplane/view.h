@@ -50,8 +50,7 @@
 #define DP_VP_NO_RECV	   (1u << 13) /* what comes in is dropped */
 #define DP_VP_NO_FWD	   (1u << 14) /* what would go out is dropped */
 #define DP_VP_NO_PACKET_IN (1u << 15) /* nothing of it goes to controllers */
-#define DP_VP_ACL_OUT	   (1u << 16) /* an access list says what may leave by it: acl.h */
-#define DP_VP_PROTECTED	   (1u << 17) /* sends to no other port that is protected */
+#define DP_VP_PROTECTED	   (1u << 16) /* sends to no other port that is protected */
 
 /* One tenant on a shared uplink: its frames wear 'vlan' on the wire. */
 struct dp_wire_map {
@@ -59,6 +58,7 @@ struct dp_wire_map {
 	uint16_t vlan_of_domain[DP_MAX_DOMAINS]; /* domain -> VID, DP_NO_VLAN */
 };
 
+struct dp_acl;
 struct dp_filter_chain;
 struct dp_flowrec;
 struct dp_guard;
@@ -83,9 +83,11 @@ struct dp_vport {
 	uint16_t mac_limit;  /* learned addresses, 0: no limit of its own */
 	uint16_t of_port;    /* OpenFlow's number of it */
 	const struct dp_pipeline *pipeline; /* rules of its switch; NULL: it only learns (l2.c) */
-	const struct dp_wire_map *wire;	    /* external uplink shared by tenants, or NULL */
-	const struct dp_vtep *vtep;	    /* tunnel.h; NULL: it is none */
-	const struct dp_overlay *tunnel;    /* the same */
+	uint64_t pipeline_at; /* changes that were logged with this view: who follows it follows
+				 these, published or not (pipeline.h) */
+	const struct dp_wire_map *wire;	 /* external uplink shared by tenants, or NULL */
+	const struct dp_vtep *vtep;	 /* tunnel.h; NULL: it is none */
+	const struct dp_overlay *tunnel; /* the same */
 	uint64_t vlan_in[DP_VLAN_WORDS];
 	uint64_t vlan_out[DP_VLAN_WORDS];
 	const struct dp_port_queues *queues; /* queue.h; NULL: none */
@@ -97,6 +99,7 @@ struct dp_vport {
 	struct dp_flowrec *flowrec;
 	struct dp_shaper *shaper;
 	struct dp_mirrors *mirrors[2]; /* by enum dp_filter_side */
+	const struct dp_acl *acl[2];   /* acl.h; the same */
 	struct dp_marks *marks;	       /* marks.h; NULL: frames keep theirs */
 	struct dp_pace *pace;	       /* pace.h; NULL: polled as fast as can be */
 } __attribute__((aligned(64)));

@@ -33,6 +33,7 @@
 
 #include "dataplane/dp_priv.h"
 #include "dataplane/flow.h"
+#include "dataplane/flowrec_priv.h"
 #include "dataplane/frag_priv.h"
 #include "dataplane/inject.h"
 #include "dataplane/notice_priv.h"
@@ -577,7 +578,10 @@ static int worker_prepare(struct dp *dp, struct dp_worker *w)
 	if (dp_frag_worker_create(dp, w) != 0 || dp_shape_worker_create(dp, w) != 0 ||
 	    dp_notice_worker_create(dp, w) != 0)
 		return -ENOMEM;
-	if (dp->n_pipelines != 0 && dp_flow_create(dp, &w->flow) != 0)
+	if (dp_flow_wanted(dp) && dp_flow_create(dp, &w->flow) != 0)
+		return -ENOMEM;
+	if (dp_flowrec_worker_comes(dp, w->index) != 0 ||
+	    dp_samplers_worker_comes(dp, w->index) != 0)
 		return -ENOMEM;
 	return 0;
 }

@@ -112,6 +112,9 @@ struct dp_worker {
 	uint16_t n_tell; /* how often senders may be told now (tunnel_pmtu.c), as of ... */
 	uint64_t tell_ms;
 	struct dp_again again;
+	/* Where a burst goes on behind the stages of its port (stages.c). */
+	void (*past_stages)(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
+			    uint16_t n);
 	struct dp_shape_wheel *shape; /* shapers of which it sends (shape.h) */
 	uint64_t shape_due;	      /* when to look at them; UINT64_MAX: nothing waits */
 

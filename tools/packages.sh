@@ -51,6 +51,7 @@ needs_test=(
 	cmd:clang-format:clang-format
 	cmd:tshark:tshark
 	cmd:iperf3:iperf3
+	cmd:nfcapd:nfdump
 	cmd:ethtool:ethtool
 	cmd:curl:curl
 	cmd:dnsmasq:dnsmasq-base

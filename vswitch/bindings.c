@@ -209,34 +209,48 @@ static uint8_t how_of(const char *word)
 	return DP_N_GUARD_HOWS;
 }
 
-/* One line of the file, as a binding of a port that learns; false: it is none. */
-static bool read_binding(const struct vs *vs, const struct vs_model *m, const json_t *json,
-			 uint64_t wall_ms, struct dp_guard_binding *ret)
+bool vs_binding_parse(const json_t *json, struct vs_kept_binding *ret)
 {
 	const char *port = NULL, *ip = NULL, *mac = NULL, *how = NULL;
-	const struct vs_guard *g;
-	json_int_t until = 0;
-	int vlan = 0;
+	struct vs_kept_binding k = {0};
+	json_int_t until = 0, vlan = 0;
 
-	if (json_unpack((json_t *)(uintptr_t)json, "{ss ss ss si ss sI}", "port", &port, "ip", &ip,
-			"mac", &mac, "vlan", &vlan, "how", &how, "until", &until) != 0)
+	if (json_unpack((json_t *)(uintptr_t)json, "{ss ss ss sI ss sI}", "port", &port, "ip", &ip,
+			"mac", &mac, "vlan", &vlan, "how", &how, "until", &until) != 0 ||
+	    vlan < 0 || vlan >= DP_VLANS || until < 0)
 		return false;
-	g = vs_guard_of(m, vs_model_port(m, port));
-	if (g == NULL || g->value[VS_GUARD_IP] != VS_GUARD_LEARNED || vlan < 0 || vlan > 4095 ||
-	    (until != 0 && until <= (json_int_t)wall_ms))
+	k.port = port;
+	k.until_wall_ms = (uint64_t)until;
+	k.binding.ip.v6 = strchr(ip, ':') != NULL;
+	k.binding.vlan = (uint16_t)vlan;
+	k.binding.how = how_of(how);
+	if (inet_pton(k.binding.ip.v6 ? AF_INET6 : AF_INET, ip, k.binding.ip.b) != 1 ||
+	    ctl_mac_parse(mac, k.binding.mac, NULL) != 0 || !is_learned(&k.binding))
 		return false;
-	*ret = (struct dp_guard_binding){
-		.ip.v6 = strchr(ip, ':') != NULL,
-		.port = vs_port_id(vs, port),
-		.domain = vs_domain_id(vs, g->port->sw->name,
-				       g->port->tenant != NULL ? g->port->tenant->name : NULL),
-		.vlan = (uint16_t)vlan,
-		.how = how_of(how),
-		.until_ms = until != 0 ? dp_flow_now_ms(vs->dp) + (uint64_t)until - wall_ms : 0,
-	};
-	return inet_pton(ret->ip.v6 ? AF_INET6 : AF_INET, ip, ret->ip.b) == 1 &&
-	       ctl_mac_parse(mac, ret->mac, NULL) == 0 && ret->port != DP_NO_PORT &&
-	       ret->domain != DP_NO_DOMAIN && ret->how < DP_N_GUARD_HOWS && is_learned(ret);
+	*ret = k;
+	return true;
+}
+
+static uint16_t domain_of(const struct vs *vs, const struct vs_port *p)
+{
+	return vs_domain_id(vs, p->sw->name, p->tenant != NULL ? p->tenant->name : NULL);
+}
+
+/* Puts in what this daemon knows of it; false: the port learns no more, or the lease is over. */
+static bool place_binding(const struct vs *vs, const struct vs_model *m, uint64_t wall_ms,
+			  struct vs_kept_binding *k)
+{
+	const struct vs_guard *g = vs_guard_of(m, vs_model_port(m, k->port));
+	struct dp_guard_binding *b = &k->binding;
+
+	if (g == NULL || g->value[VS_GUARD_IP] != VS_GUARD_LEARNED ||
+	    (k->until_wall_ms != 0 && k->until_wall_ms <= wall_ms))
+		return false;
+	b->port = vs_port_id(vs, k->port);
+	b->domain = domain_of(vs, g->port);
+	if (k->until_wall_ms != 0)
+		b->until_ms = dp_flow_now_ms(vs->dp) + k->until_wall_ms - wall_ms;
+	return b->port != DP_NO_PORT && b->domain != DP_NO_DOMAIN;
 }
 
 void vs_bindings_restore(struct vs *vs, const struct vs_model *m)
@@ -251,10 +265,10 @@ void vs_bindings_restore(struct vs *vs, const struct vs_model *m)
 			 "guard: addresses learned before are forgotten: %s", b->note);
 	b->note[0] = '\0';
 	json_array_foreach(json_object_get(b->pending, "bindings"), i, item) {
-		struct dp_guard_binding binding;
+		struct vs_kept_binding k;
 
-		if (read_binding(vs, m, item, wall_ms, &binding))
-			(void)dp_guard_bind(vs->dp, &binding);
+		if (vs_binding_parse(item, &k) && place_binding(vs, m, wall_ms, &k))
+			(void)dp_guard_bind(vs->dp, &k.binding);
 	}
 	json_decref(b->pending);
 	b->pending = NULL;
@@ -262,29 +276,32 @@ void vs_bindings_restore(struct vs *vs, const struct vs_model *m)
 
 /* ---- What no longer holds ---- */
 
+/* Where a port learns. */
+struct learner {
+	bool learns, any_domain; /* an uplink that tenants share has those of all of them */
+	uint16_t domain;
+};
+
 struct sweep {
 	struct vs *vs;
-	const struct vs_model *m; /* NULL: all that is asked for */
-	const struct dp_ip *ip;	  /* NULL: any */
+	const struct learner *learners; /* by id: theirs stay; NULL: nobody's */
+	const struct dp_ip *ip;		/* NULL: any */
 	struct dp_guard_binding *found;
 	unsigned n, size;
 };
 
 static bool holds(const struct sweep *s, const struct dp_guard_binding *b)
 {
-	const struct vs_port *p = vs_model_port(s->m, vs_port_name(s->vs, b->port));
-	const struct vs_guard *g = vs_guard_of(s->m, p);
+	const struct learner *l = s->learners != NULL ? &s->learners[b->port] : NULL;
 
-	return g != NULL && g->value[VS_GUARD_IP] == VS_GUARD_LEARNED &&
-	       b->domain ==
-		       vs_domain_id(s->vs, p->sw->name, p->tenant != NULL ? p->tenant->name : NULL);
+	return l != NULL && l->learns && (l->any_domain || l->domain == b->domain);
 }
 
 static void collect(void *arg, const struct dp_guard_binding *b)
 {
 	struct sweep *s = arg;
 
-	if (!is_learned(b) || (s->m != NULL && holds(s, b)) ||
+	if (!is_learned(b) || b->port >= DP_MAX_PORTS || holds(s, b) ||
 	    (s->ip != NULL && !dp_ip_equal(s->ip, &b->ip)))
 		return;
 	if (s->n == s->size) {
@@ -320,11 +337,31 @@ unsigned vs_bindings_drop(struct vs *vs, uint16_t id, const struct dp_ip *ip)
 	return sweep(&s, id);
 }
 
+static void put_learners(const struct vs *vs, const struct vs_guard_conf *conf,
+			 struct learner learners[DP_MAX_PORTS])
+{
+	for (unsigned i = 0; conf != NULL && i < conf->n; i++) {
+		const struct vs_port *p = conf->guards[i].port;
+		uint16_t id;
+
+		if (conf->guards[i].value[VS_GUARD_IP] != VS_GUARD_LEARNED)
+			continue;
+		id = vs_port_id(vs, p->name);
+		if (id < DP_MAX_PORTS)
+			learners[id] = (struct learner){true, p->n_shared != 0, domain_of(vs, p)};
+	}
+}
+
 void vs_bindings_settle(struct vs *vs, const struct vs_model *m)
 {
-	struct sweep s = {.vs = vs, .m = m};
+	struct learner *learners = calloc(DP_MAX_PORTS, sizeof(*learners));
+	struct sweep s = {.vs = vs, .learners = learners};
 
+	if (learners == NULL)
+		return;
+	put_learners(vs, m->policy[VS_POLICY_GUARD], learners);
 	(void)sweep(&s, DP_GUARD_ALL_PORTS);
+	free(learners);
 }
 
 static void count_learned(void *arg, const struct dp_guard_binding *b)

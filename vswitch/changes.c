@@ -291,6 +291,8 @@ static int switch_remove(void *ctx, json_t *state, const json_t *params, json_t 
 	}
 	vs_change_remove_where(state, "controller", "switch", name);
 	vs_change_remove_where(state, "zone", "switch", name);
+	vs_change_remove_where(state, "ipfix", "switch", name);
+	vs_change_remove_where(state, "sflow", "switch", name);
 	vs_change_remove_where(state, "mac", "switch", name);
 	vs_change_remove_where(state, "attachment", "switch", name);
 	vs_change_mirrors_lose(state, "switch", name);
@@ -327,6 +329,8 @@ static int tenant_remove(void *ctx, json_t *state, const json_t *params, json_t 
 		return -EBUSY;
 	}
 	vs_change_remove_where(state, "zone", "tenant", name);
+	vs_change_remove_where(state, "ipfix", "tenant", name);
+	vs_change_remove_where(state, "sflow", "tenant", name);
 	vs_change_remove_where(state, "qos", "tenant", name);
 	vs_change_remove_where(state, "attachment", "tenant", name);
 	vs_change_mirrors_lose(state, "tenant", name);
@@ -392,6 +396,12 @@ const struct conf_binding vs_changes[] = {
 	{"zone", "add", NULL},
 	{"zone", "set", NULL},
 	{"zone", "remove", NULL},
+	{"ipfix", "add", NULL},
+	{"ipfix", "set", NULL},
+	{"ipfix", "remove", NULL},
+	{"sflow", "add", NULL},
+	{"sflow", "set", NULL},
+	{"sflow", "remove", NULL},
 	{"queue", "add", NULL},
 	{"queue", "set", NULL},
 	{"queue", "remove", NULL},

@@ -108,7 +108,7 @@ static uint16_t port_of(const struct query *q, const struct dp_ct_info *c)
 	uint16_t id = q->port_of[c->zone];
 	const struct vs_port *p;
 
-	if (id == DP_NO_PORT || !dom->used)
+	if (!c->policy || id == DP_NO_PORT || !dom->used)
 		return DP_NO_PORT;
 	p = vs_model_port(q->d->vs->model, q->d->vs->live[id].name);
 	return p != NULL ? id : DP_NO_PORT;

@@ -60,6 +60,12 @@ static bool wanted(void *arg, const struct dp_ct_info *c)
 	const struct query *q = arg;
 	const struct vs_domain_live *dom = &q->d->vs->domains[c->domain];
 
+	/* Those of access lists: 'acl sessions'. */
+	if (c->policy)
+		return false;
+	/* Those of access lists are listed and ended by their ports. */
+	if (c->policy)
+		return false;
 	if ((q->sw != NULL && (!dom->used || strcmp(q->sw, dom->sw) != 0)) ||
 	    (q->tenant != NULL && (!dom->used || strcmp(q->tenant, dom->tenant) != 0)) ||
 	    (q->zone >= 0 && q->zone != c->zone) || (q->proto >= 0 && q->proto != c->proto))

@@ -304,6 +304,36 @@ static void put_normal(FILE *f, const struct asked *a, const struct dp_trace_eve
 		fprintf(f, ", in VLAN %u", e->vlan);
 }
 
+/* "the egress lists of db1 deny it, web: 20 deny tcp from any to any" */
+static void put_asked(FILE *f, const struct asked *a, const struct vs_trace *t,
+		      const struct dp_trace_event *e)
+{
+	fprintf(f, "the %s lists of %s %s it, %.*s", e->egress ? "egress" : "ingress",
+		name_of_id((void *)(uintptr_t)a, e->port), e->allowed ? "allow" : "deny",
+		(int)(e->at != UINT32_MAX ? e->size : 0),
+		e->at != UINT32_MAX ? (const char *)t->dp.bytes + e->at : "");
+}
+
+/* Access lists that were asked, the denials if there are some; false: nobody was. */
+static bool put_lists(FILE *f, const struct asked *a, const struct vs_trace *t)
+{
+	bool any = false, denied = false;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < t->dp.n_events; i++)
+		denied |= t->dp.events[i].what == DP_TRACE_ASKED && !t->dp.events[i].allowed;
+	for (unsigned i = 0; i < t->dp.n_events && n < NAMES_SHOWN; i++) {
+		const struct dp_trace_event *e = &t->dp.events[i];
+
+		if (e->what != DP_TRACE_ASKED || e->allowed == denied)
+			continue;
+		fputs(n++ != 0 ? "; " : "", f);
+		put_asked(f, a, t, e);
+		any = true;
+	}
+	return any;
+}
+
 static void put_reason(FILE *f, const struct asked *a, const struct vs_trace *t)
 {
 	const struct vs_trace_table *table = vs_trace_decider(t);
@@ -313,6 +343,8 @@ static void put_reason(FILE *f, const struct asked *a, const struct vs_trace *t)
 		fprintf(f, "%s did not let it in", a->p->name);
 		return;
 	}
+	if (put_lists(f, a, t) && (table != NULL || normal != NULL))
+		fputs("; ", f);
 	if (table != NULL && table->rule == NULL)
 		fprintf(f, "no rule of table %u fits", table->table);
 	else if (table != NULL) {
@@ -459,6 +491,10 @@ static void put_event(FILE *f, const struct asked *a, const struct vs_trace *t,
 		fputs("normal    ", f);
 		put_normal(f, a, e);
 		break;
+	case DP_TRACE_ASKED:
+		fputs("acl       ", f);
+		put_asked(f, a, t, e);
+		break;
 	case DP_TRACE_FILTERS:
 		fprintf(f, "filters   %s, %s: %.*s (not run, taken to pass it)",
 			name_of_id((void *)(uintptr_t)a, e->port), e->egress ? "egress" : "ingress",
@@ -549,7 +585,7 @@ static json_t *event_json(const struct asked *a, const struct vs_trace *t,
 		[DP_TRACE_SENT] = "sent",	[DP_TRACE_DROPPED] = "dropped",
 		[DP_TRACE_LOST] = "lost",	[DP_TRACE_FOUND] = "found",
 		[DP_TRACE_FLOODED] = "flooded", [DP_TRACE_FILTERS] = "filters",
-		[DP_TRACE_SHAPED] = "shaped",
+		[DP_TRACE_ASKED] = "acl",	[DP_TRACE_SHAPED] = "shaped",
 	};
 	json_t *row =
 		json_pack("{ss}", "what", e->what == DP_TRACE_MIRRORS ? "mirrors" : whats[e->what]);
@@ -567,9 +603,14 @@ static json_t *event_json(const struct asked *a, const struct vs_trace *t,
 		json_object_set_new(row, "size", json_integer(e->size));
 	if (e->queue != DP_QUEUE_NONE && e->has_queue)
 		json_object_set_new(row, "queue", json_integer(e->queue));
-	if (e->what == DP_TRACE_FILTERS)
+	if (e->what == DP_TRACE_FILTERS || e->what == DP_TRACE_ASKED)
 		json_object_set_new(row, "side", json_string(e->egress ? "egress" : "ingress"));
-	if (e->what == DP_TRACE_FILTERS && e->at != UINT32_MAX)
+	if (e->what == DP_TRACE_ASKED)
+		json_object_set_new(row, "allowed", json_boolean(e->allowed));
+	if (e->what == DP_TRACE_ASKED && e->at != UINT32_MAX)
+		json_object_set_new(row, "entry",
+				    json_stringn((const char *)t->dp.bytes + e->at, e->size));
+	else if (e->what == DP_TRACE_FILTERS && e->at != UINT32_MAX)
 		json_object_set_new(row, "filters",
 				    json_stringn((const char *)t->dp.bytes + e->at, e->size));
 	else if (e->at != UINT32_MAX)

@@ -9,6 +9,7 @@
 #include "vswitch/controllers.h"
 #include "vswitch/filters.h"
 #include "vswitch/mirrors.h"
+#include "vswitch/flowrecs.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/vm.h"
 
@@ -247,6 +248,22 @@ static int run(void *ctx, struct ctl_call *call, const json_t *params, json_t **
 		vs_doctor_waiting, vs_doctor_notes, vs_doctor_mtus, vs_doctor_offloads,
 		vs_doctor_guards,  vs_doctor_qos,   rules,	    kvm,
 		vm_programs,	   vm_notes,	    mirror_notes,   filter_modules};
+	static const check_fn checks[] = {huge_pages,
+					  iommu,
+					  drivers,
+					  cores,
+					  vs_doctor_waiting,
+					  vs_doctor_notes,
+					  vs_doctor_mtus,
+					  vs_doctor_offloads,
+					  vs_doctor_guards,
+					  vs_doctor_qos,
+					  rules,
+					  kvm,
+					  vm_programs,
+					  vm_notes,
+					  vs_flowrec_doctor,
+					  filter_modules};
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)

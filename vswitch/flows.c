@@ -348,6 +348,33 @@ bool vs_flows_drops_fragments(const struct vs_flows *flows)
 	return atomic_load_explicit(&flows->drop_fragments, memory_order_relaxed);
 }
 
+/* ---- Access lists ---- */
+
+void vs_flows_has_acls(struct vs_flows *flows)
+{
+	if (atomic_load(&flows->has_acls))
+		return;
+	atomic_store(&flows->has_acls, true);
+	dp_pipeline_log_all(flows->pipeline);
+	dp_pipeline_publish(flows->pipeline);
+}
+
+bool vs_flows_asks_acls(const struct vs_flows *flows)
+{
+	return atomic_load_explicit(&flows->has_acls, memory_order_relaxed);
+}
+
+void vs_flows_acl_changed(struct vs_flows *flows, const struct dp_key *key,
+			  const struct dp_key *mask)
+{
+	dp_pipeline_log(flows->pipeline, VS_FLOW_ACLS, key, mask);
+}
+
+void vs_flows_acls_publish(struct vs_flows *flows)
+{
+	dp_pipeline_publish(flows->pipeline);
+}
+
 /* ---- Upkeep ---- */
 
 /* In two steps, for the counters of a rule are final only when no worker can still follow it. */

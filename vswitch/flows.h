@@ -24,6 +24,8 @@
 #define VS_FLOW_MAX_RULES 2000000u
 /* Stands for all groups in the log of changes and among the tables that a program passed. */
 #define VS_FLOW_GROUPS 254
+/* The same for ingress access lists (acl.h). */
+#define VS_FLOW_ACLS 255
 
 struct dp;
 struct of_group_mod;
@@ -133,6 +135,17 @@ void vs_flows_table_counts(struct vs_flows *flows, uint8_t table,
 
 /* Fragments of IP packets are dropped before any table (OFPC_FRAG_DROP), or not. */
 void vs_flows_drop_fragments(struct vs_flows *flows, bool drop);
+
+/* Some port has ingress access lists that the translation asks: from now on no program is for
+ * packets of more than one port.  Before a view has such a port. */
+void vs_flows_has_acls(struct vs_flows *flows);
+/* An entry of ingress lists with this match came or went (zeros: any may have).  The view that has
+ * the new lists takes this along (dp_vport.pipeline_at); vs_flows_acls_publish() once it runs. */
+void vs_flows_acl_changed(struct vs_flows *flows, const struct dp_key *key,
+			  const struct dp_key *mask);
+void vs_flows_acls_publish(struct vs_flows *flows);
+/* Workers. */
+bool vs_flows_asks_acls(const struct vs_flows *flows);
 
 /* Says which of the dataplane's ports has an OpenFlow number; DP_NO_PORT takes it away.  Programs
  * that name it are made anew. */

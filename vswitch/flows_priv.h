@@ -40,6 +40,7 @@ struct vs_flows {
 	uint32_t miss_counters[VS_FLOW_TABLES];
 	uint64_t matches[VS_FLOW_TABLES]; /* of rules that are gone */
 	_Atomic bool drop_fragments;	  /* workers look */
+	_Atomic bool has_acls;		  /* the same */
 	unsigned n_rules;
 	unsigned n_in[VS_FLOW_TABLES]; /* of n_rules, those of a table */
 	struct vs_wheel wheel;	       /* of rules with timeouts, in ticks of VS_FLOWS_TICK_MS */

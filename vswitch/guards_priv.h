@@ -45,6 +45,14 @@ void vs_bindings_restore(struct vs *vs, const struct vs_model *m);
 /* Takes back what no longer holds under 'm': of ports that learn nothing, or moved. */
 void vs_bindings_settle(struct vs *vs, const struct vs_model *m);
 void vs_bindings_tick(struct vs *vs);
+/* One of the file: port, domain and 'until_ms' of 'binding' are not filled in.  Borrows from the
+ * JSON.  False: it is none. */
+struct vs_kept_binding {
+	const char *port;
+	struct dp_guard_binding binding;
+	uint64_t until_wall_ms; /* since 1970; 0: for ever */
+};
+bool vs_binding_parse(const json_t *json, struct vs_kept_binding *ret);
 /* Learned ones of a port. */
 unsigned vs_bindings_count(const struct vs *vs, uint16_t id);
 /* "dhcp4": where a binding comes from (enum dp_guard_how). */

@@ -11,6 +11,7 @@
 #include "vswitch/cmd.h"
 #include "vswitch/filters.h"
 #include "vswitch/mirrors.h"
+#include "vswitch/flowrecs.h"
 #include "vswitch/guards_priv.h"
 #include "vswitch/openmetrics.h"
 #include "vswitch/qos_live.h"
@@ -384,6 +385,7 @@ void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
 	vms(d, sink);
 	filters(d, sink);
 	mirrors(d, sink);
+	vs_flowrec_metrics(d, sink);
 	guards(d, sink);
 	for (unsigned i = 0; i < d->vs->n_queues; i++)
 		port_queue(d->vs, &d->vs->queues[i], sink);

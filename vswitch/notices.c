@@ -13,6 +13,7 @@
 #include "vswitch/guards_priv.h"
 
 #include "ctl/base/clock.h"
+#include "vswitch/acl.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -196,6 +197,20 @@ static void say_who(struct text *t, const char *what, const struct dp_notice *n)
 	say(t, ", ");
 }
 
+/* Of an access list: which entry it was. */
+static void say_denied(struct text *t, const struct vs *vs, const struct dp_notice *n)
+{
+	uint32_t order = 0;
+	const char *acl;
+
+	if (!vs_acl_of_notice(vs, n->id, &acl, &order))
+		say(t, "denied by a list that is no more, ");
+	else if (order != 0)
+		say(t, "denied by entry %" PRIu32 " of acl %s, ", order, acl);
+	else
+		say(t, "denied by acl %s, of which no entry matches, ", acl);
+}
+
 /* What the kind of violation is, up to the frame. */
 static void say_kind(struct text *t, const struct vs *vs, const struct dp_notice *n)
 {
@@ -221,6 +236,10 @@ static void say_kind(struct text *t, const struct vs *vs, const struct dp_notice
 	case DP_DROP_GUARD_BPDU:
 		say_who(t, "bridge protocol frame", n);
 		break;
+	case DP_DROP_ACL_IN:
+	case DP_DROP_ACL_OUT:
+		say_denied(t, vs, n);
+		break;
 	default:
 		say_who(t, dp_drop_text((enum dp_drop)n->drop), n);
 		break;
@@ -233,7 +252,9 @@ static void tell(struct vs *vs, const struct dp_notice *n, uint32_t left_out)
 		vs_guard_of(vs->model, vs_model_port(vs->model, vs_port_name(vs, n->port)));
 	struct text t = {0};
 
-	say(&t, "guard: port %s: ", vs_port_name(vs, n->port));
+	say(&t, "%s: port %s: ",
+	    n->drop == DP_DROP_ACL_IN || n->drop == DP_DROP_ACL_OUT ? "acl" : "guard",
+	    vs_port_name(vs, n->port));
 	say_kind(&t, vs, n);
 	say_frame(&t, n);
 	if (g != NULL && g->value[VS_GUARD_MODE] == VS_GUARD_WATCH)

@@ -247,6 +247,8 @@ void vs_xlate(void *arg, const struct dp_key *key, uint64_t version, struct dp_b
 	x.key = *key;
 	x.version = version;
 	table = vs_xlate_begin(&x);
+	if (b->from == NULL && !vs_xlate_acl(&x))
+		return;
 	if (vs_flows_drops_fragments(x.flows) && is_fragment(&x)) {
 		vs_xlate_step(&x, DP_STEP_DROP, DP_DROP_FRAGMENT, 0);
 		return;

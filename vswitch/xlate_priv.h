@@ -3,6 +3,7 @@
  * A translation under way (xlate.c): what its parts share.
  *
  * 	xlate.c        tables, instructions, the action set
+ * 	xlate_acl.c    ingress access lists
  * 	xlate_action.c one action: outputs, and who does the others
  * 	xlate_field.c  set-field, move, load
  * 	xlate_group.c  groups
@@ -89,6 +90,9 @@ void vs_xlate_macs(struct xlate *x);
 /* xlate_tunnel.c: an output by a tunnel port that asks rules for its key or remote.  False: it is
  * none, or one that knows. */
 bool vs_xlate_tunnel(struct xlate *x, uint32_t of_port, uint16_t id);
+
+/* xlate_acl.c: the ingress port's access lists.  False: the packet ends there. */
+bool vs_xlate_acl(struct xlate *x);
 
 void vs_xlate_action(struct xlate *x, const struct of_action *a);
 void vs_xlate_actions(struct xlate *x, const struct of_actions *actions);

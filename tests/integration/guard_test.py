@@ -112,6 +112,11 @@ def configuration(t, sw, web):
     t.check('guard set web --profile vm --ip fixed --address 10.0.0.5,fd00::5' in text, 'config show has what was said', text)
     code, out, err = sw.tool(['config', 'load', '-', '--check'], stdin=text)
     t.check(code == 0 and 'nothing would change' in out, 'and loads as it is', (code, out, err))
+    revision = sw.ctl('config history --limit 1')['history'][0]['revision']
+    sw.ctl('guard set web --mac off --arp-rate 7 --default ip,address')
+    sw.ctl('guard remove srv')
+    sw.ctl(f'config rollback {revision}')
+    t.check(sw.ctl('config show')['text'] == text, 'a rollback brings back what was said', sw.ctl('config show')['text'])
     t.check('vm, mac on, ip fixed' in sw.ctl('port show web')['guards'], 'port show has a line of it', sw.ctl('port show web').get('guards'))
     steps = [s['step'] for s in sw.ctl('switch show lan --pipeline')['pipeline'] if s['direction'] == 'ingress']
     t.check(steps.index('admin') < steps.index('guards') < steps.index('filters') < steps.index('vlan'), 'the pipeline shows where they stand', steps)
@@ -448,8 +453,8 @@ def protected(t, sw, web, evil):
     sw.ctl('flow add lan priority=9,actions=ALL')
     out.send(vst.frame(BROADCAST, own, b'by-rule'))
     t.check(not [f for f in seen.frames() if b'by-rule' in f], 'rules do not lead from one to the other')
-    sw.ctl('flow delete lan priority=9', rc=sw.tool('--json flow delete lan')[0])
-    sw.ctl('flow add lan priority=0,actions=NORMAL', rc=sw.tool('--json flow add lan priority=0,actions=NORMAL')[0])
+    sw.ctl('flow del lan')
+    sw.ctl('flow add lan priority=0,actions=NORMAL')
     for port in ('evil', 'web'):
         sw.ctl(f'guard set {port} --default protected')
     t.check(evil.reaches(WEB), 'and again when they are not')

@@ -3,7 +3,8 @@
 # vswitch under the switch benchmark: an adapter as its README describes.  Sourced by the benchmark, never run.
 # VSWITCHD names the daemon (default: build/vswitchd/... of this checkout).
 # Variants: 2w, a second worker, on the control core: the two ports' queues part (N workloads); vmbus, the guest of
-# the V workloads has a synthetic NIC (tests/tools) instead of a virtio one.
+# the V workloads has a synthetic NIC (tests/tools) instead of a virtio one; lists, R4 by access lists with sessions instead of
+# rules with ct(); list10k, an ingress list of 10000 entries on the first port, of which the last takes the benchmark's packets.
 VSWITCH_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 VSWITCHD=${VSWITCHD:-$VSWITCH_ROOT/build/vswitch/vswitchd}
 VSWITCHCTL=${VSWITCHCTL:-$VSWITCH_ROOT/build/ctl/vswitchctl}
@@ -29,6 +30,22 @@ vswitch_config() {
   else
     echo "port add br0 p1 --kind phys --driver dpdk --device $(port_devargs 1) --mtu 1500"
   fi
+  vswitch_lists
+}
+# Port 0 may open, port 1 only answer: sessions of port 0.
+vswitch_lists() {
+  case $VARIANT in
+    *list10k*)
+      echo "acl add long --otherwise allow --entries '$(seq 1 9999 | while read -r i; do echo "allow udp from 10.$((i >> 8 & 255)).$((i & 255)).0/24 to 30.0.0.0/8"; done
+        echo "allow udp from any to any")'"
+      echo "acl attach long --port p0 --direction ingress";;
+    *lists*)
+      [ "$POLICY" = ct ] || return 0
+      echo "acl add open --otherwise deny --entries 'allow stateful ip'"
+      echo "acl add closed --otherwise deny"
+      echo "acl attach open --port p0 --direction ingress"
+      echo "acl attach closed --port p0 --direction egress";;
+  esac
 }
 # A guest takes frames to its own address only, so its NIC has the far station's where that lives behind it.
 vswitch_guest_port() {
@@ -70,6 +87,7 @@ sut_start() {
   SUT_PIDS=$!
   wait_for 15 test -S "$RUN/vswitch.sock"
   case $POLICY in normal|vm) return;; esac
+  case $POLICY,$VARIANT in ct,*lists*) return;; esac
   vswitch_flows | "$VSWITCHCTL" --socket "$RUN/vswitch.sock" flow replace br0 - >/dev/null
 }
 # The rules of a policy, in the benchmark's port numbers.

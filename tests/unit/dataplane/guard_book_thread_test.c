@@ -144,6 +144,46 @@ static void everybody_reads_whole_bindings_and_keeps_their_own(void **state)
 	assert_int_equal(dp_guard_book_each(book, DP_GUARD_ALL_PORTS, NULL, NULL), 0);
 }
 
+/* Workers of one port. */
+static void *work_on_one_port(void *arg)
+{
+	uint32_t state = (uint32_t)(uintptr_t)arg * 77u + 1;
+
+	for (unsigned round = 0; round < N_ROUNDS; round++) {
+		const struct dp_guard_binding b = binding_of(next(&state) % 8, 1);
+
+		if (next(&state) % 2 == 0)
+			(void)dp_guard_book_bind(book, &b, 0, 1);
+		else
+			(void)dp_guard_book_unbind(book, WHERE, &b.ip, 1);
+	}
+	return NULL;
+}
+
+static void what_several_bound_at_once_is_unbound_once(void **state)
+{
+	pthread_t threads[N_THREADS];
+
+	for (uintptr_t i = 0; i < N_THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, work_on_one_port, (void *)i), 0);
+	for (unsigned i = 0; i < N_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	for (unsigned i = 0; i < 8; i++) {
+		const struct dp_ip ip = ip_of(i);
+
+		(void)dp_guard_book_unbind(book, WHERE, &ip, 1);
+		assert_false(dp_guard_book_has(book, WHERE, &ip, 1, 1, NULL));
+	}
+	assert_int_equal(dp_guard_book_each(book, 1, NULL, NULL), 0);
+	/* And the port may have as many as ever. */
+	for (unsigned i = 0; i < 8; i++) {
+		const struct dp_guard_binding b = binding_of(i, 1);
+
+		assert_int_equal(dp_guard_book_bind(book, &b, 4, 1), i < 4 ? 0 : -ENOSPC);
+	}
+	dp_guard_book_port_gone(book, 1);
+}
+
 static void a_full_book_says_so_and_takes_again_what_goes(void **state)
 {
 	uint32_t n = 0;
@@ -215,6 +255,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everybody_reads_whole_bindings_and_keeps_their_own),
+		cmocka_unit_test(what_several_bound_at_once_is_unbound_once),
 		cmocka_unit_test(a_full_book_says_so_and_takes_again_what_goes),
 		cmocka_unit_test(limits_are_of_a_port),
 	};

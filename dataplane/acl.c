@@ -1,0 +1,665 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * See acl.h: the stage.  A burst is asked in passes, so that the memory accesses of its frames
+ * overlap: keys; connections; places in the cache; answers.  Workers.
+ */
+#include "dataplane/acl.h"
+
+#include "dataplane/flow_priv.h"
+#include "dataplane/frag.h"
+#include "dataplane/hash.h"
+#include "dataplane/notice.h"
+#include "dataplane/region.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <rte_mbuf_dyn.h>
+
+#define ANSWERS	    65536u
+#define FIRST_WAYS  4u
+#define FIRST_SETS  512u
+#define FIRST_TICKS 50u /* for how long a first fragment is remembered */
+#define BIT(i)	    (UINT32_C(1) << (i))
+
+/* ---- The cache ---- */
+
+/* What lists said of a plain frame: in one of two places, the first unless another has it. */
+struct answer {
+	uint64_t key[DP_KEY_SHORT];
+	const struct dp_acl_rule *rule; /* NULL: there is no list */
+	uint32_t acl;			/* whose; 0: free */
+	uint32_t counter;		/* the rule's, so that it need not be looked at */
+	bool established, allow, stateful;
+} __attribute__((aligned(64)));
+static_assert(sizeof(struct answer) == 64, "a cache line");
+
+/* A first fragment, and what became of it. */
+struct first {
+	struct dp_frag_key key;
+	uint16_t port;
+	uint8_t side;
+	bool passed;
+	uint32_t tick; /* plus one; 0: free */
+};
+
+struct dp_acl_cache {
+	uint64_t secret[DP_KEY_SHORT + 1];
+	struct answer answers[ANSWERS];
+	struct first firsts[FIRST_SETS][FIRST_WAYS];
+};
+
+int dp_acl_cache_create(struct dp_acl_cache **ret_cache)
+{
+	struct dp_acl_cache *c = dp_region_reserve(sizeof(*c));
+
+	if (c == NULL)
+		return -ENOMEM;
+	dp_region_populate(c, sizeof(*c));
+	if (getrandom(c->secret, sizeof(c->secret), 0) != (ssize_t)sizeof(c->secret)) {
+		dp_acl_cache_destroy(c);
+		return -ENOMEM;
+	}
+	*ret_cache = c;
+	return 0;
+}
+
+void dp_acl_cache_destroy(struct dp_acl_cache *cache)
+{
+	dp_region_free(cache, sizeof(*cache));
+}
+
+const struct dp_acl *dp_acl_composed(const struct dp_vport *in)
+{
+	const struct dp_acl *acl = in->acl[DP_FILTER_INGRESS];
+
+	return acl == NULL || acl->tracks || in->pipeline == NULL ? NULL : acl;
+}
+
+/* ---- A burst that is asked ---- */
+
+struct asking {
+	struct dp_worker *w;
+	const struct dp_vport *vp;
+	const struct dp_acl *acl;
+	enum dp_filter_side side;
+	struct dp_ct *ct; /* NULL: no sessions */
+	struct rte_mbuf **pkts;
+	uint32_t plain;	      /* bit i: key[i] is its */
+	uint32_t established; /* bit i: has ACK or RST, where somebody asks */
+	bool began;	      /* a session, with which others behind it may go on */
+	uint64_t key[DP_BURST][DP_KEY_SHORT];
+	uint32_t hash[DP_BURST];
+	uint32_t known; /* bit i: answer[i] is filled in */
+	struct {
+		const struct dp_acl_rule *rule;
+		bool allow, stateful;
+	} answer[DP_BURST];
+	uint32_t counter[DP_BURST]; /* where it counts, if it is known or of a session */
+	struct dp_ct_lane lane;	    /* of plain frames: conn, state */
+	/* What the last frames have counted, which mostly count in one place. */
+	uint32_t tally_counter;
+	uint32_t tally_packets;
+	uint64_t tally_bytes;
+};
+
+/* A frame that is not plain, or that is looked at for a trace. */
+struct one {
+	struct dp_headers h;
+	struct dp_key key;
+	struct dp_ct_packet packet;
+};
+
+/* What is known of a frame's session. */
+struct session {
+	uint32_t conn; /* 0: none */
+	uint8_t state;
+	bool may_begin;
+};
+
+static inline uint16_t port_tenant(const struct dp_vport *vp)
+{
+	return vp->domain < DP_MAX_DOMAINS ? vp->domain : 0;
+}
+
+/* Of a frame: an uplink that tenants share has their tags on its frames. */
+static uint16_t tenant_of(const struct dp_vport *vp, const struct rte_mbuf *m)
+{
+	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint16_t domain = DP_NO_DOMAIN;
+
+	if (likely(vp->wire == NULL))
+		return port_tenant(vp);
+	if (m->data_len >= 18 && dp_edge_is_tpid(dp_edge_eth_type_le(m)))
+		domain = vp->wire->domain_of_vlan[dp_edge_load_be16(d + 14) & 0xfff];
+	return domain != DP_NO_DOMAIN ? domain : port_tenant(vp);
+}
+
+static struct session session_of(uint32_t conn, uint8_t state)
+{
+	/* Nobody announces connections here: who has one is of it. */
+	return (struct session){.conn = conn,
+				.state = state,
+				.may_begin = conn == 0 && (state & DP_CT_NEW) != 0};
+}
+
+static void flush_tally(struct asking *a)
+{
+	if (a->tally_packets != 0)
+		dp_flow_count(a->w->flow, a->tally_counter, a->tally_packets, a->tally_bytes);
+	a->tally_packets = 0;
+	a->tally_bytes = 0;
+}
+
+static inline void count(struct asking *a, uint32_t counter, const struct rte_mbuf *m)
+{
+	if (counter != a->tally_counter)
+		flush_tally(a);
+	a->tally_counter = counter;
+	a->tally_packets++;
+	a->tally_bytes += m->pkt_len;
+}
+
+/* Where a session's packets count: at the entry that made it. */
+static inline uint32_t counter_of(const struct asking *a, uint32_t conn)
+{
+	struct dp_ct_mark mark = {.conn = conn, .unread = true};
+
+	dp_ct_read(a->ct, &mark);
+	return (mark.mark & ~DP_ACL_MADE_OUT) - 1;
+}
+
+static void count_session(struct asking *a, uint32_t conn, const struct rte_mbuf *m)
+{
+	uint32_t counter = counter_of(a, conn);
+
+	/* One that is ending may be another's already. */
+	if (counter != UINT32_MAX)
+		count(a, counter, m);
+}
+
+static void commit(struct asking *a, const struct dp_acl_rule *rule, uint16_t domain,
+		   struct dp_ct_packet *packet, uint8_t state)
+{
+	struct dp_ct_mark mark = {.zone = a->vp->id, .state = state};
+	const struct dp_ct_commit what = {.mark = (rule->counter + 1) |
+						  (a->side == DP_FILTER_EGRESS ? DP_ACL_MADE_OUT
+									       : 0),
+					  .mark_mask = UINT32_MAX,
+					  .idle_s = rule->idle_s};
+
+	(void)dp_ct_commit(a->ct, &a->w->flow->ct, domain, packet, &what, a->w->flow->tick, &mark);
+	a->began = true;
+}
+
+bool dp_acl_is_told(struct dp_worker *w, uint32_t counter, uint32_t log)
+{
+	const struct dp_flow_counter *c = dp_flow_counter_of(w->flow, counter);
+
+	return log != 0 &&
+	       (log == 1 || atomic_load_explicit(&c->packets, memory_order_relaxed) % log == 1);
+}
+
+static void deny(struct asking *a, const struct dp_acl_rule *rule, struct rte_mbuf *m)
+{
+	const bool in = a->side == DP_FILTER_INGRESS;
+	const enum dp_drop reason = in ? DP_DROP_ACL_IN : DP_DROP_ACL_OUT;
+
+	if (unlikely(rule->log != 0))
+		flush_tally(a);
+	if (unlikely(rule->log != 0) && a->w->trace == NULL &&
+	    dp_acl_is_told(a->w, rule->counter, rule->log))
+		dp_notice(a->w, a->vp->id, reason, rule->id, m);
+	if (in)
+		dp_drop(a->w, a->vp->id, m, reason);
+	else
+		dp_drop_tx(a->w, a->vp->id, m, reason);
+}
+
+/* What the lists say, counted.  True: it may pass. */
+static inline bool obey(struct asking *a, const struct dp_acl_rule *rule, const struct rte_mbuf *m)
+{
+	if (rule == NULL)
+		return true;
+	count(a, rule->counter, m);
+	return rule->allow;
+}
+
+/* ---- Frames that are asked alone ---- */
+
+static struct first *first_places(const struct asking *a, const struct dp_frag_key *key)
+{
+	struct dp_acl_cache *c = a->w->flow->acl;
+	uint64_t words[DP_KEY_SHORT + 1];
+
+	static_assert(sizeof(words) == sizeof(*key), "hashed as words");
+	memcpy(words, key, sizeof(words));
+	words[0] ^= (uint64_t)a->vp->id << 32 | a->side;
+	return c->firsts[dp_nh_finish(dp_nh(words, DP_KEY_SHORT + 1, c->secret)) % FIRST_SETS];
+}
+
+static bool is_remembered(const struct asking *a, const struct first *f,
+			  const struct dp_frag_key *key)
+{
+	return f->tick != 0 && a->w->flow->tick + 1 - f->tick < FIRST_TICKS &&
+	       f->port == a->vp->id && f->side == a->side &&
+	       memcmp(&f->key, key, sizeof(*key)) == 0;
+}
+
+static bool read_fragment(const struct asking *a, const struct one *o, const struct rte_mbuf *m,
+			  struct dp_frag_key *ret)
+{
+	struct dp_frag frag;
+
+	if (!dp_frag_read(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &o->h, &frag))
+		return false;
+	frag.key.domain = tenant_of(a->vp, m);
+	*ret = frag.key;
+	return true;
+}
+
+/* Takes the place of what was said of it before, of one that is forgotten, or of the oldest. */
+static void remember_first(const struct asking *a, const struct one *o, const struct rte_mbuf *m,
+			   bool passed)
+{
+	struct first *f, *to = NULL;
+	struct dp_frag_key key;
+
+	if (!read_fragment(a, o, m, &key))
+		return;
+	f = first_places(a, &key);
+	for (unsigned k = 0; k < FIRST_WAYS; k++)
+		if (to == NULL || is_remembered(a, &f[k], &key) ||
+		    (!is_remembered(a, to, &key) && f[k].tick < to->tick))
+			to = &f[k];
+	*to = (struct first){.key = key,
+			     .port = a->vp->id,
+			     .side = a->side,
+			     .passed = passed,
+			     .tick = a->w->flow->tick + 1};
+}
+
+/* Did the first of its packet pass?  False, too, when it is not known. */
+static bool first_passed(const struct asking *a, const struct one *o, const struct rte_mbuf *m)
+{
+	struct dp_frag_key key;
+	const struct first *f;
+
+	if (!read_fragment(a, o, m, &key))
+		return false;
+	f = first_places(a, &key);
+	for (unsigned k = 0; k < FIRST_WAYS; k++)
+		if (is_remembered(a, &f[k], &key))
+			return f[k].passed;
+	return false;
+}
+
+static void describe(const struct one *o, const struct rte_mbuf *m, struct dp_ct_packet *ret)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	/* As much of the packet as there is in its first fragment. */
+	if (o->h.frag == DP_FRAG_FIRST && o->h.ip_size > o->h.l3_size)
+		dp_ct_packet_first(frame, m->data_len, &o->h, o->h.ip_size - o->h.l3_size, ret);
+	else
+		dp_ct_packet(frame, m->data_len, &o->h, ret);
+}
+
+static struct session track_one(const struct asking *a, struct one *o, const struct rte_mbuf *m,
+				uint16_t domain)
+{
+	struct dp_ct_mark mark = {0};
+
+	describe(o, m, &o->packet);
+	if (unlikely(a->w->trace != NULL))
+		dp_ct_peek(a->ct, domain, a->vp->id, &o->packet, &mark);
+	else
+		dp_ct_track(a->ct, &a->w->flow->ct, domain, a->vp->id, &o->packet, a->w->flow->tick,
+			    &mark);
+	return session_of(mark.conn, mark.state);
+}
+
+static bool ask_lists(struct asking *a, struct one *o, const struct rte_mbuf *m,
+		      const struct session *s, uint16_t domain)
+{
+	const struct dp_acl_rule *rule = a->acl->find(a->acl, &o->key, NULL);
+
+	if (unlikely(a->w->trace != NULL))
+		dp_trace_asked(a->w->trace, a->vp->id, a->side, a->acl, rule, false);
+	if (!obey(a, rule, m)) {
+		deny(a, rule, (struct rte_mbuf *)(uintptr_t)m);
+		return false;
+	}
+	if (s->may_begin && rule != NULL && rule->stateful && a->w->trace == NULL)
+		commit(a, rule, domain, &o->packet, s->state);
+	return true;
+}
+
+/* Takes the frame when it may not pass. */
+static bool ask_one(struct asking *a, struct rte_mbuf *m)
+{
+	const uint16_t domain = (uint16_t)(tenant_of(a->vp, m) | DP_CT_POLICY);
+	struct session s = {0};
+	struct one o;
+	bool passed;
+
+	dp_parse_mbuf(m, &o.h);
+	dp_key_extract_head(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len, &o.h, 0,
+			    &o.key);
+	if (a->ct != NULL && o.h.frag == DP_FRAG_LATER && first_passed(a, &o, m))
+		return true;
+	if (a->ct != NULL && o.h.frag != DP_FRAG_LATER)
+		s = track_one(a, &o, m, domain);
+	if (s.conn != 0) {
+		if (a->w->trace != NULL)
+			dp_trace_asked(a->w->trace, a->vp->id, a->side, a->acl, NULL, true);
+		else
+			count_session(a, s.conn, m);
+		passed = true;
+	} else if (unlikely(a->side == DP_FILTER_EGRESS && dp_probe_was_made(a->w->dp, m))) {
+		return true;
+	} else {
+		if (a->ct != NULL && o.h.frag == DP_FRAG_FIRST)
+			remember_first(a, &o, m, false);
+		passed = ask_lists(a, &o, m, &s, domain);
+	}
+	/* A frame that was dropped is not there any more. */
+	if (passed && a->ct != NULL && o.h.frag == DP_FRAG_FIRST)
+		remember_first(a, &o, m, true);
+	return passed;
+}
+
+/* ---- Plain frames ---- */
+
+/* The frame is TCP with ACK or RST. */
+static inline bool is_established(const uint64_t key[DP_KEY_SHORT], const struct rte_mbuf *m)
+{
+	const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	return (key[2] >> 16 & 0xff) == 6 &&
+	       (d[(dp_edge_load_be16(d + 12) == 0x8100 ? 18 : 14) + 20 + 13] & 0x14) != 0;
+}
+
+static inline void make_keys(struct asking *a, uint16_t n)
+{
+	const struct dp_acl_cache *c = a->w->flow->acl;
+
+	a->plain = a->established = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		const struct rte_mbuf *m = a->pkts[i];
+		uint32_t size =
+			m->nb_segs == 1 || m->data_len >= DP_KEY_PLAIN_HEAD ? m->pkt_len : 0;
+		uint64_t hash;
+
+		if (unlikely(!dp_key_plain(rte_pktmbuf_mtod(m, const uint8_t *), size, 0,
+					   a->key[i])))
+			continue;
+		a->plain |= BIT(i);
+		if (unlikely(a->acl->asks_flags) && is_established(a->key[i], m))
+			a->established |= BIT(i);
+		hash = dp_nh_finish(
+			dp_nh(a->key[i], DP_KEY_SHORT, c->secret) +
+			dp_nh_word(a->acl->id | (uint64_t)(a->established >> i & 1) << 32,
+				   c->secret[DP_KEY_SHORT]));
+		a->hash[i] = (uint32_t)(hash >> 32);
+		rte_prefetch0(&c->answers[a->hash[i] % ANSWERS]);
+	}
+}
+
+/* The other place for an answer. */
+static inline uint32_t second_place(uint32_t hash)
+{
+	return (hash ^ (hash >> 16 | 1) * 0x9e3779b1u >> 13) % ANSWERS;
+}
+
+static inline bool is_answer(const struct asking *a, unsigned i, const struct answer *e)
+{
+	return e->acl == a->acl->id && e->established == ((a->established >> i & 1) != 0) &&
+	       ((e->key[0] ^ a->key[i][0]) | (e->key[1] ^ a->key[i][1]) |
+		(e->key[2] ^ a->key[i][2]) | (e->key[3] ^ a->key[i][3])) == 0;
+}
+
+static inline const struct answer *find_answer(const struct asking *a, unsigned i)
+{
+	const struct answer *answers = a->w->flow->acl->answers;
+	const struct answer *e = &answers[a->hash[i] % ANSWERS];
+
+	if (likely(is_answer(a, i, e)))
+		return e;
+	e = &answers[second_place(a->hash[i])];
+	return is_answer(a, i, e) ? e : NULL;
+}
+
+/* Copied, for the places may change hands before the burst is through. */
+static inline void look_up_all(struct asking *a, uint32_t which)
+{
+	a->known = 0;
+	for (uint32_t todo = which; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctz(todo);
+		const struct answer *e = find_answer(a, i);
+
+		if (unlikely(e == NULL))
+			continue;
+		a->known |= BIT(i);
+		a->answer[i].rule = e->rule;
+		a->answer[i].allow = e->allow;
+		a->answer[i].stateful = e->stateful;
+		a->counter[i] = e->counter;
+		rte_prefetch0_write(dp_flow_counter_of(a->w->flow, e->counter));
+	}
+}
+
+/* Asks the lists themselves, and keeps what they say. */
+static void learn(struct asking *a, unsigned i)
+{
+	struct answer *answers = a->w->flow->acl->answers;
+	struct answer *to = &answers[a->hash[i] % ANSWERS];
+	const struct dp_acl_rule *rule;
+	struct dp_key key;
+
+	if (to->acl == a->acl->id)
+		to = &answers[second_place(a->hash[i])];
+	dp_key_plain_whole(rte_pktmbuf_mtod(a->pkts[i], const uint8_t *), a->key[i], &key);
+	rule = a->acl->find(a->acl, &key, NULL);
+	memcpy(to->key, a->key[i], sizeof(to->key));
+	to->rule = rule;
+	to->acl = a->acl->id;
+	to->counter = rule != NULL ? rule->counter : 0;
+	to->established = (a->established >> i & 1) != 0;
+	to->allow = rule == NULL || rule->allow;
+	to->stateful = rule != NULL && rule->stateful;
+	a->answer[i].rule = rule;
+	a->answer[i].allow = to->allow;
+	a->answer[i].stateful = to->stateful;
+	a->counter[i] = to->counter;
+}
+
+/* Those of 'which' are tracked; sets lane.conn and .state. */
+static void track_plain(struct asking *a, uint32_t which)
+{
+	a->lane.which = which;
+	a->lane.settled = false;
+	a->lane.domain = (uint16_t)(port_tenant(a->vp) | DP_CT_POLICY);
+	a->lane.zone = a->vp->id;
+	a->lane.now = a->w->flow->tick;
+	a->lane.key = (const uint64_t(*)[4])a->key;
+	a->lane.pkts = a->pkts;
+	dp_ct_track_lane(a->ct, &a->w->flow->ct, &a->lane);
+}
+
+/* The burst was tracked as a whole; since then one of its frames began a session. */
+static struct session track_again(const struct asking *a, unsigned i)
+{
+	struct dp_ct_mark mark = {0};
+	struct dp_ct_packet packet;
+
+	dp_ct_packet_plain(a->key[i], rte_pktmbuf_mtod(a->pkts[i], const uint8_t *), &packet);
+	dp_ct_track(a->ct, &a->w->flow->ct, a->lane.domain, a->vp->id, &packet, a->w->flow->tick,
+		    &mark);
+	return session_of(mark.conn, mark.state);
+}
+
+static void begin(struct asking *a, const struct dp_acl_rule *rule, unsigned i, uint8_t state)
+{
+	struct dp_ct_packet packet;
+
+	dp_ct_packet_plain(a->key[i], rte_pktmbuf_mtod(a->pkts[i], const uint8_t *), &packet);
+	commit(a, rule, a->lane.domain, &packet, state);
+}
+
+/* Those of sessions; the others are looked up. */
+static uint32_t look_at_sessions(struct asking *a)
+{
+	uint32_t others = 0;
+
+	for (uint32_t todo = a->plain; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctz(todo);
+
+		if (unlikely(a->lane.conn[i] == 0)) {
+			others |= BIT(i);
+			continue;
+		}
+		a->counter[i] = counter_of(a, a->lane.conn[i]);
+		if (likely(a->counter[i] != UINT32_MAX))
+			rte_prefetch0_write(dp_flow_counter_of(a->w->flow, a->counter[i]));
+	}
+	return others;
+}
+
+/* A frame of no session. */
+static bool ask_list(struct asking *a, unsigned i, const struct session *s)
+{
+	struct rte_mbuf *m = a->pkts[i];
+
+	if (unlikely((a->known >> i & 1) == 0))
+		learn(a, i);
+	if (a->answer[i].rule != NULL)
+		count(a, a->counter[i], m);
+	if (unlikely(!a->answer[i].allow)) {
+		deny(a, a->answer[i].rule, m);
+		return false;
+	}
+	if (s->may_begin && a->answer[i].stateful)
+		begin(a, a->answer[i].rule, i, s->state);
+	return true;
+}
+
+static inline bool ask_plain(struct asking *a, unsigned i)
+{
+	struct session s = {0};
+
+	if (a->ct != NULL) {
+		s = session_of(a->lane.conn[i], a->lane.state[i]);
+		if (likely(s.conn != 0)) {
+			if (likely(a->counter[i] != UINT32_MAX))
+				count(a, a->counter[i], a->pkts[i]);
+			return true;
+		}
+		if (unlikely(a->began))
+			s = track_again(a, i);
+		if (s.conn != 0) {
+			count_session(a, s.conn, a->pkts[i]);
+			return true;
+		}
+	}
+	return ask_list(a, i, &s);
+}
+
+static uint16_t ask_some(struct asking *a, uint16_t n)
+{
+	uint16_t passed = 0;
+
+	a->began = false;
+	if (unlikely(a->w->trace != NULL))
+		a->plain = 0;
+	else
+		make_keys(a, n);
+	/* Tenants of a shared uplink are told apart by their tags. */
+	if (a->ct != NULL && unlikely(a->vp->wire != NULL))
+		a->plain = 0;
+	if (a->ct != NULL && a->plain != 0)
+		track_plain(a, a->plain);
+	look_up_all(a, a->ct != NULL ? look_at_sessions(a) : a->plain);
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = a->pkts[i];
+
+		if ((a->plain >> i & 1) != 0 ? ask_plain(a, i) : ask_one(a, m))
+			a->pkts[passed++] = m;
+	}
+	flush_tally(a);
+	return passed;
+}
+
+static uint16_t ask_all(struct dp_worker *w, const struct dp_vport *vp, enum dp_filter_side side,
+			struct rte_mbuf **pkts, uint16_t n)
+{
+	struct asking a; /* its arrays are filled in as far as they are used */
+	uint16_t passed = 0;
+
+	a.w = w;
+	a.vp = vp;
+	a.side = side;
+	a.acl = vp->acl[side];
+	a.tally_packets = 0;
+	a.tally_bytes = 0;
+	a.tally_counter = 0;
+	a.ct = a.acl->tracks ? atomic_load_explicit(&w->dp->ct, memory_order_acquire) : NULL;
+	dp_flow_upkeep(w, w->burst_tsc);
+	for (uint16_t from = 0; from < n; from = (uint16_t)(from + DP_BURST)) {
+		uint16_t some = (uint16_t)RTE_MIN((uint16_t)(n - from), (uint16_t)DP_BURST);
+
+		a.pkts = pkts + from;
+		some = ask_some(&a, some);
+		if (passed != from)
+			memmove(pkts + passed, pkts + from, some * sizeof(*pkts));
+		passed = (uint16_t)(passed + some);
+	}
+	return passed;
+}
+
+uint16_t dp_acl_ingress(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
+			uint16_t n)
+{
+	return ask_all(w, in, DP_FILTER_INGRESS, pkts, n);
+}
+
+int dp_acl_init(void)
+{
+	static const struct rte_mbuf_dynflag flag = {.name = "vswitch_acl"};
+
+	return rte_mbuf_dynflag_register_bitnum(&flag, DP_ACL_BIT) == DP_ACL_BIT ? 0 : -EBUSY;
+}
+
+/* Those that another worker has asked about: the first 'return value' of 'pkts', in their order. */
+static uint16_t asked_before(struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t k = 0;
+
+	while (k < n && (pkts[k]->ol_flags & DP_ACL_ASKED) != 0)
+		pkts[k++]->ol_flags &= ~DP_ACL_ASKED;
+	return k;
+}
+
+uint16_t dp_acl_egress(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf **pkts,
+		       uint16_t n)
+{
+	uint16_t passed = 0;
+
+	for (uint16_t at = 0; at < n;) {
+		uint16_t before = asked_before(pkts + at, (uint16_t)(n - at)), end = at + before;
+		uint16_t some;
+
+		memmove(pkts + passed, pkts + at, before * sizeof(*pkts));
+		passed = (uint16_t)(passed + before);
+		for (at = end; end < n && (pkts[end]->ol_flags & DP_ACL_ASKED) == 0;)
+			end++;
+		some = end == at
+			       ? 0
+			       : ask_all(w, out, DP_FILTER_EGRESS, pkts + at, (uint16_t)(end - at));
+		memmove(pkts + passed, pkts + at, some * sizeof(*pkts));
+		passed = (uint16_t)(passed + some);
+		at = end;
+	}
+	return passed;
+}

@@ -195,7 +195,7 @@ static uint64_t floor_of(const struct dp_sched *s, const struct sched_class *c, 
 			 uint64_t now)
 {
 	const struct sched_class *parent = &s->classes[c->parent];
-	uint64_t others = (uint64_t)s->largest * parent->heaps[SCHED_SHARE].n;
+	uint64_t others = c == parent ? 0 : (uint64_t)s->largest * parent->heaps[SCHED_SHARE].n;
 
 	return now - c->burst - s->late - time_of(c, wire) -
 	       RTE_MIN(time_of(&s->classes[s->root], others), s->late_max);

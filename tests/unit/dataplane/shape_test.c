@@ -348,26 +348,27 @@ static void frames_wait_and_leave_at_the_rate(void **state)
 {
 	double began = seconds(), took;
 
-	shape(8000000);
+	shape(1600000);
 	inject(OUT, 0, 100, 1000);
 	settle();
-	assert_true(held(OUT) > 50);
 	until_gone(OUT);
 	took = seconds() - began;
 	assert_int_equal(n_got[OUT], 100);
-	/* A millisecond each, but for the burst. */
-	if (took < 0.095)
+	/* Five milliseconds each, but for the burst; how much longer is the machine's affair. */
+	if (took < 0.48)
 		fail_msg("100 frames took %.4f s", took);
 }
 
 static void a_sleeping_worker_wakes_for_what_waits(void **state)
 {
+	double began = seconds();
+
 	shape(80000); /* a frame each tenth of a second */
 	inject(OUT, 0, 6, 1000);
 	settle();
-	assert_true(held(OUT) >= 3);
 	until_gone(OUT);
 	assert_int_equal(n_got[OUT], 6);
+	assert_true(seconds() - began > 0.35);
 }
 
 static void a_port_without_a_shaper_does_not_wait(void **state)
@@ -489,13 +490,18 @@ static void more_than_fits_is_counted(void **state)
 					     .limit = 20,
 					     .target_us = FOREVER};
 	const struct dp_shape_spec spec = plain_spec(&small, 10000);
+	const struct dp_count *count;
 
 	shape(10000);
 	change(&spec);
 	inject(OUT, 0, 100, 1000);
 	settle();
-	assert_int_equal(held(OUT), 20);
-	assert_in_range(drops(OUT, DP_DROP_SHAPER_FULL), 76, 79);
+	look();
+	count = dp_port_count(dp, OUT);
+	assert_in_range(count->held_tx, 10, 20);
+	assert_true(count->drops_tx[DP_DROP_SHAPER_FULL] > 60);
+	assert_int_equal(count->held_tx + count->tx_packets + count->drops_tx[DP_DROP_SHAPER_FULL],
+			 100);
 }
 
 /* However deep its queue may be, a port leaves buffers for the others. */
@@ -507,6 +513,7 @@ static void a_port_that_is_not_emptied_takes_a_part_of_the_buffers(void **state)
 					    .limit_bytes = 1u << 30,
 					    .target_us = FOREVER};
 	const struct dp_shape_spec spec = plain_spec(&deep, 10000);
+	const struct dp_count *count;
 
 	shape(10000);
 	change(&spec);
@@ -514,9 +521,11 @@ static void a_port_that_is_not_emptied_takes_a_part_of_the_buffers(void **state)
 		inject(OUT, 0, 100, 100);
 		settle();
 	}
-	assert_in_range(held(OUT), 1900, 2100);
-	assert_int_equal(drops(OUT, DP_DROP_SHAPER_FULL) + held(OUT) + collect(OUT), 6000);
-	/* It is the control thread's to end. */
+	look();
+	count = dp_port_count(dp, OUT);
+	assert_in_range(count->held_tx, 1900, 2100);
+	assert_int_equal(count->drops_tx[DP_DROP_SHAPER_FULL] + count->held_tx + count->tx_packets,
+			 6000);
 	inject(OTHER, 1, 10, 100);
 	settle();
 	assert_int_equal(collect(OTHER), 10);
@@ -604,6 +613,7 @@ static unsigned collect_any(uint32_t *ret_longest)
 
 static void a_super_frame_holds_nobody_up_on_a_slow_line(void **state)
 {
+	const struct dp_count *count;
 	uint32_t longest;
 	unsigned n;
 
@@ -611,11 +621,12 @@ static void a_super_frame_holds_nobody_up_on_a_slow_line(void **state)
 	shape(10000);
 	inject_super_frame();
 	settle();
+	look();
+	count = dp_port_count(dp, OUT);
+	assert_int_equal(count->segments, 5);
+	assert_int_equal(count->held_tx + count->tx_packets, 6);
 	n = collect_any(&longest);
-	assert_in_range(n, 1, 3);
 	assert_int_equal(longest, 1054);
-	assert_int_equal(held(OUT), 6 - n);
-	assert_int_equal(dp_port_count(dp, OUT)->segments, 5);
 	change_rate(10000000000);
 	for (int i = 0; i < 20000 && held(OUT) != 0; i++)
 		nap();

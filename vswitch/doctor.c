@@ -8,8 +8,8 @@
 #include "filters/ebpf/object.h"
 #include "vswitch/controllers.h"
 #include "vswitch/filters.h"
-#include "vswitch/mirrors.h"
 #include "vswitch/flowrecs.h"
+#include "vswitch/mirrors.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/vm.h"
 
@@ -243,11 +243,6 @@ static void vm_notes(struct vs_daemon *d, json_t *rows)
 static int run(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 	       struct err *err)
 {
-	static const check_fn checks[] = {
-		huge_pages,	   iommu,	    drivers,	    cores,
-		vs_doctor_waiting, vs_doctor_notes, vs_doctor_mtus, vs_doctor_offloads,
-		vs_doctor_guards,  vs_doctor_qos,   rules,	    kvm,
-		vm_programs,	   vm_notes,	    mirror_notes,   filter_modules};
 	static const check_fn checks[] = {huge_pages,
 					  iommu,
 					  drivers,
@@ -263,6 +258,7 @@ static int run(void *ctx, struct ctl_call *call, const json_t *params, json_t **
 					  vm_programs,
 					  vm_notes,
 					  vs_flowrec_doctor,
+					  mirror_notes,
 					  filter_modules};
 	json_t *rows = json_array();
 

@@ -220,6 +220,7 @@ static const struct ctl_col show_cols[] = {
 	{"mtu", "mtu", CTL_LEFT, CTL_AS_IS, false},
 	{"macs", "addresses learned", CTL_LEFT, CTL_AS_IS, false},
 	{"guards", "guards", CTL_LEFT, CTL_AS_IS, false},
+	{"over", "over its rate", CTL_LEFT, CTL_AS_IS, false},
 	{"rx_packets", "received", CTL_LEFT, CTL_AS_COUNT, false},
 	{"rx_bytes", "received bytes", CTL_LEFT, CTL_AS_BYTES, false},
 	{"copies", "copies made", CTL_LEFT, CTL_AS_COUNT, false},
@@ -400,7 +401,7 @@ const struct ctl_spec ctl_spec_ports[] = {
 		.flags = CTL_WATCH,
 		.answer =
 			"as a row of port stats and port list, with \"drops_by_reason\": {reason: "
-			"n}, \"guards\": text, "
+			"n}, \"guards\": text, \"over\": as of qos show, "
 			"\"queue_list\": [{\"queue\", \"cpu\", \"load\", \"packets\", \"bytes\"}], "
 			"\"configured\": the parameters of port add, \"device\": {what the driver "
 			"says}",

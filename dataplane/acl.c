@@ -8,6 +8,7 @@
 #include "dataplane/flow_priv.h"
 #include "dataplane/frag.h"
 #include "dataplane/hash.h"
+#include "dataplane/mirror.h"
 #include "dataplane/notice.h"
 #include "dataplane/region.h"
 
@@ -193,23 +194,20 @@ static void commit(struct asking *a, const struct dp_acl_rule *rule, uint16_t do
 	a->began = true;
 }
 
-bool dp_acl_is_told(struct dp_worker *w, uint32_t counter, uint32_t log)
+bool dp_acl_is_told(const struct dp_acl_rule *rule)
 {
-	const struct dp_flow_counter *c = dp_flow_counter_of(w->flow, counter);
+	struct dp_acl_rule *r = (struct dp_acl_rule *)(uintptr_t)rule;
 
-	return log != 0 &&
-	       (log == 1 || atomic_load_explicit(&c->packets, memory_order_relaxed) % log == 1);
+	return rule->log != 0 &&
+	       atomic_fetch_add_explicit(&r->n_denied, 1, memory_order_relaxed) % rule->log == 0;
 }
 
-static void deny(struct asking *a, const struct dp_acl_rule *rule, struct rte_mbuf *m)
+static void deny(const struct asking *a, const struct dp_acl_rule *rule, struct rte_mbuf *m)
 {
 	const bool in = a->side == DP_FILTER_INGRESS;
 	const enum dp_drop reason = in ? DP_DROP_ACL_IN : DP_DROP_ACL_OUT;
 
-	if (unlikely(rule->log != 0))
-		flush_tally(a);
-	if (unlikely(rule->log != 0) && a->w->trace == NULL &&
-	    dp_acl_is_told(a->w, rule->counter, rule->log))
+	if (unlikely(rule->log != 0) && a->w->trace == NULL && dp_acl_is_told(rule))
 		dp_notice(a->w, a->vp->id, reason, rule->id, m);
 	if (in)
 		dp_drop(a->w, a->vp->id, m, reason);
@@ -247,12 +245,14 @@ static bool is_remembered(const struct asking *a, const struct first *f,
 	       memcmp(&f->key, key, sizeof(*key)) == 0;
 }
 
+/* False, too, for a trace, which remembers nothing. */
 static bool read_fragment(const struct asking *a, const struct one *o, const struct rte_mbuf *m,
 			  struct dp_frag_key *ret)
 {
 	struct dp_frag frag;
 
-	if (!dp_frag_read(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &o->h, &frag))
+	if (a->w->trace != NULL ||
+	    !dp_frag_read(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &o->h, &frag))
 		return false;
 	frag.key.domain = tenant_of(a->vp, m);
 	*ret = frag.key;
@@ -631,12 +631,19 @@ int dp_acl_init(void)
 	return rte_mbuf_dynflag_register_bitnum(&flag, DP_ACL_BIT) == DP_ACL_BIT ? 0 : -EBUSY;
 }
 
-/* Those that another worker has asked about: the first 'return value' of 'pkts', in their order. */
+#ifdef DP_MIRROR_COPY
+#define EXEMPT (DP_ACL_ASKED | DP_MIRROR_COPY)
+#else
+#define EXEMPT DP_ACL_ASKED
+#endif
+
+/* Those that another worker has asked about, and copies of mirrors, which are for who watches: the
+ * first 'return value' of 'pkts', in their order. */
 static uint16_t asked_before(struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t k = 0;
 
-	while (k < n && (pkts[k]->ol_flags & DP_ACL_ASKED) != 0)
+	while (k < n && (pkts[k]->ol_flags & EXEMPT) != 0)
 		pkts[k++]->ol_flags &= ~DP_ACL_ASKED;
 	return k;
 }
@@ -652,7 +659,7 @@ uint16_t dp_acl_egress(struct dp_worker *w, const struct dp_vport *out, struct r
 
 		memmove(pkts + passed, pkts + at, before * sizeof(*pkts));
 		passed = (uint16_t)(passed + before);
-		for (at = end; end < n && (pkts[end]->ol_flags & DP_ACL_ASKED) == 0;)
+		for (at = end; end < n && (pkts[end]->ol_flags & EXEMPT) == 0;)
 			end++;
 		some = end == at
 			       ? 0

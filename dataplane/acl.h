@@ -30,6 +30,7 @@
 #include "dataplane/filter.h"
 #include "dataplane/key.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 struct dp;
@@ -42,15 +43,16 @@ struct rte_mbuf;
 /* What an entry says of the packets that match it. */
 struct dp_acl_rule {
 	bool allow, stateful;
-	uint32_t counter; /* pipeline.h */
-	uint32_t log;	  /* of so many denied packets one is told (notice.h); 0: none */
-	uint32_t idle_s;  /* of its sessions; 0: as the protocol */
-	uint64_t id;	  /* what a notice says */
+	uint32_t counter;	   /* pipeline.h */
+	uint32_t log;		   /* of so many denied packets one is told (notice.h); 0: none */
+	uint32_t idle_s;	   /* of its sessions; 0: as the protocol */
+	uint64_t id;		   /* what a notice says */
+	_Atomic uint32_t n_denied; /* where 'log' is not 0 */
 };
 
 /* The bit of an mbuf's flags that says that the lists of the port that it is handed to another
  * worker for were asked; reserved by dp_acl_init(). */
-#define DP_ACL_BIT   38
+#define DP_ACL_BIT   37
 #define DP_ACL_ASKED (UINT64_C(1) << DP_ACL_BIT)
 int dp_acl_init(void);
 
@@ -79,8 +81,8 @@ uint16_t dp_acl_ingress(struct dp_worker *w, const struct dp_vport *in, struct r
 uint16_t dp_acl_egress(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf **pkts,
 		       uint16_t n);
 
-/* Of 'log' packets that a counter has counted one is told. */
-bool dp_acl_is_told(struct dp_worker *w, uint32_t counter, uint32_t log);
+/* A packet that it denies: the first is told, and then each 'log'-th. */
+bool dp_acl_is_told(const struct dp_acl_rule *rule);
 
 /* Where translations ask for the ingress lists of 'in' themselves; NULL: there are none, or the
  * stage does. */

@@ -274,8 +274,8 @@ static void on_deny(struct dp_walk *k, const struct dp_step *s, bool last)
 	const struct dp_step_deny *d = (const struct dp_step_deny *)s->data;
 	struct dp_worker *w = k->run->w;
 
-	if (w->trace == NULL && dp_acl_is_told(w, d->counter, d->log))
-		dp_notice(w, k->run->in->id, (enum dp_drop)s->arg, d->id, k->f.m);
+	if (w->trace == NULL && dp_acl_is_told(d->rule))
+		dp_notice(w, k->run->in->id, (enum dp_drop)s->arg, d->rule->id, k->f.m);
 	dp_walk_drop(k, (enum dp_drop)s->arg);
 }
 

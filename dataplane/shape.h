@@ -2,8 +2,8 @@
  *
  * Bandwidth of ports.  Egress: a port with a shaper queues what leaves it and sends at the rates
  * that its classes say (scheduler.h).  Ingress: a port's rate is a pace, at which its queues are
- * polled; nothing is dropped or queued by us, the sender's ring stays full and it waits (tap,
- * vhost, vmbus, memif), or its NIC drops (phys).
+ * polled (pace.h); nothing is dropped or queued by us, the sender's ring stays full and it waits
+ * (vhost, vmbus, memif), or its device drops (a NIC, a tap, a packet socket).
  *
  * A shaper belongs to one worker at a time, the one that sends for the port; others hand their
  * frames to it.  That worker looks at its shapers between bursts (dp_shape_run()), which wait in a

@@ -74,10 +74,11 @@ struct dp_step_end {
 	uint32_t n_rules, unused;
 };
 
-/* An access list ends the frame, and of 'log' of them one is told (notice.h). */
+/* An access list ends the frame; some of them are told (notice.h).  The entry lives as long as
+ * programs that name it can run. */
+struct dp_acl_rule;
 struct dp_step_deny {
-	uint64_t id;
-	uint32_t log, counter;
+	const struct dp_acl_rule *rule;
 };
 
 /* What a controller learns with a frame. */

@@ -27,6 +27,7 @@ void dp_trace_filters(struct dp_trace *t, const struct dp_vport *vp, enum dp_fil
 struct dp_acl_rule;
 void dp_trace_asked(struct dp_trace *t, uint16_t port, enum dp_filter_side side,
 		    const struct dp_acl *acl, const struct dp_acl_rule *rule, bool of_session);
+
 /* A frame comes to the shaper of 'vp', which would queue it at this leaf. */
 void dp_trace_shaped(struct dp_trace *t, const struct dp_vport *vp, uint16_t leaf);
 

@@ -6,6 +6,7 @@
 
 #include "ctl/conf.h"
 #include "dataplane/fdb.h"
+#include "vswitch/qos_live.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -195,6 +196,7 @@ static int port_show(void *ctx, struct ctl_call *call, const json_t *params, jso
 	count = dp_port_count(d->vs->dp, (uint16_t)id);
 	live = &d->vs->live[id];
 	row = vs_port_row(d, vs_model_port(d->vs->model, live->name));
+	json_object_set_new(row, "over", json_string(vs_qos_over(d->vs, (uint16_t)id)));
 	json_object_set_new(row, "drops_by_reason", vs_drops_json(count));
 	json_object_set_new(row, "guards",
 			    vs_guard_line(d, vs_model_port(d->vs->model, live->name)));

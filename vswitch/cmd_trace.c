@@ -6,6 +6,7 @@
 #include "vswitch/flow_frame.h"
 #include "vswitch/flow_key.h"
 #include "vswitch/flow_names.h"
+#include "vswitch/qos_live.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/trace.h"
 
@@ -162,6 +163,13 @@ static const char *name_of_id(void *arg, uint16_t id)
 	const struct asked *a = arg;
 
 	return id < DP_MAX_PORTS ? vs_port_name(a->d->vs, id) : NULL;
+}
+
+static const char *class_name(const struct asked *a, const struct dp_trace_event *e)
+{
+	const char *name = vs_qos_class_name(a->d->vs, e->port, e->queue);
+
+	return name != NULL ? name : "to";
 }
 
 static int ask(const struct vs_daemon *d, const json_t *params, struct asked *a, struct err *err)
@@ -502,8 +510,8 @@ static void put_event(FILE *f, const struct asked *a, const struct vs_trace *t,
 			e->at != UINT32_MAX ? (const char *)t->dp.bytes + e->at : "");
 		break;
 	case DP_TRACE_SHAPED:
-		fprintf(f, "shaper    %s: class %u", name_of_id((void *)(uintptr_t)a, e->port),
-			e->queue);
+		fprintf(f, "shaper    %s: waits in '%s'", name_of_id((void *)(uintptr_t)a, e->port),
+			class_name(a, e));
 		break;
 	}
 	fputc('\n', f);
@@ -603,6 +611,8 @@ static json_t *event_json(const struct asked *a, const struct vs_trace *t,
 		json_object_set_new(row, "size", json_integer(e->size));
 	if (e->queue != DP_QUEUE_NONE && e->has_queue)
 		json_object_set_new(row, "queue", json_integer(e->queue));
+	if (e->what == DP_TRACE_SHAPED)
+		json_object_set_new(row, "class", json_string(class_name(a, e)));
 	if (e->what == DP_TRACE_FILTERS || e->what == DP_TRACE_ASKED)
 		json_object_set_new(row, "side", json_string(e->egress ? "egress" : "ingress"));
 	if (e->what == DP_TRACE_ASKED)

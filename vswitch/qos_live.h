@@ -24,6 +24,8 @@ typedef void (*vs_qos_class_fn)(void *arg, const struct vs_qos_class *c);
 void vs_qos_classes(struct vs *vs, int port_id, vs_qos_class_fn fn, void *arg);
 /* Does the port drop, or hold back, over the last seconds?  "", "to", "from" or "to, from". */
 const char *vs_qos_over(const struct vs *vs, uint16_t port_id);
+/* The name of a class by its number, as the trace has it; NULL: there is none. */
+const char *vs_qos_class_name(const struct vs *vs, uint16_t port_id, uint32_t cls);
 /* For how many seconds in a row it has dropped on the way to what is behind it. */
 unsigned vs_qos_over_s(const struct vs *vs, uint16_t port_id);
 /* Which part of what is guaranteed there the port can keep, and the rate that this comes from (0:

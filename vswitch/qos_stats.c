@@ -214,6 +214,16 @@ bool vs_qos_queue(const struct vs *vs, uint16_t port_id, uint32_t queue, struct 
 	return false;
 }
 
+const char *vs_qos_class_name(const struct vs *vs, uint16_t port_id, uint32_t cls)
+{
+	const struct vs_qos_port *live =
+		port_id < DP_MAX_PORTS ? vs_qos_state(vs)->of[port_id] : NULL;
+
+	return live != NULL && live->tree != NULL && cls < live->tree->spec.n_classes
+		       ? live->tree->nodes[cls].name
+		       : NULL;
+}
+
 const char *vs_qos_over(const struct vs *vs, uint16_t port_id)
 {
 	const struct vs_qos_port *live = vs_qos_state(vs)->of[port_id];

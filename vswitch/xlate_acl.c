@@ -19,9 +19,7 @@ static void deny(struct xlate *x, const struct dp_acl_rule *rule)
 	}
 	data = vs_xlate_step(x, DP_STEP_DENY, DP_DROP_ACL_IN, sizeof(*data));
 	if (data != NULL)
-		*data = (struct dp_step_deny){.id = rule->id,
-					      .log = rule->log,
-					      .counter = rule->counter};
+		*data = (struct dp_step_deny){.rule = rule};
 }
 
 bool vs_xlate_acl(struct xlate *x)

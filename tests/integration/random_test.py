@@ -301,6 +301,20 @@ class Commands:
             lambda: f'tenant set {self.pick(TENANTS)} --default mac-limit,flood-rate',
             lambda: f'tenant remove {self.pick(TENANTS)}'))()
 
+    def qos(self):
+        rng = self.rng
+        rate = lambda: rng.choice(('1k', '64k', '1M', '10M', '500M', '1T', '0'))
+        return rng.choice((
+            lambda: f'qos set {self.pick(PORTS)} --to-max {rate()} ' + self.maybe(0.3, lambda: f'--limit {rng.choice((1, 5, 1000))} --delay 1ms'),
+            lambda: f'qos set {self.pick(PORTS)} --from-max {rate()} ' + self.maybe(0.3, lambda: f'--from-burst {rng.choice((64, 3000, 100000))}'),
+            lambda: f'qos set {self.pick(PORTS)} --from-min {rate()} --from-weight {rng.choice((1, 2, 9))}',
+            lambda: f'qos set {self.pick(PORTS)} --to-max {rate()} --priority-dscp 0-9 --priority-pcp 1-3 --priority-max {rate()}',
+            lambda: f'qos set {self.pick(PORTS)} --mark-dscp {rng.choice(("46", "pcp"))} --mark-pcp {rng.choice(("5", "dscp"))}',
+            lambda: f'qos set {self.pick(PORTS)} --trust {rng.choice(("none", "dscp", "both"))}',
+            lambda: f'qos set {self.pick(PORTS)} --tenant {self.pick(TENANTS)} --max {rate()} --weight {rng.choice((1, 5))}',
+            lambda: f'qos set {self.pick(PORTS)} --default to-max,from-max,from-min',
+            lambda: f'qos clear {self.pick(PORTS)} --all'))()
+
     def core(self):
         rng, cpus = self.rng, self.t.cpus[:1] + self.t.cpus[-1:]
         return rng.choice((lambda: f'core add {rng.choice(cpus)}', lambda: f'core remove {rng.choice(cpus)}',
@@ -351,7 +365,7 @@ class Commands:
             'switch list', f'switch show {self.pick(SWITCHES)} --pipeline', 'port list', f'port show {self.pick(PORTS)} --queues',
             'port stats --queues', 'vlan show', 'tenant list', 'tenant stats', f'tenant show {self.pick(TENANTS)}', 'mac list --limit 5',
             'drop list', 'drop reasons', 'core list', 'capture list', 'config show', 'config history --limit 3', 'config diff', 'events',
-            'doctor', 'stats', 'top --json', 'stats --nonsense', 'frobnicate', 'config show 999999'))
+            'doctor', 'qos list', 'qos stats', f'qos show {self.pick(PORTS)}', 'stats', 'top --json', 'stats --nonsense', 'frobnicate', 'config show 999999'))
 
     def config(self):
         rng = self.rng
@@ -369,12 +383,12 @@ class Commands:
             lambda: 'config set --metrics ' + rng.choice(('127.0.0.1:9464', 'off', '127.0.0.1:x'))))()
 
     def change(self):
-        return self.rng.choice((self.port_add, self.port_set, self.vlan_set, self.switch, self.tenant, self.mirror))()
+        return self.rng.choice((self.port_add, self.port_set, self.vlan_set, self.switch, self.tenant, self.qos))()
 
     def next(self):
         self.there = self.line.ask('config.show')['state']
-        makers = [(self.port_add, 26), (self.port_set, 12), (lambda: f'port remove {self.pick(PORTS)}', 14), (self.vlan_set, 8),
-                  (self.switch, 8), (self.tenant, 6), (self.core, 6), (self.mac, 6), (self.capture, 6), (self.mirror, 10), (self.show, 8),
+        makers = [(self.mirror, 12), (self.port_add, 26), (self.port_set, 12), (lambda: f'port remove {self.pick(PORTS)}', 14), (self.vlan_set, 8),
+                  (self.switch, 8), (self.tenant, 6), (self.core, 6), (self.mac, 6), (self.capture, 6), (self.show, 8), (self.qos, 12),
                   (self.config, 8)]
         return self.rng.choices([m for m, _ in makers], [w for _, w in makers])[0]()
 

@@ -384,6 +384,31 @@ static void trace_names_the_entry(void **unused)
 	assert_int_equal(hits.packets, 0);
 }
 
+/* What a trace cannot know it does without. */
+static void fragment_can_be_traced(void **unused)
+{
+	struct vs_trace *t;
+
+	nothing();
+	list("open", "10 allow stateful udp\n20 deny");
+	attach("open", "p0", "ingress");
+	apply();
+	for (unsigned later = 0; later < 2; later++) {
+		ends(0);
+		pkt_fragment(&pkt, later * 64, later == 0, 7);
+		if (later == 0)
+			pkt_udp(&pkt, 1, 81);
+		else
+			pkt_ip_proto(&pkt, 17);
+		pkt_fill(&pkt, 40, 1);
+		pkt_finish(&pkt, 0);
+		assert_int_equal(vs_trace_run(dp, vs_switch_flows(vs, "s0"), vs_port_id(vs, "p0"),
+					      pkt.bytes, pkt.size, true, &t),
+				 0);
+		vs_trace_free(t);
+	}
+}
+
 /* ---- A switch of two ports ---- */
 
 static int start(void **unused)
@@ -430,9 +455,11 @@ int main(void)
 		cmocka_unit_test(session_is_idle_as_long_as_its_entry_says),
 		cmocka_unit_test(denied_packets_are_told),
 		cmocka_unit_test(trace_names_the_entry),
+		cmocka_unit_test(fragment_can_be_traced),
 		cmocka_unit_test(change_with_rules_loses_nothing_and_leaks_nothing),
 		cmocka_unit_test(denied_packets_are_told), /* by a program */
 		cmocka_unit_test(trace_names_the_entry),
+		cmocka_unit_test(fragment_can_be_traced),
 	};
 
 	return cmocka_run_group_tests(tests, start, finish);

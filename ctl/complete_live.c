@@ -90,6 +90,8 @@ static void live_names(struct ctl_completer *c, const char *kind, const char *pr
 		put_listed(c, "disk", "list", "name", prefix);
 	else if (strcmp(kind, "tenant") == 0)
 		put_listed(c, "tenant", "list", "name", prefix);
+	else if (strcmp(kind, "mirror") == 0)
+		put_listed(c, "mirror", "list", "name", prefix);
 	else if (strcmp(kind, "ipfix") == 0 || strcmp(kind, "sflow") == 0)
 		put_listed(c, kind, "list", "name", prefix);
 	else if (strcmp(kind, "filter") == 0)

@@ -14,6 +14,7 @@
 #include "dataplane/frag.h"
 #include "dataplane/guard_book.h"
 #include "dataplane/inject.h"
+#include "dataplane/mirror.h"
 #include "dataplane/notice_priv.h"
 #include "dataplane/punt_priv.h"
 #include "dataplane/shape.h"
@@ -140,6 +141,11 @@ int dp_create(const struct dp_opts *opts, struct dp **ret_dp, struct err *err)
 		free(dp);
 		return err_set(err, -EBUSY, "mbuf-flag",
 			       "bit %u of packet buffers' flags is somebody else's", DP_QUEUE_BIT);
+	}
+	if (dp_mirror_init() != 0) {
+		free(dp);
+		return err_set(err, -EBUSY, "mbuf-flag",
+			       "what mirrors use of packet buffers is somebody else's");
 	}
 	rc = create(dp, opts);
 	if (rc != 0) {

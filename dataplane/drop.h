@@ -60,6 +60,7 @@
 	X(TUNNEL_LOOP, "tunnel-loop", "it went through too many tunnels in one burst")         \
 	X(TUNNEL_BUSY, "tunnel-busy", "more frames left tunnels in one burst than can wait")   \
 	X(VTEP_UNUSED, "vtep-unused", "sent to a VTEP, and nothing that it serves")    \
+	X(MIRROR_ONLY, "mirror-only", "its port is a mirror's target, and nothing else")        \
 	X(FRAGMENT, "fragment", "a controller asked that fragments be dropped")                 \
 	X(NO_RECV, "no-recv", "a controller told the ingress port not to receive")              \
 	X(NO_FWD, "no-fwd", "a controller told the egress port not to send")                    \

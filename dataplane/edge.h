@@ -166,8 +166,12 @@ static inline bool dp_edge_may_leave(const struct dp_vport *in, const struct dp_
 		return false;
 	}
 	if (likely((out->flags & (DP_VP_UP | DP_VP_HELD | DP_VP_PRIVATE | DP_VP_NO_FWD |
-				  DP_VP_PROTECTED)) == DP_VP_UP))
+				  DP_VP_PROTECTED | DP_VP_MIRROR_ONLY)) == DP_VP_UP))
 		return true;
+	if ((out->flags & DP_VP_MIRROR_ONLY) != 0) {
+		*ret_reason = DP_DROP_MIRROR_ONLY;
+		return false;
+	}
 	if ((out->flags & DP_VP_NO_FWD) != 0) {
 		*ret_reason = DP_DROP_NO_FWD;
 		return false;
@@ -258,12 +262,15 @@ static inline bool dp_edge_admit(struct dp_worker *w, const struct dp_vport *in,
 	count->rx_bytes += bytes;
 	if (likely(in->wire == NULL))
 		dp_edge_count_tenant(w, in->domain, n, bytes);
-	if (likely((in->flags & (DP_VP_UP | DP_VP_HELD | DP_VP_NO_RECV)) == DP_VP_UP))
+	if (likely((in->flags & (DP_VP_UP | DP_VP_HELD | DP_VP_NO_RECV | DP_VP_MIRROR_ONLY)) ==
+		   DP_VP_UP))
 		return true;
 	for (uint16_t i = 0; i < n; i++) {
 		/* A port that is held still tells whether the loop is there. */
 		if ((in->flags & DP_VP_UP) == 0)
 			dp_drop(w, in->id, pkts[i], DP_DROP_PORT_DISABLED);
+		else if ((in->flags & DP_VP_MIRROR_ONLY) != 0)
+			dp_drop(w, in->id, pkts[i], DP_DROP_MIRROR_ONLY);
 		else if ((in->flags & DP_VP_HELD) == 0)
 			dp_drop(w, in->id, pkts[i], DP_DROP_NO_RECV);
 		else

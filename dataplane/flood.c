@@ -70,7 +70,8 @@ static bool receives(const struct dp_vport *vp, const struct dp_vport *in, uint1
 		     uint16_t cvlan, uint16_t need)
 {
 	if (vp == NULL || vp == in ||
-	    (vp->flags & (need | DP_VP_UP | DP_VP_HELD | DP_VP_NO_FWD)) != (need | DP_VP_UP))
+	    (vp->flags & (need | DP_VP_UP | DP_VP_HELD | DP_VP_NO_FWD | DP_VP_MIRROR_ONLY)) !=
+		    (need | DP_VP_UP))
 		return false;
 	if (vp->domain != domain &&
 	    (vp->wire == NULL || vp->wire->vlan_of_domain[domain] == DP_NO_VLAN))

@@ -17,6 +17,7 @@
 #include "dataplane/fdb_priv.h"
 #include "dataplane/flow.h"
 #include "dataplane/mf.h"
+#include "dataplane/mirror.h"
 #include "dataplane/queue.h"
 #include "dataplane/trace_priv.h"
 #include "dataplane/tunnel.h"
@@ -157,6 +158,29 @@ static void keep_bytes(struct dp_trace *t, struct dp_trace_event *e, const struc
 
 	if (from != to)
 		memcpy(to, from, size);
+}
+
+void dp_trace_mirrors(struct dp_trace *t, const struct dp_vport *vp, enum dp_filter_side side,
+		      const struct rte_mbuf *m)
+{
+	const struct dp_mirrors *mirrors = vp->mirrors[side];
+	struct dp_trace_event *e;
+	char names[1024] = "";
+	size_t n = 0;
+	uint8_t *to;
+
+	for (uint16_t i = 0; i < mirrors->n && n < sizeof(names); i++)
+		if (dp_mirror_would(&mirrors->v[i], vp, side, m))
+			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s",
+					      n == 0 ? "" : ", ", mirrors->v[i].mirror->name);
+	e = n != 0 ? event(t, DP_TRACE_MIRRORS) : NULL;
+	if (e == NULL)
+		return;
+	e->port = vp->id;
+	e->egress = side == DP_FILTER_EGRESS;
+	to = room_for(t, e, (uint32_t)strlen(names));
+	if (to != NULL)
+		memcpy(to, names, strlen(names));
 }
 
 void dp_trace_filters(struct dp_trace *t, const struct dp_vport *vp, enum dp_filter_side side)

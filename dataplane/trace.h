@@ -36,6 +36,7 @@ enum dp_trace_what {
 	DP_TRACE_DROPPED, /* for 'reason', before it was given to a port; 'port': which refused it
 			   */
 	DP_TRACE_LOST,	  /* for 'reason', by the 'port' that was to send it */
+	DP_TRACE_MIRRORS, /* those whose names are its bytes would copy it at 'port' ('egress') */
 	DP_TRACE_FOUND,	  /* the learning switch: the address lives behind 'port' */
 	DP_TRACE_FLOODED, /* the learning switch: it is not known, or is a group's */
 	DP_TRACE_ASKED,	  /* the access lists of 'port'; the entry that decided is its bytes */

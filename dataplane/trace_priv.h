@@ -15,6 +15,10 @@ struct dp_edge_frame;
 /* A frame was dropped; 'port' had it already, or DP_NO_PORT. */
 void dp_trace_dropped(struct dp_trace *t, uint16_t port, enum dp_drop reason);
 
+/* A frame passes the mirrors of 'vp', which copy nothing. */
+void dp_trace_mirrors(struct dp_trace *t, const struct dp_vport *vp, enum dp_filter_side side,
+		      const struct rte_mbuf *m);
+
 /* A frame comes to the filters of 'vp', which do not run. */
 void dp_trace_filters(struct dp_trace *t, const struct dp_vport *vp, enum dp_filter_side side);
 

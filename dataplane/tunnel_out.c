@@ -9,6 +9,7 @@
 #include "dataplane/csum.h"
 #include "dataplane/edge.h"
 #include "dataplane/gso.h"
+#include "dataplane/mirror.h"
 #include "dataplane/rewrite.h"
 #include "dataplane/tunnel_priv.h"
 
@@ -107,6 +108,7 @@ static struct rte_mbuf *chain(struct way *k, struct rte_mbuf *m)
 		return NULL;
 	}
 	head->port = m->port;
+	head->ol_flags |= m->ol_flags & DP_MIRROR_COPY;
 	head->next = m;
 	head->nb_segs = (uint16_t)(m->nb_segs + 1);
 	head->pkt_len = m->pkt_len;

@@ -9,6 +9,7 @@
  * 8200 4.5 (fragments).
  */
 #include "dataplane/again.h"
+#include "dataplane/mirror.h"
 #include "dataplane/tunnel_priv.h"
 
 #include <rte_ip.h>
@@ -193,7 +194,7 @@ static struct rte_mbuf *piece(struct dp_worker *w, const struct rte_mbuf *m, uin
 		rte_pktmbuf_free(f);
 		return NULL;
 	}
-	f->ol_flags = 0;
+	f->ol_flags = m->ol_flags & DP_MIRROR_COPY;
 	f->port = m->port;
 	memcpy(d, rte_pktmbuf_mtod(m, const uint8_t *), headers);
 	return f;

@@ -317,6 +317,8 @@ static void sink_filtered(struct dp_worker *w, const struct dp_vport *vp, struct
 	w->count->ports[vp->id]->offered -= n;
 	if (buf->n_meta != 0)
 		buf->n_meta = n;
+	if (unlikely((vp->on_egress & DP_ON_MIRROR) != 0))
+		dp_mirror_egress(w, vp, pkts, n);
 	vp->port->ops->sink(w, vp, pkts, n);
 }
 
@@ -327,6 +329,8 @@ static void sink_burst(struct dp_worker *w, const struct dp_vport *vp, struct dp
 	uint16_t n_meta = RTE_MIN(buf->n_meta, n);
 
 	if (likely(vp->filters[DP_FILTER_EGRESS] == NULL)) {
+		if (unlikely((vp->on_egress & DP_ON_MIRROR) != 0))
+			dp_mirror_egress(w, vp, buf->pkts, n);
 		vp->port->ops->sink(w, vp, buf->pkts, n);
 		return;
 	}
@@ -425,10 +429,15 @@ void dp_tx_flush(struct dp_worker *w, uint16_t id)
 
 void dp_tx_flush_all(struct dp_worker *w)
 {
-	/* A tunnel port's frames go on to another port, which may be through already. */
+	if (unlikely(w->mirrored.n != 0))
+		dp_mirror_send(w);
+	/* A tunnel port's frames go on to another port, which may be through already; so do copies.
+	 */
 	for (uint16_t i = 0; i < w->n_touched; i++) {
 		w->tx[w->touched[i]]->touched = false;
 		dp_tx_flush(w, w->touched[i]);
+		if (unlikely(w->mirrored.n != 0))
+			dp_mirror_send(w);
 	}
 	w->n_touched = 0;
 	if (unlikely(dp_again_waits(&w->again)))

@@ -45,6 +45,7 @@
 #define DP_VP_REACHES_HOST (1u << 10) /* for the proof: frames sent here reach the host's stack */
 #define DP_VP_REACHES_WIRE (1u << 11) /* for the proof: frames sent here reach a wire */
 #define DP_VP_PRIVATE	   (1u << 12) /* isolated or community: see dp_private_takes() */
+#define DP_VP_MIRROR_ONLY  (1u << 18) /* nothing but what a mirror copies: mirror.h */
 /* What OpenFlow's port mods say (1.3.5, 7.2.1). */
 #define DP_VP_NO_RECV	   (1u << 13) /* what comes in is dropped */
 #define DP_VP_NO_FWD	   (1u << 14) /* what would go out is dropped */

@@ -27,6 +27,7 @@
 #define DP_MAX_WORKERS 64
 #define DP_TX_GATHER   64
 #define DP_INBOX_SIZE  4096
+#define DP_MIRROR_WAIT 512
 
 struct dp_flow;
 struct dp_frags;
@@ -69,6 +70,17 @@ struct dp_behind {
 };
 #define DP_N_BEHIND 2
 
+/* Copies of frames that left, to be sent (mirror.h). */
+struct dp_mirror;
+struct dp_mirror_wait {
+	uint16_t n;
+	struct {
+		const struct dp_mirror *mirror;
+		struct rte_mbuf *m;
+		uint16_t port; /* by which the frame left */
+	} v[DP_MIRROR_WAIT];
+};
+
 struct dp_worker {
 	/* Read on every burst. */
 	struct dp *dp;
@@ -91,9 +103,11 @@ struct dp_worker {
 	const struct dp_view *frags_view; /* of which their ports are */
 	struct dp_notice_queue *notices;  /* NULL: traces */
 	uint16_t n_touched;
-	uint16_t touched[2 *
-			 DP_MAX_PORTS]; /* ports with frames gathered; once more through a tunnel */
+	/* Ports with frames gathered; once more through a tunnel, by a mirror, and by one through a
+	 * tunnel. */
+	uint16_t touched[4 * DP_MAX_PORTS];
 	struct dp_txbuf *tx[DP_MAX_PORTS]; /* control thread fills in when a port is attached */
+	struct dp_mirror_wait mirrored;
 	uint16_t tunnel_ip_id;
 	uint16_t n_tell; /* how often senders may be told now (tunnel_pmtu.c), as of ... */
 	uint64_t tell_ms;

@@ -22,6 +22,7 @@
 #include "filters/chain_priv.h"
 #include "filters/vswitch_filter.h"
 
+#include "dataplane/mirror.h"
 #include "dataplane/queue.h"
 #include "dataplane/view.h"
 
@@ -229,7 +230,8 @@ static enum dp_drop put_back(struct filter_pass *p, uint16_t i, const struct see
 	if (m == NULL)
 		return DP_DROP_NO_MBUF;
 	m->port = s->m->port;
-	m->ol_flags = s->m->ol_flags & DP_QUEUE_MARK;
+	m->ol_flags = s->m->ol_flags & (DP_QUEUE_MARK | DP_MIRROR_COPY | DP_MIRROR_SEEN);
+	rte_mbuf_dynfield_copy(m, s->m);
 	m->hash = s->m->hash;
 	m->vlan_tci_outer = s->m->vlan_tci_outer;
 	p->b->pkts[i] = m;

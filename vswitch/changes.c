@@ -258,6 +258,7 @@ void vs_change_port_gone(json_t *state, const char *name)
 	vs_change_remove_where(state, "queue", "port", name);
 	vs_change_remove_where(state, "qos", "port", name);
 	vs_change_remove_where(state, "attachment", "port", name);
+	vs_change_mirrors_lose(state, "port", name);
 	vs_change_remove_where(state, "acl-binding", "port", name);
 	vs_change_remove_where(state, "guard", "port", name);
 }
@@ -294,6 +295,7 @@ static int switch_remove(void *ctx, json_t *state, const json_t *params, json_t 
 	vs_change_remove_where(state, "sflow", "switch", name);
 	vs_change_remove_where(state, "mac", "switch", name);
 	vs_change_remove_where(state, "attachment", "switch", name);
+	vs_change_mirrors_lose(state, "switch", name);
 	ports_gone(state, name);
 	vs_change_remove_where(state, "port", "switch", name);
 	return conf_edit_remove(state, "switch", name, err);
@@ -331,6 +333,7 @@ static int tenant_remove(void *ctx, json_t *state, const json_t *params, json_t 
 	vs_change_remove_where(state, "sflow", "tenant", name);
 	vs_change_remove_where(state, "qos", "tenant", name);
 	vs_change_remove_where(state, "attachment", "tenant", name);
+	vs_change_mirrors_lose(state, "tenant", name);
 	vs_change_remove_where(state, "acl-binding", "tenant", name);
 	return conf_edit_remove(state, "tenant", name, err);
 }
@@ -440,6 +443,9 @@ const struct conf_binding vs_changes[] = {
 	{"guard", "remove", NULL},
 	{"guard", "bind", vs_change_guard_bind},
 	{"guard", "unbind", vs_change_guard_unbind},
+	{"mirror", "add", vs_change_mirror_add},
+	{"mirror", "set", vs_change_mirror_set},
+	{"mirror", "remove", NULL},
 	{"config", "set", NULL},
 	{NULL, NULL, NULL},
 };

@@ -56,6 +56,15 @@ int vs_change_nic_words(void *ctx, json_t *state, const char *name, const json_t
 /* A copy of 'params' without such words; they are in *ret_words (both new references). */
 json_t *vs_change_nic_split(const json_t *params, json_t **ret_words);
 
+/* changes_mirror.c */
+int vs_change_mirror_add(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			 struct err *err);
+int vs_change_mirror_set(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			 struct err *err);
+/* A "port", "tenant" or "switch" goes: mirrors of it and nothing else go, too.  No
+ * conf_change_fn. */
+void vs_change_mirrors_lose(json_t *state, const char *kind, const char *name);
+
 int vs_change_vm_create(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
 			struct err *err);
 int vs_change_vm_delete(void *ctx, json_t *state, const json_t *params, json_t **ret_result,

@@ -50,6 +50,7 @@ extern const struct ctl_binding vs_cmd_filter_modules[]; /* cmd_filter.c */
 extern const struct ctl_binding vs_cmd_acls[];		 /* cmd_acl.c */
 extern const struct ctl_binding vs_cmd_ipsets[];	 /* cmd_ipset.c */
 extern const struct ctl_binding vs_cmd_guards[];	 /* cmd_guard.c */
+extern const struct ctl_binding vs_cmd_mirrors[];	 /* cmd_mirror.c */
 extern const struct ctl_binding vs_cmd_groups[];	 /* cmd_group.c: group, meter */
 extern const struct ctl_binding vs_cmd_traces[];	 /* cmd_trace.c: trace, why */
 extern const struct ctl_binding vs_cmd_flowrecs[];	 /* cmd_flowrec.c: ipfix, sflow */

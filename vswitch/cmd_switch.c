@@ -95,7 +95,7 @@ static const struct {
 } pipeline[] = {
 	{"ingress", "capture", "copies frames for running captures", ""},
 	{"ingress", "admin", "port up, not held by the loop guard",
-	 "port-disabled loop loop-probe"},
+	 "port-disabled loop loop-probe mirror-only"},
 	{"ingress", "mirror", "copies frames for mirrors", ""},
 	{"ingress", "flow records", "counts frames for flow records", ""},
 	{"ingress", "guards", "what the machine behind the port may claim to be",
@@ -117,6 +117,8 @@ static const struct {
 	{"egress", "tenant", "the port belongs to the frame's tenant", "tenant"},
 	{"egress", "vlan", "the port accepts the VLAN (private VLANs included)", "egress-vlan"},
 	{"egress", "protected", "not both ports are protected", "guard-protected"},
+	{"egress", "mirror target", "the port is there for more than a mirror's copies",
+	 "mirror-only"},
 	{"egress", "tag", "pushes, pops or renames the tag", "no-mbuf"},
 	{"egress", "access lists", "the first entry that matches; packets of a session pass",
 	 "acl-egress"},

@@ -488,6 +488,12 @@ static void put_event(FILE *f, const struct asked *a, const struct vs_trace *t,
 		fputs("drop      ", f);
 		put_drop(f, a, e);
 		break;
+	case DP_TRACE_MIRRORS:
+		fprintf(f, "mirrors   %s, %s: %.*s would copy it",
+			name_of_id((void *)(uintptr_t)a, e->port), e->egress ? "egress" : "ingress",
+			(int)(e->at != UINT32_MAX ? e->size : 0),
+			e->at != UINT32_MAX ? (const char *)t->dp.bytes + e->at : "");
+		break;
 	case DP_TRACE_FOUND:
 	case DP_TRACE_FLOODED:
 		fputs("normal    ", f);
@@ -570,6 +576,16 @@ static json_t *hex_of(const uint8_t *bytes, uint32_t size)
 	return json_string(hex);
 }
 
+static json_t *with_mirrors(json_t *row, const struct vs_trace *t, const struct dp_trace_event *e)
+{
+	json_object_set_new(row, "side", json_string(e->egress ? "egress" : "ingress"));
+	json_object_set_new(row, "mirrors",
+			    e->at != UINT32_MAX
+				    ? json_stringn((const char *)t->dp.bytes + e->at, e->size)
+				    : json_null());
+	return row;
+}
+
 static json_t *event_json(const struct asked *a, const struct vs_trace *t,
 			  const struct dp_trace_event *e)
 {
@@ -579,11 +595,14 @@ static json_t *event_json(const struct asked *a, const struct vs_trace *t,
 		[DP_TRACE_FLOODED] = "flooded", [DP_TRACE_FILTERS] = "filters",
 		[DP_TRACE_ASKED] = "acl",	[DP_TRACE_SHAPED] = "shaped",
 	};
-	json_t *row = json_pack("{ss}", "what", whats[e->what]);
+	json_t *row =
+		json_pack("{ss}", "what", e->what == DP_TRACE_MIRRORS ? "mirrors" : whats[e->what]);
 
 	if (e->port != DP_NO_PORT)
 		json_object_set_new(row, "port",
 				    json_string(name_of_id((void *)(uintptr_t)a, e->port)));
+	if (e->what == DP_TRACE_MIRRORS)
+		return with_mirrors(row, t, e);
 	if (e->reason != DP_N_DROPS)
 		json_object_set_new(row, "reason", json_string(dp_drop_slug(e->reason)));
 	if (e->what == DP_TRACE_FOUND || e->what == DP_TRACE_FLOODED)

@@ -9,6 +9,7 @@
 #include "vswitch/controllers.h"
 #include "vswitch/filters.h"
 #include "vswitch/flowrecs.h"
+#include "vswitch/mirrors.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/vm.h"
 
@@ -202,6 +203,23 @@ static void filter_modules(struct vs_daemon *d, json_t *rows)
 		fclose(f);
 }
 
+/* Mirrors whose copies go nowhere. */
+static void mirror_notes(struct vs_daemon *d, json_t *rows)
+{
+	const struct vs_mirrors_conf *conf = vs_mirrors_of(d->vs->model);
+
+	for (unsigned i = 0; conf != NULL && i < conf->n; i++) {
+		struct vs_mirror_stats stats;
+		char check[80], fix[120];
+
+		if (!vs_mirror_stats(d->vs, &conf->v[i], &stats) || !stats.waits)
+			continue;
+		snprintf(check, sizeof(check), "mirror %.60s", conf->v[i].name);
+		snprintf(fix, sizeof(fix), "vswitchctl mirror show %.60s", conf->v[i].name);
+		vs_doctor_add(rows, check, "warn", "its copies go nowhere", stats.reason, fix);
+	}
+}
+
 /* VMs whose process does not do what it should say so in their note. */
 static void vm_notes(struct vs_daemon *d, json_t *rows)
 {
@@ -240,6 +258,7 @@ static int run(void *ctx, struct ctl_call *call, const json_t *params, json_t **
 					  vm_programs,
 					  vm_notes,
 					  vs_flowrec_doctor,
+					  mirror_notes,
 					  filter_modules};
 	json_t *rows = json_array();
 

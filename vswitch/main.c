@@ -461,12 +461,13 @@ static int conf_start_module(struct main_state *s, struct err *err)
 					    .take = take_files,
 					    .apply = vs_apply};
 	static const struct ctl_binding *const tables[] = {
-		vs_cmd_switches,   vs_cmd_ports,       vs_cmd_tenants,	      vs_cmd_stats,
-		vs_cmd_capture,	   vs_cmd_doctor,      vs_cmd_flows,	      vs_cmd_flow_reads,
-		vs_cmd_groups,	   vs_cmd_controllers, vs_cmd_traces,	      vs_cmd_vteps,
-		vs_cmd_conntracks, vs_cmd_zones,       vs_cmd_queues,	      vs_cmd_nics,
-		vs_cmd_vms,	   vs_cmd_disks,       vs_cmd_filter_modules, vs_cmd_guards,
-		vs_cmd_acls,	   vs_cmd_ipsets,      vs_cmd_qoses,	      vs_cmd_flowrecs};
+		vs_cmd_switches, vs_cmd_ports,	    vs_cmd_tenants,	vs_cmd_stats,
+		vs_cmd_capture,	 vs_cmd_doctor,	    vs_cmd_flows,	vs_cmd_flow_reads,
+		vs_cmd_groups,	 vs_cmd_mirrors,    vs_cmd_controllers, vs_cmd_traces,
+		vs_cmd_vteps,	 vs_cmd_conntracks, vs_cmd_zones,	vs_cmd_queues,
+		vs_cmd_nics,	 vs_cmd_vms,	    vs_cmd_disks,	vs_cmd_filter_modules,
+		vs_cmd_guards,	 vs_cmd_acls,	    vs_cmd_ipsets,	vs_cmd_qoses,
+		vs_cmd_flowrecs};
 	int rc = conf_create(s->base, s->store, &ops, s->d.vs, &s->d.conf, err);
 
 	if (rc != 0)

@@ -10,6 +10,7 @@
 #include "filters/module.h"
 #include "vswitch/cmd.h"
 #include "vswitch/filters.h"
+#include "vswitch/mirrors.h"
 #include "vswitch/flowrecs.h"
 #include "vswitch/guards_priv.h"
 #include "vswitch/openmetrics.h"
@@ -272,6 +273,37 @@ static void guards(const struct vs_daemon *d, struct vs_metric_sink *sink)
 			guard(d, &d->vs->model->ports[i], sink);
 }
 
+static void mirror(const struct vs_daemon *d, const struct vs_mirror *m,
+		   struct vs_metric_sink *sink)
+{
+	struct vs_mirror_stats s;
+
+	if (!vs_mirror_stats(d->vs, m, &s))
+		return;
+	vs_metric_gauge(sink, "vswitch_mirror_up", "1 when copies have somewhere to go.",
+			VS_LABELS({"mirror", m->name}), !s.waits);
+	vs_metric_counter(sink, "vswitch_mirror_seen", "Frames that a mirror looked at.",
+			  VS_LABELS({"mirror", m->name}), s.count.seen);
+	vs_metric_counter(sink, "vswitch_mirror_copied", "Frames that it copied.",
+			  VS_LABELS({"mirror", m->name}), s.count.copied);
+	vs_metric_counter(sink, "vswitch_mirror_bytes", "Bytes that it copied.",
+			  VS_LABELS({"mirror", m->name}), s.count.bytes);
+	for (int i = 0; i < DP_MIRROR_N_LOSSES; i++)
+		vs_metric_counter(sink, "vswitch_mirror_lost", "Frames that it could not copy.",
+				  VS_LABELS({"mirror", m->name},
+					    {"reason",
+					     dp_mirror_loss_slug((enum dp_mirror_loss)i)}),
+				  s.count.lost[i]);
+}
+
+static void mirrors(const struct vs_daemon *d, struct vs_metric_sink *sink)
+{
+	const struct vs_mirrors_conf *conf = vs_mirrors_of(d->vs->model);
+
+	for (unsigned i = 0; conf != NULL && i < conf->n; i++)
+		mirror(d, &conf->v[i], sink);
+}
+
 static void qos_class(void *arg, const struct vs_qos_class *c)
 {
 	struct vs_metric_sink *sink = arg;
@@ -352,6 +384,7 @@ void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
 	queues(d, sink);
 	vms(d, sink);
 	filters(d, sink);
+	mirrors(d, sink);
 	vs_flowrec_metrics(d, sink);
 	guards(d, sink);
 	for (unsigned i = 0; i < d->vs->n_queues; i++)

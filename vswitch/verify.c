@@ -11,6 +11,8 @@
  */
 #include "vswitch/verify.h"
 
+#include "vswitch/mirrors.h"
+
 #include "vswitch/guards.h"
 
 #include <stdio.h>
@@ -58,7 +60,9 @@ bool vs_can_reach(const struct dp_view *view, const struct dp_vport *in, const s
 {
 	uint64_t set[DP_VLAN_WORDS];
 
-	if (in == out || !domains_meet(in, out))
+	/* What goes to a mirror's target is not what goes by the switch: see exceptions(). */
+	if (in == out || ((in->flags | out->flags) & DP_VP_MIRROR_ONLY) != 0 ||
+	    !domains_meet(in, out))
 		return false;
 	produces(in, set);
 	return meet(set, out->vlan_out) && dp_private_takes(out, in) && dp_protected_takes(out, in);
@@ -180,6 +184,75 @@ static bool prove_switch(const struct vs *vs, const struct vs_switch *sw, json_t
 	return ok;
 }
 
+/* ---- Mirrors: who sees frames that are not its own, because somebody said so ---- */
+
+/* Names, with commas, as many as there is room for. */
+static void put_port(char *text, size_t size, const struct vs_port *p)
+{
+	size_t n = strlen(text);
+	char name[160];
+
+	snprintf(name, sizeof(name), "%s%s%s%s", p->name, p->tenant != NULL ? " (tenant " : "",
+		 p->tenant != NULL ? p->tenant->name : "", p->tenant != NULL ? ")" : "");
+
+	if (n + strlen(name) + 8 < size)
+		snprintf(text + n, size - n, "%s%s", n == 0 ? "" : ", ", name);
+	else if (n + 5 < size && strcmp(text + n - 2, "..") != 0)
+		snprintf(text + n, size - n, ", ..");
+}
+
+static const char *place_of(const struct vs_mirror *mirror, char *text, size_t size)
+{
+	const struct vs_tenant *tenant = vs_mirror_target_tenant(mirror);
+	const struct vs_port *p = mirror->target;
+	char to[200];
+
+	vs_mirror_target_text(mirror, to, sizeof(to));
+	if (mirror->kind == DP_MIRROR_TO_VLAN)
+		snprintf(text, size, "%s", to);
+	else
+		snprintf(text, size, "%s%s%s (%s%s%s%s)", to,
+			 mirror->kind == DP_MIRROR_TO_IP ? " by port " : "",
+			 mirror->kind == DP_MIRROR_TO_IP ? mirror->to : "",
+			 p != NULL ? "switch " : "not there", p != NULL ? p->sw->name : "",
+			 p == NULL	  ? ""
+			 : tenant != NULL ? ", tenant "
+					  : ", no tenant",
+			 p != NULL && tenant != NULL ? tenant->name : "");
+	return text;
+}
+
+/* Every mirror that copies frames of the switch is a named exception to what was proved. */
+static void exceptions(const struct vs *vs, const struct vs_switch *sw, json_t *rows)
+{
+	const struct vs_mirrors_conf *conf = vs_mirrors_of(vs->model);
+
+	for (unsigned i = 0; conf != NULL && i < conf->n; i++) {
+		const struct vs_mirror *mirror = &conf->v[i];
+		char check[80], ports[200] = "", place[320], detail[640];
+
+		for (unsigned k = 0; k < vs->model->n_ports; k++)
+			if (vs->model->ports[k].sw == sw &&
+			    vs_mirror_covers(vs->model, mirror, &vs->model->ports[k]))
+				put_port(ports, sizeof(ports), &vs->model->ports[k]);
+		if (ports[0] == '\0')
+			continue;
+		snprintf(check, sizeof(check), "but for mirror %.60s", mirror->name);
+		snprintf(detail, sizeof(detail), "frames of %s are copied to %s", ports,
+			 place_of(mirror, place, sizeof(place)));
+		json_array_append_new(rows, json_pack("{ss ss sb ss}", "switch", sw->name, "check",
+						      check, "ok", 1, "detail", detail));
+	}
+}
+
+static bool verify_switch(const struct vs *vs, const struct vs_switch *sw, json_t *rows)
+{
+	bool ok = prove_switch(vs, sw, rows);
+
+	exceptions(vs, sw, rows);
+	return ok;
+}
+
 int vs_verify(const struct vs *vs, const struct vs_switch *sw, json_t **ret, struct err *err)
 {
 	const struct vs_model *m = vs->model;
@@ -188,7 +261,7 @@ int vs_verify(const struct vs *vs, const struct vs_switch *sw, json_t **ret, str
 
 	for (unsigned i = 0; i < m->n_switches; i++)
 		if (sw == NULL || sw == &m->switches[i])
-			ok &= prove_switch(vs, &m->switches[i], rows);
+			ok &= verify_switch(vs, &m->switches[i], rows);
 	*ret = json_pack("{sb so}", "ok", ok, "checks", rows);
 	return 0;
 }

@@ -15,7 +15,8 @@ bool vs_can_reach(const struct dp_view *view, const struct dp_vport *in,
 		  const struct dp_vport *out);
 
 /* Proves for one switch (NULL: all) that no two tenants and no two switches meet, that a private
- * switch reaches no host and that only an external one reaches a wire.  *ret: {"ok", "checks":
+ * switch reaches no host and that only an external one reaches a wire.  Each mirror of its ports is
+ * a row of its own: an exception that somebody named.  *ret: {"ok", "checks":
  * [{"switch", "check", "ok", "detail"}]}. */
 int vs_verify(const struct vs *vs, const struct vs_switch *sw, json_t **ret, struct err *err);
 

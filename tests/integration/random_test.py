@@ -35,6 +35,7 @@ CODES = {0, 1, 2, 3, 4, 5, 8, 11}
 SWITCHES = ['s0', 's1', 's2', 's3']
 TENANTS = ['t0', 't1', 't2']
 PORTS = [f'p{i}' for i in range(12)]
+MIRRORS = ['m0', 'm1', 'm2', 'm3']
 VETHS = ['v0', 'v1', 'v2']
 PACKET_VNET_HDR = 15
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
@@ -340,6 +341,25 @@ class Commands:
             lambda: f'capture start --tenant {self.pick(TENANTS)} -w {self.t.dir}/t.pcapng --force',
             lambda: 'capture stop all', lambda: f'capture stop {rng.randrange(9)}'))()
 
+    def mirror(self):
+        rng, name = self.rng, self.rng.choice(MIRRORS)
+        sources = rng.choice((lambda: f'--port {self.pick(PORTS)}', lambda: f'--port {self.pick(PORTS)},{self.pick(PORTS)}',
+                              lambda: f'--tenant {self.pick(TENANTS)}', lambda: f'--switch {self.pick(SWITCHES)}'))
+        to = rng.choice((lambda: f'--to {self.pick(PORTS)}', lambda: f'--to {self.pick(PORTS)} --keep-traffic',
+                         lambda: f'--to-vlan {rng.choice((10, 20, 999, 0))} --to-switch {self.pick(SWITCHES)}',
+                         lambda: f'--erspan 10.7.0.9 --session {rng.choice((0, 7, 1024))} --vtep {self.pick(PORTS)}'))
+        words = ' '.join((
+            self.maybe(0.3, lambda: f'--direction {rng.choice(("ingress", "egress", "both"))}'),
+            self.maybe(0.2, lambda: f'--vlan {self.vlan()}'), self.maybe(0.2, lambda: f'--snaplen {rng.choice((0, 14, 64, 65535))}'),
+            self.maybe(0.2, lambda: f'--sample {rng.choice((1, 10, 0))}'), self.maybe(0.2, lambda: f'--limit {rng.choice(("1M", "1", "x"))}'),
+            self.maybe(0.2, lambda: rng.choice(("--filter 'tcp or vlan'", '--filter (((', "--filter 'len > 100'"))),
+            self.maybe(0.2, lambda: '--duplicates'), self.maybe(0.3, lambda: '--across-tenants')))
+        return rng.choice((
+            lambda: f'mirror add {name} {sources()} {to()} {words}', lambda: f'mirror add {name} {sources()} {to()} {words}',
+            lambda: f'mirror set {name} {rng.choice((sources, to))()} {words}', lambda: f'mirror remove {name}',
+            lambda: f'mirror set {name} --default filter,vlan,snaplen,limit,sample,duplicates', lambda: f'mirror show {name}',
+            lambda: 'mirror list'))()
+
     def show(self):
         return self.rng.choice((
             'switch list', f'switch show {self.pick(SWITCHES)} --pipeline', 'port list', f'port show {self.pick(PORTS)} --queues',
@@ -367,7 +387,7 @@ class Commands:
 
     def next(self):
         self.there = self.line.ask('config.show')['state']
-        makers = [(self.port_add, 26), (self.port_set, 12), (lambda: f'port remove {self.pick(PORTS)}', 14), (self.vlan_set, 8),
+        makers = [(self.mirror, 12), (self.port_add, 26), (self.port_set, 12), (lambda: f'port remove {self.pick(PORTS)}', 14), (self.vlan_set, 8),
                   (self.switch, 8), (self.tenant, 6), (self.core, 6), (self.mac, 6), (self.capture, 6), (self.show, 8), (self.qos, 12),
                   (self.config, 8)]
         return self.rng.choices([m for m, _ in makers], [w for _, w in makers])[0]()

@@ -631,11 +631,7 @@ int dp_acl_init(void)
 	return rte_mbuf_dynflag_register_bitnum(&flag, DP_ACL_BIT) == DP_ACL_BIT ? 0 : -EBUSY;
 }
 
-#ifdef DP_MIRROR_COPY
 #define EXEMPT (DP_ACL_ASKED | DP_MIRROR_COPY)
-#else
-#define EXEMPT DP_ACL_ASKED
-#endif
 
 /* Those that another worker has asked about, and copies of mirrors, which are for who watches: the
  * first 'return value' of 'pkts', in their order. */

@@ -316,6 +316,19 @@ static int refuse_again(const struct ctl_spec *spec, const json_t *params, struc
 	return -EEXIST;
 }
 
+/* "guard set": of objects that are there as soon as something is said of them. */
+static int edit_set_or_add(json_t *state, const struct ctl_spec *spec, const char *name,
+			   const json_t *params, struct err *err)
+{
+	json_t *body;
+
+	if (state_get(state, spec->kind, name) != NULL)
+		return edit_set(state, spec, name, params, err);
+	body = json_deep_copy(params);
+	json_object_del(body, "default");
+	return conf_edit_add(state, spec->kind, name, body, err);
+}
+
 int conf_edit(json_t *state, const struct ctl_spec *spec, const json_t *params, struct err *err)
 {
 	const struct ctl_spec *adds = conf_adds(spec);
@@ -332,6 +345,8 @@ int conf_edit(json_t *state, const struct ctl_spec *spec, const json_t *params, 
 	else if (name == NULL)
 		rc = err_set(err, -EINVAL, "usage", "%s %s: it does not say which", spec->noun,
 			     spec->verb);
+	else if (spec->kind != NULL && spec->key != NULL && strcmp(spec->verb, "set") == 0)
+		rc = edit_set_or_add(state, spec, name, params, err);
 	else if (spec->kind != NULL && strchr(adds->key != NULL ? adds->key : "", ' ') != NULL &&
 		 state_get(state, adds->kind, name) != NULL)
 		rc = refuse_again(spec, params, err);

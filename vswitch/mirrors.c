@@ -28,7 +28,7 @@ struct live {
 	struct dp_mirror_live *dp;
 	struct dp_mirror_count seen; /* at the last look */
 	char reason[200];	     /* why it waits; "" */
-	bool told;		     /* that it waits */
+	char told[200];		     /* the reason that was told last */
 	uint64_t told_ns;	     /* when the first of 'n_told' was told */
 	unsigned n_told;
 };
@@ -319,13 +319,14 @@ static void look(struct vs *vs, const struct vs_mirror *mirror, struct live *liv
 	memcpy(live->reason, why, sizeof(why));
 }
 
-/* Of one that goes and comes all the time no more is told than this. */
+/* Also that it waits for something else now.  Of one that goes and comes all the time no more is
+ * told than this. */
 static void tell(struct vs *vs, struct live *live)
 {
 	bool waits = live->reason[0] != '\0';
 	uint64_t now = clock_mono_ns();
 
-	if (waits == live->told)
+	if (strcmp(live->reason, live->told) == 0)
 		return;
 	if (now - live->told_ns >= TELL_AGAIN_NS) {
 		live->told_ns = now;
@@ -334,7 +335,7 @@ static void tell(struct vs *vs, struct live *live)
 	if (live->n_told == TELL_MOST)
 		return;
 	live->n_told++;
-	live->told = waits;
+	memcpy(live->told, live->reason, sizeof(live->told));
 	if (waits)
 		vs_event(vs, "mirror-waits", NULL, "mirror %s waits: %s", live->name, live->reason);
 	else

@@ -17,8 +17,6 @@
 #include "dataplane/dp_priv.h"
 #include "dataplane/flowrec_priv.h"
 
-#define SPARE 2u /* free places of a bucket that another may need */
-
 /* Only this worker writes: no locked instruction. */
 static inline void add64(_Atomic uint64_t *at, uint64_t n)
 {
@@ -74,41 +72,26 @@ static void fill(struct flowrec_entry *e, const struct flowrec_frame *f, const s
 	}
 }
 
-/* Where a new entry goes: the first bucket, which is looked at first, as long as it has places to
- * spare; then the emptier one. */
-static uint32_t bucket_for(const struct flowrec_table *t, uint64_t hash, unsigned *ret_free)
-{
-	uint32_t first = flowrec_bucket_of(t, hash, 0), second = flowrec_bucket_of(t, hash, 1);
-	unsigned free = flowrec_tags(&t->buckets[first], 0), other;
-
-	*ret_free = free;
-	if (__builtin_popcount(free) > (int)SPARE)
-		return first;
-	other = flowrec_tags(&t->buckets[second], 0);
-	if (__builtin_popcount(other) <= __builtin_popcount(free))
-		return first;
-	*ret_free = other;
-	return second;
-}
-
 /* A new entry for a flow; NULL: there is no room. */
 static struct flowrec_entry *make(struct flowrec_table *t, const struct flowrec_frame *f,
 				  const struct rte_mbuf *m, uint64_t now)
 {
-	unsigned free, k;
-	uint32_t bucket = bucket_for(t, f->hash, &free);
-	struct flowrec_entry *e;
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t bucket = flowrec_bucket_of(t, f->hash, i);
+		unsigned free = flowrec_tags(&t->buckets[bucket], 0);
+		unsigned k = (unsigned)__builtin_ctz(free | 1u << FLOWREC_SLOTS);
+		struct flowrec_entry *e = &t->entries[bucket * FLOWREC_SLOTS + k];
 
-	if (free == 0)
-		return NULL;
-	k = (unsigned)__builtin_ctz(free);
-	e = &t->entries[bucket * FLOWREC_SLOTS + k];
-	fill(e, f, m, now);
-	atomic_store_explicit(&e->state, FLOWREC_LIVE, memory_order_release);
-	atomic_store_explicit(&t->buckets[bucket].tags[k], flowrec_tag(f->hash),
-			      memory_order_release);
-	add64(&t->made, 1);
-	return e;
+		if (free == 0)
+			continue;
+		fill(e, f, m, now);
+		atomic_store_explicit(&e->state, FLOWREC_LIVE, memory_order_release);
+		atomic_store_explicit(&t->buckets[bucket].tags[k], flowrec_tag(f->hash),
+				      memory_order_release);
+		add64(&t->made, 1);
+		return e;
+	}
+	return NULL;
 }
 
 static inline void count(struct flowrec_entry *e, const struct flowrec_frame *f, uint64_t now)

@@ -315,7 +315,7 @@ static void all_told(void)
 
 static void records_add_up_to_what_was_sent(void **state)
 {
-	struct dp_flowrec_set *set = make_set(1024, 300, 1000, 1);
+	struct dp_flowrec_set *set = make_set(8192, 300, 1000, 1);
 	struct dp_flowrec_stats s;
 
 	for (unsigned i = 0; i < ROUNDS; i++) {

@@ -19,6 +19,7 @@
 #include <rte_cycles.h>
 
 #include "dataplane/fdb.h"
+#include "dataplane/stages.h"
 #include "filters/chain.h"
 #include "filters/ebpf/map.h"
 #include "filters/module.h"
@@ -138,6 +139,7 @@ static void hang(const struct bench_case *c)
 	struct dp_vport *vp = (struct dp_vport *)(uintptr_t)sw.worker->view->vports[0];
 
 	vp->filters[DP_FILTER_INGRESS] = c->chain;
+	dp_stages_of(vp);
 }
 
 /* ---- Runs ---- */

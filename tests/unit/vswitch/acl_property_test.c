@@ -570,6 +570,12 @@ static void batch(bool stateful)
 	}
 }
 
+/* Some packets in ten thousand are counted that should not be (docs/limits.md); none is missing. */
+static bool are_near(uint64_t hits, uint64_t expected)
+{
+	return hits >= expected && hits - expected <= expected / 500 + 3;
+}
+
 static void same_hits(void)
 {
 	for (unsigned list = 0; list < N_LISTS; list++)
@@ -582,7 +588,7 @@ static void same_hits(void)
 				continue;
 			snprintf(name, sizeof(name), "list%u", list);
 			assert_true(vs_acl_entry_hits(vs, name, e->e.order, &hits));
-			if (hits.packets != e->hits)
+			if (!are_near(hits.packets, e->hits))
 				fail_msg("ACL_SEED=%llu: %s: %s: %llu packets, expected %llu",
 					 (unsigned long long)seed, name, e->text,
 					 (unsigned long long)hits.packets,

@@ -112,12 +112,18 @@ static void window_drop(struct vpci *v)
 	v->slot = 0;
 }
 
-/* The function does nothing any more, and is nowhere. */
-static void function_off(struct vpci *v)
+/* As after power on: it does nothing any more, and no BAR is anywhere. */
+static void function_reset(struct vpci *v)
 {
 	vpci_config_reset(v);
 	vpci_msix_reset(v);
 	v->opts.ops->reset(v->opts.ctx);
+}
+
+/* The same, and it cannot be reached. */
+static void function_off(struct vpci *v)
+{
+	function_reset(v);
 	window_drop(v);
 }
 
@@ -238,16 +244,12 @@ static uint32_t run_slotted(struct vpci *v, const struct vpci_message *m)
 		vpci_count(v, VPCI_FAULT_COOKIE);
 		return VPCI_STATUS_PARAMETER;
 	case VPCI_RESET:
-		vpci_config_reset(v);
-		vpci_msix_reset(v);
-		v->opts.ops->reset(v->opts.ctx);
+		function_reset(v);
 		return VPCI_OK;
 	case VPCI_EJECTION_COMPLETE:
 		if (!v->info.ejecting)
 			return VPCI_STATUS_STATE;
-		vpci_config_reset(v);
-		vpci_msix_reset(v);
-		v->opts.ops->reset(v->opts.ctx);
+		function_reset(v);
 		gone(v);
 		return VPCI_OK;
 	default: /* RELEASED, POWER, QUERY_REQUIREMENTS, CREATE_INTERRUPT: nothing more */

@@ -104,7 +104,6 @@ uint32_t vpci_msix_create(struct vpci *v, const struct vpci_target *target,
 	}
 	in = &x->interrupts[i];
 	*in = (struct vpci_interrupt){.used = true,
-				      .count = 1,
 				      .serial = (uint16_t)(in->serial + 1),
 				      .vector = target->vector,
 				      .vp = target->vps[0]};

@@ -16,7 +16,6 @@ struct vmbus_local;
 /* A cookie, and where it leads. */
 struct vpci_interrupt {
 	bool used;
-	uint16_t count; /* messages: data, data + 1, ... of vectors that follow each other */
 	uint16_t serial;
 	uint32_t vector, vp;
 };

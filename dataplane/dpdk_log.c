@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * See dpdk_log.h.  DPDK writes its log to a FILE that any of its threads may be using at any time,
- * so the one installed here is never closed.  Lines that come while nobody records go to stderr as
- * before.
+ * so the one installed here is never closed.
  */
 #include "dataplane/dpdk_log.h"
 
@@ -12,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/libbpf.h>
@@ -25,12 +25,39 @@ static bool recording;
 static char text[2048];
 static size_t text_size;
 
+/* A peer decides how often librte_vhost has something to say. */
+enum { LINES_A_SECOND = 20 };
+static time_t second;
+static unsigned n_shown, n_left_out; /* in that second; since a line was shown */
+
+/* Under 'mutex'. */
+static bool may_show(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if (now.tv_sec != second) {
+		second = now.tv_sec;
+		n_shown = 0;
+		if (n_left_out > 0)
+			dprintf(STDERR_FILENO, "DPDK: %u lines left out\n", n_left_out);
+		n_left_out = 0;
+	}
+	if (n_shown < LINES_A_SECOND) {
+		n_shown++;
+		return true;
+	}
+	n_left_out++;
+	return false;
+}
+
 static ssize_t take(void *cookie, const char *buf, size_t size)
 {
-	bool mine;
+	bool mine, show;
 
 	pthread_mutex_lock(&mutex);
 	mine = recording && pthread_equal(recorder, pthread_self());
+	show = !mine && may_show();
 	if (mine) {
 		size_t n = size < sizeof(text) - text_size ? size : sizeof(text) - text_size;
 
@@ -38,7 +65,7 @@ static ssize_t take(void *cookie, const char *buf, size_t size)
 		text_size += n;
 	}
 	pthread_mutex_unlock(&mutex);
-	if (!mine && write(STDERR_FILENO, buf, size) < 0)
+	if (show && write(STDERR_FILENO, buf, size) < 0)
 		return 0;
 	return (ssize_t)size;
 }
@@ -58,18 +85,23 @@ __attribute__((format(printf, 2, 0))) static int take_bpf(enum libbpf_print_leve
 	return n;
 }
 
-void dpdk_log_record(void)
+void dpdk_log_take(void)
 {
 	static FILE *stream;
 
-	if (stream == NULL) {
-		stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = take});
-		if (stream == NULL)
-			return;
-		setvbuf(stream, NULL, _IOLBF, 1024);
-	}
+	if (stream != NULL)
+		return;
+	stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = take});
+	if (stream == NULL)
+		return;
+	setvbuf(stream, NULL, _IOLBF, 1024);
 	rte_openlog_stream(stream);
 	libbpf_set_print(take_bpf);
+}
+
+void dpdk_log_record(void)
+{
+	dpdk_log_take();
 	pthread_mutex_lock(&mutex);
 	recorder = pthread_self();
 	recording = true;

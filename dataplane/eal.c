@@ -6,6 +6,7 @@
  * Main thread, once a process.
  */
 #include "dataplane/dp.h"
+#include "dataplane/dpdk_log.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -152,8 +153,10 @@ int dp_eal_init(unsigned control_cpu, bool no_huge, unsigned huge_mb, int argc, 
 	if (args->rc != 0)
 		return err_set(err, args->rc, "eal", "DPDK is not started with %d arguments: %s",
 			       argc, strerror(-args->rc));
-	if (rte_eal_init(args->n, args->v) >= 0)
+	if (rte_eal_init(args->n, args->v) >= 0) {
+		dpdk_log_take();
 		return 0;
+	}
 	rc = rte_errno != 0 ? -rte_errno : -EIO;
 	err_set(err, rc, "eal", "DPDK does not start: %s", rte_strerror(-rc));
 	err_why(err, "rte_eal_init() refused its arguments or found no memory; its own message is "

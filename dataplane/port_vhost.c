@@ -248,6 +248,8 @@ static void say_why_down(const struct vhost_port *vp, char *to, size_t size)
 			 dp_vring_fault_text((enum dp_vring_fault)vp->fault));
 	else if (vp->memory_lies)
 		snprintf(to, size, "the peer's memory file is shorter than it says");
+	else if (vp->n_unoffered >= VHOST_MAX_UNOFFERED)
+		snprintf(to, size, "requests that were not offered: add the port anew");
 	else if (vp->running)
 		snprintf(to, size, "the guest has no enabled queue pair 0");
 	else if (vp->vid >= 0)
@@ -320,11 +322,12 @@ static json_t *vhost_show(struct dp_port *port)
 	for (unsigned i = 0; i < VHOST_MAX_RINGS; i++)
 		if (vp->rings[i] != NULL)
 			json_array_append_new(rings, show_ring(vp->rings[i]));
-	o = json_pack("{ss ss ss sb sb si si si so so}", "driver", "vhost", "socket", vp->path,
+	o = json_pack("{ss ss ss sb sb si si si si so so}", "driver", "vhost", "socket", vp->path,
 		      "mode", vp->server ? "server" : "client", "connected", vp->vid >= 0,
 		      "running", vp->running, "connections", (int)vp->n_connects, "faults",
-		      (int)vp->n_faults, "guest_mtu", vp->guest_mtu, "features",
-		      show_features(vp->running ? vp->features : 0), "rings", rings);
+		      (int)vp->n_faults, "unoffered", (int)vp->n_unoffered, "guest_mtu",
+		      vp->guest_mtu, "features", show_features(vp->running ? vp->features : 0),
+		      "rings", rings);
 	pthread_mutex_unlock(&vp->mutex);
 	return o;
 }

@@ -47,8 +47,17 @@ enum {
 	SET_VRING_KICK = 12,
 	SET_VRING_CALL = 13,
 	SEND_RARP = 19,
+	POSTCOPY_ADVISE = 28,
+	POSTCOPY_LISTEN = 29,
+	POSTCOPY_END = 30,
+	GET_INFLIGHT_FD = 31,
+	SET_INFLIGHT_FD = 32,
 	RESET_DEVICE = 34,
 };
+
+/* Protocol features that librte_vhost offers and a network card has no use for: message_begins().
+ */
+static const uint64_t PROTOCOL_OFF = 1u << 12 /* INFLIGHT_SHMFD */;
 
 /* What every vhost-user message starts with. */
 struct message {
@@ -386,6 +395,18 @@ static enum rte_vhost_msg_result message_begins(int vid, void *msg)
 		vp->paused = true;
 		pthread_mutex_unlock(&vp->mutex);
 		break;
+	/* What no network card needs.  librte_vhost serves them without having offered them, and
+	 * keeps a descriptor open for each that is said twice.  The peer is hung up on; as the
+	 * descriptors that came along stay open then, too, there is an end to it. */
+	case POSTCOPY_ADVISE:
+	case POSTCOPY_LISTEN:
+	case POSTCOPY_END:
+	case GET_INFLIGHT_FD:
+	case SET_INFLIGHT_FD:
+		pthread_mutex_lock(&vp->mutex);
+		vp->n_unoffered++;
+		pthread_mutex_unlock(&vp->mutex);
+		return RTE_VHOST_MSG_RESULT_ERR;
 	default:
 		break;
 	}
@@ -422,7 +443,8 @@ static int new_connection(int vid)
 	if (vp == NULL)
 		return -1;
 	pthread_mutex_lock(&vp->mutex);
-	if (vp->vid < 0) { /* A port has one peer; a second one is turned away. */
+	/* A port has one peer; a second one is turned away. */
+	if (vp->vid < 0 && vp->n_unoffered < VHOST_MAX_UNOFFERED) {
 		rc = rte_vhost_extern_callback_register(vid, &ops, NULL);
 		if (rc == 0) {
 			vp->vid = vid;
@@ -543,6 +565,7 @@ static void forget(struct vhost_port *vp)
 
 int vhost_dev_start(struct vhost_port *vp, struct err *err)
 {
+	uint64_t protocol = 0;
 	int code;
 
 	if (rte_vhost_driver_register(vp->path, vp->server ? 0 : RTE_VHOST_USER_CLIENT) != 0)
@@ -554,6 +577,8 @@ int vhost_dev_start(struct vhost_port *vp, struct err *err)
 	pthread_mutex_unlock(&ports_mutex);
 	errno = 0;
 	if (rte_vhost_driver_disable_features(vp->path, vhost_features_off(vp->offloads)) == 0 &&
+	    rte_vhost_driver_get_protocol_features(vp->path, &protocol) == 0 &&
+	    rte_vhost_driver_set_protocol_features(vp->path, protocol & ~PROTOCOL_OFF) == 0 &&
 	    rte_vhost_driver_callback_register(vp->path, &device_ops) == 0 &&
 	    rte_vhost_driver_start(vp->path) == 0)
 		return 0;

@@ -39,6 +39,9 @@ struct vhost_txq {
 	struct vhost_ring *_Atomic ring; /* NULL: none enabled */
 };
 
+/* After so many requests that were not offered a port has no more peers: see message_begins(). */
+#define VHOST_MAX_UNOFFERED 16
+
 struct vhost_port {
 	struct dp_port *dp_port;
 	LIST_ENTRY(vhost_port) entry;
@@ -52,8 +55,9 @@ struct vhost_port {
 	bool memory_lies;      /* the peer's memory is not what it says */
 	uint64_t features;
 	uint32_t n_connects;
-	uint16_t guest_mtu; /* 0: not told */
-	uint8_t fault;	    /* enum dp_vring_fault that stopped the port, and its ring */
+	uint32_t n_unoffered; /* requests that were not offered, each the end of a connection */
+	uint16_t guest_mtu;   /* 0: not told */
+	uint8_t fault;	      /* enum dp_vring_fault that stopped the port, and its ring */
 	uint16_t fault_ring;
 	uint32_t n_faults; /* since the port was opened */
 	struct rte_ether_addr announce_mac;

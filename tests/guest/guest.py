@@ -283,6 +283,14 @@ class Vm(Guest):
         sock.connect(self.show()['console'])
         return sock
 
+    def unit(self, lun, timeout=30):
+        """The name that the guest's kernel gave a disk of the controller: it gives them to whoever is ready first."""
+        ask = f'ls /sys/class/scsi_device/0:0:0:{lun}/device/block'
+        name = vst.wait_for(lambda: self.out(ask, ok=None), timeout, 0.3)
+        if not name or not vst.wait_for(lambda: self.run(f'test -b /dev/{name}', ok=None).ok, timeout, 0.3):
+            raise GuestFault(f'{self.name}: unit {lun} has no name: {self.out("ls /sys/class/scsi_device; dmesg | tail")}')
+        return name
+
     def show(self):
         return self.sw.ctl(f'vm show {self.name}')
 

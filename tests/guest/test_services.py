@@ -26,20 +26,21 @@ def disk_file(t, name, size=64 * MB, text=None):
 
 
 def disks(t, sw, s, image):
-    t.check(s.out('cat /sys/block/sda/size') == str(64 * MB // 512), 'a disk has its size')
+    one, two = s.unit(0), s.unit(1)
+    t.check(s.out(f'cat /sys/block/{one}/size') == str(64 * MB // 512), 'a disk has its size')
     can = int(s.out('cat /sys/class/scsi_host/host0/can_queue'))
     t.check(can >= 64, 'and a deep queue', can)
-    s.run('dd if=/dev/urandom of=/tmp/x bs=64k count=32 2>/dev/null; dd if=/tmp/x of=/dev/sda bs=64k seek=3 conv=fsync 2>/dev/null')
-    t.check(s.out('echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/sda bs=64k skip=3 count=32 2>/dev/null | cmp - /tmp/x && echo same') == 'same',
+    s.run(f'dd if=/dev/urandom of=/tmp/x bs=64k count=32 2>/dev/null; dd if=/tmp/x of=/dev/{one} bs=64k seek=3 conv=fsync 2>/dev/null')
+    t.check(s.out(f'echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/{one} bs=64k skip=3 count=32 2>/dev/null | cmp - /tmp/x && echo same') == 'same',
             'what is written is read')
     here = subprocess.run(f'dd if={image} bs=64k skip=3 count=32 2>/dev/null | md5sum', shell=True, stdout=subprocess.PIPE, text=True).stdout
     t.check(here.split()[0] == s.out('md5sum </tmp/x').split()[0], 'and is in the file')
     before = os.stat(image).st_blocks
-    s.run('blkdiscard /dev/sda', ok=None)
+    s.run(f'blkdiscard /dev/{one}', ok=None)
     t.check(os.stat(image).st_blocks < before, 'discard gives the room back', (before, os.stat(image).st_blocks))
     t.check(s.out('dd if=/dev/sr0 bs=2048 count=1 2>/dev/null | head -c 4') == 'DVD:', 'a DVD is read')
     t.check(not s.run('dd if=/dev/zero of=/dev/sr0 bs=2048 count=1 conv=fsync', ok=None).ok, 'and not written')
-    t.check(not s.run('dd if=/dev/zero of=/dev/sdb bs=4096 count=1 conv=fsync', ok=None).ok, 'nor is a disk that is read-only')
+    t.check(not s.run(f'dd if=/dev/zero of=/dev/{two} bs=4096 count=1 conv=fsync', ok=None).ok, 'nor is a disk that is read-only')
     sw.ctl(f'disk add s/late {disk_file(t, "late.img", 32 * MB)}')
     t.check(vst.wait_for(lambda: s.out('cat /sys/block/sdc/size', ok=None) == str(32 * MB // 512), 15), 'a disk is added while it runs',
             s.out('ls /sys/block; dmesg | tail -5'))

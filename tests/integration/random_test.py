@@ -39,7 +39,6 @@ MIRRORS = ['m0', 'm1', 'm2', 'm3']
 VETHS = ['v0', 'v1', 'v2']
 PACKET_VNET_HDR = 15
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
-SYS_PIDFD_GETFD = 438
 
 
 # Frames
@@ -443,34 +442,6 @@ class Below:
 
 # What must hold
 
-def socket_kind(pid, fd):
-    """What a socket of another process is: its family, and the path of a unix socket."""
-    pidfd = os.pidfd_open(pid)
-    copy = vst.LIBC.syscall(SYS_PIDFD_GETFD, pidfd, fd, 0)
-    os.close(pidfd)
-    if copy < 0:
-        return 'socket'
-    with socket.socket(fileno=copy) as s:
-        name = s.getsockname() if s.family == socket.AF_UNIX else ''
-        return f'{getattr(s.family, "name", s.family)} {name}'
-
-
-def descriptors(sw):
-    """How many descriptors the daemon has open, by what they are.  DPDK's heap may have grown: a pool of large
-    buffers stays once it was needed."""
-    found, folder = collections.Counter(), f'/proc/{sw.proc.pid}/fd'
-    for fd in os.listdir(folder):
-        try:
-            name = os.readlink(f'{folder}/{fd}')
-        except FileNotFoundError:
-            continue
-        if name.startswith('socket:'):
-            name = socket_kind(sw.proc.pid, int(fd))
-        if not name.endswith('control.sock'):  # Whoever asks now.
-            found[re.sub(r'\d+', 'N', name)] += 'memfd:seg_' not in name
-    return found
-
-
 def settled(sw):
     """The state once it is twice the same: the tool's connections close a little later than it ends."""
     states = [state(sw)]
@@ -483,7 +454,7 @@ def settled(sw):
 
 
 def state(sw):
-    return {'mbufs': sw.ctl('stats')['buffers']['in_use'], 'descriptors': descriptors(sw),
+    return {'mbufs': sw.ctl('stats')['buffers']['in_use'], 'descriptors': vst.descriptors(sw),
             'threads': collections.Counter(open(f'/proc/{sw.proc.pid}/task/{n}/comm').read().strip()
                                            for n in os.listdir(f'/proc/{sw.proc.pid}/task'))}
 

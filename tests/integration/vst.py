@@ -19,6 +19,7 @@ said is shown when a check failed.
 Arguments of a test file: the paths of vswitchd and vswitchctl (meson gives them).  Exit codes: 0 all
 held, 1 not, 77 skipped for the reason printed.
 """
+import collections
 import ctypes
 import json
 import os
@@ -35,6 +36,7 @@ import time
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 SOL_PACKET, PACKET_AUXDATA, PACKET_IGNORE_OUTGOING = 263, 8, 23
+SYS_PIDFD_GETFD = 438
 ETH_P_ALL = 3
 VLAN_VALID, VLAN_TPID_VALID = 1 << 4, 1 << 6
 
@@ -60,6 +62,36 @@ def wait_for(what, timeout=5.0, every=0.05):
 def die_with_parent():
     LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+# What a process holds
+
+def socket_kind(pid, fd):
+    """What a socket of another process is: its family, and the path of a unix socket."""
+    pidfd = os.pidfd_open(pid)
+    copy = LIBC.syscall(SYS_PIDFD_GETFD, pidfd, fd, 0)
+    os.close(pidfd)
+    if copy < 0:
+        return 'socket'
+    with socket.socket(fileno=copy) as s:
+        name = s.getsockname() if s.family == socket.AF_UNIX else ''
+        return f'{getattr(s.family, "name", s.family)} {name}'
+
+
+def descriptors(sw):
+    """How many descriptors the daemon has open, by what they are.  DPDK's heap may have grown: a pool of large
+    buffers stays once it was needed."""
+    found, folder = collections.Counter(), f'/proc/{sw.proc.pid}/fd'
+    for fd in os.listdir(folder):
+        try:
+            name = os.readlink(f'{folder}/{fd}')
+        except FileNotFoundError:
+            continue
+        if name.startswith('socket:'):
+            name = socket_kind(sw.proc.pid, int(fd))
+        if not name.endswith('control.sock'):  # Whoever asks now.
+            found[re.sub(r'\d+', 'N', name)] += 'memfd:seg_' not in name
+    return found
 
 
 # Frames

@@ -474,12 +474,13 @@ static void the_end_releases_what_no_vm_has(void **state)
 
 static void flip(struct world *w, uint32_t r)
 {
-	bool *facts = (bool *)&w->facts;
+	bool *facts = (bool *)&w->facts, mostly = (r >> 16) % 4 != 0;
+	size_t i = r / 64 % sizeof(w->facts);
 
 	switch (r % 12) {
 	case 0:
 		if (w->attach_asked)
-			answer_attach(w, r & 0x1000);
+			answer_attach(w, r & 0x3000);
 		break;
 	case 1:
 	case 2:
@@ -490,21 +491,21 @@ static void flip(struct world *w, uint32_t r)
 		sriov_failover_fault(&w->f, SRIOV_REASON_VF_GONE + r / 64 % 3, w->now_ns);
 		break;
 	case 4:
-		w->no_vf = r & 0x1000;
-		w->no_steer = r & 0x2000;
-		w->attach_fails = (r & 0xc000) == 0;
+		w->no_vf = (r & 0x3000) == 0;
+		w->no_steer = (r & 0xc000) == 0;
+		w->attach_fails = (r & 0xc0000) == 0;
 		w->vm_has_none = (r & 0x30000) == 0;
 		w->guest_quick = r & 0x40000;
 		break;
 	case 5:
-		w->now_ns += r % (4 * SECOND);
+		w->now_ns += r / 64 % 16 * SECOND;
 		tell(w);
 		break;
 	case 6:
 		sriov_failover_anew(&w->f, w->now_ns);
 		break;
 	default:
-		facts[r / 64 % sizeof(w->facts)] ^= true;
+		facts[i] = &facts[i] == &w->facts.vm_paused ? !mostly : mostly;
 		/* Who has no VM has no guest, and who was told of no VF sends by none. */
 		w->facts.guest_up &= w->facts.vm_runs;
 		w->facts.guest_takes &= w->facts.guest_up;

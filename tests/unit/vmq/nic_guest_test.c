@@ -578,9 +578,10 @@ static void a_guest_switches_its_data_path_before_it_is_answered(void **state)
 	assert_true(switch_path(false));
 	assert_int_equal(n_paths, 2);
 	assert_int_equal(filter_in_force(), 0x0d);
-	for (int i = 0; i < 1000; i++)
+	/* Not more: control messages of a guest are held to a rate. */
+	for (int i = 0; i < 200; i++)
 		assert_true(switch_path(i % 2 == 0));
-	assert_int_equal(n_paths, 1002);
+	assert_int_equal(n_paths, 202);
 }
 
 static void a_vf_that_is_gone_ends_the_data_path_unasked(void **state)

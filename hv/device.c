@@ -5,9 +5,10 @@
  * Regions are added and removed by the owner; processors only look whether one traps.  Both under
  * 'lock', which nothing is called with but KVM.
  */
-#include "hv/ask.h"
+#include "hv/device.h"
 
 #include "hv/acpi.h"
+#include "hv/ask.h"
 #include "hv/device_priv.h"
 #include "hv/vp.h"
 

@@ -7,12 +7,12 @@
  * VMDq is a mode of the device, so opening and closing restart it.  There is no RSS beside it: the
  * shared frames all come by queue 0.
  *
- * 	group frames   The device copies each broadcast, and multicast as far as it lets it
- * 		       in, to every pool.  Pool 0's is the one that counts; eth_rx() takes away the
- * 		       copies (eth_queue's 'copies').
- * 	VLANs	       Are not looked at.  DPDK's drivers turn the filter on that drops tags which
- * no pool asked for; it is turned off again after each start, since an uplink's VLANs are the
- * switch's business.
+ * The device copies each group frame to every pool.  Pool 0's is the one that counts; eth_rx()
+ * takes away the copies (eth_queue's 'copies').  Some devices (QEMU's 82576) know multicast in this
+ * mode by their hash table only, so every place of that is filled.
+ *
+ * VLANs are not looked at.  DPDK's drivers turn the filter on that drops tags which no pool asked
+ * for; it is turned off again after each start, since an uplink's VLANs are the switch's business.
  *
  * Threads: control thread.
  */
@@ -21,7 +21,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define N_HASHES 4096u
 
 /* Where the queues of a pool are is up to the device; these are known. */
 static const struct {
@@ -50,11 +53,27 @@ static void set_copies(struct eth_port *ep)
 		atomic_store(&ep->rxq[i].copies, on);
 }
 
+/* One address for each place of a table that is indexed by the last 12 bits. */
+static void accept_multicast(const struct eth_port *ep)
+{
+	struct rte_ether_addr *all = calloc(N_HASHES, sizeof(*all));
+
+	for (unsigned i = 0; all != NULL && i < N_HASHES; i++)
+		all[i] =
+			(struct rte_ether_addr){{1, 0, 0, 0, (uint8_t)(i << 4), (uint8_t)(i >> 4)}};
+	if (all != NULL)
+		(void)rte_eth_dev_set_mc_addr_list(ep->port_id, all, N_HASHES);
+	free(all);
+}
+
 static void after_start(struct eth_port *ep)
 {
 	set_copies(ep);
-	if (ep->conf.dev.rxmode.mq_mode != RTE_ETH_MQ_RX_VMDQ_ONLY)
+	if (ep->conf.dev.rxmode.mq_mode != RTE_ETH_MQ_RX_VMDQ_ONLY) {
+		(void)rte_eth_dev_set_mc_addr_list(ep->port_id, NULL, 0);
 		return;
+	}
+	accept_multicast(ep);
 	/* Off is only heard by who believes that it is on. */
 	if (rte_eth_dev_set_vlan_offload(ep->port_id, RTE_ETH_VLAN_FILTER_OFFLOAD) == 0)
 		(void)rte_eth_dev_set_vlan_offload(ep->port_id, 0);

@@ -9,6 +9,7 @@
  * Commands on stdin, one a line, and a line of answer ("ok", "error WHAT: WHY") to each:
  *
  * 	open N_SHARED | close | set MAC VLAN QUEUE | unset MAC VLAN | mtu N | link
+ * 	peek OFFSET             a register of the device (first BAR, by VFIO), in decimal
  * 	show    the ways and what came since the last show, as JSON
  *
  * VLAN is a number or "any".
@@ -154,6 +155,35 @@ static int command(char **words, struct err *err)
 	return rule_command(verb, words + 1, err);
 }
 
+/* Where DPDK mapped the device's BARs, of which the first comes first. */
+static volatile uint32_t *find_bar(size_t *ret_size)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long from = 0, to = 0;
+	char line[300];
+
+	while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
+		if (strstr(line, "vfio-device") != NULL && sscanf(line, "%lx-%lx", &from, &to) == 2)
+			break;
+		from = to = 0;
+	}
+	if (maps != NULL)
+		fclose(maps);
+	*ret_size = to - from;
+	return (volatile uint32_t *)from;
+}
+
+static void peek(const char *text)
+{
+	size_t size, offset = strtoul(text, NULL, 0);
+	volatile uint32_t *bar = find_bar(&size);
+
+	if (bar == NULL || offset + 4 > size)
+		puts("error no such register: ");
+	else
+		printf("%u\n", bar[offset / 4]);
+}
+
 static void obey(char *line)
 {
 	char *words[5] = {NULL}, *save = NULL;
@@ -163,6 +193,8 @@ static void obey(char *line)
 		words[i] = strtok_r(i == 0 ? line : NULL, " \n", &save);
 	if (words[0] != NULL && strcmp(words[0], "show") == 0)
 		show();
+	else if (words[0] != NULL && words[1] != NULL && strcmp(words[0], "peek") == 0)
+		peek(words[1]);
 	else if (command(words, &err) == 0)
 		puts("ok");
 	else

@@ -49,6 +49,7 @@ struct dp;
 struct dp_capture_point;
 struct dp_port;
 struct dp_rxq;
+struct dp_steer_ops;
 struct dp_txq;
 struct dp_vport;
 struct dp_worker;
@@ -151,6 +152,9 @@ struct dp_port_ops {
 	/* Optional: the driver's own view (driver, queues, peers, counters), as a JSON object, new
 	 * reference. */
 	json_t *(*show)(struct dp_port *port);
+	/* Optional: the ways in which the device can put a VM's frames on queues of their own, best
+	 * first, NULL at the end (steer.h). */
+	const struct dp_steer_ops *const *(*steer)(struct dp_port *port);
 	dp_rx_fn rx;
 	dp_tx_fn tx;
 	/* Of a port without queues (tunnel.h): takes what is sent to it, and counts it.  Worker. */

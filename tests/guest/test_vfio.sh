@@ -7,7 +7,7 @@
 #
 #	test_vfio.sh VFIO-DEVICE
 
-# shellcheck disable=SC2016,SC2317 # Conditions are looked at later, by eventually.
+# shellcheck disable=SC2016,SC2034,SC2317 # Conditions are looked at later, by eventually.
 readonly pf=/sys/bus/pci/devices/0000:01:00.0 mac=02:00:00:00:01:10
 failed=0
 
@@ -63,7 +63,7 @@ device=$!
 eventually 'grep -q waiting /tmp/device.log || ! kill -0 $device 2>/dev/null'
 check 'its frame is on the wire' 'eventually "[ \$(frames) -ge 1 ]"'
 check 'the IOMMU stopped what was not its own' 'eventually "dmesg | grep -q DMAR:.*DMA.Read.*${vf#0000:}.*fault"'
-dmesg | grep DMAR:.*fault | head -n 2
+dmesg | grep 'DMAR:.*fault' | head -n 2
 # Returns when the descriptors are closed.
 echo "$vf" >/sys/bus/pci/drivers/vfio-pci/unbind
 wait $device

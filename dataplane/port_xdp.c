@@ -7,7 +7,7 @@
  * 		     ◄── driver ◄────────────── the same socket ◄───────────── worker
  *
  * One socket for each queue of the interface (xsk.h), each a receive and a transmit queue of the
- * port.
+ * port.  Receive queues beyond those are for steering by address (steer_xdp.c).
  *
  * A veth hands over frames whose checksum its peer's stack left unfinished, and AF_XDP has no place
  * to say so: they are recognised by their checksum being that of the pseudo-header (csum.h).  Its
@@ -47,6 +47,14 @@ static uint16_t xdp_rx_partial(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_
 	return n;
 }
 
+static uint16_t side_rx_partial(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n)
+{
+	n = xdp_side_rx(q, pkts, n);
+	for (uint16_t i = 0; i < n; i++)
+		dp_csum_detect_partial(pkts[i]);
+	return n;
+}
+
 static uint16_t xdp_tx(struct dp_txq *q, struct rte_mbuf **pkts, uint16_t n)
 {
 	return dp_xsk_send(q->priv, pkts, n);
@@ -62,8 +70,10 @@ static int open_port(struct dp_port *port, const struct dp_port_opts *opts, stru
 	if (rc != 0)
 		return rc;
 	xdp = port->priv;
-	for (uint16_t i = 0; i < port->n_rxq; i++)
+	for (uint16_t i = 0; i < xdp->n_queues; i++)
 		port->rxq[i].rx = xdp->partial ? xdp_rx_partial : xdp_rx;
+	for (uint16_t i = xdp->n_queues; i < port->n_rxq; i++)
+		port->rxq[i].rx = xdp->partial ? side_rx_partial : xdp_side_rx;
 	if (port->note[0] == '\0' && !xdp->zero_copy && !xdp->partial)
 		snprintf(port->note, sizeof(port->note),
 			 "the driver of %s has no zero-copy AF_XDP: the kernel copies frames",
@@ -170,6 +180,7 @@ const struct dp_port_ops dp_port_xdp_ops = {
 	.set_mac = xdp_set_mac,
 	.link = xdp_link,
 	.show = xdp_show,
+	.steer = xdp_steer,
 	.rx = xdp_rx,
 	.tx = xdp_tx,
 };

@@ -122,12 +122,15 @@ static int open_queue(struct xdp *xdp, uint16_t i, struct err *err)
 /* The program first: that another one is there is quickly said. */
 static int open_queues(struct xdp *xdp, struct err *err)
 {
-	int rc = dp_xdp_redirect_attach(&xdp->redirect, xdp->before.ifindex, xdp->n_queues);
+	int rc = dp_xdp_redirect_attach(&xdp->redirect, xdp->before.ifindex,
+					xdp->n_queues * (1u + xdp->n_sides));
 
 	if (rc != 0)
 		return refuse_attach(xdp, rc, err);
 	for (uint16_t i = 0; i < xdp->n_queues && rc == 0; i++)
 		rc = open_queue(xdp, i, err);
+	if (rc == 0)
+		rc = xdp_sides_open(xdp, err);
 	if (rc == 0)
 		xdp->zero_copy = dp_xsk_is_zero_copy(&xdp->queues[0]);
 	return rc;
@@ -152,6 +155,7 @@ static int restore(void *arg)
 	struct dp_netdev_change change = {.netns_fd = -1};
 
 	dp_xdp_redirect_detach(&xdp->redirect);
+	xdp_sides_close(xdp);
 	for (uint16_t i = 0; i < xdp->n_queues; i++)
 		dp_xsk_close(&xdp->queues[i]);
 	if (xdp->gone)
@@ -191,10 +195,13 @@ static int size_up(struct xdp *xdp, const struct dp_port_opts *opts, struct err 
 		err_fix(err, "ethtool -L %s combined %u", xdp->before.name, DP_MAX_QUEUES);
 		return -ERANGE;
 	}
-	if (opts->n_queues != 0 && opts->n_queues != n)
+	if (opts->n_queues != 0 && opts->n_queues < n)
 		snprintf(xdp->port->note, sizeof(xdp->port->note),
 			 "%u queues: AF_XDP serves those of the interface (ethtool -L %s)", n,
 			 xdp->before.name);
+	/* More than it has are for VMs, by address. */
+	if (opts->n_queues > n)
+		xdp->n_sides = (uint16_t)(RTE_MIN(opts->n_queues, (uint16_t)DP_MAX_QUEUES) - n);
 	xdp->queues = calloc(n, sizeof(*xdp->queues));
 	if (xdp->queues == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for %u queues", n);
@@ -281,7 +288,8 @@ static int wire_queues(struct xdp *xdp, struct err *err)
 	struct dp_port *port = xdp->port;
 	struct rte_mempool *pool = dp_pool(port->dp, xdp->frame_size, false);
 
-	if (pool == NULL || dp_port_alloc_queues(port, xdp->n_queues, xdp->n_queues) != 0)
+	if (pool == NULL || dp_port_alloc_queues(port, (uint16_t)(xdp->n_queues + xdp->n_sides),
+						 xdp->n_queues) != 0)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for the queues of '%s'",
 			       port->name);
 	for (uint16_t i = 0; i < xdp->n_queues; i++) {
@@ -289,6 +297,13 @@ static int wire_queues(struct xdp *xdp, struct err *err)
 		port->rxq[i].pool = pool;
 		port->rxq[i].wake_fd = xdp->queues[i].fd;
 		port->txq[i].priv = &xdp->queues[i];
+	}
+	for (uint16_t i = 0; i < xdp->n_sides; i++) {
+		struct dp_rxq *q = &port->rxq[xdp->n_queues + i];
+
+		q->priv = &xdp->sides[i];
+		q->pool = pool;
+		q->wake_fd = xdp_side_fd(&xdp->sides[i]);
 	}
 	return 0;
 }
@@ -301,7 +316,7 @@ int xdp_open(struct dp_port *port, const struct dp_port_opts *opts, struct err *
 
 	if (xdp == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for port '%s'", port->name);
-	*xdp = (struct xdp){.port = port, .sock = -1, .redirect = {-1, -1, -1}};
+	*xdp = (struct xdp){.port = port, .sock = -1, .redirect = {-1, -1, -1, -1, -1}};
 	xdp->in_netns = opts->netns_fd >= 0 && !dp_netns_same(opts->netns_fd, -1);
 	rc = dp_netns_call(opts->netns_fd, open_inside, &o, err);
 	if (rc != 0) {

@@ -11,6 +11,13 @@
 #include "dataplane/xdp_redirect.h"
 #include "dataplane/xsk.h"
 
+/* A receive queue that can be somebody's own: a socket on each queue of the interface. */
+struct xdp_side {
+	struct dp_xsk_side *sockets; /* n_queues of them */
+	uint16_t n, next;	     /* which is asked first; its worker's */
+	int epoll_fd;		     /* of several; -1 */
+};
+
 struct xdp {
 	struct dp_port *port;
 	struct dp_netdev before; /* the interface as it was when it was taken */
@@ -23,6 +30,8 @@ struct xdp {
 	int sock; /* holds promiscuous mode, and the network namespace */
 	uint16_t n_queues;
 	struct dp_xsk *queues;
+	uint16_t n_sides;
+	struct xdp_side *sides;
 };
 
 /* Takes the interface, or leaves it as it was.  Sets port->priv. */
@@ -31,5 +40,18 @@ int xdp_open(struct dp_port *port, const struct dp_port_opts *opts, struct err *
 void xdp_close(struct dp_port *port);
 /* Changes the interface, in the network namespace where it is. */
 int xdp_change(struct xdp *xdp, const struct dp_netdev_change *change, struct err *err);
+
+/* xdp_side.c.  Those that were asked for beyond the interface's own queues; in its network
+ * namespace, when the queues are open.  0 or negative errno; what was opened goes with
+ * xdp_sides_close(). */
+int xdp_sides_open(struct xdp *xdp, struct err *err);
+void xdp_sides_close(struct xdp *xdp);
+/* Descriptor that tells of frames. */
+int xdp_side_fd(const struct xdp_side *side);
+/* A queue's 'rx'; its 'priv' is a side. */
+uint16_t xdp_side_rx(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n);
+
+/* The port's 'steer' (steer_xdp.c). */
+const struct dp_steer_ops *const *xdp_steer(struct dp_port *port);
 
 #endif

@@ -54,14 +54,13 @@ static int size_rings(const struct dp_xsk *xsk, const struct dp_xsk_opts *opts)
 	return rc;
 }
 
-static int map_ring(const struct dp_xsk *xsk, struct dp_xsk_ring *r,
-		    const struct xdp_ring_offset *off, uint32_t size, size_t entry_size,
-		    uint64_t where)
+static int map_ring(int fd, struct dp_xsk_ring *r, const struct xdp_ring_offset *off, uint32_t size,
+		    size_t entry_size, uint64_t where)
 {
 	uint8_t *map;
 
 	r->map_size = off->desc + size * entry_size;
-	map = mmap(NULL, r->map_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, xsk->fd,
+	map = mmap(NULL, r->map_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
 		   (off_t)where);
 	if (map == MAP_FAILED)
 		return -errno;
@@ -85,16 +84,16 @@ static int map_rings(struct dp_xsk *xsk, const struct dp_xsk_opts *opts)
 		return -errno;
 	if (size != sizeof(off))
 		return -ENOTSUP; /* Linux before 5.4 has no wake-up flags. */
-	rc = map_ring(xsk, &xsk->fill, &off.fr, opts->n_rx, sizeof(uint64_t),
+	rc = map_ring(xsk->fd, &xsk->fill, &off.fr, opts->n_rx, sizeof(uint64_t),
 		      XDP_UMEM_PGOFF_FILL_RING);
 	if (rc == 0)
-		rc = map_ring(xsk, &xsk->rx, &off.rx, opts->n_rx, sizeof(struct xdp_desc),
+		rc = map_ring(xsk->fd, &xsk->rx, &off.rx, opts->n_rx, sizeof(struct xdp_desc),
 			      XDP_PGOFF_RX_RING);
 	if (rc == 0)
-		rc = map_ring(xsk, &xsk->completion, &off.cr, opts->n_tx, sizeof(uint64_t),
+		rc = map_ring(xsk->fd, &xsk->completion, &off.cr, opts->n_tx, sizeof(uint64_t),
 			      XDP_UMEM_PGOFF_COMPLETION_RING);
 	if (rc == 0)
-		rc = map_ring(xsk, &xsk->tx, &off.tx, opts->n_tx, sizeof(struct xdp_desc),
+		rc = map_ring(xsk->fd, &xsk->tx, &off.tx, opts->n_tx, sizeof(struct xdp_desc),
 			      XDP_PGOFF_TX_RING);
 	return rc;
 }
@@ -180,7 +179,66 @@ void dp_xsk_close(struct dp_xsk *xsk)
 	if (xsk->umem != NULL)
 		munmap(xsk->umem, xsk->umem_size);
 	free(xsk->free_frames);
+	free(xsk->back.addrs);
 	memset(xsk, 0, sizeof(*xsk));
+}
+
+/* ---- Sides ---- */
+
+static int make_back(struct dp_xsk_back *back, uint32_t n)
+{
+	if (back->addrs == NULL)
+		back->addrs = calloc(n, sizeof(*back->addrs));
+	return back->addrs != NULL ? 0 : -ENOMEM;
+}
+
+static int map_side(struct dp_xsk_side *side, uint32_t n_rx)
+{
+	struct xdp_mmap_offsets off;
+	socklen_t size = sizeof(off);
+
+	if (getsockopt(side->fd, SOL_XDP, XDP_MMAP_OFFSETS, &off, &size) != 0)
+		return -errno;
+	return map_ring(side->fd, &side->rx, &off.rx, n_rx, sizeof(struct xdp_desc),
+			XDP_PGOFF_RX_RING);
+}
+
+int dp_xsk_side_open(struct dp_xsk_side *side, struct dp_xsk *of, int ifindex, uint32_t queue,
+		     uint32_t n_rx)
+{
+	const struct sockaddr_xdp addr = {.sxdp_family = AF_XDP,
+					  .sxdp_flags = XDP_SHARED_UMEM,
+					  .sxdp_ifindex = (uint32_t)ifindex,
+					  .sxdp_queue_id = queue,
+					  .sxdp_shared_umem_fd = (uint32_t)of->fd};
+	int rc;
+
+	memset(side, 0, sizeof(*side));
+	side->of = of;
+	side->fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (side->fd < 0)
+		return -errno;
+	rc = make_back(&of->back, of->fill.size);
+	if (rc == 0)
+		rc = make_back(&side->back, of->fill.size);
+	if (rc == 0)
+		rc = set_option(side->fd, XDP_RX_RING, &n_rx, sizeof(n_rx));
+	if (rc == 0)
+		rc = map_side(side, n_rx);
+	if (rc == 0 && bind(side->fd, (const struct sockaddr *)&addr, sizeof(addr)) != 0)
+		rc = -errno;
+	if (rc != 0)
+		dp_xsk_side_close(side);
+	return rc;
+}
+
+void dp_xsk_side_close(struct dp_xsk_side *side)
+{
+	unmap_ring(&side->rx);
+	if (side->fd > 0)
+		close(side->fd);
+	free(side->back.addrs);
+	memset(side, 0, sizeof(*side));
 }
 
 bool dp_xsk_is_zero_copy(const struct dp_xsk *xsk)

@@ -5,6 +5,7 @@
 #include "dataplane/xsk_priv.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -42,9 +43,10 @@ static bool fill_chain(struct rte_mbuf *m, struct rte_mempool *pool, const uint8
 	}
 }
 
-static const uint8_t *frame_at(const struct dp_xsk *xsk, uint32_t index)
+static const uint8_t *frame_at(const struct dp_xsk *xsk, const struct dp_xsk_ring *rx,
+			       uint32_t index)
 {
-	return xsk->umem + dp_xsk_ring_desc(&xsk->rx, index)->addr;
+	return xsk->umem + dp_xsk_ring_desc(rx, index)->addr;
 }
 
 /* Gives 'n' frames that were received back to the kernel. */
@@ -56,14 +58,32 @@ static void refill(struct dp_xsk *xsk, uint32_t n)
 	dp_xsk_ring_put(&xsk->fill, n);
 }
 
-uint16_t dp_xsk_receive(struct dp_xsk *xsk, struct rte_mempool *pool, struct rte_mbuf **pkts,
-			uint16_t n)
+/* Where several receivers share the fill ring: what is kept goes there, unless another is at it;
+ * then the next call tries again.  The ring has room for every frame there is. */
+static void give_back(struct dp_xsk *xsk, struct dp_xsk_back *back)
 {
-	uint32_t ready = dp_xsk_ring_waiting(&xsk->rx, n);
+	if (back->n == 0 || atomic_exchange_explicit(&xsk->fill_busy, true, memory_order_acquire))
+		return;
+	for (uint32_t i = 0; i < back->n; i++)
+		*dp_xsk_ring_addr(&xsk->fill, xsk->fill.mine + i) = back->addrs[i];
+	dp_xsk_ring_put(&xsk->fill, back->n);
+	back->n = 0;
+	atomic_store_explicit(&xsk->fill_busy, false, memory_order_release);
+}
+
+static void keep(struct dp_xsk_back *back, const struct dp_xsk_ring *rx, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		back->addrs[back->n++] = dp_xsk_ring_desc(rx, rx->mine + i)->addr;
+}
+
+/* Copies up to 'n' frames of a receive ring; they stay in it. */
+static uint16_t copy_in(const struct dp_xsk *xsk, struct dp_xsk_ring *rx, struct rte_mempool *pool,
+			struct rte_mbuf **pkts, uint16_t n)
+{
+	uint32_t ready = dp_xsk_ring_waiting(rx, n);
 	uint16_t got;
 
-	if (unlikely(dp_xsk_ring_wants_wakeup(&xsk->fill)))
-		(void)recvfrom(xsk->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
 	if (ready == 0)
 		return 0;
 	n = (uint16_t)RTE_MIN(ready, n);
@@ -72,18 +92,48 @@ uint16_t dp_xsk_receive(struct dp_xsk *xsk, struct rte_mempool *pool, struct rte
 	if (rte_pktmbuf_alloc_bulk(pool, pkts, n) != 0)
 		return 0;
 	for (got = 0; got < n; got++) {
-		uint32_t index = xsk->rx.mine + got;
+		uint32_t index = rx->mine + got;
 
 		if (got + 1 < n)
-			rte_prefetch0(frame_at(xsk, index + 1));
-		if (unlikely(!fill_chain(pkts[got], pool, frame_at(xsk, index),
-					 dp_xsk_ring_desc(&xsk->rx, index)->len)))
+			rte_prefetch0(frame_at(xsk, rx, index + 1));
+		if (unlikely(!fill_chain(pkts[got], pool, frame_at(xsk, rx, index),
+					 dp_xsk_ring_desc(rx, index)->len)))
 			break;
 	}
 	if (unlikely(got < n))
 		rte_pktmbuf_free_bulk(pkts + got, n - got);
-	refill(xsk, got);
+	return got;
+}
+
+uint16_t dp_xsk_receive(struct dp_xsk *xsk, struct rte_mempool *pool, struct rte_mbuf **pkts,
+			uint16_t n)
+{
+	uint16_t got;
+
+	if (unlikely(dp_xsk_ring_wants_wakeup(&xsk->fill)))
+		(void)recvfrom(xsk->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+	got = copy_in(xsk, &xsk->rx, pool, pkts, n);
+	if (unlikely(xsk->back.addrs != NULL)) {
+		keep(&xsk->back, &xsk->rx, got);
+		give_back(xsk, &xsk->back);
+	} else {
+		refill(xsk, got);
+	}
 	dp_xsk_ring_taken(&xsk->rx, got);
+	return got;
+}
+
+uint16_t dp_xsk_side_receive(struct dp_xsk_side *side, struct rte_mempool *pool,
+			     struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t got;
+
+	if (unlikely(dp_xsk_ring_wants_wakeup(&side->of->fill)))
+		(void)recvfrom(side->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+	got = copy_in(side->of, &side->rx, pool, pkts, n);
+	keep(&side->back, &side->rx, got);
+	give_back(side->of, &side->back);
+	dp_xsk_ring_taken(&side->rx, got);
 	return got;
 }
 

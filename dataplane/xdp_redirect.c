@@ -114,7 +114,8 @@ struct key {
 #define SET(d, i)	     INSN(BPF_ALU64 | BPF_MOV | BPF_K, d, 0, 0, i)
 #define ADD(d, i)	     INSN(BPF_ALU64 | BPF_ADD | BPF_K, d, 0, 0, i)
 #define CALL(f)		     INSN(BPF_JMP | BPF_CALL, 0, 0, 0, f)
-#define MAP(d, fd)	     INSN(BPF_LD | BPF_IMM | BPF_DW, d, BPF_PSEUDO_MAP_FD, 0, fd), INSN(0, 0, 0, 0, 0)
+#define LOAD_MAP	     (BPF_LD | BPF_IMM | BPF_DW)
+#define MAP(d, fd)	     INSN(LOAD_MAP, d, BPF_PSEUDO_MAP_FD, 0, fd), INSN(0, 0, 0, 0, 0)
 #define TAG		     ((int)RTE_BE16(RTE_ETHER_TYPE_VLAN))
 
 /* r6 the context, r2 and r3 the frame's ends, r7 the slot; the key at r10 - 8. */

@@ -105,6 +105,9 @@ uint16_t dp_vmq_spread(struct dp_worker *w, const struct dp_steer *steer, const 
 void dp_vmq_burst(struct dp_worker *w, const struct dp_vport *in, struct dp_vmq_queue *vq,
 		  struct rte_mbuf **pkts, uint16_t n);
 
+/* What was taken out of a ring is through. */
+void dp_vmq_done(struct dp_vmq_queue *vq);
+
 /* Frames wait in this receive queue, if it is a ring. */
 bool dp_vmq_waits(const struct dp_rxq *q);
 

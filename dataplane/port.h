@@ -49,9 +49,10 @@ struct dp;
 struct dp_capture_point;
 struct dp_port;
 struct dp_rxq;
-struct dp_steer;
+struct dp_steer_ops;
 struct dp_txq;
 struct dp_vmq_queue;
+struct dp_vmq_table;
 struct dp_vport;
 struct dp_worker;
 struct rte_mempool;
@@ -156,6 +157,9 @@ struct dp_port_ops {
 	/* Optional: the driver's own view (driver, queues, peers, counters), as a JSON object, new
 	 * reference. */
 	json_t *(*show)(struct dp_port *port);
+	/* Optional: the ways in which the device can put a VM's frames on queues of their own, best
+	 * first, NULL at the end (steer.h). */
+	const struct dp_steer_ops *const *(*steer)(struct dp_port *port);
 	dp_rx_fn rx;
 	dp_tx_fn tx;
 	/* Of a port without queues (tunnel.h): takes what is sent to it, and counts it.  Worker. */
@@ -174,7 +178,8 @@ struct dp_port {
 	_Atomic uint16_t max_frame; /* longest frame the driver sends, tags not counted: mtu + 14 */
 	_Atomic bool link_up;	    /* written by the control thread or the driver's own thread */
 	struct dp_rxq *rxq;	    /* n_rxq of them */
-	struct dp_steer *_Atomic steer; /* NICs that have queues of their own (vmq.h); NULL: none */
+	struct dp_vmq_table
+		*_Atomic vmq_table; /* NICs that have queues of their own (vmq.h); NULL: none */
 	const struct dp_port_ops *ops;
 	void *priv;
 	struct dp *dp;

@@ -18,7 +18,7 @@
 #define POOL_SHARE     4u /* a quarter of all buffers may wait in rings */
 #define TRIES	       50u
 #define TRY_NS	       200000
-#define STEER_SMALLEST 16u
+#define SMALLEST_TABLE 16u
 
 static uint64_t key_of(const struct dp_vmq_spec *spec)
 {
@@ -30,16 +30,16 @@ static uint64_t key_of(const struct dp_vmq_spec *spec)
 
 /* ---- The table ---- */
 
-static void steer_put(struct dp_steer *steer, struct dp_vmq *vmq)
+static void table_put(struct dp_vmq_table *table, struct dp_vmq *vmq)
 {
 	uint64_t key = key_of(&vmq->spec);
-	uint32_t i = (uint32_t)(key * steer->secret >> steer->shift);
+	uint32_t i = (uint32_t)(key * table->secret >> table->shift);
 
-	while (steer->at[i].key != 0)
-		i = (i + 1) & steer->mask;
-	steer->at[i].key = key;
-	steer->at[i].vmq = vmq;
-	steer->n++;
+	while (table->at[i].key != 0)
+		i = (i + 1) & table->mask;
+	table->at[i].key = key;
+	table->at[i].vmq = vmq;
+	table->n++;
 }
 
 static bool is_steered(const struct dp_vmq *vmq, const struct dp_port *port)
@@ -57,38 +57,38 @@ static uint32_t n_steered(const struct dp *dp, const struct dp_port *port)
 	return n;
 }
 
-static void steer_fill(struct dp_steer *steer, const struct dp *dp, const struct dp_port *port)
+static void table_fill(struct dp_vmq_table *table, const struct dp *dp, const struct dp_port *port)
 {
 	struct dp_vmq *vmq;
 
-	memset(steer->at, 0, (steer->mask + 1) * sizeof(steer->at[0]));
-	steer->n = 0;
+	memset(table->at, 0, (table->mask + 1) * sizeof(table->at[0]));
+	table->n = 0;
 	LIST_FOREACH(vmq, &dp->vmqs, in_dp)
 		if (is_steered(vmq, port))
-			steer_put(steer, vmq);
+			table_put(table, vmq);
 }
 
 /* Of all NICs with rings on 'port'.  NULL without memory. */
-static struct dp_steer *steer_make(const struct dp *dp, const struct dp_port *port)
+static struct dp_vmq_table *table_make(const struct dp *dp, const struct dp_port *port)
 {
-	uint32_t size = STEER_SMALLEST, n = n_steered(dp, port);
-	struct dp_steer *steer;
+	uint32_t size = SMALLEST_TABLE, n = n_steered(dp, port);
+	struct dp_vmq_table *table;
 
 	while (size < n * 2)
 		size *= 2;
-	steer = calloc(1, sizeof(*steer) + size * sizeof(steer->at[0]));
-	if (steer == NULL)
+	table = calloc(1, sizeof(*table) + size * sizeof(table->at[0]));
+	if (table == NULL)
 		return NULL;
-	steer->secret = dp->fdb->seed[0] | 1;
-	steer->mask = size - 1;
-	steer->shift = 64 - (uint32_t)__builtin_ctz(size);
-	steer_fill(steer, dp, port);
-	return steer;
+	table->secret = dp->fdb->seed[0] | 1;
+	table->mask = size - 1;
+	table->shift = 64 - (uint32_t)__builtin_ctz(size);
+	table_fill(table, dp, port);
+	return table;
 }
 
-static struct dp_steer *steer_change(struct dp_port *port, struct dp_steer *steer)
+static struct dp_vmq_table *table_change(struct dp_port *port, struct dp_vmq_table *table)
 {
-	return atomic_exchange_explicit(&port->steer, steer, memory_order_acq_rel);
+	return atomic_exchange_explicit(&port->vmq_table, table, memory_order_acq_rel);
 }
 
 /* ---- Life of queues ---- */
@@ -259,16 +259,16 @@ static struct dp_vmq *vmq_make(struct dp *dp, const struct dp_vmq_spec *spec, st
 static int start_rings(struct dp_vmq *vmq)
 {
 	struct dp *dp = vmq->dp;
-	struct dp_steer *steer, *old;
+	struct dp_vmq_table *table, *old;
 	int rc = dp_place_reserve(dp, vmq->spec.n_queues);
 
 	if (rc != 0)
 		return rc;
-	steer = steer_make(dp, vmq->port);
-	if (steer == NULL)
+	table = table_make(dp, vmq->port);
+	if (table == NULL)
 		return -ENOMEM;
 	set_limits(dp);
-	old = steer_change(vmq->port, steer);
+	old = table_change(vmq->port, table);
 	dp_synchronize(dp);
 	free(old);
 	for (uint16_t i = 0; i < vmq->spec.n_queues; i++)
@@ -324,7 +324,7 @@ static bool is_idle(const struct dp_vmq *vmq)
 static bool try_unsteer(struct dp_vmq *vmq, bool anyway)
 {
 	struct dp_port *port = vmq->port;
-	struct dp_steer *old = NULL;
+	struct dp_vmq_table *old = NULL;
 	bool idle;
 
 	dp_pause(vmq->dp);
@@ -332,9 +332,9 @@ static bool try_unsteer(struct dp_vmq *vmq, bool anyway)
 	if (idle) {
 		LIST_REMOVE(vmq, in_dp);
 		if (n_steered(vmq->dp, port) == 0)
-			old = steer_change(port, NULL);
+			old = table_change(port, NULL);
 		else
-			steer_fill(atomic_load(&port->steer), vmq->dp, port);
+			table_fill(atomic_load(&port->vmq_table), vmq->dp, port);
 	}
 	dp_resume(vmq->dp);
 	if (idle)
@@ -383,7 +383,7 @@ void dp_vmq_remove(struct dp *dp, struct dp_vmq *vmq)
 
 void dp_vmq_port_gone(struct dp *dp, struct dp_port *port)
 {
-	struct dp_steer *old = steer_change(port, NULL);
+	struct dp_vmq_table *old = table_change(port, NULL);
 	struct dp_vmq *vmq;
 
 	dp_synchronize(dp);
@@ -407,7 +407,7 @@ void dp_vmq_fini(struct dp *dp)
 
 	for (uint16_t id = 0; view != NULL && id < view->n_vports; id++)
 		if (view->vports[id] != NULL && view->vports[id]->port != NULL)
-			free(steer_change(view->vports[id]->port, NULL));
+			free(table_change(view->vports[id]->port, NULL));
 	while ((vmq = LIST_FIRST(&dp->vmqs)) != NULL) {
 		LIST_REMOVE(vmq, in_dp);
 		vmq_free(vmq);

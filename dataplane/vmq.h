@@ -93,13 +93,13 @@ void dp_vmq_queue_info(const struct dp *dp, const struct dp_vmq *vmq, uint16_t i
 
 /* ---- For workers, and place.c ---- */
 
-struct dp_steer;
+struct dp_vmq_table;
 struct dp_vmq_queue;
 
 /* A burst that came by a queue for everybody.  What is for a NIC with queues goes to them, the rest
  * moves to the front of 'pkts'; returns how many these are. */
-uint16_t dp_vmq_spread(struct dp_worker *w, const struct dp_steer *steer, const struct dp_vport *in,
-		       struct rte_mbuf **pkts, uint16_t n);
+uint16_t dp_vmq_spread(struct dp_worker *w, const struct dp_vmq_table *table,
+		       const struct dp_vport *in, struct rte_mbuf **pkts, uint16_t n);
 
 /* Carries a burst that came by a NIC's own queue.  Takes the frames. */
 void dp_vmq_burst(struct dp_worker *w, const struct dp_vport *in, struct dp_vmq_queue *vq,

@@ -48,7 +48,7 @@ struct dp_vmq {
 };
 
 /* Which NIC a frame is for.  Immutable; replaced by RCU. */
-struct dp_steer {
+struct dp_vmq_table {
 	uint64_t secret; /* odd */
 	uint32_t shift, mask;
 	uint16_t n;
@@ -58,14 +58,14 @@ struct dp_steer {
 	} at[];
 };
 
-static inline struct dp_vmq *dp_steer_find(const struct dp_steer *steer, uint64_t key)
+static inline struct dp_vmq *dp_vmq_find(const struct dp_vmq_table *table, uint64_t key)
 {
-	uint32_t i = (uint32_t)(key * steer->secret >> steer->shift);
+	uint32_t i = (uint32_t)(key * table->secret >> table->shift);
 
-	while (steer->at[i].key != 0) {
-		if (steer->at[i].key == key)
-			return steer->at[i].vmq;
-		i = (i + 1) & steer->mask;
+	while (table->at[i].key != 0) {
+		if (table->at[i].key == key)
+			return table->at[i].vmq;
+		i = (i + 1) & table->mask;
 	}
 	return NULL;
 }

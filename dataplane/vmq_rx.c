@@ -191,8 +191,8 @@ static struct group *group_of(struct group *groups, unsigned *n_groups, struct d
 	return g;
 }
 
-uint16_t dp_vmq_spread(struct dp_worker *w, const struct dp_steer *steer, const struct dp_vport *in,
-		       struct rte_mbuf **pkts, uint16_t n)
+uint16_t dp_vmq_spread(struct dp_worker *w, const struct dp_vmq_table *table,
+		       const struct dp_vport *in, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct group groups[DP_BURST];
 	struct dp_vmq *vmq = NULL;
@@ -211,7 +211,7 @@ uint16_t dp_vmq_spread(struct dp_worker *w, const struct dp_steer *steer, const 
 			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + AHEAD], void *));
 		key = key_of(m);
 		if (key != last || i == 0)
-			vmq = key != 0 ? dp_steer_find(steer, key) : NULL;
+			vmq = key != 0 ? dp_vmq_find(table, key) : NULL;
 		last = key;
 		if (vmq == NULL) {
 			pkts[left++] = m;

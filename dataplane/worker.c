@@ -364,10 +364,11 @@ static inline uint16_t take(struct loop *l, struct dp_rxq *q, struct rte_mbuf **
 static inline void carry(struct dp_worker *w, struct dp_rxq *q, const struct dp_vport *in,
 			 struct rte_mbuf **pkts, uint16_t n)
 {
-	const struct dp_steer *steer = atomic_load_explicit(&q->port->steer, memory_order_acquire);
+	const struct dp_vmq_table *table =
+		atomic_load_explicit(&q->port->vmq_table, memory_order_acquire);
 
-	if (unlikely(steer != NULL))
-		n = dp_vmq_spread(w, steer, in, pkts, n);
+	if (unlikely(table != NULL))
+		n = dp_vmq_spread(w, table, in, pkts, n);
 	if (n == 0)
 		return;
 	if (in->pipeline != NULL)

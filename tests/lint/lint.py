@@ -27,13 +27,13 @@ FOLDERS = {
     'hv': {'ours': ['ctl'], 'libs': ['kvm'], 'api': ['kvm']},
     'hv/disk': {'ours': ['ctl', 'vmbus/disk.h'], 'libs': ['libnbd', 'liburing'], 'api': []},  # Images, not machines.
     # The process: what joins a machine, its bus and its devices.
-    'hv/worker': {'ours': ['ctl', 'hv', 'hv/disk', 'vmbus'], 'libs': ['libevent', 'jansson', 'seccomp'], 'api': ['jansson']},
+    'hv/worker': {'ours': ['ctl', 'hv', 'hv/disk', 'vmbus', 'sriov/vfio.h'], 'libs': ['libevent', 'jansson', 'seccomp'], 'api': ['jansson']},
     'vmbus': {'ours': ['ctl', 'hv/gpa.h'], 'libs': [], 'api': []},
     'dataplane': {'ours': ['ctl'], 'libs': ['dpdk'], 'api': ['dpdk']},
     'filters/ebpf': {'ours': ['ctl'], 'libs': ['libbpf', 'libelf'], 'api': []},  # Programs and maps; no packets' owner.
     'filters': {'ours': ['ctl', 'dataplane', 'filters/ebpf'], 'libs': ['libbpf', 'libxdp', 'libpcap'], 'api': []},
     'vmq': {'ours': ['ctl', 'dataplane', 'vmbus', 'hv/gpa.h'], 'libs': [], 'api': []},
-    'sriov': {'ours': ['ctl', 'dataplane', 'vmq'], 'libs': ['libnl'], 'api': []},
+    'sriov': {'ours': ['ctl', 'dataplane', 'vmq', 'vmbus', 'hv/gpa.h'], 'libs': ['libnl'], 'api': []},
     'vswitch/of': {'ours': ['ctl/base'], 'libs': [], 'api': []},  # The codec: no state, no I/O.
     'vswitch': {'ours': ['ctl', 'vmbus', 'dataplane', 'filters', 'filters/ebpf', 'vmq', 'sriov', 'vswitch/of'],
                 'libs': ['dpdk', 'jansson', 'libevent', 'sqlite', 'libnl', 'libpcap', 'libbpf', 'libxdp', 'openssl'],

@@ -218,7 +218,7 @@ static int check(struct dp *dp, const struct dp_vmq_spec *spec, struct dp_port *
 	if (spec->n_queues == 0 || spec->n_queues > DP_VMQ_MAX_QUEUES || spec->vid >= DP_VLANS ||
 	    !rte_is_valid_assigned_ether_addr(&spec->mac))
 		return err_set(err, -EINVAL, "vmq-range", "no such queues");
-	if (vp == NULL || vp->port == NULL || vp->port->n_rxq == 0)
+	if (vp == NULL || vp->port == NULL || vp->port->n_rxq == 0 || vp->team != NULL)
 		return err_set(err, -ENOENT, "vmq-uplink", "port %u receives nothing",
 			       spec->uplink);
 	LIST_FOREACH(vmq, &dp->vmqs, in_dp) {

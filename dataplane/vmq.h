@@ -61,8 +61,8 @@ struct dp_vmq_spec {
 
 /* Gives a NIC queues of its own.  Of a device's queues: when they were programmed; what comes by
  * them before is carried as ever.  Returns 0; -EINVAL, "vmq-range"; -ENOENT, "vmq-uplink": no such
- * port, or no device; -EEXIST, "vmq-exists": this (MAC, VLAN) has some; -EBUSY, "vmq-queue": a
- * queue of the device is another NIC's; -ENOSPC, "vmq-limit"; -ENOMEM. */
+ * port, no device, or a member of a team; -EEXIST, "vmq-exists": this (MAC, VLAN) has some; -EBUSY,
+ * "vmq-queue": a queue of the device is another NIC's; -ENOSPC, "vmq-limit"; -ENOMEM. */
 int dp_vmq_add(struct dp *dp, const struct dp_vmq_spec *spec, struct dp_vmq **ret_vmq,
 	       struct err *err);
 

@@ -39,6 +39,7 @@
 #include "dataplane/notice_priv.h"
 #include "dataplane/pace.h"
 #include "dataplane/shape_priv.h"
+#include "dataplane/team.h"
 #include "dataplane/vmq.h"
 
 #define IDLE_US		 100u
@@ -381,7 +382,7 @@ static uint16_t poll_queue(struct loop *l, struct dp_rxq *q, bool *ret_held)
 {
 	struct dp_worker *w = l->w;
 	struct rte_mbuf *pkts[DP_BURST];
-	uint16_t n = take(l, q, pkts, ret_held);
+	uint16_t n = take(l, q, pkts, ret_held), left = n;
 	struct dp_vmq_queue *vq = atomic_load_explicit(&q->vmq, memory_order_acquire);
 	const struct dp_vport *in;
 	uint64_t start = l->now;
@@ -393,12 +394,16 @@ static uint16_t poll_queue(struct loop *l, struct dp_rxq *q, bool *ret_held)
 		dp_worker_behind(w, q->port->id, start);
 	queue_counted(q, pkts, n);
 	in = w->view->vports[q->port->id];
-	if (unlikely(in == NULL))
+	if (unlikely(in != NULL && in->team != NULL))
+		left = dp_team_receive(w, &in, pkts, n);
+	if (unlikely(left == 0))
+		;
+	else if (unlikely(in == NULL))
 		rte_pktmbuf_free_bulk(pkts, n); /* Left the view; not in anyone's ledger yet. */
 	else if (unlikely(vq != NULL))
-		dp_vmq_burst(w, in, vq, pkts, n);
+		dp_vmq_burst(w, in, vq, pkts, left);
 	else
-		carry(w, q, in, pkts, n);
+		carry(w, q, in, pkts, left);
 	if (unlikely(q->soft))
 		dp_vmq_done(vq);
 	l->now = rte_rdtsc();

@@ -96,7 +96,8 @@ static const struct dp_vport *uplink_of(const struct vs *vs, const struct vs_por
 				      : DP_NO_PORT;
 		const struct dp_vport *vp = id != DP_NO_PORT ? dp_view(vs->dp)->vports[id] : NULL;
 
-		if (vp != NULL && vp->port != NULL)
+		/* What members of a team receive is the team's. */
+		if (vp != NULL && vp->port != NULL && vp->team == NULL)
 			return vp;
 	}
 	return NULL;

@@ -29,6 +29,7 @@
 #include "dataplane/port_mem.h"
 #include "tests/support/packet.h"
 #include "tests/support/test_dp.h"
+#include "tests/support/sanitized.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/vs.h"
 
@@ -38,7 +39,7 @@
 #define MAX_ENTRIES  12
 #define MAX_SESSIONS 20000
 #define N_STATIONS   5
-#define N_PACKETS    100000u
+#define N_PACKETS    (SANITIZED ? 20000u : 100000u)
 #define WORLD	     120u /* packets between changes */
 #define MAX_BATCH    12u
 

@@ -23,7 +23,8 @@ static void the_table_has_every_noun(void **state)
 					    "meter",	 "trace",  "why",     "controller", "vtep",
 					    "conntrack", "queue",  "zone",    "nic",	    "vm",
 					    "disk",	 "filter", "ipfix",   "sflow",	    "guard",
-					    "ipset",	 "acl",	   "qos",     "mirror",	    "team"};
+					    "ipset",	 "acl",	   "qos",     "mirror",	    "team",
+					    "vmq"};
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {

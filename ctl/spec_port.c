@@ -137,7 +137,7 @@ static const struct ctl_arg set_args[] = {
 		    "of-port|flood|bpdu|"
 		    "tenant-vlan|address|gateway|neighbor|vtep|remote|key|udp-port|ttl|dscp|"
 		    "checksum|too-long|link|speed|mac-change|rsc|monitor|team|team-mode|"
-		    "team-primary|lacp-rate|lacp-passive",
+		    "team-primary|lacp-rate|lacp-passive|sriov",
 	 .help = "options that go back to their defaults"},
 	{0},
 };

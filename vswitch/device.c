@@ -30,16 +30,16 @@
 #include <unistd.h>
 
 /* What only says how frames are treated, or can be changed on an open device. */
-static const char *const soft_keys[] = {"tenant",    "admin",	    "mac_limit",  "flood",
-					"bpdu",	     "vlan_mode",   "vlan",	  "secondary",
-					"native",    "allowed",	    "tpid",	  "tenant_vlan",
-					"mtu",	     "mac",	    "address",	  "switch",
-					"gateway",   "neighbor",    "vtep",	  "remote",
-					"key",	     "udp_port",    "ttl",	  "dscp",
-					"checksum",  "too_long",    "confirm",	  "of_port",
-					"link",	     "speed",	    "mac_change", "rsc",
-					"monitor",   "team",	    "team_mode",  "team_primary",
-					"lacp_rate", "lacp_passive"};
+static const char *const soft_keys[] = {"tenant",    "admin",	     "mac_limit",  "flood",
+					"bpdu",	     "vlan_mode",    "vlan",	   "secondary",
+					"native",    "allowed",	     "tpid",	   "tenant_vlan",
+					"mtu",	     "mac",	     "address",	   "switch",
+					"gateway",   "neighbor",     "vtep",	   "remote",
+					"key",	     "udp_port",     "ttl",	   "dscp",
+					"checksum",  "too_long",     "confirm",	   "of_port",
+					"link",	     "speed",	     "mac_change", "rsc",
+					"monitor",   "team",	     "team_mode",  "team_primary",
+					"lacp_rate", "lacp_passive", "sriov"};
 
 static const char *str(const json_t *body, const char *key)
 {

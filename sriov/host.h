@@ -27,8 +27,6 @@
 
 #include <stdbool.h>
 
-#define SRIOV_OWNER_SIZE 112 /* "vm1/lan0" */
-
 struct sriov_host;
 struct sriov_claim;
 
@@ -91,6 +89,14 @@ unsigned sriov_claim_index(const struct sriov_claim *claim);
 const char *sriov_claim_owner(const struct sriov_claim *claim);
 /* Where it is and its PCI ids; borrowed. */
 const struct sriov_device *sriov_claim_device(const struct sriov_claim *claim);
+enum sriov_health {
+	SRIOV_WELL,
+	SRIOV_LINK_LOST, /* its adapter has no link */
+	SRIOV_CHANGED,	 /* somebody else changed its policy */
+	SRIOV_GONE,	 /* with its PF, or out of it */
+};
+/* Looks at most once a second. */
+enum sriov_health sriov_claim_health(struct sriov_claim *claim);
 int sriov_claim_counts(struct sriov_claim *claim, struct sriov_vf_counts *ret_counts);
 
 enum sriov_vf_state {

@@ -39,7 +39,7 @@ struct dp_steer_rule {
 
 /* What the device can do, as found by 'open'.  Queues below 'first' are everybody's. */
 struct dp_steer_caps {
-	const char *kind;    /* "flow" "vmdq" "xdp" "model" */
+	const char *kind;    /* of the functions that found it */
 	uint16_t first;	     /* the first queue that can be somebody's own */
 	uint16_t n_queues;   /* of them */
 	uint16_t max_rules;  /* at once */
@@ -50,6 +50,7 @@ struct dp_steer_caps {
 };
 
 struct dp_steer_ops {
+	const char *kind; /* "flow" "vmdq" "xdp" "model" */
 	/* Prepares the device; 'n_shared' queues at least stay everybody's.  It may have to be
 	 * restarted: frames that arrive meanwhile are lost.  0; -EOPNOTSUPP: it cannot, 'err' says
 	 * why; or what the device says.  On failure it is as before. */

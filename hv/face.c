@@ -4,6 +4,8 @@
  */
 #include "hv/face_priv.h"
 
+#include "hv/ask.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +113,16 @@ uint16_t hv_face_message(struct hv_vp *vp, const struct hv_hypercall *call)
 	}
 	atomic_fetch_add_explicit(&vp->messages, 1, memory_order_relaxed);
 	return HV_STATUS_SUCCESS;
+}
+
+uint16_t hv_face_retarget(struct hv_vp *vp, const struct hv_hypercall *call)
+{
+	struct hv_ask ask = {.what = HV_ASK_RETARGET};
+	uint16_t status = hv_hypercall_retarget(call, &vp->partition->memory.map, &ask.retarget);
+
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+	return hv_ask(vp, &ask) && ask.rc == 0 ? HV_STATUS_SUCCESS : HV_STATUS_INVALID_PARAMETER;
 }
 
 /* KVM's struct ends in an array, whose room is ours to give. */

@@ -42,6 +42,9 @@ void hv_face_moved(struct hv_vp *vp);
 /* PostMessage.  A status. */
 uint16_t hv_face_message(struct hv_vp *vp, const struct hv_hypercall *call);
 
+/* RetargetDeviceInterrupt: waits for the owner.  A status. */
+uint16_t hv_face_retarget(struct hv_vp *vp, const struct hv_hypercall *call);
+
 /* Asks KVM for one MSR of a processor, or sets it.  0, or negative errno. */
 int hv_face_get_msr(const struct hv_vp *vp, uint32_t msr, uint64_t *ret_value);
 int hv_face_set_msr(const struct hv_vp *vp, uint32_t msr, uint64_t value);

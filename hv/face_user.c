@@ -389,6 +389,8 @@ static uint16_t hypercall(struct hv_vp *vp, const struct kvm_regs *regs)
 		return hv_face_message(vp, &call);
 	if (call.code == HV_CALL_SIGNAL_EVENT)
 		return signal_event(vp, &call);
+	if (call.code == HV_CALL_RETARGET)
+		return hv_face_retarget(vp, &call);
 	return HV_STATUS_INVALID_CODE;
 }
 

@@ -5,6 +5,7 @@
 #include "hv/hypercall.h"
 
 #include "ctl/base/wire.h"
+#include "hv/device.h"
 #include "hv/gpa.h"
 #include "hv/mail.h"
 
@@ -121,4 +122,91 @@ uint16_t hv_hypercall_signal(const struct hv_hypercall *call, const struct gpa_m
 		return HV_STATUS_INVALID_CONNECTION_ID;
 	*ret_connection_id = (uint32_t)input;
 	return HV_STATUS_SUCCESS;
+}
+
+/* ---- RetargetDeviceInterrupt ---- */
+
+#define RETARGET_SIZE	 56 /* to the mask of processors, or of banks */
+#define PARTITION_SELF	 UINT64_MAX
+#define SOURCE_MSI	 1
+#define TARGET_SET	 2 /* a set of processors, not a mask */
+#define SET_SPARSE	 0
+#define SET_ALL		 1
+#define N_BANKS		 64
+#define BANK_VPS	 64
+#define MAX_HEADER_WORDS (1 + N_BANKS)
+
+static unsigned lowest(uint64_t mask)
+{
+	return (unsigned)__builtin_ctzll(mask);
+}
+
+/* The first processor of a set; 'words' are behind the fixed part: the mask of banks (which is
+ * its last), then a bank for each bit. */
+static bool first_of_set(struct rd *rd, uint64_t format, uint32_t *ret_vp)
+{
+	uint64_t banks = rd_le64(rd);
+
+	if (format == SET_ALL) {
+		*ret_vp = 0;
+		return true;
+	}
+	for (; format == SET_SPARSE && banks != 0; banks &= banks - 1) {
+		uint64_t bank = rd_le64(rd);
+
+		if (!rd_ok(rd))
+			return false;
+		if (bank != 0) {
+			*ret_vp = lowest(banks) * BANK_VPS + lowest(bank);
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint16_t read_retarget(struct rd *rd, struct hv_retarget *ret_retarget)
+{
+	struct hv_retarget r = {0};
+	uint64_t partition = rd_le64(rd), mask;
+	uint32_t source, flags;
+
+	r.device = rd_le64(rd);
+	source = rd_le32(rd);
+	rd_skip(rd, 4);
+	r.address = rd_le32(rd);
+	r.data = rd_le32(rd);
+	rd_skip(rd, 8);
+	r.vector = rd_le32(rd);
+	flags = rd_le32(rd);
+	mask = rd_le64(rd); /* or a set's format */
+	if (partition != PARTITION_SELF || source != SOURCE_MSI)
+		return HV_STATUS_INVALID_PARAMETER;
+	if ((flags & TARGET_SET) != 0) {
+		if (!first_of_set(rd, mask, &r.vp))
+			return HV_STATUS_INVALID_PARAMETER;
+	} else if (mask != 0) {
+		r.vp = lowest(mask);
+	} else {
+		return HV_STATUS_INVALID_PARAMETER;
+	}
+	*ret_retarget = r;
+	return HV_STATUS_SUCCESS;
+}
+
+uint16_t hv_hypercall_retarget(const struct hv_hypercall *call, const struct gpa_map *memory,
+			       struct hv_retarget *ret_retarget)
+{
+	uint8_t bytes[RETARGET_SIZE + 8 * MAX_HEADER_WORDS];
+	size_t size = RETARGET_SIZE + 8u * call->header_words;
+	uint16_t status;
+	struct rd rd;
+
+	if (call->fast || call->reps != 0 || call->first_rep != 0 ||
+	    call->header_words > MAX_HEADER_WORDS)
+		return HV_STATUS_INVALID_INPUT;
+	status = copy_input(call, memory, bytes, size);
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+	rd = rd_init(bytes, size);
+	return read_retarget(&rd, ret_retarget);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Hypercalls: what a guest's registers say, and the two that VMBus is made of.  Whoever took the
- * trap (KVM, or our page) gives the registers and carries the status back.
+ * Hypercalls: what a guest's registers say, the two that VMBus is made of, and that of PCI. Whoever
+ * took the trap (KVM, or our page) gives the registers and carries the status back.
  *
  * Thread: the processor's.  Source: [TLFS] 3 "Hypercall interface", HvCallPostMessage,
- * HvCallSignalEvent.
+ * HvCallSignalEvent, HvCallRetargetDeviceInterrupt.
  */
 #ifndef HV_HYPERCALL_H
 #define HV_HYPERCALL_H
@@ -16,6 +16,7 @@
 
 struct gpa_map;
 struct hv_mail;
+struct hv_retarget;
 
 struct hv_hypercall {
 	uint16_t code;
@@ -37,5 +38,8 @@ uint16_t hv_hypercall_message(const struct hv_hypercall *call, const struct gpa_
 /* SignalEvent: the connection id that is meant.  A status. */
 uint16_t hv_hypercall_signal(const struct hv_hypercall *call, const struct gpa_map *memory,
 			     uint32_t *ret_connection_id);
+/* RetargetDeviceInterrupt (device.h): of several processors the first is taken.  A status. */
+uint16_t hv_hypercall_retarget(const struct hv_hypercall *call, const struct gpa_map *memory,
+			       struct hv_retarget *ret_retarget);
 
 #endif

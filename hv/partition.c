@@ -5,6 +5,7 @@
  */
 #include "hv/partition.h"
 #include "ctl/base/clock.h"
+#include "hv/ask.h"
 #include "hv/vp.h"
 
 #include <errno.h>
@@ -157,6 +158,8 @@ static int make(struct hv_partition *partition, const struct hv_partition_opts *
 		rc = hv_memory_create(opts->memory_size, opts->pages, &partition->memory, err);
 	if (rc == 0 && hv_mailbox_create(&partition->mailbox) != 0)
 		rc = err_set(err, -ENOMEM, SLUG, "out of memory");
+	if (rc == 0 && hv_devices_create(partition, &partition->own_devices) != 0)
+		rc = err_set(err, -ENOMEM, SLUG, "out of memory");
 	if (rc == 0)
 		rc = make_vm(partition, err);
 	if (rc != 0)
@@ -239,6 +242,7 @@ void hv_partition_destroy(struct hv_partition *partition)
 		close(partition->fd);
 	hv_memory_destroy(&partition->memory);
 	hv_mailbox_destroy(partition->mailbox);
+	hv_devices_destroy(partition->own_devices);
 	hv_kvm_close(&partition->kvm);
 	pthread_cond_destroy(&partition->changed);
 	pthread_mutex_destroy(&partition->lock);
@@ -300,8 +304,10 @@ void hv_partition_pause(struct hv_partition *partition)
 	set_state(partition, HV_PAUSED);
 	kick_all(partition);
 	pthread_mutex_lock(&partition->lock);
+	/* Some may wait for the owner meanwhile, which is us. */
 	while (partition->n_in > 0)
-		pthread_cond_wait(&partition->changed, &partition->lock);
+		if (!hv_asks_answer_locked(partition))
+			pthread_cond_wait(&partition->changed, &partition->lock);
 	pthread_mutex_unlock(&partition->lock);
 }
 

@@ -66,6 +66,7 @@
 
 #define HV_CALL_POST_MESSAGE 0x5cu
 #define HV_CALL_SIGNAL_EVENT 0x5du
+#define HV_CALL_RETARGET     0x7eu /* RetargetDeviceInterrupt */
 
 #define HV_STATUS_SUCCESS		0
 #define HV_STATUS_INVALID_CODE		2

@@ -57,7 +57,8 @@ struct hv_partition {
 	uint64_t made_ns;	     /* CLOCK_MONOTONIC when reference time was 0 */
 	struct kvm_irq_routing *irq; /* as KVM has it */
 	pthread_mutex_t irq_lock;
-	struct hv_chips *chips; /* the interrupt controllers as they were made (irq.c) */
+	struct hv_devices *own_devices; /* regions and interrupts (device.h) */
+	struct hv_chips *chips;		/* the interrupt controllers as they were made (irq.c) */
 	struct hv_start start;
 	bool start_set; /* since the last run: the first processor is to be put there */
 

@@ -6,6 +6,7 @@
  * A triple fault is a fault, not a reset as on a PC: kernels reset by ACPI's register, and one that
  * faults at boot would do so for ever.
  */
+#include "hv/ask.h"
 #include "hv/vp.h"
 
 #include <errno.h>
@@ -133,12 +134,22 @@ static bool io(struct hv_vp *vp)
 	return true;
 }
 
-/* No device has registers in memory. */
+/* Registers in memory are those of PCI functions: the owner answers.  Elsewhere is nothing. */
 static bool mmio(struct hv_vp *vp)
 {
+	struct kvm_run *run = vp->run;
+	struct hv_ask ask = {.what = run->mmio.is_write ? HV_ASK_WRITE : HV_ASK_READ,
+			     .gpa = run->mmio.phys_addr,
+			     .size = run->mmio.len <= 8 ? run->mmio.len : 8,
+			     .value = run->mmio.is_write ? 0 : UINT64_MAX};
+
 	count(&vp->exits_mmio);
-	if (!vp->run->mmio.is_write)
-		memset(vp->run->mmio.data, 0xff, sizeof(vp->run->mmio.data));
+	if (run->mmio.is_write) /* what is behind is of others */
+		memcpy(&ask.value, run->mmio.data, ask.size);
+	if (hv_traps(vp->partition, ask.gpa) && !hv_ask(vp, &ask))
+		ask.value = UINT64_MAX;
+	if (!run->mmio.is_write)
+		memcpy(run->mmio.data, &ask.value, sizeof(run->mmio.data));
 	return true;
 }
 

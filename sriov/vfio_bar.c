@@ -100,32 +100,31 @@ static const void *find_cap(const struct vfio_region_info *info, uint16_t id, si
 	return NULL;
 }
 
-/* With all its capabilities.  free() it; NULL: not to be had. */
-static struct vfio_region_info *region_info(const struct sriov_vfio *v, unsigned index)
+/* With all its capabilities.  free() it.  -ENOMEM, -EINVAL: it is longer than makes sense, or what
+ * the kernel says. */
+static int region_info(const struct sriov_vfio *v, unsigned index,
+		       struct vfio_region_info **ret_info)
 {
-	struct vfio_region_info *info = NULL, *grown;
+	struct vfio_region_info *info;
 	uint32_t size = sizeof(*info);
+	int rc = 0;
 
-	for (unsigned n = 0; n < 2; n++) {
-		grown = realloc(info, size);
-		if (grown == NULL)
-			break;
-		info = grown;
-		memset(info, 0, size);
+	for (unsigned n = 0; rc == 0 && n < 2 && size <= INFO_MAX; n++) {
+		info = calloc(1, size);
+		if (info == NULL)
+			return -ENOMEM;
 		info->argsz = size;
 		info->index = index;
-		if (vfio_ioctl(v, v->opts.fds.device, VFIO_DEVICE_GET_REGION_INFO, info) < 0)
-			break;
-		if (info->argsz <= size) {
+		rc = vfio_ioctl(v, v->opts.fds.device, VFIO_DEVICE_GET_REGION_INFO, info);
+		if (rc >= 0 && info->argsz <= size) {
 			info->argsz = size;
-			return info;
+			*ret_info = info;
+			return 0;
 		}
 		size = info->argsz;
-		if (size > INFO_MAX)
-			break;
+		free(info);
 	}
-	free(info);
-	return NULL;
+	return rc < 0 ? rc : -EINVAL;
 }
 
 static void add_pieces(struct sriov_vfio *v, unsigned bar, const struct vfio_region_info *info)
@@ -151,13 +150,16 @@ static void add_pieces(struct sriov_vfio *v, unsigned bar, const struct vfio_reg
 }
 
 /* Memory as the device says it; ports of I/O are left out: no function needs them any more. */
-static void bar_init(struct sriov_vfio *v, unsigned bar)
+static int bar_init(struct sriov_vfio *v, unsigned bar)
 {
 	uint32_t reg = vfio_config_read(v, REG_BARS + 4 * bar, 4);
-	struct vfio_region_info *info = region_info(v, VFIO_PCI_BAR0_REGION_INDEX + bar);
 	struct vfio_bar *b = &v->bars[bar];
+	struct vfio_region_info *info;
+	int rc = region_info(v, VFIO_PCI_BAR0_REGION_INDEX + bar, &info);
 
-	if (info != NULL && info->size != 0 && (reg & BAR_IO) == 0) {
+	if (rc != 0)
+		return rc;
+	if (info->size != 0 && (reg & BAR_IO) == 0) {
 		b->region_size = info->size;
 		b->at = info->offset;
 		b->size = info->size < VFIO_PAGE ? VFIO_PAGE : info->size;
@@ -166,6 +168,7 @@ static void bar_init(struct sriov_vfio *v, unsigned bar)
 		add_pieces(v, bar, info);
 	}
 	free(info);
+	return 0;
 }
 
 static bool within(const struct sriov_vfio *v, unsigned bar, uint64_t offset, uint64_t size)
@@ -179,7 +182,11 @@ int vfio_bars_init(struct sriov_vfio *v, struct err *err)
 	const struct vfio_msix *x = &v->msix;
 
 	for (unsigned i = 0; i < VPCI_N_BARS; i++) {
-		bar_init(v, i);
+		int rc = bar_init(v, i);
+
+		if (rc != 0)
+			return err_set(err, rc, SLUG, "BAR %u of %s cannot be had: %s", i, v->name,
+				       strerror(-rc));
 		if (v->bars[i].wide)
 			i++; /* its upper half */
 	}

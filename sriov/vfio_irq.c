@@ -122,11 +122,13 @@ static int enable(struct sriov_vfio *v, unsigned n)
 		fds[i] = v->msix.vectors[i].fd;
 	rc = set_eventfds(v, VFIO_PCI_MSIX_IRQ_INDEX, 0, n, fds);
 	free(fds);
-	if (rc == 0) {
-		v->msix.enabled = true;
-		v->msix.n_enabled = n;
-	}
-	return rc;
+	if (rc != 0)
+		return rc;
+	v->msix.enabled = true;
+	v->msix.n_enabled = n;
+	for (unsigned i = 0; i < n; i++)
+		v->msix.vectors[i].armed = v->msix.vectors[i].fd >= 0;
+	return 0;
 }
 
 /* The device raises the descriptor of 'index'. */
@@ -151,19 +153,14 @@ static int vector_open(struct sriov_vfio *v, unsigned index)
 	struct vfio_vector *vector = &v->msix.vectors[index];
 	int rc;
 
-	if (vector->fd >= 0 && v->msix.enabled)
+	if (vector->armed)
 		return 0;
 	if (vector->fd < 0)
 		vector->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (vector->fd < 0)
 		return -errno;
 	rc = arm(v, index);
-	if (rc != 0 && !v->msix.enabled)
-		return rc;
-	if (rc != 0) {
-		close(vector->fd);
-		vector->fd = -1;
-	}
+	vector->armed = rc == 0;
 	return rc;
 }
 
@@ -221,13 +218,14 @@ void vfio_msix_reset(struct sriov_vfio *v)
 		return;
 	for (unsigned i = 0; i < x->n; i++)
 		unroute(v, i);
+	/* When that fails it is tried again, at the latest in the end. */
 	if (x->enabled)
-		(void)set_eventfds(v, VFIO_PCI_MSIX_IRQ_INDEX, 0, 0, NULL);
-	x->enabled = false;
-	x->n_enabled = 0;
-	for (unsigned i = 0; i < x->n; i++)
+		x->enabled = set_eventfds(v, VFIO_PCI_MSIX_IRQ_INDEX, 0, 0, NULL) < 0;
+	for (unsigned i = 0; i < x->n; i++) {
+		x->vectors[i].armed = x->vectors[i].armed && x->enabled;
 		if (x->vectors[i].fd >= 0)
 			(void)eventfd_read(x->vectors[i].fd, &n);
+	}
 }
 
 void vfio_msix_fini(struct sriov_vfio *v)

@@ -32,7 +32,8 @@ struct vfio_bar {
 };
 
 struct vfio_vector {
-	int fd; /* -1: none yet */
+	int fd;	    /* -1: none yet */
+	bool armed; /* the device raises it */
 	uint32_t vp, vector;
 };
 

@@ -6,6 +6,7 @@
  * Input: records of 26 bytes: what to do, a register's number, three words.
  */
 #include "hv/crash.h"
+#include "hv/device.h"
 #include "hv/gpa.h"
 #include "hv/hypercall.h"
 #include "hv/mail.h"
@@ -24,6 +25,7 @@
 static void check_call(const struct gpa_map *memory, const uint64_t words[3])
 {
 	struct hv_hypercall call;
+	struct hv_retarget retarget;
 	struct hv_mail mail;
 	uint32_t id;
 
@@ -34,6 +36,9 @@ static void check_call(const struct gpa_map *memory, const uint64_t words[3])
 	     (mail.message.connection_id != 1 && mail.message.connection_id != 4)))
 		abort();
 	if (hv_hypercall_signal(&call, memory, &id) == HV_STATUS_SUCCESS && id > 0xffffff)
+		abort();
+	if (hv_hypercall_retarget(&call, memory, &retarget) == HV_STATUS_SUCCESS &&
+	    retarget.vp >= 64 * 64)
 		abort();
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hv/hypercall.h"
 
+#include "hv/device.h"
 #include "hv/gpa.h"
 #include "hv/mail.h"
 
@@ -199,6 +200,103 @@ static void signal_with_flag_or_reserved_bits_is_refused(void **state)
 	assert_int_equal(signal(0x5d, 0x1000, &id), HV_STATUS_INVALID_INPUT);
 }
 
+/* ---- RetargetDeviceInterrupt ---- */
+
+static void put64(uint64_t gpa, uint64_t value)
+{
+	memcpy(test_at(&memory, gpa, 8), &value, 8);
+}
+
+/* As Linux has it: its own partition, one message, vector 0x55. */
+static void put_retarget(uint64_t gpa, uint32_t flags, uint64_t mask)
+{
+	put64(gpa, UINT64_MAX);
+	put64(gpa + 8, 0x12345678);
+	put64(gpa + 16, 1);
+	put32(gpa + 24, 0xfee00000u);
+	put32(gpa + 28, 0x70003);
+	put64(gpa + 32, 0);
+	put32(gpa + 40, 0x55);
+	put32(gpa + 44, flags);
+	put64(gpa + 48, mask);
+}
+
+static uint16_t retarget(uint64_t control, uint64_t input, struct hv_retarget *r)
+{
+	struct hv_hypercall call;
+	uint16_t status = hv_hypercall_decode(control, input, 0, &call);
+
+	return status != 0 ? status : hv_hypercall_retarget(&call, &memory, r);
+}
+
+#define HEADER(words) ((uint64_t)(words) << 17)
+
+static void retarget_names_a_message_and_the_first_processor(void **state)
+{
+	struct hv_retarget r = {0};
+
+	put_retarget(0x1000, 0, 0x18);
+	assert_int_equal(retarget(0x7e, 0x1000, &r), 0);
+	assert_int_equal(r.device, 0x12345678);
+	assert_int_equal(r.address, 0xfee00000u);
+	assert_int_equal(r.data, 0x70003);
+	assert_int_equal(r.vector, 0x55);
+	assert_int_equal(r.vp, 3);
+	/* Banks 0 and 2; the first is empty. */
+	put_retarget(0x1000, 2, 0);
+	put64(0x1038, 5);
+	put64(0x1040, 0);
+	put64(0x1048, 1ull << 63);
+	assert_int_equal(retarget(0x7e | HEADER(3), 0x1000, &r), 0);
+	assert_int_equal(r.vp, 2 * 64 + 63);
+	/* All of them. */
+	put_retarget(0x1000, 2, 1);
+	assert_int_equal(retarget(0x7e, 0x1000, &r), 0);
+	assert_int_equal(r.vp, 0);
+}
+
+static void retarget_to_nobody_or_of_nothing_is_refused(void **state)
+{
+	struct hv_retarget r;
+
+	put_retarget(0x1000, 0, 0);
+	assert_int_equal(retarget(0x7e, 0x1000, &r), HV_STATUS_INVALID_PARAMETER);
+	put_retarget(0x1000, 2, 0);
+	put64(0x1038, 0);
+	assert_int_equal(retarget(0x7e | HEADER(1), 0x1000, &r), HV_STATUS_INVALID_PARAMETER);
+	put64(0x1038, 1); /* and its bank is empty */
+	put64(0x1040, 0);
+	assert_int_equal(retarget(0x7e | HEADER(2), 0x1000, &r), HV_STATUS_INVALID_PARAMETER);
+	put_retarget(0x1000, 2, 7); /* no such format */
+	put64(0x1038, 1);
+	put64(0x1040, 1);
+	assert_int_equal(retarget(0x7e | HEADER(2), 0x1000, &r), HV_STATUS_INVALID_PARAMETER);
+	put_retarget(0x1000, 0, 1);
+	put64(0x1000, 5); /* another's */
+	assert_int_equal(retarget(0x7e, 0x1000, &r), HV_STATUS_INVALID_PARAMETER);
+	put_retarget(0x1000, 0, 1);
+	put32(0x1010, 2); /* no message */
+	assert_int_equal(retarget(0x7e, 0x1000, &r), HV_STATUS_INVALID_PARAMETER);
+}
+
+static void retarget_reads_no_more_than_its_header_says(void **state)
+{
+	struct hv_retarget r;
+
+	/* Banks that it claims and does not have; what is behind is not read. */
+	put_retarget(0x1fc0, 2, 0);
+	put64(0x1ff8, UINT64_MAX);
+	assert_int_equal(retarget(0x7e | HEADER(1), 0x1fc0, &r), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(retarget(0x7e | HEADER(2), 0x1fc0, &r), HV_STATUS_INVALID_ALIGNMENT);
+	assert_int_equal(retarget(0x7e | HEADER(66), 0x1000, &r), HV_STATUS_INVALID_INPUT);
+	assert_int_equal(retarget(0x7e | HEADER(0x3ff), 0x1000, &r), HV_STATUS_INVALID_INPUT);
+	assert_int_equal(retarget(0x7e | FAST, 0x1000, &r), HV_STATUS_INVALID_INPUT);
+	assert_int_equal(retarget(0x7e | 1ull << 32, 0x1000, &r), HV_STATUS_INVALID_INPUT);
+	assert_int_equal(retarget(0x7e, 0x1ff0, &r), HV_STATUS_INVALID_ALIGNMENT);
+	assert_int_equal(retarget(0x7e, 0x1004, &r), HV_STATUS_INVALID_ALIGNMENT);
+	assert_int_equal(retarget(0x7e, TEST_SIZE, &r), HV_STATUS_INVALID_PARAMETER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +310,9 @@ int main(void)
 		cmocka_unit_test(calls_are_not_repeated_and_post_is_not_fast),
 		cmocka_unit_test(signal_names_a_connection),
 		cmocka_unit_test(signal_with_flag_or_reserved_bits_is_refused),
+		cmocka_unit_test(retarget_names_a_message_and_the_first_processor),
+		cmocka_unit_test(retarget_to_nobody_or_of_nothing_is_refused),
+		cmocka_unit_test(retarget_reads_no_more_than_its_header_says),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -52,8 +52,9 @@ int sriov_host_note(struct sriov_host *host, struct err *err)
 
 		if (!a->ours)
 			continue;
-		*pf = (struct sriov_journal_pf){
-			.before = a->before, .made = a->want, .autoprobe = a->autoprobe};
+		*pf = (struct sriov_journal_pf){.before = a->before,
+						.made = a->made,
+						.autoprobe = a->autoprobe};
 		memcpy(pf->name, a->pf.name, sizeof(pf->name));
 		memcpy(pf->addr, a->pf.addr, sizeof(pf->addr));
 		j.n_pfs++;
@@ -85,8 +86,9 @@ static int refuse_foreign(const struct sriov_pf *pf, unsigned n, struct err *err
 	err_set(err, -EBUSY, "vfs-exist", "%s has %u VF%s that somebody else made", pf->name,
 		pf->n_vfs, pf->n_vfs == 1 ? "" : "s");
 	err_why(err, "to have %u it would lose those first, with whoever uses them", n);
-	err_fix(err, "vswitchctl sriov vfs %s %u takes them as they are; or echo 0 > "
-		     "/sys/class/net/%s/device/sriov_numvfs",
+	err_fix(err,
+		"vswitchctl sriov vfs %s %u takes them as they are; or echo 0 > "
+		"/sys/class/net/%s/device/sriov_numvfs",
 		pf->name, pf->n_vfs, pf->name);
 	return -EBUSY;
 }
@@ -121,7 +123,7 @@ static int check_count(const struct sriov_host *host, const struct sriov_adapter
 		return 0;
 	if (sriov_claims_of(host, pf) != 0)
 		return refuse_used(host, pf, err);
-	if (pf->n_vfs != 0 && (a == NULL || !a->ours || a->want != pf->n_vfs))
+	if (pf->n_vfs != 0 && (a == NULL || !a->ours || a->made != pf->n_vfs))
 		return refuse_foreign(pf, n, err);
 	return 0;
 }
@@ -138,6 +140,7 @@ static int make(struct sriov_host *host, struct sriov_adapter *a, const struct s
 		return rc;
 	a->pf = *pf;
 	a->want = n;
+	a->made = n;
 	if (!a->ours) {
 		a->before = pf->n_vfs;
 		a->autoprobe = pf->autoprobe;
@@ -169,7 +172,7 @@ static void put_back(struct sriov_host *host, struct sriov_adapter *a)
 	struct err err = {0};
 	int has = a->ours ? sriov_pf_count(root, &a->pf) : -ENODEV, rc = 0;
 
-	if (has >= 0 && (unsigned)has == a->want)
+	if (has == 0 || (has > 0 && (unsigned)has == a->made))
 		rc = sriov_pf_set_count(root, &a->pf, a->before, &err);
 	if (has >= 0)
 		(void)sriov_pf_set_autoprobe(root, &a->pf, a->autoprobe, NULL);
@@ -252,8 +255,7 @@ static int want_one(struct sriov_host *host, const struct sriov_want *want, bool
 	if (rc == 0)
 		return 0;
 	if (starting) {
-		/* Of VFs that are there, 'want' says how many are ours. */
-		a->want = a->ours ? a->want : want->n_vfs;
+		a->want = want->n_vfs;
 		waits(host, a, &why);
 		return 0;
 	}
@@ -454,6 +456,7 @@ static void adapters_recover(struct sriov_host *host, const struct sriov_journal
 		struct sriov_adapter *a = &host->adapters[host->n_adapters];
 
 		*a = (struct sriov_adapter){.want = was->made,
+					    .made = was->made,
 					    .before = was->before,
 					    .autoprobe = was->autoprobe,
 					    .ours = true,
@@ -521,6 +524,7 @@ void sriov_host_destroy(struct sriov_host *host)
 	if (host == NULL)
 		return;
 	if (host->opts.root != NULL) {
+		sriov_claims_hold(host);
 		sriov_claims_settle(host, true);
 		for (unsigned i = 0; i < host->n_adapters; i++)
 			host->adapters[i].name[0] = '\0';

@@ -23,6 +23,7 @@
 #include "ctl/base/err.h"
 #include "sriov/iommu.h"
 #include "sriov/pf.h"
+#include "sriov/pool.h"
 #include "sriov/vf_conf.h"
 
 #include <stdbool.h>
@@ -89,14 +90,8 @@ unsigned sriov_claim_index(const struct sriov_claim *claim);
 const char *sriov_claim_owner(const struct sriov_claim *claim);
 /* Where it is and its PCI ids; borrowed. */
 const struct sriov_device *sriov_claim_device(const struct sriov_claim *claim);
-enum sriov_health {
-	SRIOV_WELL,
-	SRIOV_LINK_LOST, /* its adapter has no link */
-	SRIOV_CHANGED,	 /* somebody else changed its policy */
-	SRIOV_GONE,	 /* with its PF, or out of it */
-};
 /* Looks at most once a second. */
-enum sriov_health sriov_claim_health(struct sriov_claim *claim);
+enum sriov_vf_health sriov_claim_health(struct sriov_claim *claim);
 int sriov_claim_counts(struct sriov_claim *claim, struct sriov_vf_counts *ret_counts);
 
 enum sriov_vf_state {
@@ -109,6 +104,10 @@ enum sriov_vf_state {
 	SRIOV_N_VF_STATES,
 };
 const char *sriov_vf_state_name(enum sriov_vf_state state);
+
+/* What the fail-over of NICs takes VFs by; its context is the struct sriov_host.  An owner that has
+ * a VF from before this process gets that one again, as it runs. */
+extern const struct sriov_pool_ops sriov_host_pool;
 
 /* For showing. */
 struct sriov_vf_info {

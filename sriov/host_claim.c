@@ -166,8 +166,9 @@ static int find_free(struct sriov_host *host, const struct sriov_adapter *a, uns
 	err_set(err, -ENOSPC, "no-vf-free", "none of the %u VFs of %s is free", a->pf.n_vfs,
 		a->pf.name);
 	if (n_used != 0)
-		err_why(err, "%u of them %s in use by somebody else: a driver or an interface has "
-			     "them",
+		err_why(err,
+			"%u of them %s in use by somebody else: a driver or an interface has "
+			"them",
 			n_used, n_used == 1 ? "is" : "are");
 	err_fix(err, "vswitchctl sriov show %s; sriov vfs %s %u makes more while none is taken",
 		a->pf.name, a->pf.name, a->want + 1);
@@ -341,29 +342,29 @@ void sriov_claim_release(struct sriov_claim *c)
 
 /* ---- Looking ---- */
 
-static enum sriov_health look(const struct sriov_claim *c)
+static enum sriov_vf_health look(const struct sriov_claim *c)
 {
 	const struct sriov_host_opts *o = &c->host->opts;
 	char path[SRIOV_PATH_SIZE];
 	uint64_t carrier = 1;
 
 	if (c->state != SRIOV_VF_TAKEN)
-		return SRIOV_GONE;
+		return SRIOV_VF_GONE;
 	if (!sriov_vf_conf_holds(o->vf, o->vf_ctx, c->pf.ifindex, c->note.index, &c->conf))
-		return SRIOV_CHANGED;
+		return SRIOV_VF_CHANGED;
 	/* Cannot be read while the interface is down. */
 	sriov_path(path, o->root, "/sys/class/net/%s/carrier", c->pf.name);
 	if (sriov_read_number(path, &carrier) != 0)
 		carrier = 0;
-	return carrier != 0 ? SRIOV_WELL : SRIOV_LINK_LOST;
+	return carrier != 0 ? SRIOV_VF_WELL : SRIOV_VF_LINK_DOWN;
 }
 
-enum sriov_health sriov_claim_health(struct sriov_claim *c)
+enum sriov_vf_health sriov_claim_health(struct sriov_claim *c)
 {
 	uint64_t now = clock_mono_ns();
 
 	if (c->state != SRIOV_VF_TAKEN)
-		return SRIOV_GONE;
+		return SRIOV_VF_GONE;
 	if (c->looked_ns == 0 || now - c->looked_ns >= SRIOV_SECOND_NS) {
 		c->health = look(c);
 		c->looked_ns = now;
@@ -485,6 +486,13 @@ void sriov_claims_recover(struct sriov_host *host, const struct sriov_journal *j
 {
 	for (unsigned i = 0; i < journal->n_vfs; i++)
 		recover(host, &journal->vfs[i]);
+}
+
+void sriov_claims_hold(struct sriov_host *host)
+{
+	for (struct sriov_claim *c = host->claims; c != NULL; c = c->next)
+		if (c->state == SRIOV_VF_TAKEN)
+			c->state = SRIOV_VF_HELD;
 }
 
 void sriov_claims_forget(struct sriov_host *host)

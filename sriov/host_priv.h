@@ -17,6 +17,7 @@ struct sriov_adapter {
 	unsigned want;
 	struct sriov_pf pf; /* as it was found; addr "": never yet */
 	unsigned before;    /* VFs that it had before us */
+	unsigned made;	    /* that it has by us */
 	bool autoprobe;	    /* what that was before us */
 	bool ours;	    /* changed by us, and in the journal */
 	bool present;
@@ -33,7 +34,7 @@ struct sriov_claim {
 	struct sriov_vf_conf conf;
 	sriov_lost_fn lost;
 	void *ctx;
-	enum sriov_health health;
+	enum sriov_vf_health health;
 	uint64_t looked_ns;
 	struct sriov_claim *next;
 };
@@ -70,6 +71,8 @@ void sriov_claims_lose(struct sriov_host *host, const struct sriov_pf *pf, const
 void sriov_claims_settle(struct sriov_host *host, bool all);
 /* Those whose device is not there any more. */
 void sriov_claims_look(struct sriov_host *host);
+/* Who took them goes, and may come back. */
+void sriov_claims_hold(struct sriov_host *host);
 void sriov_claims_forget(struct sriov_host *host);
 
 #endif

@@ -160,10 +160,10 @@ char *sriov_journal_format(const struct sriov_journal *j)
 	for (unsigned i = 0; i < j->n_pfs; i++) {
 		const struct sriov_journal_pf *pf = &j->pfs[i];
 
-		json_array_append_new(pfs, json_pack("{ss ss si si sb}", "name", pf->name, "addr",
-						     pf->addr, "before", (int)pf->before, "made",
-						     (int)pf->made, "autoprobe",
-						     (int)pf->autoprobe));
+		json_array_append_new(pfs,
+				      json_pack("{ss ss si si sb}", "name", pf->name, "addr",
+						pf->addr, "before", (int)pf->before, "made",
+						(int)pf->made, "autoprobe", (int)pf->autoprobe));
 	}
 	for (unsigned i = 0; i < j->n_vfs; i++)
 		json_array_append_new(vfs, vf_json(&j->vfs[i]));

@@ -135,8 +135,9 @@ static int refuse_ignored(const char *pf, unsigned vf, enum sriov_vf_field field
 	err_set(err, -ENOTSUP, "vf-policy-ignored", "VF %u of %s: its driver ignores the %s", vf,
 		pf, fields[field]);
 	err_why(err, "it took %s and reports %s", text, is);
-	err_fix(err, "keep this NIC on the synthetic path (nic set --sriov off), or update the "
-		     "driver of %s",
+	err_fix(err,
+		"keep this NIC on the synthetic path (nic set --sriov off), or update the "
+		"driver of %s",
 		pf);
 	return -ENOTSUP;
 }

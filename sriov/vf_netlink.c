@@ -147,6 +147,8 @@ static int netlink_get(void *ctx, int ifindex, unsigned vf, struct sriov_vf_conf
 	int rc = msg != NULL ? open_socket(&sk) : -ENOMEM;
 
 	if (rc == 0)
+		nl_socket_disable_auto_ack(sk);
+	if (rc == 0)
 		rc = dp_nl_errno(nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, link_read, &r));
 	if (rc == 0 && (nlmsg_append(msg, &info, sizeof(info), NLMSG_ALIGNTO) != 0 ||
 			nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_VF) != 0))

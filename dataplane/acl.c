@@ -90,6 +90,8 @@ struct asking {
 	uint32_t plain;	      /* bit i: key[i] is its */
 	uint32_t established; /* bit i: has ACK or RST, where somebody asks */
 	bool began;	      /* a session, with which others behind it may go on */
+	uint32_t late;	      /* bit i: a fragment whose first may come behind it */
+	bool again;	      /* it is behind all others now */
 	uint64_t key[DP_BURST][DP_KEY_SHORT];
 	uint32_t hash[DP_BURST];
 	uint32_t known; /* bit i: answer[i] is filled in */
@@ -336,9 +338,10 @@ static bool ask_lists(struct asking *a, struct one *o, const struct rte_mbuf *m,
 	return true;
 }
 
-/* Takes the frame when it may not pass. */
-static bool ask_one(struct asking *a, struct rte_mbuf *m)
+/* Takes the frame when it may not pass, unless it is 'late'. */
+static bool ask_one(struct asking *a, unsigned i)
 {
+	struct rte_mbuf *m = a->pkts[i];
 	const uint16_t domain = (uint16_t)(tenant_of(a->vp, m) | DP_CT_POLICY);
 	struct session s = {0};
 	struct one o;
@@ -347,8 +350,14 @@ static bool ask_one(struct asking *a, struct rte_mbuf *m)
 	dp_parse_mbuf(m, &o.h);
 	dp_key_extract_head(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len, &o.h, 0,
 			    &o.key);
-	if (a->ct != NULL && o.h.frag == DP_FRAG_LATER && first_passed(a, &o, m))
-		return true;
+	if (a->ct != NULL && o.h.frag == DP_FRAG_LATER) {
+		if (first_passed(a, &o, m))
+			return true;
+		if (!a->again) {
+			a->late |= BIT(i);
+			return false;
+		}
+	}
 	if (a->ct != NULL && o.h.frag != DP_FRAG_LATER)
 		s = track_one(a, &o, m, domain);
 	if (s.conn != 0) {
@@ -566,11 +575,37 @@ static inline bool ask_plain(struct asking *a, unsigned i)
 	return ask_list(a, i, &s);
 }
 
+/* Those of 'late' are asked when the others are through: the flow engine gives frames that its
+ * cache does not know behind those that it does, a first fragment behind the next one. */
+static uint32_t ask_late(struct asking *a)
+{
+	uint32_t passed = 0;
+
+	a->again = true;
+	for (uint32_t todo = a->late; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctz(todo);
+
+		passed |= (uint32_t)ask_one(a, i) << i;
+	}
+	return passed;
+}
+
+/* Moves those of 'which' to the front, in their order. */
+static uint16_t keep(struct rte_mbuf **pkts, uint32_t which)
+{
+	uint16_t n = 0;
+
+	for (; which != 0; which &= which - 1)
+		pkts[n++] = pkts[__builtin_ctz(which)];
+	return n;
+}
+
 static uint16_t ask_some(struct asking *a, uint16_t n)
 {
-	uint16_t passed = 0;
+	uint32_t passed = 0;
 
-	a->began = false;
+	a->began = a->again = false;
+	a->late = 0;
 	if (unlikely(a->w->trace != NULL))
 		a->plain = 0;
 	else
@@ -581,14 +616,13 @@ static uint16_t ask_some(struct asking *a, uint16_t n)
 	if (a->ct != NULL && a->plain != 0)
 		track_plain(a, a->plain);
 	look_up_all(a, a->ct != NULL ? look_at_sessions(a) : a->plain);
-	for (uint16_t i = 0; i < n; i++) {
-		struct rte_mbuf *m = a->pkts[i];
-
-		if ((a->plain >> i & 1) != 0 ? ask_plain(a, i) : ask_one(a, m))
-			a->pkts[passed++] = m;
-	}
+	for (uint16_t i = 0; i < n; i++)
+		passed |= (uint32_t)((a->plain >> i & 1) != 0 ? ask_plain(a, i) : ask_one(a, i))
+			  << i;
+	if (unlikely(a->late != 0))
+		passed |= ask_late(a);
 	flush_tally(a);
-	return passed;
+	return likely(passed == UINT32_MAX >> (32 - n)) ? n : keep(a->pkts, passed);
 }
 
 static uint16_t ask_all(struct dp_worker *w, const struct dp_vport *vp, enum dp_filter_side side,

@@ -375,6 +375,35 @@ int dp_fdb_add_static(struct dp_fdb *fdb, const struct dp_fdb_entry *entry, stru
 	return rc;
 }
 
+/* An entry that is there becomes static, elsewhere. */
+static void repin(struct dp_fdb *fdb, struct dp_fdb_bucket *b, int slot,
+		  const struct dp_fdb_entry *entry, uint16_t from)
+{
+	uint32_t bits = atomic_load_explicit(&b->bits, memory_order_relaxed);
+
+	entry_counted(fdb, from, entry->domain, (bits & DP_FDB_STATIC(slot)) != 0, -1);
+	atomic_fetch_or_explicit(&b->bits, DP_FDB_STATIC(slot), memory_order_relaxed);
+	atomic_store_explicit(&b->mac_port[slot], mac_of(&entry->mac) << 16 | entry->port,
+			      memory_order_release);
+	entry_counted(fdb, entry->port, entry->domain, true, 1);
+}
+
+int dp_fdb_move_static(struct dp_fdb *fdb, const struct dp_fdb_entry *entry, struct err *err)
+{
+	uint64_t mac = mac_of(&entry->mac);
+	struct dp_fdb_bucket *b;
+	uint16_t known;
+	int slot;
+
+	writer_begin(fdb);
+	known = find(fdb, atomic_load(&fdb->table), mac, where_of(entry->domain, entry->vlan), &b,
+		     &slot);
+	if (known != DP_NO_PORT)
+		repin(fdb, b, slot, entry, known);
+	dp_fdb_writer_end(fdb);
+	return known != DP_NO_PORT ? 0 : dp_fdb_add_static(fdb, entry, err);
+}
+
 uint16_t dp_fdb_port_of(struct dp_fdb *fdb, const struct dp_fdb_entry *entry)
 {
 	struct dp_fdb_bucket *b;

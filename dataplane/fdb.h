@@ -35,6 +35,9 @@ struct dp_fdb_entry {
  * address becomes static.  -EEXIST when it is static on another port, -ENOSPC; then nothing has
  * changed. */
 int dp_fdb_add_static(struct dp_fdb *fdb, const struct dp_fdb_entry *entry, struct err *err);
+/* As that, but from wherever it is known, static or learned: readers find it at the old port or at
+ * the new one, never at none. */
+int dp_fdb_move_static(struct dp_fdb *fdb, const struct dp_fdb_entry *entry, struct err *err);
 /* Where an address is known to be, as 'entry' names it; DP_NO_PORT: nowhere. */
 uint16_t dp_fdb_port_of(struct dp_fdb *fdb, const struct dp_fdb_entry *entry);
 int dp_fdb_remove(struct dp_fdb *fdb, const struct dp_fdb_entry *entry);

@@ -528,6 +528,7 @@ void nic_ready(struct vmq_nic *nic)
 	rc = resume_all(nic);
 	if (rc == 0) {
 		nic->at.subchannels_wanted = netvsp_state(nic->vsp)->n_subchannels;
+		nic_data_path_settle(nic, netvsp_state(nic->vsp)->vf_active);
 		answer_resumed(nic);
 		nic_link_settle(nic);
 		nic_subchannels_settle(nic);

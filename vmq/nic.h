@@ -8,6 +8,7 @@
  * 	nic.c        the guest's memory, GPADLs and channels as they are; resumes after a restart
  * 	nic_vsp.c    netvsp.h's other side: answers go out, what was agreed becomes rules
  * 	port_vmq.c   the driver: open, close, rx, tx, sleep
+ * 	nic_vf.c     a VF beside it: association, the guest's data path
  * 	nic_show.c   what people are shown
  *
  * Threads: the control thread, but for the driver's rx, tx and arm.
@@ -44,5 +45,27 @@ bool vmq_nic_attached(const struct dp_port *port);
 /* The port is about to be closed, and not because the switch stops: the guest loses its device
  * ('again': until the port is opened again), instead of waiting for the switch to come back. */
 void vmq_nic_withdraw(struct dp_port *port, bool again);
+
+/* ---- With a VF beside it (sriov/failover.h) ---- */
+
+struct vmq_nic_guest {
+	bool up;	/* its driver is */
+	bool takes_vf;	/* and said that it takes VFs */
+	bool vf_active; /* and sends by one */
+};
+void vmq_nic_guest(const struct dp_port *port, struct vmq_nic_guest *ret);
+
+/* The guest sends by its VF from now on, or does not any more, because it said so or lost its
+ * channel.  What it asked for is answered when this returns, so frames must go the new way then.
+ * May call vmq_nic_by_vf(), and nothing else of here.  Of one owner; NULL: of none. */
+typedef void (*vmq_data_path_fn)(void *ctx, bool vf_active);
+void vmq_nic_on_data_path(struct dp_port *port, vmq_data_path_fn fn, void *ctx);
+
+/* Tells the guest of a VF with that serial number (not 0), or that it has none any more: then it
+ * sends by none, whatever it says.  A guest that comes later is told then. */
+void vmq_nic_set_vf(struct dp_port *port, bool present, uint32_t serial);
+/* Broadcasts and multicasts come to the guest by its VF ('on'), so that its NIC takes none, or they
+ * come by the NIC.  When it returns no worker goes by the other.  0 or -ENOMEM. */
+int vmq_nic_by_vf(struct dp_port *port, bool on);
 
 #endif

@@ -98,6 +98,11 @@ struct vmq_nic {
 	struct vmq_rules *rules; /* those in force */
 	uint8_t *buf;		 /* of VMBUS_ATTACH_MAX_SIZE bytes: the message being read */
 	uint64_t n_attached, n_resumed, n_refused;
+	/* nic_vf.c */
+	vmq_data_path_fn on_data_path;
+	void *data_path_ctx;
+	bool data_path;	  /* as it was told last */
+	bool by_vf;	  /* groups' frames come to the guest by its VF */
 	char reason[160]; /* why the last attachment ended; "" */
 	uint64_t faults[VMQ_N_FAULTS];
 	/* Counters of queues that were closed. */
@@ -157,6 +162,11 @@ void nic_on_control(void *arg);
 void nic_debts_settle(struct vmq_nic *nic);
 /* Asks for subchannels, once the guest can have read the answer to its request. */
 void nic_subchannels_settle(struct vmq_nic *nic);
+
+/* ---- nic_vf.c ---- */
+
+/* Tells the owner, if it is news. */
+void nic_data_path_settle(struct vmq_nic *nic, bool active);
 
 /* ---- nic_show.c ---- */
 

@@ -160,6 +160,8 @@ static void fill_rules(const struct vmq_nic *nic, const struct netvsp_state *sta
 	}
 	rules->n_queues = open_in_row(nic);
 	rules->filter = state->rndis_up && nic->conf.link_up ? state->filter : 0;
+	if (nic->by_vf && rules->filter != 0)
+		rules->filter = NETVSP_FILTER_DIRECTED;
 	rules->max_frame = atomic_load(&nic->port->max_frame);
 	rte_ether_addr_copy((const struct rte_ether_addr *)state->mac, &rules->mac);
 	rules->checksum_partial = state->csum_rx4 && state->csum_rx6;
@@ -277,9 +279,11 @@ static int vsp_changed(void *ctx, const struct netvsp_state *state)
 	struct vmq_nic *nic = ctx;
 	int rc = nic->at.fd >= 0 ? nic_rules_make(nic, state, false) : 0;
 
-	if (rc == 0)
-		link_settle(nic, state);
-	return rc;
+	if (rc != 0)
+		return rc;
+	link_settle(nic, state);
+	nic_data_path_settle(nic, state->vf_active);
+	return 0;
 }
 
 static void vsp_offer_subchannels(void *ctx, unsigned n)

@@ -5,13 +5,14 @@
  * starts afterwards must find the state before or the state after, as far as each is allowed at
  * that point, with a history that agrees.
  */
+#include "tests/support/sanitized.h"
 #include "tests/unit/ctl/conf_support.h"
 
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#ifdef __SANITIZE_ADDRESS__
+#if SANITIZED
 #define N_KILLS 100
 #define N_STEPS 120
 #else

@@ -4,6 +4,7 @@
  * moment.  States are a function of the revision, so whoever opens the file afterwards can tell
  * whether it holds exactly one of them.
  */
+#include "tests/support/sanitized.h"
 #include "tests/unit/ctl/fault_vfs.h"
 #include "tests/unit/ctl/store_support.h"
 
@@ -17,7 +18,7 @@
 #define MIN_CHANGES  20
 
 /* A sanitizer makes each fork many times dearer. */
-#ifdef __SANITIZE_ADDRESS__
+#if SANITIZED
 #define N_SEEDS 1
 #define N_KILLS 100
 #else

@@ -185,6 +185,29 @@ static void station_moves_and_counts_move_along(void **state)
 	assert_int_equal(lost, 0);
 }
 
+static void a_static_address_that_is_moved_is_never_nowhere(void **state)
+{
+	struct dp_fdb_entry e = entry(1, 3, 5, 8);
+	struct err err = {0};
+
+	learn(1, 3, 5, 7);
+	assert_int_equal(dp_fdb_move_static(fdb, &e, &err), 0);
+	assert_int_equal(find(1, 3, 5), 8);
+	assert_int_equal(dp_fdb_port_count(fdb, 7), 0);
+	assert_int_equal(stats().n_static, 1);
+	assert_int_equal(stats().n_entries, 1);
+	learn(1, 3, 5, 7); /* it stays */
+	assert_int_equal(find(1, 3, 5), 8);
+	e.port = 9;
+	assert_int_equal(dp_fdb_move_static(fdb, &e, &err), 0);
+	assert_int_equal(find(1, 3, 5), 9);
+	assert_int_equal(stats().n_static, 1);
+	e = entry(2, 3, 5, 8);
+	assert_int_equal(dp_fdb_move_static(fdb, &e, &err), 0);
+	assert_int_equal(find(2, 3, 5), 8);
+	assert_int_equal(stats().n_entries, 2);
+}
+
 static void static_address_does_not_move_age_or_count(void **state)
 {
 	struct dp_fdb_entry e = entry(1, 3, 10, 7);
@@ -447,6 +470,7 @@ int main(void)
 		FRESH(zeros_are_not_emptiness),
 		FRESH(walk_tells_what_was_learned_and_stops_when_told),
 		FRESH(station_moves_and_counts_move_along),
+		FRESH(a_static_address_that_is_moved_is_never_nowhere),
 		FRESH(static_address_does_not_move_age_or_count),
 		FRESH(static_address_replaces_the_learned_one),
 		FRESH(static_address_of_another_port_is_refused_and_stays),

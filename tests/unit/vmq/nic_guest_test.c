@@ -370,12 +370,22 @@ static void give_buffer(enum nvsp_type type, uint32_t gpadl)
 	assert_int_equal(answer.recv_buf_complete.status, NVSP_STATUS_SUCCESS);
 }
 
+/* Says that it takes VFs. */
+static void take_vfs(void)
+{
+	struct nvsp_msg m = {.type = NVSP_SEND_NDIS_CONFIG,
+			     .ndis_config = {.mtu = 1514, .capabilities = NVSP_CAP_SRIOV}};
+
+	assert_true(call(&m));
+}
+
 static void start_guest(void)
 {
 	struct nvsp_msg m = {.type = NVSP_INIT, .init = {NVSP_V6_1, NVSP_V6_1}};
 
 	assert_true(call(&m));
 	assert_int_equal(answer.init_complete.status, NVSP_STATUS_SUCCESS);
+	take_vfs();
 	give_buffer(NVSP_SEND_RECV_BUF, RECV_ID);
 	give_buffer(NVSP_SEND_SEND_BUF, SEND_ID);
 	assert_int_equal(initialize(), RNDIS_STATUS_SUCCESS);
@@ -520,6 +530,90 @@ static void indications_do_not_crowd_out_an_answer(void **state)
 	assert_true(link_is_up);
 }
 
+/* ---- A VF beside it ---- */
+
+static unsigned n_paths;
+static bool path_active;
+
+static void on_path(void *ctx, bool active)
+{
+	assert_ptr_equal(ctx, &n_paths);
+	n_paths++;
+	path_active = active;
+	/* The guest hears of it when frames go the new way, not before. */
+	assert_int_equal(n_answers, 0);
+	assert_int_equal(vmq_nic_by_vf(port, active), 0);
+}
+
+static bool switch_path(bool vf)
+{
+	struct nvsp_msg m = {.type = NVSP_SWITCH_DATA_PATH, .data_path.active = vf};
+
+	return call(&m) && answer.type == 0;
+}
+
+static uint32_t filter_in_force(void)
+{
+	return ((struct vmq_nic *)port->priv)->rules->filter;
+}
+
+static void a_guest_switches_its_data_path_before_it_is_answered(void **state)
+{
+	struct vmq_nic_guest guest;
+
+	n_paths = 0;
+	assert_int_equal(set_filter(0x0d), RNDIS_STATUS_SUCCESS);
+	vmq_nic_on_data_path(port, on_path, &n_paths);
+	vmq_nic_guest(port, &guest);
+	assert_true(guest.up && guest.takes_vf && !guest.vf_active);
+	assert_true(switch_path(true)); /* it has none: answered, and not done */
+	assert_int_equal(n_paths, 0);
+	vmq_nic_set_vf(port, true, 7);
+	assert_true(switch_path(true));
+	assert_int_equal(n_paths, 1);
+	assert_true(path_active);
+	assert_int_equal(filter_in_force(), NETVSP_FILTER_DIRECTED);
+	assert_true(switch_path(true)); /* no news */
+	assert_int_equal(n_paths, 1);
+	assert_true(switch_path(false));
+	assert_int_equal(n_paths, 2);
+	assert_int_equal(filter_in_force(), 0x0d);
+	/* Not more: control messages of a guest are held to a rate. */
+	for (int i = 0; i < 200; i++)
+		assert_true(switch_path(i % 2 == 0));
+	assert_int_equal(n_paths, 202);
+}
+
+static void a_vf_that_is_gone_ends_the_data_path_unasked(void **state)
+{
+	n_paths = 0;
+	assert_int_equal(set_filter(0x0d), RNDIS_STATUS_SUCCESS);
+	vmq_nic_on_data_path(port, on_path, &n_paths);
+	vmq_nic_set_vf(port, true, 7);
+	assert_true(switch_path(true));
+	n_answers = 0;
+	vmq_nic_set_vf(port, false, 7);
+	assert_int_equal(n_paths, 2);
+	assert_false(path_active);
+	assert_int_equal(filter_in_force(), 0x0d);
+}
+
+static void a_guest_that_goes_away_sends_by_no_vf(void **state)
+{
+	struct vmq_nic_guest guest;
+
+	n_paths = 0;
+	vmq_nic_on_data_path(port, on_path, &n_paths);
+	vmq_nic_set_vf(port, true, 7);
+	assert_true(switch_path(true));
+	n_answers = 0;
+	vmq_nic_withdraw(port, false);
+	assert_int_equal(n_paths, 2);
+	assert_false(path_active);
+	vmq_nic_guest(port, &guest);
+	assert_false(guest.up || guest.takes_vf || guest.vf_active);
+}
+
 /* Section, its size, page, size. */
 static const struct {
 	uint32_t section, section_size;
@@ -612,6 +706,9 @@ static void a_buffer_that_is_revoked_with_sections_out_is_forgotten(void **state
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(a_guest_switches_its_data_path_before_it_is_answered),
+		T(a_vf_that_is_gone_ends_the_data_path_unasked),
+		T(a_guest_that_goes_away_sends_by_no_vf),
 		T(the_link_is_up_as_soon_as_rndis_is),
 		T(a_send_buffer_that_is_taken_back_unrevoked_is_given_up),
 		T(a_receive_buffer_that_is_taken_back_unrevoked_is_given_up),

@@ -409,6 +409,45 @@ static void fragment_can_be_traced(void **unused)
 	}
 }
 
+static struct rte_mbuf *fragment(unsigned later, uint16_t id)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(dp_pool(dp, 0, false));
+
+	ends(0);
+	pkt_fragment(&pkt, later * 64, later == 0, id);
+	if (later == 0)
+		pkt_udp(&pkt, 1, 81);
+	else
+		pkt_ip_proto(&pkt, 17);
+	pkt_fill(&pkt, later == 0 ? 56 : 40, 1);
+	pkt_finish(&pkt, 0);
+	assert_non_null(m);
+	memcpy(rte_pktmbuf_append(m, (uint16_t)pkt.size), pkt.bytes, pkt.size);
+	return m;
+}
+
+/* As the flow engine gives them on when it knows the second's flow and not the first's. */
+static void fragments_of_a_burst_come_in_any_order(void **unused)
+{
+	unsigned of_port;
+
+	for (unsigned side = 0; side < 2; side++)
+		for (unsigned first = 0; first < 2; first++) {
+			struct rte_mbuf *m[2];
+
+			nothing();
+			list("open", "10 allow stateful udp from any to any port 81");
+			attach("open", side == 0 ? "p0" : "p1", side == 0 ? "ingress" : "egress");
+			apply();
+			m[first] = fragment(0, (uint16_t)(2 * side + first));
+			m[!first] = fragment(1, (uint16_t)(2 * side + first));
+			assert_int_equal(dp_port_mem_inject(live(0), 0, m, 2), 2);
+			n_injected += 2;
+			settle();
+			assert_int_equal(collect(1, 81, &of_port), 2);
+		}
+}
+
 /* ---- A switch of two ports ---- */
 
 static int start(void **unused)
@@ -456,10 +495,12 @@ int main(void)
 		cmocka_unit_test(denied_packets_are_told),
 		cmocka_unit_test(trace_names_the_entry),
 		cmocka_unit_test(fragment_can_be_traced),
+		cmocka_unit_test(fragments_of_a_burst_come_in_any_order),
 		cmocka_unit_test(change_with_rules_loses_nothing_and_leaks_nothing),
 		cmocka_unit_test(denied_packets_are_told), /* by a program */
 		cmocka_unit_test(trace_names_the_entry),
 		cmocka_unit_test(fragment_can_be_traced),
+		cmocka_unit_test(fragments_of_a_burst_come_in_any_order),
 	};
 
 	return cmocka_run_group_tests(tests, start, finish);

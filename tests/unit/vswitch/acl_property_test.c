@@ -29,6 +29,7 @@
 #include "dataplane/port_mem.h"
 #include "tests/support/packet.h"
 #include "tests/support/test_dp.h"
+#include "tests/support/sanitized.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/vs.h"
 
@@ -38,7 +39,7 @@
 #define MAX_ENTRIES  12
 #define MAX_SESSIONS 20000
 #define N_STATIONS   5
-#define N_PACKETS    100000u
+#define N_PACKETS    (SANITIZED ? 20000u : 100000u)
 #define WORLD	     120u /* packets between changes */
 #define MAX_BATCH    12u
 
@@ -59,7 +60,7 @@ struct packet {
 
 struct entry {
 	bool live;
-	char text[160];
+	char text[160], told[160]; /* 'told': as the switch has it; "": not */
 	struct vs_acl_entry e;
 	uint64_t hits;
 	unsigned made; /* which one it is */
@@ -138,10 +139,6 @@ static void some_entry(unsigned list, unsigned i)
 		return;
 	}
 	normal = vs_acl_entry_format(&e->e);
-	if (!e->live || strcmp(normal, e->text) != 0) {
-		e->hits = 0;
-		e->made = ++last_made;
-	}
 	snprintf(e->text, sizeof(e->text), "%s", normal);
 	free(normal);
 	e->live = true;
@@ -154,12 +151,10 @@ static void change_lists(void)
 	for (unsigned n = 1 + (unsigned)r(3); n > 0; n--) {
 		unsigned i = (unsigned)r(MAX_ENTRIES);
 
-		if (r(3) == 0) {
+		if (r(3) == 0)
 			entries[list][i].live = false;
-			entries[list][i].hits = 0;
-		} else {
+		else
 			some_entry(list, i);
-		}
 	}
 	if (r(6) == 0)
 		allows[list] = !allows[list];
@@ -168,6 +163,21 @@ static void change_lists(void)
 
 		*at = !*at;
 	}
+}
+
+/* One that is as it was told goes on counting, whatever happened to it meanwhile. */
+static void make_entries(void)
+{
+	for (unsigned list = 0; list < N_LISTS; list++)
+		for (unsigned i = 0; i < MAX_ENTRIES; i++) {
+			struct entry *e = &entries[list][i];
+
+			if (strcmp(e->told, e->live ? e->text : "") == 0)
+				continue;
+			snprintf(e->told, sizeof(e->told), "%s", e->live ? e->text : "");
+			e->hits = 0;
+			e->made = ++last_made;
+		}
 }
 
 static void tell_lists(void)
@@ -519,6 +529,16 @@ static void show(const struct packet *p, unsigned from, unsigned to, bool expect
 					    entries[list][i].text);
 }
 
+/* May they be of one session, from both ends?  The flow engine carries flows that its cache does
+ * not know last, so of two that one port sends at once either may be the first. */
+static bool answers_one_of(const struct packet *packets, unsigned n, const struct packet *p)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (packets[i].v6 == p->v6 && packets[i].src == p->dst && packets[i].dst == p->src)
+			return true;
+	return false;
+}
+
 static void batch(bool stateful)
 {
 	uint32_t expected[N_PORTS][MAX_BATCH], got[MAX_BATCH];
@@ -530,7 +550,9 @@ static void batch(bool stateful)
 		struct packet *p = &packets[i];
 		bool in;
 
-		some_packet(p);
+		do
+			some_packet(p);
+		while (vs_switch_flows(vs, "s0") != NULL && answers_one_of(packets, i, p));
 		if (i != 0 && packets[i - 1].fragment == FIRST) {
 			*p = packets[i - 1];
 			p->number = ++last_number;
@@ -570,12 +592,6 @@ static void batch(bool stateful)
 	}
 }
 
-/* Some packets in ten thousand are counted that should not be (docs/limits.md); none is missing. */
-static bool are_near(uint64_t hits, uint64_t expected)
-{
-	return hits >= expected && hits - expected <= expected / 500 + 3;
-}
-
 static void same_hits(void)
 {
 	for (unsigned list = 0; list < N_LISTS; list++)
@@ -588,7 +604,7 @@ static void same_hits(void)
 				continue;
 			snprintf(name, sizeof(name), "list%u", list);
 			assert_true(vs_acl_entry_hits(vs, name, e->e.order, &hits));
-			if (!are_near(hits.packets, e->hits))
+			if (hits.packets != e->hits)
 				fail_msg("ACL_SEED=%llu: %s: %s: %llu packets, expected %llu",
 					 (unsigned long long)seed, name, e->text,
 					 (unsigned long long)hits.packets,
@@ -612,6 +628,7 @@ static void lists_decide_as_they_read(void **unused)
 		if (last_number > most / 2 && vs_switch_flows(vs, "s0") == NULL)
 			assert_int_equal(vs_switch_flows_need(vs, "s0", &flows, &err), 0);
 		change_lists();
+		make_entries();
 		end_sessions();
 		tell_lists();
 		stateful = false;

@@ -32,6 +32,7 @@
 #include "dataplane/port_mem.h"
 #include "tests/support/mbufs.h"
 #include "tests/support/packet.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/test_dp.h"
 #include "vswitch/verify.h"
 #include "vswitch/vs.h"
@@ -528,6 +529,8 @@ static void run_burst(uint32_t *seq)
 	check_rest();
 }
 
+#define N_FRAMES (SANITIZED ? 20000u : 100000u)
+
 static unsigned long setting(const char *name, unsigned long def)
 {
 	const char *text = getenv(name);
@@ -550,7 +553,7 @@ static void run_frames(unsigned long n)
 
 static void copies_are_what_a_naive_model_says(void **state)
 {
-	run_frames(setting("MIRROR_FRAMES", 100000));
+	run_frames(setting("MIRROR_FRAMES", N_FRAMES));
 }
 
 /* Ports have one queue to send by: what goes to a target of the other worker is handed over. */
@@ -565,7 +568,7 @@ static void copies_pass_from_worker_to_worker(void **state)
 	if (cpu == CPU_SETSIZE)
 		skip();
 	assert_int_equal(dp_worker_add(dp, cpu, &err), 0);
-	run_frames(setting("MIRROR_FRAMES", 100000) / 10);
+	run_frames(setting("MIRROR_FRAMES", N_FRAMES) / 10);
 	assert_int_equal(dp_worker_remove(dp, cpu, &err), 0);
 }
 

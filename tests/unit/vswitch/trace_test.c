@@ -31,11 +31,12 @@
 #include "dataplane/port_mem.h"
 #include "dataplane/view.h"
 #include "tests/support/packet.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/test_dp.h"
 #include "vswitch/of/text.h"
 
 #define N_PORTS	  6
-#define N_PACKETS 100000u
+#define N_PACKETS (SANITIZED ? 20000u : 100000u)
 #define N_RULES	  30u
 #define WORLD	  1000u /* packets between changes of ports, VLANs and rules */
 #define BATCH	  50u	/* carried at once where nothing learns */

@@ -56,7 +56,7 @@ static void told(void *ctx, const char *type, const char *pf, const char *text)
 	snprintf(r->text, sizeof(r->text), "%s", text);
 }
 
-static void lost(void *ctx, struct sriov_claim *claim, const char *why)
+static void lost(void *ctx, void *claim, const char *why)
 {
 	struct rig *r = ctx;
 
@@ -591,35 +591,36 @@ static void journal_that_cannot_be_written_stops_changes(void **state)
 
 static void pool_gives_what_the_fail_over_asks_for(void **state)
 {
-	const struct sriov_vf_policy policy = {.mac = {2, 0, 0, 0, 0, 9},
-					       .vlan = 7,
-					       .spoof_check = true,
-					       .link_up = true};
+	const struct sriov_vf_conf policy = conf(7);
 	const struct sriov_pool_ops *ops = &sriov_host_pool;
 	struct rig *r = *state;
-	struct sriov_vf vf, other;
-	struct sriov_vf_stats stats;
-	struct sriov_vf_fds fds;
+	struct sriov_vf_counts counts;
+	struct sriov_vfio_fds fds;
 	struct err err = {0};
+	void *vf = NULL, *other = NULL;
+	bool held = true;
 
-	assert_int_equal(ops->take(r->host, "eth1", "web1/nic0", &policy, &vf, &err), -ENOENT);
+	assert_int_equal(ops->take(r->host, "eth1", "web1/nic0", &policy, lost, r, &vf, &held,
+				   &err),
+			 -ENOENT);
 	assert_int_equal(want(r, 1, NULL), 0);
-	assert_int_equal(ops->take(r->host, "0000:01:00.0", "web1/nic0", &policy, &vf, &err), 0);
-	assert_string_equal(vf.pf, "eth1");
-	assert_string_equal(vf.address, "0000:01:10.0");
-	assert_int_equal(vf.device, 0x10ca);
-	assert_int_equal(vf.class_code[2], 2);
-	assert_int_equal(ops->take(r->host, "eth1", "web2/nic0", &policy, &other, &err), -EBUSY);
-	assert_int_equal(ops->open(r->host, &vf, &fds, &err), 0);
-	close(fds.container);
-	close(fds.group);
-	close(fds.device);
-	assert_int_equal(ops->health(r->host, &vf), SRIOV_VF_WELL);
-	assert_int_equal(ops->stats(r->host, &vf, &stats), -ENODATA);
+	assert_int_equal(ops->take(r->host, "0000:01:00.0", "web1/nic0", &policy, lost, r, &vf,
+				   &held, &err),
+			 0);
+	assert_false(held);
+	assert_string_equal(ops->pf(vf), "eth1");
+	assert_int_equal(ops->index(vf), 0);
+	assert_string_equal(ops->device(vf)->addr, "0000:01:10.0");
+	assert_int_equal(ops->device(vf)->class, 0x020000);
+	assert_int_equal(ops->take(r->host, "eth1", "web2/nic0", &policy, lost, r, &other, &held,
+				   &err),
+			 -ENOSPC);
+	assert_int_equal(ops->open(vf, &fds, &err), 0);
+	sriov_fds_close(&fds);
 	r->fake->vfs[0].counts = (struct sriov_vf_counts){.known = true, .rx_packets = 5};
-	assert_int_equal(ops->stats(r->host, &vf, &stats), 0);
-	assert_int_equal(stats.rx_packets, 5);
-	ops->release(r->host, &vf);
+	assert_int_equal(ops->counts(vf, &counts), 0);
+	assert_int_equal(counts.rx_packets, 5);
+	ops->release(vf);
 	assert_int_equal(sriov_host_free(r->host, "eth1"), 1);
 }
 

@@ -69,8 +69,8 @@ static const struct ctl_arg set_args[] = {
 	{.name = "default",
 	 .type = CTL_LIST,
 	 .metavar = "OPTION",
-	 .choices = "mac|mtu|queues|offloads|link|speed|mac-change|rsc|monitor|" CTL_GUARD_DEFAULTS(
-		 "guard-") "|" CTL_QOS_PORT_OPTION_NAMES("qos-"),
+	 .choices = "mac|mtu|queues|offloads|link|speed|mac-change|rsc|monitor|"
+		    "sriov|" CTL_GUARD_DEFAULTS("guard-") "|" CTL_QOS_PORT_OPTION_NAMES("qos-"),
 	 .help = "options that go back to their defaults"},
 	{0},
 };
@@ -134,6 +134,13 @@ static const struct ctl_col show_cols[] = {
 	{"nic.guest.send_sections", "send sections", CTL_LEFT, CTL_AS_COUNT, false},
 	{"nic.guest.send_section_bytes", "of", CTL_LEFT, CTL_AS_BYTES, false},
 	{"nic.guest.vf_active", "sends by its VF", CTL_LEFT, CTL_AS_IS, false},
+	{"sriov.state", "VF", CTL_LEFT, CTL_AS_IS, false},
+	{"sriov.text", "VF, why", CTL_LEFT, CTL_AS_IS, false},
+	{"sriov.vf.address", "VF's address", CTL_LEFT, CTL_AS_IS, false},
+	{"sriov.vf.policy", "VF enforces", CTL_LEFT, CTL_AS_IS, false},
+	{"sriov.vf.counters", "VF's adapter counted", CTL_LEFT, CTL_AS_IS, false},
+	{"sriov.to_vf", "times to the VF", CTL_LEFT, CTL_AS_COUNT, false},
+	{"sriov.back", "times back", CTL_LEFT, CTL_AS_COUNT, false},
 	{"nic.faults", "faults", CTL_LEFT, CTL_AS_IS, false},
 	{"rx_packets", "from the guest", CTL_LEFT, CTL_AS_COUNT, false},
 	{"rx_bytes", "from the guest, bytes", CTL_LEFT, CTL_AS_BYTES, false},
@@ -227,7 +234,11 @@ const struct ctl_spec ctl_spec_nics[] = {
 			  "\"vf_active\"}, \"counters\", \"faults\": {name: n}}, "
 			  "\"channel_list\": [{\"channel\", \"relid\", \"rx_queue\", "
 			  "\"fault\", \"counters\"}], \"rss\", \"drops_by_reason\": "
-			  "{reason: n}, \"configured\": the parameters of port add",
+			  "{reason: n}, \"sriov\" (where it is on): {\"state\": held, waiting, "
+			  "offered, standby, active or returning, \"reason\", \"text\", \"vf\": "
+			  "{\"pf\", \"vf\", \"address\", \"policy\", \"counters\"}, \"to_vf\", "
+			  "\"back\", \"taken\", \"refused\", \"last_back_us\", "
+			  "\"worst_back_us\"}, \"configured\": the parameters of port add",
 	},
 	{
 		.noun = "nic",

@@ -31,10 +31,16 @@
 		 .only = "kind=vmbus",                                                             \
 		 .help = "offer the guest to take TCP segments joined to large frames",            \
 		 .def = "on"},                                                                     \
+		{.name = "monitor",                                                                \
+		 .type = CTL_ONOFF,                                                                \
+		 .only = "kind=vmbus",                                                             \
+		 .help = "let the guest signal by monitor pages, as DPDK on Linux before 6.10 "    \
+			 "must",                                                                   \
+		 .def = "off"},                                                                    \
 	{                                                                                          \
-		.name = "monitor", .type = CTL_ONOFF, .only = "kind=vmbus",                        \
-		.help = "let the guest signal by monitor pages, as DPDK on Linux before 6.10 "     \
-			"must",                                                                    \
+		.name = "sriov", .type = CTL_ONOFF, .only = "kind=vmbus",                          \
+		.help = "give the guest a VF of the uplink's adapter, while a VF can do what the " \
+			"switch does for the NIC",                                                 \
 		.def = "off"                                                                       \
 	}
 

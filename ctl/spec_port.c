@@ -135,7 +135,7 @@ static const struct ctl_arg set_args[] = {
 	 .choices = "tenant|admin|mac|mtu|vlan-mode|vlan|secondary|native|allowed|tpid|mac-limit|"
 		    "of-port|flood|bpdu|"
 		    "tenant-vlan|address|gateway|neighbor|vtep|remote|key|udp-port|ttl|dscp|"
-		    "checksum|too-long|link|speed|mac-change|rsc|monitor",
+		    "checksum|too-long|link|speed|mac-change|rsc|monitor|sriov",
 	 .help = "options that go back to their defaults"},
 	{0},
 };

@@ -143,15 +143,24 @@ static void keep_text(struct sriov_failover *f, const struct err *err)
 	snprintf(f->text, sizeof(f->text), "%.199s", err->what);
 }
 
+static void tell_guest(struct sriov_failover *f)
+{
+	f->told_guest = true;
+	f->text[0] = '\0';
+	f->ops->associate(f->ctx, true);
+}
+
 static void offer(struct sriov_failover *f)
 {
 	struct err err = {0};
+	int rc;
 
 	if (f->now_ns < f->retry_ns) {
 		enter(f, SRIOV_WAITING, f->state == SRIOV_WAITING ? f->reason : SRIOV_REASON_NO_VF);
 		return;
 	}
-	if (f->ops->take(f->ctx, &err) != 0) {
+	rc = f->ops->take(f->ctx, &err);
+	if (rc < 0) {
 		f->stats.refused++;
 		keep_text(f, &err);
 		wait_a_while(f);
@@ -160,6 +169,12 @@ static void offer(struct sriov_failover *f)
 	}
 	f->has_vf = true;
 	f->stats.taken++;
+	f->in_vm = rc == 1;
+	if (rc == 1) {
+		enter(f, SRIOV_OFFERED, SRIOV_REASON_ATTACHING);
+		tell_guest(f);
+		return;
+	}
 	if (f->ops->attach(f->ctx, &err) == 0) {
 		f->in_vm = true; /* or will be: it is asked to give it back before it is released */
 		enter(f, SRIOV_OFFERED, SRIOV_REASON_ATTACHING);
@@ -263,9 +278,7 @@ void sriov_failover_attached(struct sriov_failover *f, const struct err *err, ui
 		f->in_vm = false;
 		f->fault = SRIOV_REASON_ATTACH;
 	} else {
-		f->told_guest = true;
-		f->text[0] = '\0';
-		f->ops->associate(f->ctx, true);
+		tell_guest(f);
 	}
 	settle(f, now_ns);
 }

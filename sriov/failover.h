@@ -93,7 +93,8 @@ struct sriov_facts {
 struct sriov_failover;
 
 struct sriov_failover_ops {
-	/* Takes a VF that carries the NIC's policy.  0 or negative: none now. */
+	/* Takes a VF that carries the NIC's policy.  0; 1: one that the VM has already, since
+	 * before this process; negative: none now. */
 	int (*take)(void *ctx, struct err *err);
 	/* Gives it to the VM; sriov_failover_attached() follows, not from in here, unless this
 	 * fails. */

@@ -22,6 +22,7 @@
 #include "vswitch/guards_priv.h"
 #include "vswitch/nic.h"
 #include "vswitch/queues.h"
+#include "vswitch/sriov.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/takeover.h"
 #include "vswitch/vm.h"
@@ -631,6 +632,11 @@ static bool nic_waits(void *ctx, const char *port)
 	return vs_nic_waits(ctx, port);
 }
 
+static void vm_vf(void *ctx, const char *vm, const char *nic, const char *state, const char *why)
+{
+	vs_sriov_told(ctx, vm, nic, state, why);
+}
+
 static void vm_event(void *ctx, const char *type, const char *vm, const char *text)
 {
 	const struct vs *vs = ctx;
@@ -643,6 +649,7 @@ static int create_vms(struct vs *vs, struct err *err)
 {
 	static const struct vs_vms_ops ops = {.nic_connect = nic_connect,
 					      .nic_waits = nic_waits,
+					      .vf = vm_vf,
 					      .event = vm_event};
 	const struct vs_vms_opts opts = {.base = vs->opts.base,
 					 .run_dir = vs->opts.run_dir,
@@ -699,6 +706,7 @@ void vs_destroy(struct vs *vs)
 	if (vs == NULL)
 		return;
 	vs_bindings_keep(vs);
+	vs_sriov_let_go(vs);
 	/* They go on running. */
 	vs_vms_destroy(vs->vms);
 	vs->vms = NULL;

@@ -8,6 +8,7 @@
 #include "ctl/conf.h"
 #include "vmbus/netvsp.h"
 #include "vmbus/nvsp.h"
+#include "vswitch/sriov.h"
 #include "vswitch/vm.h"
 
 #include <errno.h>
@@ -181,7 +182,7 @@ static int nic_show(void *ctx, struct ctl_call *call, const json_t *params, json
 	const struct vs_daemon *d = ctx;
 	int id = vs_cmd_port(d, params, "name", err);
 	const struct vs_port *p;
-	json_t *row, *nic;
+	json_t *row, *nic, *sriov;
 
 	if (id < 0)
 		return id;
@@ -199,6 +200,9 @@ static int nic_show(void *ctx, struct ctl_call *call, const json_t *params, json
 	if (json_string_length(json_object_get(row, "nvsp")) == 0)
 		json_object_del(nic, "guest");
 	json_object_set_new(row, "nic", nic);
+	sriov = vs_sriov_row(d->vs, p->name);
+	if (sriov != NULL)
+		json_object_set_new(row, "sriov", sriov);
 	json_object_set_new(row, "configured",
 			    json_deep_copy(conf_object(d->conf, "port", p->name)));
 	json_object_set_new(row, "drops_by_reason",

@@ -34,7 +34,7 @@ static const char *const soft_keys[] = {
 	"secondary", "native", "allowed",    "tpid",	 "tenant_vlan", "mtu",	     "mac",
 	"address",   "switch", "gateway",    "neighbor", "vtep",	"remote",    "key",
 	"udp_port",  "ttl",    "dscp",	     "checksum", "too_long",	"confirm",   "of_port",
-	"link",	     "speed",  "mac_change", "rsc",	 "monitor"};
+	"link",	     "speed",  "mac_change", "rsc",	 "monitor",	"sriov"};
 
 static const char *str(const json_t *body, const char *key)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Policy of ports: access lists, guards, bandwidth, mirrors, flow records.  Each is a part with the
- * same life, so that model, view and apply know them as one table (policy.c):
+ * Policy of ports: access lists, guards, bandwidth, mirrors, flow records, VFs.  Each is a part
+ * with the same life, so that model, view and apply know them as one table (policy.c):
  *
  * 	state ─ read ─► vs_model.policy[i] ─ need ─► vs.policy[i] ─ compile ─► view ─► settle
  * 	                                      └ restore, when the change fails
@@ -30,6 +30,7 @@ enum vs_policy_id {
 	VS_POLICY_QOS,
 	VS_POLICY_MIRROR,
 	VS_POLICY_FLOWREC,
+	VS_POLICY_SRIOV,
 	VS_N_POLICIES,
 };
 
@@ -63,7 +64,7 @@ struct vs_policy {
 };
 
 extern const struct vs_policy vs_policy_acl, vs_policy_guard, vs_policy_qos, vs_policy_mirror,
-	vs_policy_flowrec;
+	vs_policy_flowrec, vs_policy_sriov;
 
 /* The same for all of them, in their order. */
 int vs_policies_read(struct vs_model *m, struct err *err);

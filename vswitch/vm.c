@@ -427,13 +427,28 @@ int vs_vm_stop(struct vs_vms *vms, const char *name, bool off, unsigned timeout_
 	return 0;
 }
 
+bool vs_vm_can_be_asked(const struct vs_vms *vms, const char *name)
+{
+	const struct vs_vm_live *vm = vs_vm_find(vms, name);
+
+	return vm != NULL && vm->ctl != NULL && vm->up && vm->pid != 0;
+}
+
 int vs_vm_ask(struct vs_vms *vms, const char *name, const char *method, json_t *params,
 	      unsigned timeout_ms, vs_vm_answer_fn fn, void *arg, struct err *err)
+{
+	return vs_vm_ask_fds(vms, name, method, params, NULL, 0, timeout_ms, fn, arg, err);
+}
+
+int vs_vm_ask_fds(struct vs_vms *vms, const char *name, const char *method, json_t *params,
+		  const int *fds, unsigned n_fds, unsigned timeout_ms, vs_vm_answer_fn fn,
+		  void *arg, struct err *err)
 {
 	struct vs_vm_live *vm = vs_vm_find(vms, name);
 
 	if (vm != NULL && vm->ctl != NULL)
-		return vs_vm_link_ask(vm->ctl, method, params, -1, timeout_ms, fn, arg, err);
+		return vs_vm_link_ask_fds(vm->ctl, method, params, fds, n_fds, timeout_ms, fn, arg,
+					  err);
 	json_decref(params);
 	if (vm == NULL)
 		return not_there(name, err);

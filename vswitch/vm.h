@@ -53,6 +53,9 @@ struct vs_vms_ops {
 	int (*nic_connect)(void *ctx, const char *port);
 	/* Does it wait for somebody to attach? */
 	bool (*nic_waits)(void *ctx, const char *port);
+	/* What became of a NIC's VF in its VM: "offered", "ejecting", "gone"; 'why' may be "".  May
+	 * be NULL. */
+	void (*vf)(void *ctx, const char *vm, const char *nic, const char *state, const char *why);
 	/* 'vm' may be NULL. */
 	void (*event)(void *ctx, const char *type, const char *vm, const char *text);
 };
@@ -95,6 +98,13 @@ int vs_vm_stop(struct vs_vms *vms, const char *name, bool off, unsigned timeout_
 /* Asks its process; vm_link.h.  -ENOENT; -EAGAIN ("vm-stopped"). */
 int vs_vm_ask(struct vs_vms *vms, const char *name, const char *method, json_t *params,
 	      unsigned timeout_ms, vs_vm_answer_fn fn, void *arg, struct err *err);
+
+/* The same, with descriptors (borrowed; VS_VM_MAX_FDS of them at most). */
+int vs_vm_ask_fds(struct vs_vms *vms, const char *name, const char *method, json_t *params,
+		  const int *fds, unsigned n_fds, unsigned timeout_ms, vs_vm_answer_fn fn,
+		  void *arg, struct err *err);
+/* Has it a process that can be asked now? */
+bool vs_vm_can_be_asked(const struct vs_vms *vms, const char *name);
 
 /* STOPPED for one that is not there. */
 enum vs_vm_state vs_vm_state(const struct vs_vms *vms, const char *name);

@@ -33,7 +33,8 @@ struct asked {
 	/* Not sent yet: the packet, and what goes with it. */
 	char *text;
 	size_t size;
-	int fd;
+	unsigned n_fds;
+	int fds[VS_VM_MAX_FDS];
 };
 TAILQ_HEAD(askeds, asked);
 
@@ -51,14 +52,19 @@ struct vs_vm_link {
 	char buf[VS_VM_MAX_PACKET + N_OVERFLOW];
 };
 
+static void fds_close(struct asked *a)
+{
+	while (a->n_fds > 0)
+		close(a->fds[--a->n_fds]);
+}
+
 static void asked_free(struct asked *a)
 {
 	TAILQ_REMOVE(&a->of->askeds, a, link);
 	a->of->n_asked--;
 	if (a->timer != NULL)
 		event_free(a->timer);
-	if (a->fd >= 0)
-		close(a->fd);
+	fds_close(a);
 	free(a->text);
 	free(a);
 }
@@ -117,24 +123,25 @@ static void on_late(evutil_socket_t fd, short what, void *arg)
 }
 
 /* 1: sent; 0: there is no room now; negative: there never will be. */
-static int transmit(struct vs_vm_link *link, const char *text, size_t size, int fd)
+static int transmit(struct vs_vm_link *link, const struct asked *a)
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(sizeof(a->fds))];
 	} control = {0};
-	struct iovec iov = {.iov_base = (char *)(uintptr_t)text, .iov_len = size};
+	const size_t n = a->n_fds * sizeof(a->fds[0]);
+	struct iovec iov = {.iov_base = a->text, .iov_len = a->size};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	struct cmsghdr *c;
 
-	if (fd >= 0) {
+	if (n > 0) {
 		msg.msg_control = control.bytes;
-		msg.msg_controllen = sizeof(control.bytes);
+		msg.msg_controllen = CMSG_SPACE(n);
 		c = CMSG_FIRSTHDR(&msg);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+		c->cmsg_len = CMSG_LEN(n);
+		memcpy(CMSG_DATA(c), a->fds, n);
 	}
 	if (sendmsg(link->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return 1;
@@ -149,15 +156,13 @@ static void flush(struct vs_vm_link *link)
 	TAILQ_FOREACH(a, &link->askeds, link) {
 		if (a->text == NULL)
 			continue;
-		if (transmit(link, a->text, a->size, a->fd) == 0) {
+		if (transmit(link, a) == 0) {
 			event_add(link->writable, NULL);
 			return;
 		}
 		free(a->text);
 		a->text = NULL;
-		if (a->fd >= 0)
-			close(a->fd);
-		a->fd = -1;
+		fds_close(a);
 	}
 	event_del(link->writable);
 }
@@ -290,31 +295,51 @@ static char *request_text(uint64_t id, const char *method, json_t *params)
 	return text;
 }
 
-int vs_vm_link_ask(struct vs_vm_link *link, const char *method, json_t *params, int fd,
-		   unsigned timeout_ms, vs_vm_answer_fn fn, void *arg, struct err *err)
+/* Copies of descriptors.  False: they cannot be had. */
+static bool fds_copy(struct asked *a, const int *fds, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		a->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+		if (a->fds[i] < 0)
+			return false;
+		a->n_fds++;
+	}
+	return true;
+}
+
+int vs_vm_link_ask_fds(struct vs_vm_link *link, const char *method, json_t *params, const int *fds,
+		       unsigned n_fds, unsigned timeout_ms, vs_vm_answer_fn fn, void *arg,
+		       struct err *err)
 {
 	const struct timeval tv = {.tv_sec = timeout_ms / 1000,
 				   .tv_usec = (timeout_ms % 1000) * 1000};
-	struct asked *a = link->n_asked < MAX_ASKED && !link->closed ? calloc(1, sizeof(*a)) : NULL;
+	struct asked *a = link->n_asked < MAX_ASKED && !link->closed && n_fds <= VS_VM_MAX_FDS
+				  ? calloc(1, sizeof(*a))
+				  : NULL;
 
 	if (a == NULL) {
 		json_decref(params);
 		return err_set(err, -EBUSY, "vm-silent",
 			       "the VM's process has not answered what it was asked before");
 	}
-	*a = (struct asked){.of = link, .id = ++link->last_id, .fn = fn, .arg = arg, .fd = -1};
+	*a = (struct asked){.of = link, .id = ++link->last_id, .fn = fn, .arg = arg};
 	TAILQ_INSERT_TAIL(&link->askeds, a, link);
 	link->n_asked++;
 	a->text = request_text(a->id, method, params);
 	a->size = a->text != NULL ? strlen(a->text) : 0;
 	a->timer = evtimer_new(link->base, on_late, a);
-	if (fd >= 0)
-		a->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (a->text == NULL || a->timer == NULL || (fd >= 0 && a->fd < 0) ||
+	if (a->text == NULL || a->timer == NULL || !fds_copy(a, fds, n_fds) ||
 	    evtimer_add(a->timer, &tv) != 0) {
 		asked_free(a);
 		return err_set(err, -ENOMEM, "no-memory", "no memory for a request");
 	}
 	flush(link);
 	return 0;
+}
+
+int vs_vm_link_ask(struct vs_vm_link *link, const char *method, json_t *params, int fd,
+		   unsigned timeout_ms, vs_vm_answer_fn fn, void *arg, struct err *err)
+{
+	return vs_vm_link_ask_fds(link, method, params, &fd, fd >= 0 ? 1 : 0, timeout_ms, fn, arg,
+				  err);
 }

@@ -42,5 +42,10 @@ void vs_vm_link_drain(struct vs_vm_link *link);
  * be NULL) runs once, never from here; when this fails it does not. */
 int vs_vm_link_ask(struct vs_vm_link *link, const char *method, json_t *params, int fd,
 		   unsigned timeout_ms, vs_vm_answer_fn fn, void *arg, struct err *err);
+/* The same with several descriptors, of which 'n_fds' are given. */
+#define VS_VM_MAX_FDS 4u
+int vs_vm_link_ask_fds(struct vs_vm_link *link, const char *method, json_t *params, const int *fds,
+		       unsigned n_fds, unsigned timeout_ms, vs_vm_answer_fn fn, void *arg,
+		       struct err *err);
 
 #endif

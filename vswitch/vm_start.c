@@ -240,6 +240,15 @@ static void part_said(struct vs_vm_live *vm, const char *kind, const json_t *eve
 		   vs_vm_text(event, "text"));
 }
 
+static void vf_said(struct vs_vm_live *vm, const json_t *event)
+{
+	const struct vs_vms *vms = vm->vms;
+
+	if (vms->opts.ops->vf != NULL)
+		vms->opts.ops->vf(vms->opts.ctx, vm->name, vs_vm_text(event, "name"),
+				  vs_vm_text(event, "state"), vs_vm_text(event, "why"));
+}
+
 static void on_event(void *ctx, const char *name, const json_t *event)
 {
 	struct vs_vm_live *vm = ctx;
@@ -256,6 +265,8 @@ static void on_event(void *ctx, const char *name, const json_t *event)
 		vs_vm_ask_info(vm);
 	else if (strcmp(name, "nic") == 0 || strcmp(name, "disk") == 0)
 		part_said(vm, name, event);
+	else if (strcmp(name, "vf") == 0)
+		vf_said(vm, event);
 	else if (strcmp(name, "bus") == 0)
 		vs_vm_tell(vm, "vm-bus", "VM %s: %.300s", vm->name, vs_vm_text(event, "text"));
 	else if (strcmp(name, "fault") == 0)

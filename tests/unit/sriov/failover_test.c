@@ -23,6 +23,7 @@ struct world {
 	bool taken, in_vm, guest_knows, steered;
 	bool attach_asked, detach_asked;
 	/* How it behaves. */
+	bool vm_has_it; /* since before */
 	bool no_vf, attach_fails, no_steer, vm_has_none, guest_quick;
 	unsigned n_told;
 };
@@ -40,7 +41,8 @@ static int take(void *ctx, struct err *err)
 	if (w->no_vf)
 		return err_set(err, -EBUSY, "no-vf", "all 7 VFs are taken");
 	w->taken = true;
-	return 0;
+	w->in_vm = w->vm_has_it;
+	return w->vm_has_it ? 1 : 0;
 }
 
 static int attach(void *ctx, struct err *err)
@@ -451,6 +453,24 @@ static void another_policy_takes_the_vf_anew_without_waiting(void **state)
 	assert_int_equal(w.f.stats.taken, 2);
 }
 
+static void a_vf_that_the_vm_has_from_before_is_not_given_again(void **state)
+{
+	struct world w;
+
+	begin(&w);
+	w.vm_has_it = true;
+	tell(&w);
+	assert_false(w.attach_asked);
+	assert_true(w.guest_knows);
+	assert_int_equal(w.f.state, SRIOV_ASSOCIATED);
+	guest_says(&w, true);
+	assert_int_equal(w.f.state, SRIOV_ACTIVE);
+	w.facts.wanted = false;
+	tell(&w);
+	answer_detach(&w);
+	assert_int_equal(w.f.state, SRIOV_OFF);
+}
+
 static void the_end_releases_what_no_vm_has(void **state)
 {
 	struct world w;
@@ -571,6 +591,7 @@ int main(void)
 		cmocka_unit_test(a_detach_without_answer_is_asked_again),
 		cmocka_unit_test(what_cannot_be_steered_stays_synthetic),
 		cmocka_unit_test(another_policy_takes_the_vf_anew_without_waiting),
+		cmocka_unit_test(a_vf_that_the_vm_has_from_before_is_not_given_again),
 		cmocka_unit_test(the_end_releases_what_no_vm_has),
 		cmocka_unit_test(any_order_of_events_keeps_what_must_hold),
 	};

@@ -17,13 +17,12 @@
 
 static void the_table_has_every_noun(void **state)
 {
-	static const char *const nouns[] = {"switch",	 "port",   "vlan",    "tenant",	    "core",
-					    "mac",	 "config", "capture", "stats",	    "drop",
-					    "events",	 "top",	   "doctor",  "flow",	    "group",
-					    "meter",	 "trace",  "why",     "controller", "vtep",
-					    "conntrack", "queue",  "zone",    "nic",	    "vm",
-					    "disk",	 "filter", "ipfix",   "sflow",	    "guard",
-					    "ipset",	 "acl",	   "qos",     "mirror"};
+	static const char *const nouns[] = {
+		"switch",  "port",  "vlan",  "tenant", "core",	     "mac",    "config",
+		"capture", "stats", "drop",  "events", "top",	     "doctor", "flow",
+		"group",   "meter", "trace", "why",    "controller", "vtep",   "conntrack",
+		"queue",   "zone",  "nic",   "vm",     "disk",	     "filter", "ipfix",
+		"sflow",   "guard", "ipset", "acl",    "qos",	     "mirror", "sriov"};
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {
@@ -268,7 +267,7 @@ static void every_example_parses(void **state)
 				/* A pipe's other half is not ours, and global options are the
 				 * tool's. */
 				snprintf(copy, sizeof(copy), "%.*s", (int)strcspn(*line, "|<>"),
-					 *line);
+					 * line);
 				n = ctl_words_split(copy, &words, &err);
 				assert_true(n >= 2);
 				assert_string_equal(words[0], "vswitchctl");

@@ -6,6 +6,7 @@
 #include "ctl/spec_nic.h"
 #include "ctl/spec_overlay.h"
 #include "ctl/spec_priv.h"
+#include "ctl/spec_team.h"
 
 /* What may change while the port stands; 'port add' and 'port set' both take it. */
 #define PORT_OPTIONS                                                                               \
@@ -14,9 +15,9 @@
 		 .type = CTL_LIST,                                                                 \
 		 .form = CTL_FORM_TENANT_VLAN,                                                     \
 		 .metavar = "TENANT=VLAN",                                                         \
-		 .only = "kind=phys|memif|mem",                                                    \
+		 .only = "kind=phys|team|memif|mem",                                               \
 		 .help = "an uplink shared by tenants: the tag each wears on the wire"},           \
-		CTL_OVERLAY_OPTIONS, CTL_NIC_OPTIONS,                                              \
+		CTL_OVERLAY_OPTIONS, CTL_NIC_OPTIONS, CTL_TEAM_OPTIONS,                            \
 	{                                                                                          \
 		.name = "address", .type = CTL_LIST, .form = CTL_FORM_CIDR, .metavar = "CIDR",     \
 		.only = "kind=host|tap|vtep",                                                      \
@@ -36,7 +37,7 @@ static const struct ctl_arg add_args[] = {
 	{.name = "kind",
 	 .type = CTL_CHOICE,
 	 .flags = CTL_REQUIRED | CTL_DEVICE,
-	 .choices = "phys|host|tap|vhost|vmbus|memif|mem|vtep|vxlan|geneve|nvgre",
+	 .choices = "phys|team|host|tap|vhost|vmbus|memif|mem|vtep|vxlan|geneve|nvgre",
 	 .help = "what is behind it"},
 	PORT_OPTIONS,
 	{.name = "queues",
@@ -135,7 +136,8 @@ static const struct ctl_arg set_args[] = {
 	 .choices = "tenant|admin|mac|mtu|vlan-mode|vlan|secondary|native|allowed|tpid|mac-limit|"
 		    "of-port|flood|bpdu|"
 		    "tenant-vlan|address|gateway|neighbor|vtep|remote|key|udp-port|ttl|dscp|"
-		    "checksum|too-long|link|speed|mac-change|rsc|monitor|sriov",
+		    "checksum|too-long|link|speed|mac-change|rsc|monitor|team|team-mode|"
+		    "team-primary|lacp-rate|lacp-passive|sriov",
 	 .help = "options that go back to their defaults"},
 	{0},
 };
@@ -318,7 +320,8 @@ const struct ctl_spec ctl_spec_ports[] = {
 		.summary = "Add a port to a switch",
 		.description = "Kinds: phys is a NIC (any DPDK device, or a Linux interface "
 			       "through AF_XDP, "
-			       "else AF_PACKET); host an interface of the host itself; tap an "
+			       "else AF_PACKET); team several of these as one (team list); host an "
+			       "interface of the host itself; tap an "
 			       "interface in a "
 			       "network namespace; vhost a QEMU or DPDK VM; vmbus a guest with the "
 			       "network adapter of Hyper-V; memif a process that "

@@ -83,6 +83,11 @@
 	X(GUARD_MULTICAST, "guard-multicast", "its port sends more multicast than it may")    \
 	X(GUARD_UNKNOWN, "guard-unknown", "its port sends too much to unknown addresses") \
 	X(GUARD_BPDU, "guard-bpdu", "a bridge protocol frame")                                \
+	X(TEAM_STANDBY, "team-standby", "came by a member that its team does not use now")      \
+	X(TEAM_COPY, "team-copy", "a group frame that the team hears by another member")        \
+	X(TEAM_REFLECTED, "team-reflected", "sent back by the switch behind another member") \
+	X(TEAM_NO_MEMBER, "team-no-member", "no member of the team can send")                   \
+	X(TEAM_PDU, "team-pdu", "more LACP frames came than anybody looks at")                  \
 	X(PORT_REMOVED, "port-removed", "the port was removed while the frame was queued")
 
 enum dp_drop {

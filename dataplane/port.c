@@ -4,6 +4,7 @@
  */
 #include "dataplane/port.h"
 #include "dataplane/dp_priv.h"
+#include "dataplane/team.h"
 #include "dataplane/tunnel.h"
 
 #include <errno.h>
@@ -17,11 +18,11 @@
 
 static const struct dp_port_ops *find_ops(const char *kind)
 {
-	const struct dp_port_ops *all[] = {&dp_port_tap_ops,   &dp_port_packet_ops,
-					   &dp_port_xdp_ops,   &dp_port_eth_ops,
-					   &dp_port_vhost_ops, &dp_port_memif_ops,
-					   &dp_port_mem_ops,   &dp_port_vtep_ops,
-					   &dp_port_tunnel_ops};
+	const struct dp_port_ops *all[] = {&dp_port_tap_ops,	&dp_port_packet_ops,
+					   &dp_port_xdp_ops,	&dp_port_eth_ops,
+					   &dp_port_vhost_ops,	&dp_port_memif_ops,
+					   &dp_port_mem_ops,	&dp_port_vtep_ops,
+					   &dp_port_tunnel_ops, &dp_port_team_ops};
 
 	for (size_t i = 0; kind != NULL && i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i] != NULL && strcmp(all[i]->kind, kind) == 0)

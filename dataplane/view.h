@@ -67,6 +67,7 @@ struct dp_mirrors;
 struct dp_overlay;
 struct dp_pace;
 struct dp_shaper;
+struct dp_team;
 struct dp_port_queues;
 struct dp_vtep;
 
@@ -102,6 +103,8 @@ struct dp_vport {
 	const struct dp_acl *acl[2];   /* acl.h; the same */
 	struct dp_marks *marks;	       /* marks.h; NULL: frames keep theirs */
 	struct dp_pace *pace;	       /* pace.h; NULL: polled as fast as can be */
+	struct dp_team *team;	       /* team.h; not NULL: a member, what comes in is its team's */
+	uint16_t team_port;	       /* then that port's id */
 } __attribute__((aligned(64)));
 
 /* A tenant on a switch: one broadcast world. */

@@ -39,6 +39,7 @@
 #include "dataplane/notice_priv.h"
 #include "dataplane/pace.h"
 #include "dataplane/shape_priv.h"
+#include "dataplane/team.h"
 
 #define IDLE_US		 100u
 #define FIRST_SLEEP_NS	 20000u
@@ -354,7 +355,7 @@ static uint16_t poll_queue(struct loop *l, struct dp_rxq *q, bool *ret_held)
 {
 	struct dp_worker *w = l->w;
 	struct rte_mbuf *pkts[DP_BURST];
-	uint16_t n = take(l, q, pkts, ret_held);
+	uint16_t n = take(l, q, pkts, ret_held), left = n;
 	const struct dp_vport *in;
 	uint64_t start = l->now;
 
@@ -365,12 +366,16 @@ static uint16_t poll_queue(struct loop *l, struct dp_rxq *q, bool *ret_held)
 		dp_worker_behind(w, q->port->id, start);
 	queue_counted(q, pkts, n);
 	in = w->view->vports[q->port->id];
-	if (unlikely(in == NULL))
+	if (unlikely(in != NULL && in->team != NULL))
+		left = dp_team_receive(w, &in, pkts, n);
+	if (unlikely(left == 0))
+		;
+	else if (unlikely(in == NULL))
 		rte_pktmbuf_free_bulk(pkts, n); /* Left the view; not in anyone's ledger yet. */
 	else if (in->pipeline != NULL)
-		dp_flow_burst(w, in, pkts, n);
+		dp_flow_burst(w, in, pkts, left);
 	else
-		dp_l2_burst(w, in, pkts, n);
+		dp_l2_burst(w, in, pkts, left);
 	l->now = rte_rdtsc();
 	atomic_store_explicit(&q->busy_cycles, q->busy_cycles + (l->now - start),
 			      memory_order_relaxed);

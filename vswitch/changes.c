@@ -448,6 +448,9 @@ const struct conf_binding vs_changes[] = {
 	{"mirror", "add", vs_change_mirror_add},
 	{"mirror", "set", vs_change_mirror_set},
 	{"mirror", "remove", NULL},
+	{"team", "set", vs_change_team_set},
+	{"team", "join", vs_change_team_join},
+	{"team", "leave", vs_change_team_leave},
 	{"config", "set", NULL},
 	{NULL, NULL, NULL},
 };

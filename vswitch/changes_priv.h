@@ -56,6 +56,14 @@ int vs_change_nic_words(void *ctx, json_t *state, const char *name, const json_t
 /* A copy of 'params' without such words; they are in *ret_words (both new references). */
 json_t *vs_change_nic_split(const json_t *params, json_t **ret_words);
 
+/* changes_team.c */
+int vs_change_team_set(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+		       struct err *err);
+int vs_change_team_join(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			struct err *err);
+int vs_change_team_leave(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			 struct err *err);
+
 /* changes_mirror.c */
 int vs_change_mirror_add(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
 			 struct err *err);

@@ -55,6 +55,7 @@ extern const struct ctl_binding vs_cmd_groups[];	 /* cmd_group.c: group, meter *
 extern const struct ctl_binding vs_cmd_traces[];	 /* cmd_trace.c: trace, why */
 extern const struct ctl_binding vs_cmd_flowrecs[];	 /* cmd_flowrec.c: ipfix, sflow */
 extern const struct ctl_binding vs_cmd_sriovs[];	 /* cmd_sriov.c */
+extern const struct ctl_binding vs_cmd_teams[];		 /* cmd_team.c */
 extern const struct ctl_binding vs_cmd_vteps[];		 /* cmd_vtep.c */
 
 /* A port by the parameter 'key', or an error with did-you-mean.  Returns its id or a negative

@@ -26,7 +26,7 @@ static json_t *uplinks_of(const struct vs_model *m, const struct vs_switch *sw)
 	json_t *names = json_array();
 
 	for (unsigned i = 0; i < m->n_ports; i++)
-		if (m->ports[i].sw == sw && m->ports[i].kind == VS_PHYS)
+		if (m->ports[i].sw == sw && vs_is_uplink(&m->ports[i]))
 			json_array_append_new(names, json_string(m->ports[i].name));
 	return names;
 }
@@ -45,7 +45,7 @@ static json_t *tenants_of(const struct vs_daemon *d, const struct vs_switch *sw)
 static bool has_uplink(const struct vs_model *m, const struct vs_switch *sw)
 {
 	for (unsigned i = 0; i < m->n_ports; i++)
-		if (m->ports[i].sw == sw && m->ports[i].kind == VS_PHYS)
+		if (m->ports[i].sw == sw && vs_is_uplink(&m->ports[i]))
 			return true;
 	return false;
 }

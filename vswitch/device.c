@@ -5,6 +5,7 @@
  *
  * 	phys   a PCI address or vdev arguments -> DPDK; a Linux interface -> AF_XDP, or a
  * 	       packet socket with the reason noted
+ * 	team   several of these as one port
  * 	host   a tap in the host with the port's addresses
  * 	tap    a tap in the network namespace of a machine, by name or process
  * 	vhost  a vhost-user socket
@@ -29,12 +30,16 @@
 #include <unistd.h>
 
 /* What only says how frames are treated, or can be changed on an open device. */
-static const char *const soft_keys[] = {
-	"tenant",    "admin",  "mac_limit",  "flood",	 "bpdu",	"vlan_mode", "vlan",
-	"secondary", "native", "allowed",    "tpid",	 "tenant_vlan", "mtu",	     "mac",
-	"address",   "switch", "gateway",    "neighbor", "vtep",	"remote",    "key",
-	"udp_port",  "ttl",    "dscp",	     "checksum", "too_long",	"confirm",   "of_port",
-	"link",	     "speed",  "mac_change", "rsc",	 "monitor",	"sriov"};
+static const char *const soft_keys[] = {"tenant",    "admin",	     "mac_limit",  "flood",
+					"bpdu",	     "vlan_mode",    "vlan",	   "secondary",
+					"native",    "allowed",	     "tpid",	   "tenant_vlan",
+					"mtu",	     "mac",	     "address",	   "switch",
+					"gateway",   "neighbor",     "vtep",	   "remote",
+					"key",	     "udp_port",     "ttl",	   "dscp",
+					"checksum",  "too_long",     "confirm",	   "of_port",
+					"link",	     "speed",	     "mac_change", "rsc",
+					"monitor",   "team",	     "team_mode",  "team_primary",
+					"lacp_rate", "lacp_passive", "sriov"};
 
 static const char *str(const json_t *body, const char *key)
 {
@@ -404,9 +409,8 @@ static int open_mem(struct vs *vs, const struct vs_port *p, struct vs_live *live
 	return vs_device_open_as(vs, p, &o, live, err);
 }
 
-/* Ports without a device: a VTEP has an address of its own, as a tap has. */
-static int open_overlay(struct vs *vs, const struct vs_port *p, struct vs_live *live,
-			struct err *err)
+/* Ports without a device: a VTEP and a team have an address of their own, as a tap has. */
+static int open_local(struct vs *vs, const struct vs_port *p, struct vs_live *live, struct err *err)
 {
 	struct dp_port_opts o;
 
@@ -414,7 +418,7 @@ static int open_overlay(struct vs *vs, const struct vs_port *p, struct vs_live *
 	if (!o.has_mac)
 		o.mac = vs_device_own_mac(p);
 	o.has_mac = true;
-	o.kind = p->kind == VS_VTEP ? "vtep" : "tunnel";
+	o.kind = p->kind == VS_TEAM ? "team" : p->kind == VS_VTEP ? "vtep" : "tunnel";
 	return vs_device_open_as(vs, p, &o, live, err);
 }
 
@@ -422,10 +426,10 @@ static int open_kind(struct vs *vs, const struct vs_port *p, struct vs_live *liv
 {
 	static int (*const openers[VS_N_KINDS])(struct vs * vs, const struct vs_port *p,
 						struct vs_live *live, struct err *err) = {
-		[VS_PHYS] = open_phys,	   [VS_HOST] = open_tap,      [VS_TAP] = open_tap,
-		[VS_VHOST] = open_vhost,   [VS_MEMIF] = open_memif,   [VS_MEM] = open_mem,
-		[VS_VTEP] = open_overlay,  [VS_VXLAN] = open_overlay, [VS_GENEVE] = open_overlay,
-		[VS_NVGRE] = open_overlay, [VS_VMBUS] = vs_nic_open,
+		[VS_PHYS] = open_phys,	 [VS_HOST] = open_tap,	   [VS_TAP] = open_tap,
+		[VS_VHOST] = open_vhost, [VS_MEMIF] = open_memif,  [VS_MEM] = open_mem,
+		[VS_VTEP] = open_local,	 [VS_VXLAN] = open_local,  [VS_GENEVE] = open_local,
+		[VS_NVGRE] = open_local, [VS_VMBUS] = vs_nic_open, [VS_TEAM] = open_local,
 	};
 
 	return openers[p->kind](vs, p, live, err);

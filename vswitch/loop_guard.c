@@ -63,7 +63,7 @@ static void release(struct vs *vs, uint16_t id)
 /* Whose holding harms least?  0 first. */
 static int cost_of(const struct vs_port *p)
 {
-	return p->kind == VS_PHYS ? 2 : p->kind == VS_HOST ? 1 : 0;
+	return vs_is_uplink(p) ? 2 : p->kind == VS_HOST ? 1 : 0;
 }
 
 static bool is_loop(const struct vs *vs, uint16_t in, uint16_t from)
@@ -140,7 +140,7 @@ static bool flaps(struct vs *vs, const struct vs_port *p, uint16_t id, uint32_t 
 	struct vs_loop *loop = &vs->loops[id];
 
 	loop->n_flaps = gained >= FLAP_MOVES && lost >= FLAP_MOVES ? loop->n_flaps + 1 : 0;
-	if (p->kind != VS_PHYS || loop->n_flaps < FLAP_WINDOWS || vs->held[id] != 0)
+	if (!vs_is_uplink(p) || loop->n_flaps < FLAP_WINDOWS || vs->held[id] != 0)
 		return false;
 	hold(vs, id, id);
 	vs_event(vs, "loop", p->name,

@@ -20,7 +20,7 @@
 
 static const char *const type_names[] = {"external", "internal", "private"};
 static const char *const kind_names[] = {"phys", "host",  "tap",    "vhost", "memif", "mem",
-					 "vtep", "vxlan", "geneve", "nvgre", "vmbus"};
+					 "vtep", "vxlan", "geneve", "nvgre", "vmbus", "team"};
 static const char *const mode_names[] = {"access",   "trunk",	  "tunnel",
 					 "isolated", "community", "promiscuous"};
 
@@ -177,10 +177,11 @@ static int kind_allowed(const struct vs_port *p, struct err *err)
 {
 	const char *type = vs_switch_type_name(p->sw->type);
 
-	if (p->kind == VS_PHYS && p->sw->type != VS_EXTERNAL) {
+	if (vs_is_uplink(p) && p->sw->type != VS_EXTERNAL) {
 		err_set(err, -EINVAL, "wrong-switch-type", "cannot add port %s: switch %s is %s",
 			p->name, p->sw->name, type);
-		err_why(err, "a phys port reaches a wire, and only an external switch may");
+		err_why(err, "a %s port reaches a wire, and only an external switch may",
+			vs_port_kind_name(p->kind));
 		err_fix(err, "vswitchctl switch add NAME --type external, and add the port there");
 		return -EINVAL;
 	}
@@ -256,8 +257,8 @@ static int vlan_read(struct vs_port *p, struct err *err)
 	int rc;
 
 	if (word == NULL)
-		mode = p->kind == VS_PHYS && json_object_get(p->body, "vlan") == NULL ? VS_TRUNK
-										      : VS_ACCESS;
+		mode = vs_is_uplink(p) && json_object_get(p->body, "vlan") == NULL ? VS_TRUNK
+										   : VS_ACCESS;
 	if (mode < 0)
 		return err_set(err, -EINVAL, "bad-vlan-mode", "port %s: no VLAN mode '%s'", p->name,
 			       word);
@@ -294,9 +295,10 @@ static int shared_read(struct vs_model *m, struct vs_port *p, struct err *err)
 
 	if (n == 0)
 		return 0;
-	if (p->kind != VS_PHYS)
+	if (!vs_is_uplink(p))
 		return err_set(err, -EINVAL, "bad-tenant-vlan",
-			       "port %s: only a phys port can be shared by tenants", p->name);
+			       "port %s: only a phys port or a team can be shared by tenants",
+			       p->name);
 	p->shared = calloc(n, sizeof(*p->shared));
 	if (p->shared == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "port %s: no memory", p->name);
@@ -406,10 +408,11 @@ static int port_read(struct vs_model *m, const char *name, const json_t *body, s
 	if (tenant != NULL && p->tenant == NULL)
 		return no_such(m, err, "port", name, "tenant", tenant);
 	if (kind < 0)
-		return err_set(err, -EINVAL, "bad-kind",
-			       "port %s: --kind must be phys, host, tap, vhost, vmbus, memif, mem, "
-			       "vtep, vxlan, geneve or nvgre",
-			       name);
+		return err_set(
+			err, -EINVAL, "bad-kind",
+			"port %s: --kind must be phys, team, host, tap, vhost, vmbus, memif, mem, "
+			"vtep, vxlan, geneve or nvgre",
+			name);
 	p->kind = (enum vs_port_kind)kind;
 	p->place = place_of(p);
 	if (p->mtu < MTU_MIN || p->mtu > MTU_MAX)

@@ -59,6 +59,7 @@ enum vs_port_kind {
 	VS_GENEVE,
 	VS_NVGRE,
 	VS_VMBUS,
+	VS_TEAM,
 	VS_N_KINDS
 };
 
@@ -156,7 +157,14 @@ struct vs_port {
 	struct vs_overlay *overlay; /* of a VTEP and a tunnel port; else NULL */
 	const struct vs_vm *vm;	    /* whose NIC it is, of kind vmbus; NULL: no VM's of ours */
 	const char *nic;	    /* then its name there: "nic0" of "web1/nic0" */
+	const struct vs_port *team; /* of which it is a member (teams.h); NULL: none */
 };
+
+/* Does it lead to the wire, for itself or as a team of such? */
+static inline bool vs_is_uplink(const struct vs_port *p)
+{
+	return p->kind == VS_PHYS || p->kind == VS_TEAM;
+}
 
 static inline bool vs_is_tunnel(const struct vs_port *p)
 {

@@ -119,7 +119,7 @@ static int check_kind(const struct vs_qos *q, struct err *err)
 		err_fix(err, "qos set the machines' ports, or the uplink of the underlay");
 		return -EINVAL;
 	}
-	if (q->tenant == NULL || p->kind == VS_PHYS)
+	if (q->tenant == NULL || vs_is_uplink(p))
 		return 0;
 	err_set(err, -EINVAL, "no-uplink", "port %s is a %s port, not an uplink", p->name,
 		vs_port_kind_name(p->kind));
@@ -165,7 +165,7 @@ static int check_priority(const struct vs_qos *q, struct err *err)
 			q->port->name);
 		return -EINVAL;
 	}
-	if (q->to_max != 0 || q->port->kind == VS_PHYS)
+	if (q->to_max != 0 || vs_is_uplink(q->port))
 		return 0;
 	err_set(err, -EINVAL, "priority", "qos of port %s: priority needs --to-max", q->port->name);
 	err_why(err, "where nothing waits, nothing can go before it");
@@ -345,7 +345,7 @@ static int check_port(const struct vs_model *m, const struct vs_qos_conf *conf,
 		      const struct vs_port *p, struct err *err)
 {
 	const struct vs_qos *own = find(conf, p, NULL);
-	bool uplink = p->kind == VS_PHYS && guarantees(conf);
+	bool uplink = vs_is_uplink(p) && guarantees(conf);
 	struct sum all = {0};
 	int rc = uplink ? tenant_at(m, conf, p, NULL, &all, err) : 0;
 
@@ -362,7 +362,7 @@ static int check_all(const struct vs_model *m, const struct vs_qos_conf *conf, s
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < m->n_ports; i++)
-		if (m->ports[i].kind == VS_PHYS || find(conf, &m->ports[i], NULL) != NULL)
+		if (vs_is_uplink(&m->ports[i]) || find(conf, &m->ports[i], NULL) != NULL)
 			rc = check_port(m, conf, &m->ports[i], err);
 	return rc;
 }

@@ -11,7 +11,7 @@
 static const struct vs_port *uplink_of(const struct vs_model *m, const struct vs_port *p)
 {
 	for (unsigned i = 0; i < m->n_ports; i++)
-		if (m->ports[i].kind == VS_PHYS && vs_qos_meets(m, &m->ports[i], p))
+		if (vs_is_uplink(&m->ports[i]) && vs_qos_meets(m, &m->ports[i], p))
 			return &m->ports[i];
 	return NULL;
 }
@@ -28,7 +28,7 @@ static bool has_port_at(const struct vs_model *m, const struct vs_port *uplink,
 /* Where the sender's ring is the device's, and not the machine's. */
 static bool device_drops(const struct vs_port *p)
 {
-	return p->kind == VS_PHYS || p->kind == VS_TAP || p->kind == VS_HOST;
+	return vs_is_uplink(p) || p->kind == VS_TAP || p->kind == VS_HOST;
 }
 
 void vs_qos_note(const struct vs *vs, const struct vs_qos *q, char *text, size_t size)
@@ -88,7 +88,7 @@ static bool look_at(struct vs *vs, const struct vs_port *p, json_t *rows)
 		    fix);
 		any = true;
 	}
-	if (p->kind == VS_PHYS && bps == 0) {
+	if (vs_is_uplink(p) && bps == 0) {
 		add(rows, p, "nobody knows how fast it is",
 		    "without a rate nothing waits there, so guarantees, weights and priority do "
 		    "nothing",

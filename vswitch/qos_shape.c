@@ -55,7 +55,7 @@ static int need_port(struct vs *vs, const struct vs_model *m, const uint16_t *id
 		     struct err *err)
 {
 	const struct vs_port *p = &m->ports[i];
-	uint64_t bps = p->kind == VS_PHYS ? link_bps(vs, ids[i]) : 0;
+	uint64_t bps = vs_is_uplink(p) ? link_bps(vs, ids[i]) : 0;
 	struct vs_qos_port *live;
 	struct vs_qos_tree *tree;
 	int rc = vs_qos_tree_create(m, ids, p, bps, &tree, err);
@@ -173,7 +173,7 @@ void vs_qos_shape_links(struct vs *vs)
 		uint16_t id = vs->port_ids[i];
 		const struct vs_qos_port *live = id != DP_NO_PORT ? s->of[id] : NULL;
 
-		if (live == NULL || live->shaper == NULL || vs->model->ports[i].kind != VS_PHYS ||
+		if (live == NULL || live->shaper == NULL || !vs_is_uplink(&vs->model->ports[i]) ||
 		    link_bps(vs, id) == live->link_bps)
 			continue;
 		any |= need_port(vs, vs->model, vs->port_ids, i, NULL) == 0;

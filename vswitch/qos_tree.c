@@ -351,13 +351,13 @@ bool vs_qos_is_shaped(const struct vs_model *m, const struct vs_port *p)
 
 	if (own != NULL && (own->to_max != 0 || own->priority_max != 0))
 		return true;
-	return queues_of(m, p, &first) != 0 || (p->kind == VS_PHYS && is_shared(m, p));
+	return queues_of(m, p, &first) != 0 || (vs_is_uplink(p) && is_shared(m, p));
 }
 
 /* An uplink has classes and groups for all that may meet there, another port its own. */
 static int allocate(struct maker *k)
 {
-	bool uplink = k->p->kind == VS_PHYS;
+	bool uplink = vs_is_uplink(k->p);
 	size_t tenants = uplink ? k->m->n_tenants + 1 : 1, sources = uplink ? k->m->n_ports : 0;
 	size_t n = tenants + sources + DP_MAX_PORT_QUEUES + 2;
 	struct vs_qos_tree *t = calloc(1, sizeof(*t));
@@ -385,7 +385,7 @@ static void make(struct maker *k, uint64_t link_bps)
 {
 	struct dp_shape_spec *s = &k->tree->spec;
 	struct dp_sched_class c = leaf_of(k);
-	bool uplink = k->p->kind == VS_PHYS;
+	bool uplink = vs_is_uplink(k->p);
 
 	s->classes = k->tree->classes;
 	s->keys = k->tree->keys;

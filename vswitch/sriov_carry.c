@@ -51,6 +51,11 @@ static bool find_uplink(const struct look *l)
 
 		if (p->sw != l->p->sw || p->kind != VS_PHYS)
 			continue;
+		if (p->team != NULL)
+			return NO(l,
+				  "the uplink is team %s, whose members take turns, and a VF is of "
+				  "one adapter",
+				  p->team->name);
 		l->want->uplink = p;
 		n++;
 	}

@@ -57,7 +57,7 @@ static struct dp_port *device_of(const struct vs_sriov_nic *nic)
 	uint16_t id = vs_port_id(nic->vs, nic->port);
 	struct dp_port *port = id != DP_NO_PORT ? nic->vs->live[id].port : NULL;
 
-	return port != NULL && port->ops == &vmq_port_ops ? port : NULL;
+	return port != NULL && strcmp(port->ops->kind, vmq_port_ops.kind) == 0 ? port : NULL;
 }
 
 /* ---- What the state machine asks for ---- */

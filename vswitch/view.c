@@ -145,11 +145,17 @@ static struct dp_vport *compile_port(struct vs *vs, const struct vs_port *p, uin
 		vp->flags |= DP_VP_HELD;
 	if (p->kind == VS_HOST || live->reaches_host)
 		vp->flags |= DP_VP_REACHES_HOST;
-	if (p->kind == VS_PHYS)
+	if (vs_is_uplink(p))
 		vp->flags |= DP_VP_REACHES_WIRE;
 	vp->mac_limit = p->mac_limit;
 	vp->max_frame = (uint16_t)(p->mtu + 14);
 	vp->pipeline = vs_switch_pipeline(vs, p->sw->name);
+	if (p->team != NULL) {
+		/* Nothing goes in or out by it but through its team, which teams.c adds. */
+		vp->flags = DP_VP_REACHES_WIRE;
+		vp->native_out = DP_NO_VLAN;
+		return vp;
+	}
 	set_vlan(vp, &p->vlan);
 	if (p->n_shared != 0) {
 		vp->wire = wire_map(vs, p);

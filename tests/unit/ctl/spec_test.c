@@ -17,12 +17,14 @@
 
 static void the_table_has_every_noun(void **state)
 {
-	static const char *const nouns[] = {
-		"switch",  "port",  "vlan",  "tenant", "core",	     "mac",    "config",
-		"capture", "stats", "drop",  "events", "top",	     "doctor", "flow",
-		"group",   "meter", "trace", "why",    "controller", "vtep",   "conntrack",
-		"queue",   "zone",  "nic",   "vm",     "disk",	     "filter", "ipfix",
-		"sflow",   "guard", "ipset", "acl",    "qos",	     "mirror", "sriov"};
+	static const char *const nouns[] = {"switch",	 "port",   "vlan",    "tenant",	    "core",
+					    "mac",	 "config", "capture", "stats",	    "drop",
+					    "events",	 "top",	   "doctor",  "flow",	    "group",
+					    "meter",	 "trace",  "why",     "controller", "vtep",
+					    "conntrack", "queue",  "zone",    "nic",	    "vm",
+					    "disk",	 "filter", "ipfix",   "sflow",	    "guard",
+					    "ipset",	 "acl",	   "qos",     "mirror",	    "team",
+					    "sriov"};
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {

@@ -94,12 +94,11 @@ struct asking {
 	bool again;	      /* it is behind all others now */
 	uint64_t key[DP_BURST][DP_KEY_SHORT];
 	uint32_t hash[DP_BURST];
-	uint32_t known; /* bit i: answer[i] is filled in */
-	struct {
-		const struct dp_acl_rule *rule;
-		bool allow, stateful;
-	} answer[DP_BURST];
-	uint32_t counter[DP_BURST]; /* where it counts, if it is known or of a session */
+	uint32_t known;			       /* bit i: answer[i] is what was found */
+	uint32_t learned;		       /* bit i: it is made[i], for the cache */
+	const struct answer *answer[DP_BURST]; /* good until the burst is through */
+	struct answer made[DP_BURST];
+	uint32_t counter[DP_BURST]; /* where it counts, if it is of a session */
 	struct dp_ct_lane lane;	    /* of plain frames: conn, state */
 	/* What the last frames have counted, which mostly count in one place. */
 	uint32_t tally_counter;
@@ -150,7 +149,7 @@ static struct session session_of(uint32_t conn, uint8_t state)
 static void flush_tally(struct asking *a)
 {
 	if (a->tally_packets != 0)
-		dp_flow_count(a->w->flow, a->tally_counter, a->tally_packets, a->tally_bytes);
+		dp_flow_credit(a->w->flow, &a->tally_counter, 1, a->tally_packets, a->tally_bytes);
 	a->tally_packets = 0;
 	a->tally_bytes = 0;
 }
@@ -390,27 +389,55 @@ static inline bool is_established(const uint64_t key[DP_KEY_SHORT], const struct
 	       (d[(dp_edge_load_be16(d + 12) == 0x8100 ? 18 : 14) + 20 + 13] & 0x14) != 0;
 }
 
+/* Of ingress it is known now, for who carries the frames on, whether they have the same addresses.
+ */
 static inline void make_keys(struct asking *a, uint16_t n)
 {
-	const struct dp_acl_cache *c = a->w->flow->acl;
+	uint64_t differ = 0;
 
 	a->plain = a->established = 0;
+	a->key[0][0] = a->key[0][1] = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		const struct rte_mbuf *m = a->pkts[i];
+		const uint8_t *d = rte_pktmbuf_mtod(m, const uint8_t *);
 		uint32_t size =
 			m->nb_segs == 1 || m->data_len >= DP_KEY_PLAIN_HEAD ? m->pkt_len : 0;
-		uint64_t hash;
 
-		if (unlikely(!dp_key_plain(rte_pktmbuf_mtod(m, const uint8_t *), size, 0,
-					   a->key[i])))
+		if (unlikely(!dp_key_usual(d, size, 0, a->key[i]) &&
+			     !dp_key_plain(d, size, 0, a->key[i])))
 			continue;
 		a->plain |= BIT(i);
+		differ |= (a->key[i][0] ^ a->key[0][0]) | (a->key[i][1] ^ a->key[0][1]);
 		if (unlikely(a->acl->asks_flags) && is_established(a->key[i], m))
 			a->established |= BIT(i);
-		hash = dp_nh_finish(
-			dp_nh(a->key[i], DP_KEY_SHORT, c->secret) +
-			dp_nh_word(a->acl->id | (uint64_t)(a->established >> i & 1) << 32,
-				   c->secret[DP_KEY_SHORT]));
+	}
+	if (a->side == DP_FILTER_INGRESS)
+		a->w->alike = differ == 0 && a->plain == UINT32_MAX >> (32 - n);
+}
+
+static inline uint64_t sum_of(const uint64_t key[DP_KEY_SHORT], const uint64_t *secret)
+{
+#ifdef __AVX2__
+	return dp_nh4(_mm256_loadu_si256((const __m256i_u *)key), secret);
+#else
+	return dp_nh(key, DP_KEY_SHORT, secret);
+#endif
+}
+
+/* A pass of its own, for the keys are read wider than they were written. */
+static inline void hash_keys(struct asking *a)
+{
+	const struct dp_acl_cache *c = a->w->flow->acl;
+	const uint64_t of[2] = {
+		dp_nh_word(a->acl->id, c->secret[DP_KEY_SHORT]),
+		dp_nh_word(a->acl->id | UINT64_C(1) << 32, c->secret[DP_KEY_SHORT]),
+	};
+
+	for (uint32_t todo = a->plain; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctz(todo);
+		uint64_t hash =
+			dp_nh_finish(sum_of(a->key[i], c->secret) + of[a->established >> i & 1]);
+
 		a->hash[i] = (uint32_t)(hash >> 32);
 		rte_prefetch0(&c->answers[a->hash[i] % ANSWERS]);
 	}
@@ -424,9 +451,16 @@ static inline uint32_t second_place(uint32_t hash)
 
 static inline bool is_answer(const struct asking *a, unsigned i, const struct answer *e)
 {
-	return e->acl == a->acl->id && e->established == ((a->established >> i & 1) != 0) &&
-	       ((e->key[0] ^ a->key[i][0]) | (e->key[1] ^ a->key[i][1]) |
-		(e->key[2] ^ a->key[i][2]) | (e->key[3] ^ a->key[i][3])) == 0;
+#ifdef __AVX2__
+	const __m256i differ = _mm256_xor_si256(_mm256_load_si256((const __m256i *)e->key),
+						_mm256_loadu_si256((const __m256i_u *)a->key[i]));
+	const bool same = _mm256_testz_si256(differ, differ);
+#else
+	const bool same = ((e->key[0] ^ a->key[i][0]) | (e->key[1] ^ a->key[i][1]) |
+			   (e->key[2] ^ a->key[i][2]) | (e->key[3] ^ a->key[i][3])) == 0;
+#endif
+
+	return same && e->acl == a->acl->id && e->established == ((a->established >> i & 1) != 0);
 }
 
 static inline const struct answer *find_answer(const struct asking *a, unsigned i)
@@ -440,10 +474,10 @@ static inline const struct answer *find_answer(const struct asking *a, unsigned 
 	return is_answer(a, i, e) ? e : NULL;
 }
 
-/* Copied, for the places may change hands before the burst is through. */
+/* Nobody changes the cache before the burst is through. */
 static inline void look_up_all(struct asking *a, uint32_t which)
 {
-	a->known = 0;
+	a->known = a->learned = 0;
 	for (uint32_t todo = which; todo != 0; todo &= todo - 1) {
 		unsigned i = (unsigned)__builtin_ctz(todo);
 		const struct answer *e = find_answer(a, i);
@@ -451,24 +485,18 @@ static inline void look_up_all(struct asking *a, uint32_t which)
 		if (unlikely(e == NULL))
 			continue;
 		a->known |= BIT(i);
-		a->answer[i].rule = e->rule;
-		a->answer[i].allow = e->allow;
-		a->answer[i].stateful = e->stateful;
-		a->counter[i] = e->counter;
+		a->answer[i] = e;
 		rte_prefetch0_write(dp_flow_counter_of(a->w->flow, e->counter));
 	}
 }
 
-/* Asks the lists themselves, and keeps what they say. */
-static void learn(struct asking *a, unsigned i)
+/* Asks the lists themselves. */
+static __rte_noinline void learn(struct asking *a, unsigned i)
 {
-	struct answer *answers = a->w->flow->acl->answers;
-	struct answer *to = &answers[a->hash[i] % ANSWERS];
+	struct answer *to = &a->made[i];
 	const struct dp_acl_rule *rule;
 	struct dp_key key;
 
-	if (to->acl == a->acl->id)
-		to = &answers[second_place(a->hash[i])];
 	dp_key_plain_whole(rte_pktmbuf_mtod(a->pkts[i], const uint8_t *), a->key[i], &key);
 	rule = a->acl->find(a->acl, &key, NULL);
 	memcpy(to->key, a->key[i], sizeof(to->key));
@@ -478,10 +506,25 @@ static void learn(struct asking *a, unsigned i)
 	to->established = (a->established >> i & 1) != 0;
 	to->allow = rule == NULL || rule->allow;
 	to->stateful = rule != NULL && rule->stateful;
-	a->answer[i].rule = rule;
-	a->answer[i].allow = to->allow;
-	a->answer[i].stateful = to->stateful;
-	a->counter[i] = to->counter;
+	a->answer[i] = to;
+	a->learned |= BIT(i);
+}
+
+/* What they said is kept. */
+static __rte_noinline void keep_answers(struct asking *a)
+{
+	struct answer *answers = a->w->flow->acl->answers;
+
+	for (uint32_t todo = a->learned; todo != 0; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctz(todo);
+		struct answer *to = &answers[a->hash[i] % ANSWERS];
+
+		if (find_answer(a, i) != NULL)
+			continue;
+		if (to->acl == a->acl->id)
+			to = &answers[second_place(a->hash[i])];
+		*to = a->made[i];
+	}
 }
 
 /* Those of 'which' are tracked; sets lane.conn and .state. */
@@ -537,20 +580,22 @@ static uint32_t look_at_sessions(struct asking *a)
 }
 
 /* A frame of no session. */
-static bool ask_list(struct asking *a, unsigned i, const struct session *s)
+static inline bool ask_list(struct asking *a, unsigned i, const struct session *s)
 {
 	struct rte_mbuf *m = a->pkts[i];
+	const struct answer *e;
 
 	if (unlikely((a->known >> i & 1) == 0))
 		learn(a, i);
-	if (a->answer[i].rule != NULL)
-		count(a, a->counter[i], m);
-	if (unlikely(!a->answer[i].allow)) {
-		deny(a, a->answer[i].rule, m);
+	e = a->answer[i];
+	if (likely(e->rule != NULL))
+		count(a, e->counter, m);
+	if (unlikely(!e->allow)) {
+		deny(a, e->rule, m);
 		return false;
 	}
-	if (s->may_begin && a->answer[i].stateful)
-		begin(a, a->answer[i].rule, i, s->state);
+	if (s->may_begin && e->stateful)
+		begin(a, e->rule, i, s->state);
 	return true;
 }
 
@@ -600,29 +645,59 @@ static uint16_t keep(struct rte_mbuf **pkts, uint32_t which)
 	return n;
 }
 
-static uint16_t ask_some(struct asking *a, uint16_t n)
+/* The usual burst, where nobody tracks sessions: of all is known what the lists say. */
+static inline uint32_t obey_known(struct asking *a, uint16_t n)
+{
+	struct dp_flow *flow = a->w->flow;
+	uint32_t passed = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		const struct answer *e = a->answer[i];
+
+		if (likely(e->rule != NULL))
+			dp_flow_credit(flow, &e->counter, 1, 1, a->pkts[i]->pkt_len);
+		if (likely(e->allow))
+			passed |= BIT(i);
+		else
+			deny(a, e->rule, a->pkts[i]);
+	}
+	return passed;
+}
+
+static uint32_t obey_each(struct asking *a, uint16_t n)
 {
 	uint32_t passed = 0;
 
-	a->began = a->again = false;
-	a->late = 0;
-	if (unlikely(a->w->trace != NULL))
-		a->plain = 0;
-	else
-		make_keys(a, n);
-	/* Tenants of a shared uplink are told apart by their tags. */
-	if (a->ct != NULL && unlikely(a->vp->wire != NULL))
-		a->plain = 0;
-	if (a->ct != NULL && a->plain != 0)
-		track_plain(a, a->plain);
-	look_up_all(a, a->ct != NULL ? look_at_sessions(a) : a->plain);
 	for (uint16_t i = 0; i < n; i++)
 		passed |= (uint32_t)((a->plain >> i & 1) != 0 ? ask_plain(a, i) : ask_one(a, i))
 			  << i;
 	if (unlikely(a->late != 0))
 		passed |= ask_late(a);
+	if (unlikely(a->learned != 0))
+		keep_answers(a);
 	flush_tally(a);
-	return likely(passed == UINT32_MAX >> (32 - n)) ? n : keep(a->pkts, passed);
+	return passed;
+}
+
+static uint16_t ask_some(struct asking *a, uint16_t n)
+{
+	const uint32_t all = UINT32_MAX >> (32 - n);
+	uint32_t passed;
+
+	a->began = a->again = false;
+	a->late = 0;
+	make_keys(a, n);
+	/* Tenants of a shared uplink are told apart by their tags. */
+	if (unlikely(a->w->trace != NULL || (a->ct != NULL && a->vp->wire != NULL)))
+		a->plain = 0;
+	/* Who traces has no cache. */
+	if (likely(a->plain != 0))
+		hash_keys(a);
+	if (a->ct != NULL && a->plain != 0)
+		track_plain(a, a->plain);
+	look_up_all(a, a->ct != NULL ? look_at_sessions(a) : a->plain);
+	passed = likely(a->ct == NULL && a->known == all) ? obey_known(a, n) : obey_each(a, n);
+	return likely(passed == all) ? n : keep(a->pkts, passed);
 }
 
 static uint16_t ask_all(struct dp_worker *w, const struct dp_vport *vp, enum dp_filter_side side,

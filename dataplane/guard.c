@@ -74,15 +74,18 @@ static inline uint32_t has_port(uint32_t ports, uint32_t of)
 #define PORTS_OF_DHCP6 0x20022002u /* 544 to 551 */
 
 #ifdef __AVX2__
-/* All of them, and nothing of one frame waits for the one before. */
+/* All of them, and nothing of one frame waits for the one before.  'ret_alike': all of them are for
+ * one station, too. */
 static inline bool are_usual4(struct rte_mbuf **pkts, uint16_t n, const struct dp_guard_usual *u,
-			      uint64_t now)
+			      uint64_t now, bool *ret_alike)
 {
+	const __m256i l2 = _mm256_setr_epi64x(-1, INT64_C(0xffffffffffff), 0, 0);
+	const __m256i first = _mm256_loadu_si256(rte_pktmbuf_mtod(pkts[0], const __m256i_u *));
 	/* From TTL and protocol at 22 to the ports at 34, by two bytes: ICMP, ports of DHCP. */
 	const __m128i odd_mask =
 		_mm_setr_epi16((short)0xff00, 0, 0, 0, 0, 0, (short)0xf8ff, (short)0xf8ff);
 	const __m128i odd = _mm_setr_epi16(0x0100, -1, -1, -1, -1, -1, 0x4000, 0x4000);
-	__m256i differ = _mm256_setzero_si256(), mask, want;
+	__m256i differ = _mm256_setzero_si256(), others = _mm256_setzero_si256(), mask, want;
 	__m128i is_odd = _mm_setzero_si128();
 	int32_t shorter = 0;
 	uint32_t seq;
@@ -102,8 +105,10 @@ static inline bool are_usual4(struct rte_mbuf **pkts, uint16_t n, const struct d
 		shorter |= (int32_t)pkts[i]->data_len - (int32_t)HEAD4;
 		differ = _mm256_or_si256(differ,
 					 _mm256_xor_si256(_mm256_and_si256(head, mask), want));
+		others = _mm256_or_si256(others, _mm256_xor_si256(head, first));
 		is_odd = _mm_or_si128(is_odd, _mm_cmpeq_epi16(_mm_and_si128(tail, odd_mask), odd));
 	}
+	*ret_alike = _mm256_testz_si256(others, l2);
 	return _mm256_testz_si256(differ, differ) && _mm_testz_si128(is_odd, is_odd) &&
 	       shorter >= 0;
 }
@@ -135,9 +140,10 @@ static inline bool read_want(const struct dp_guard_usual *u, uint64_t now,
 
 #ifndef __AVX2__
 static inline bool are_usual4(struct rte_mbuf **pkts, uint16_t n, const struct dp_guard_usual *u,
-			      uint64_t now)
+			      uint64_t now, bool *ret_alike)
 {
-	uint64_t want[DP_GUARD_USUAL_WORDS], differ = 0;
+	const uint8_t *first = rte_pktmbuf_mtod(pkts[0], const uint8_t *);
+	uint64_t want[DP_GUARD_USUAL_WORDS], differ = 0, others = 0;
 	int32_t shorter = 0;
 
 	if (!read_want(u, now, want))
@@ -146,9 +152,12 @@ static inline bool are_usual4(struct rte_mbuf **pkts, uint16_t n, const struct d
 		const uint8_t *d = rte_pktmbuf_mtod(pkts[i], const uint8_t *);
 
 		shorter |= (int32_t)pkts[i]->data_len - (int32_t)HEAD4;
+		others |= (dp_key_load64(d) ^ dp_key_load64(first)) |
+			  (dp_key_load64(d + 6) ^ dp_key_load64(first + 6));
 		differ |= head_differs(d, u, want) | has_port(load32(d + 34), PORTS_OF_DHCP) |
 			  (d[23] == PROTO_ICMP);
 	}
+	*ret_alike = others == 0;
 	return differ == 0 && shorter >= 0;
 }
 #endif
@@ -381,9 +390,10 @@ static bool pass_slowly(struct dp_worker *w, const struct dp_vport *in, struct r
 static inline bool is_usual(struct rte_mbuf *m, const struct dp_guard *g, uint64_t now)
 {
 	const uint16_t type = dp_edge_eth_type_le(m);
+	bool alike;
 
 	if (likely(type == IP4_TYPE))
-		return are_usual4(&m, 1, &g->usual4, now);
+		return are_usual4(&m, 1, &g->usual4, now, &alike);
 	if (type == IP6_TYPE)
 		return are_usual6(&m, 1, &g->usual6, now);
 	return dp_edge_is_tpid(type) && is_usual_tagged(m, &g->usual_tagged, now);
@@ -395,6 +405,7 @@ static __rte_noinline uint16_t look_closely(struct dp_worker *w, const struct dp
 {
 	uint16_t k = 0;
 
+	w->alike = false;
 	for (uint16_t i = 0; i < n; i++)
 		if (is_usual(pkts[i], in->guard, w->burst_tsc) || pass_slowly(w, in, pkts[i]))
 			pkts[k++] = pkts[i];
@@ -407,7 +418,7 @@ uint16_t dp_guard_ingress(struct dp_worker *w, const struct dp_vport *in, struct
 	const struct dp_guard *g = in->guard;
 	const uint16_t type = dp_edge_eth_type_le(pkts[0]);
 
-	if (likely((type == IP4_TYPE && are_usual4(pkts, n, &g->usual4, w->burst_tsc)) ||
+	if (likely((type == IP4_TYPE && are_usual4(pkts, n, &g->usual4, w->burst_tsc, &w->alike)) ||
 		   (type == IP6_TYPE && are_usual6(pkts, n, &g->usual6, w->burst_tsc))))
 		return n;
 	return look_closely(w, in, pkts, n);

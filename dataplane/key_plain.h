@@ -91,8 +91,13 @@ static inline void dp_key_plain_write(const uint8_t *d, const uint8_t *ip, uint6
 
 	a = _mm_or_si128(a, _mm_set_epi64x((int64_t)(tci << 48), (int64_t)type));
 	b = _mm_or_si128(b, _mm_cvtsi64_si128((int64_t)rest));
+#ifdef __AVX2__
+	/* At once, for who reads it at once. */
+	_mm256_storeu_si256((__m256i_u *)w, _mm256_set_m128i(b, a));
+#else
 	_mm_storeu_si128((__m128i_u *)w, a);
 	_mm_storeu_si128((__m128i_u *)(w + 2), b);
+#endif
 #else
 	const uint64_t macs = UINT64_C(0xffffffffffff);
 

@@ -193,16 +193,16 @@ static bool forward_alike(struct dp_worker *w, const struct dp_vport *in, struct
 	return true;
 }
 
-/* An admitted burst, past the port's filters. */
+/* An admitted burst, past the port's filters.  'alike': as are_alike() says, or not known. */
 static inline void forward_burst(struct dp_worker *w, const struct dp_vport *in,
-				 struct rte_mbuf **pkts, uint16_t n)
+				 struct rte_mbuf **pkts, uint16_t n, bool alike)
 {
 	const struct dp_fdb_table *t =
 		atomic_load_explicit(&w->dp->fdb->table, memory_order_acquire);
 	struct dp_edge_frame frames[DP_BURST];
 	uint16_t n_frames;
 
-	if (!are_alike(pkts, n) || !forward_alike(w, in, pkts, n, t)) {
+	if (!(alike || are_alike(pkts, n)) || !forward_alike(w, in, pkts, n, t)) {
 		n_frames = classify_all(w, in, pkts, n, frames, t);
 		forward_all(w, in, frames, n_frames, t);
 	}
@@ -211,7 +211,7 @@ static inline void forward_burst(struct dp_worker *w, const struct dp_vport *in,
 static __rte_noinline void forward_filtered(struct dp_worker *w, const struct dp_vport *in,
 					    struct rte_mbuf **pkts, uint16_t n)
 {
-	forward_burst(w, in, pkts, n);
+	forward_burst(w, in, pkts, n, w->alike);
 }
 
 void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts, uint16_t n)
@@ -226,7 +226,7 @@ void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf
 	if (unlikely(in->on_ingress != 0))
 		dp_stages_ingress(w, in, pkts, n, forward_filtered);
 	else
-		forward_burst(w, in, pkts, n);
+		forward_burst(w, in, pkts, n, false);
 	dp_tx_flush_all(w);
 }
 

@@ -29,12 +29,16 @@ void dp_stages_ingress(struct dp_worker *w, const struct dp_vport *in, struct rt
 		dp_mirror_ingress(w, in, pkts, n);
 	if ((in->on_ingress & DP_ON_FLOWREC) != 0)
 		dp_flowrec_ingress(w, in, pkts, n);
+	w->alike = false;
 	if ((in->on_ingress & DP_ON_GUARD) != 0)
 		n = dp_guard_ingress(w, in, pkts, n);
 	if ((in->on_ingress & DP_ON_MARK) != 0)
 		n = dp_marks_ingress(w, in, pkts, n);
 	if (n == 0)
 		return;
+	/* They may change the frames. */
+	if ((in->on_ingress & (DP_ON_MARK | DP_ON_FILTER)) != 0)
+		w->alike = false;
 	w->past_stages = next;
 	if ((in->on_ingress & DP_ON_FILTER) != 0)
 		dp_filter_ingress(w, in, pkts, n, past_filters);

@@ -115,6 +115,8 @@ struct dp_worker {
 	/* Where a burst goes on behind the stages of its port (stages.c). */
 	void (*past_stages)(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf **pkts,
 			    uint16_t n);
+	bool alike; /* all that is past them has the same addresses and EtherType, untagged or with
+		       the same tag, and a stage has seen it; false: nobody looked */
 	struct dp_shape_wheel *shape; /* shapers of which it sends (shape.h) */
 	uint64_t shape_due;	      /* when to look at them; UINT64_MAX: nothing waits */
 

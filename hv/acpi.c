@@ -120,7 +120,7 @@ static void put_no_gas(struct wr *wr, unsigned n)
 static void put_vmbus(struct tables *t)
 {
 	uint8_t bytes[128];
-	struct wr *wr = &t->wr, res = wr_over(bytes, sizeof(bytes));
+	struct wr *wr = &t->wr, res = wr_over(bytes, sizeof(bytes)), none = wr_over(bytes, 0);
 	size_t vmod = aml_device(wr, "VMOD"), vmbs;
 
 	aml_name_string(wr, "_HID", "ACPI0004");
@@ -134,6 +134,8 @@ static void put_vmbus(struct tables *t)
 	aml_name_int(wr, "_UID", 0);
 	aml_name_string(wr, "_DDN", "VMBUS");
 	aml_name_int(wr, "_STA", 0xf);
+	/* It has none of its own; but without the list Linux does not look for VMOD's windows. */
+	aml_name_resources(wr, "_CRS", &none);
 	aml_method_empty(wr, "_PS0");
 	aml_method_empty(wr, "_PS3");
 	aml_end(wr, vmbs);

@@ -175,6 +175,8 @@ int hv_memory_discard(struct hv_memory *memory, uint64_t gpa, uint64_t size)
 
 	if (gpa_at(&memory->map, gpa, size) == NULL)
 		return -EFAULT;
+	if (memory->n_pins != 0)
+		return 0;
 	/* Whole pages only: the rest of the others is still the guest's. */
 	at = (gpa + page - 1) & ~(page - 1);
 	end = (gpa + size) & ~(page - 1);
@@ -186,6 +188,16 @@ int hv_memory_discard(struct hv_memory *memory, uint64_t gpa, uint64_t size)
 		      (off_t)(end - at)) != 0)
 		return -errno;
 	return 0;
+}
+
+void hv_memory_pin(struct hv_memory *memory)
+{
+	memory->n_pins++;
+}
+
+void hv_memory_unpin(struct hv_memory *memory)
+{
+	memory->n_pins--;
 }
 
 uint64_t hv_memory_resident(const struct hv_memory *memory)

@@ -341,7 +341,7 @@ static ssize_t receive(struct client *client, int *fds)
 /* False: nothing more to read, or the client is gone. */
 static bool read_one(struct client *client)
 {
-	int fds[CONTROL_MAX_FDS] = {-1, -1};
+	int fds[CONTROL_MAX_FDS] = {-1, -1, -1};
 	ssize_t n = receive(client, fds);
 	json_t *packet;
 

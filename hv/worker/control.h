@@ -23,7 +23,7 @@
 
 #define CONTROL_MAX_CLIENTS 4
 #define CONTROL_MAX_PACKET  65536  /* bytes */
-#define CONTROL_MAX_FDS	    2	   /* of a packet */
+#define CONTROL_MAX_FDS	    3	   /* of a packet */
 #define CONTROL_MAX_QUEUED  262144 /* bytes that wait for a client to read */
 #define CONTROL_MAX_CALLS   64	   /* not answered yet, of all clients */
 

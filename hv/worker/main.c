@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "hv/worker/config.h"
+#include "hv/worker/function.h"
 #include "hv/worker/sandbox.h"
 #include "hv/worker/worker.h"
 
@@ -48,7 +49,10 @@ static int run(struct worker_config *config)
 					     .gid = config->gid,
 					     .dir = config->dir,
 					     .n_files = MAX_FILES,
-					     .n_processes = MAX_THREADS};
+					     .n_processes = MAX_THREADS,
+					     /* Each device pins all of it. */
+					     .n_locked =
+						     config->memory_maximum * WORKER_MAX_FUNCTIONS};
 	uid_t starter = getuid();
 	struct worker *worker = NULL;
 	struct err err = {0};

@@ -69,7 +69,7 @@ static void call_info(void *ctx, struct control_call *call)
 	const struct hv_partition *partition = machine_partition(w->machine);
 
 	control_reply(call,
-		      json_pack("{ss, ss, ss, si, si, so, sf, sI, sI, ss, so, so, so, so, so}",
+		      json_pack("{ss, ss, ss, si, si, so, sf, sI, sI, ss, so, so, so, so, so, so}",
 				"name", w->config->name, "state",
 				life_state_name(life_state(w->life)), "face",
 				hv_partition_face(partition), "pid", (int)getpid(), "processors",
@@ -78,8 +78,8 @@ static void call_info(void *ctx, struct control_call *call)
 				(json_int_t)(life_started_ns(w->life) / NS), "boot_ms",
 				(json_int_t)(w->boot_s * 1000), "heartbeat", ics_heartbeat(w->ics),
 				"vmbus", bus_version(w), "guest", ics_guest(w->ics), "nics",
-				nics_info(w->nics, nic_ips, w), "disks", disks_info(w->disks),
-				"crash", life_crash(w->life)));
+				nics_info(w->nics, nic_ips, w), "vfs", functions_info(w->functions),
+				"disks", disks_info(w->disks), "crash", life_crash(w->life)));
 }
 
 /* ---- stats ---- */
@@ -148,10 +148,11 @@ static void call_stats(void *ctx, struct control_call *call)
 
 	hv_partition_stats(partition, &stats);
 	control_reply(call,
-		      json_pack("{so, sI, so, so, so, so, so}", "exits", exits(&stats), "cpu_ns",
-				(json_int_t)stats.cpu_ns, "bus", bus_stats(w), "memory",
-				memory_stats(w), "services", ics_stats(w->ics), "disks",
-				disks_stats(w->disks), "scsi", disks_controller_stats(w->disks)));
+		      json_pack("{so, sI, so, so, so, so, so, so}", "exits", exits(&stats),
+				"cpu_ns", (json_int_t)stats.cpu_ns, "bus", bus_stats(w), "memory",
+				memory_stats(w), "services", ics_stats(w->ics), "vfs",
+				functions_stats(w->functions), "disks", disks_stats(w->disks),
+				"scsi", disks_controller_stats(w->disks)));
 }
 
 /* ---- Life ---- */
@@ -286,6 +287,8 @@ const struct control_method worker_methods[] = {
 	{.name = "nic-add", .call = call_nic_add},
 	{.name = "nic-attach", .n_fds = 1, .call = call_nic_attach},
 	{.name = "nic-remove", .call = call_nic_remove},
+	{.name = "vf-attach", .n_fds = FUNCTION_N_FDS, .call = call_vf_attach},
+	{.name = "vf-detach", .call = call_vf_detach},
 	{.name = "disk-add", .n_fds = 1, .call = call_disk_add},
 	{.name = "disk-remove", .call = call_disk_remove},
 	{.name = "disk-resize", .call = call_disk_resize},

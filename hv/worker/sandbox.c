@@ -109,6 +109,9 @@ static int set_limits(const struct sandbox_opts *opts, struct err *err)
 	if (limit(RLIMIT_CORE, 0) != 0 || limit(RLIMIT_NOFILE, opts->n_files) != 0 ||
 	    limit(RLIMIT_NPROC, opts->n_processes) != 0 || limit(RLIMIT_MSGQUEUE, 0) != 0)
 		return failed("limits", err);
+	/* Who is not root may not have more than it has: then it has no devices. */
+	if (limit(RLIMIT_MEMLOCK, opts->n_locked) != 0 && geteuid() == 0)
+		return failed("memory that may be pinned", err);
 	return 0;
 }
 

@@ -19,6 +19,7 @@
 
 #include "ctl/base/err.h"
 
+#include <stdint.h>
 #include <sys/types.h>
 
 struct sandbox_opts {
@@ -27,6 +28,7 @@ struct sandbox_opts {
 	const char *dir;      /* an empty root can be mounted here: any directory */
 	unsigned n_files;     /* descriptors at most */
 	unsigned n_processes; /* threads at most, of this user */
+	uint64_t n_locked;    /* bytes of memory that it may pin, for devices */
 };
 
 /* Whoever is not root needs a kernel that lets users make name spaces. */

@@ -170,6 +170,19 @@ static void on_disk_event(void *ctx, const char *name, const char *text)
 	say(ctx, "disk", name, text);
 }
 
+static void on_vf_event(void *ctx, const char *name, const char *state, const char *why,
+			const char *text)
+{
+	struct worker *w = ctx;
+
+	if (log_allow(&w->fault_limit, LINES_AT_ONCE, LINES_S))
+		log_info("vf %s: %s: %s", name, state, text);
+	/* Whoever handed it over waits for this one: it is no more often than they did. */
+	control_event(w->control, "vf",
+		      json_pack("{ss, ss, ss*, ss}", "name", name, "state", state, "why", why,
+				"text", text));
+}
+
 static void on_heartbeat(void *ctx, bool ok)
 {
 	struct worker *w = ctx;
@@ -300,6 +313,18 @@ static int open_nics(struct worker *w, struct err *err)
 	return rc;
 }
 
+static int open_functions(struct worker *w, struct err *err)
+{
+	struct functions_opts opts = {.base = w->base,
+				      .server = worker_bus_server(machine_bus(w->machine)),
+				      .partition = machine_partition(w->machine),
+				      .backend = &worker_function_backend,
+				      .event = on_vf_event,
+				      .ctx = w};
+
+	return functions_create(&opts, &w->functions, err);
+}
+
 static int open_disks(struct worker *w, struct err *err)
 {
 	const struct worker_config *config = w->config;
@@ -409,6 +434,8 @@ static int open_all(struct worker *w, uid_t starter, struct err *err)
 	if (rc == 0)
 		rc = open_nics(w, err);
 	if (rc == 0)
+		rc = open_functions(w, err);
+	if (rc == 0)
 		rc = open_disks(w, err);
 	if (rc == 0)
 		rc = open_ics(w, err);
@@ -452,6 +479,7 @@ void worker_destroy(struct worker *w)
 	ics_destroy(w->ics);
 	if (w->machine != NULL)
 		machine_pause(w->machine); /* or disks would never be done */
+	functions_destroy(w->functions);
 	disks_destroy(w->disks);
 	nics_destroy(w->nics);
 	console_destroy(w->console);

@@ -17,6 +17,7 @@
 #include "hv/worker/disk.h"
 #include "hv/worker/dynmem.h"
 #include "hv/worker/folder.h"
+#include "hv/worker/function.h"
 #include "hv/worker/ics.h"
 #include "hv/worker/life.h"
 #include "hv/worker/machine.h"
@@ -33,6 +34,7 @@ struct worker {
 	struct machine *machine;
 	struct life *life;
 	struct nics *nics;
+	struct functions *functions;
 	struct disks *disks;
 	struct ics *ics;
 	struct dynmem *dynmem;
@@ -49,6 +51,9 @@ struct worker {
 
 /* methods.c */
 extern const struct control_method worker_methods[];
+/* methods_vf.c */
+void call_vf_attach(void *ctx, struct control_call *call);
+void call_vf_detach(void *ctx, struct control_call *call);
 /* methods_guest.c */
 void call_memory_set(void *ctx, struct control_call *call);
 void call_kvp_set(void *ctx, struct control_call *call);

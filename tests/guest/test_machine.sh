@@ -21,4 +21,5 @@ run()
 run "$1"
 run "$2" kvm
 run "$2" user
+run "$3"
 exit $failed

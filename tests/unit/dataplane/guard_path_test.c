@@ -24,6 +24,7 @@
 #include <rte_byteorder.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/acl.h"
 #include "dataplane/dp.h"
 #include "dataplane/fdb.h"
 #include "dataplane/notice.h"
@@ -303,6 +304,60 @@ static void usual_frames_pass_in_bursts_of_any_mixture(void **state)
 	}
 	assert_int_equal(drops(0, DP_DROP_GUARD_IP) - before, bad);
 	assert_true(good > 0);
+}
+
+static const struct dp_acl_rule *find_none(const struct dp_acl *acl, const struct dp_key *key,
+					   struct dp_key *wc)
+{
+	return NULL;
+}
+
+static void open_to_all(uint16_t id, const char *dst)
+{
+	udp(dst, mac_text[id], ip_text[id]);
+	inject(id);
+	settle();
+	collect_all();
+}
+
+/* The switch treats a burst of one machine to one other as one frame: stages say whether it is. */
+static void usual_frames_go_each_to_their_station(void **state)
+{
+	static const struct dp_acl none = {.id = 1, .find = find_none};
+
+	assert_int_equal(dp_acl_need(dp), 0);
+	for (unsigned how = 0; how < 6; how++) {
+		const bool guarded = how % 3 != 1, listed = how % 3 != 0;
+		struct rte_mbuf *pkts[DP_BURST];
+		unsigned n[N_PORTS] = {0};
+
+		if (!guarded) {
+			dp_guard_unref(guards[0]);
+			guards[0] = NULL;
+		} else {
+			guard(0, (struct dp_guard_spec){.on = EVERY}, true);
+		}
+		conf[0].acl[DP_FILTER_INGRESS] = listed ? &none : NULL;
+		publish();
+		open_to_all(1, ALL);
+		open_to_all(3, ALL);
+		open_to_all(0, mac_text[1]);
+		for (unsigned i = 0; i < DP_BURST; i++) {
+			/* The last only, or by lot. */
+			bool other = how < 3 ? i + 1 == DP_BURST : pkt_rand(&rnd) % 2 == 0;
+			unsigned to = other ? 3 : 1;
+
+			n[to]++;
+			udp(mac_text[to], mac_text[0], ip_text[0]);
+			pkts[i] = frame(false);
+		}
+		assert_int_equal(dp_port_mem_inject(port[0], 0, pkts, DP_BURST), DP_BURST);
+		n_received += DP_BURST;
+		settle();
+		assert_int_equal(collect(1), n[1]);
+		assert_int_equal(collect(3), n[3]);
+		assert_int_equal(collect_all(), 0);
+	}
 }
 
 static void other_domains_dhcp(uint8_t type, uint32_t xid)
@@ -612,6 +667,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(forged_frames_die_at_their_port_and_are_told),
 		T(usual_frames_pass_in_bursts_of_any_mixture),
+		T(usual_frames_go_each_to_their_station),
 		T(a_lease_is_bound_before_its_acknowledgement_arrives),
 		T(the_switch_answers_arp_for_whom_it_knows),
 		T(the_switch_answers_solicitations_for_whom_it_knows),

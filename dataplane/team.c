@@ -29,7 +29,7 @@
 #define SLOW_TYPE    0x0988u		      /* 0x8809 */
 #define SENT_SLOTS   1024u
 #define SENT_TICK_MS 64u
-#define SENT_TICKS   4u
+#define SENT_TICKS   16u
 #define LEAST_FRAME  60u
 
 struct dp_team {

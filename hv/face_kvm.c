@@ -5,10 +5,12 @@
  * SYNIC) and fill them; we get PostMessage (HCALL); signals are event descriptors that KVM looks up
  * by connection id, and our interrupts are descriptors on a route to a SINT.
  *
- * Two MSRs are taken from KVM, for it keeps to itself what we must know:
+ * Three MSRs are taken from KVM, for it keeps to itself what we must know:
  *
  * 	EOM        written: there may be room for a message again.  Handed on to KVM afterwards.
  * 	CRASH_CTL  KVM drops the bit that says that there is a text.
+ * 	HYPERCALL  written: KVM fills the page, and we give it a way past KVM for the one call that
+ * 	           KVM refuses and PCI functions want (trampoline.h).
  *
  * Threads: face.h.  Source: Linux Documentation/virt/kvm/api.rst, arch/x86/kvm/hyperv.c.
  */
@@ -16,6 +18,7 @@
 
 #include "hv/cpuid_hv.h"
 #include "hv/crash.h"
+#include "hv/trampoline.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -33,6 +36,7 @@ static bool usable(const struct hv_kvm *kvm)
 static int init(struct hv_partition *partition, struct err *err)
 {
 	static const struct hv_face_filter taken[] = {
+		{HV_MSR_HYPERCALL, 1, KVM_MSR_FILTER_WRITE},
 		{HV_MSR_EOM, 1, KVM_MSR_FILTER_WRITE},
 		{HV_MSR_CRASH_CTL, 1, KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE},
 	};
@@ -139,6 +143,37 @@ static void crash(struct hv_vp *vp, uint64_t control)
 	hv_crash_report(vp, parameters, control);
 }
 
+static bool is_64_bit(const struct hv_vp *vp)
+{
+	struct kvm_sregs sregs;
+
+	return ioctl(vp->fd, KVM_GET_SREGS, &sregs) == 0 && sregs.cs.l != 0;
+}
+
+/* VMCALL or VMMCALL, as KVM puts it first. */
+static bool is_trap(const uint8_t *code)
+{
+	return code[0] == 0x0f && code[1] == 0x01 && (code[2] == 0xc1 || code[2] == 0xd9);
+}
+
+/* 0; negative: #GP. */
+static int write_hypercall(const struct hv_vp *vp, uint64_t value)
+{
+	int rc = hv_face_set_msr(vp, HV_MSR_HYPERCALL, value);
+	uint64_t has = 0;
+	uint8_t *page;
+
+	/* Without an identity KVM does not switch it on. */
+	if (rc == 0)
+		rc = hv_face_get_msr(vp, HV_MSR_HYPERCALL, &has);
+	if (rc != 0 || has != value || (value & HV_HYPERCALL_ENABLE) == 0)
+		return rc;
+	page = gpa_page(&vp->partition->memory.map, value >> HV_MSR_PAGE_SHIFT);
+	if (page != NULL && is_trap(page) && is_64_bit(vp))
+		hv_trampoline_write_beside(page, page);
+	return 0;
+}
+
 static bool wrmsr_exit(struct hv_vp *vp, struct kvm_run *run)
 {
 	run->msr.error = 0;
@@ -147,6 +182,8 @@ static bool wrmsr_exit(struct hv_vp *vp, struct kvm_run *run)
 		(void)hv_face_set_msr(vp, HV_MSR_EOM, run->msr.data);
 	} else if (run->msr.index == HV_MSR_CRASH_CTL) {
 		crash(vp, run->msr.data);
+	} else if (run->msr.index == HV_MSR_HYPERCALL) {
+		run->msr.error = write_hypercall(vp, run->msr.data) != 0;
 	} else {
 		run->msr.error = 1;
 	}
@@ -157,6 +194,31 @@ static bool rdmsr_exit(struct kvm_run *run)
 {
 	run->msr.error = run->msr.index != HV_MSR_CRASH_CTL;
 	run->msr.data = HV_CRASH_NOTIFY | HV_CRASH_TEXT;
+	return true;
+}
+
+static uint16_t call_beside(struct hv_vp *vp, const struct kvm_regs *regs)
+{
+	struct hv_hypercall call;
+	uint16_t status = hv_hypercall_decode(regs->rcx, regs->rdx, regs->r8, &call);
+
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+	return call.code == HV_CALL_RETARGET ? hv_face_retarget(vp, &call) : HV_STATUS_INVALID_CODE;
+}
+
+/* A call that does not go by KVM.  As with face_user.c, RIP must be written back as it is. */
+static bool port_exit(struct hv_vp *vp, const struct kvm_run *run)
+{
+	struct kvm_regs regs;
+
+	if (run->io.direction != KVM_EXIT_IO_OUT || run->io.size != 4 || run->io.count != 1 ||
+	    run->io.port != HV_PORT_HYPERCALL)
+		return false;
+	if (ioctl(vp->fd, KVM_GET_REGS, &regs) < 0 || !hv_trampoline_is_beside(regs.rip))
+		return false;
+	regs.rax = call_beside(vp, &regs);
+	(void)ioctl(vp->fd, KVM_SET_REGS, &regs);
 	return true;
 }
 
@@ -183,6 +245,8 @@ static bool take_exit(struct hv_vp *vp)
 		return rdmsr_exit(vp->run);
 	case KVM_EXIT_SYSTEM_EVENT:
 		return system_exit(vp, vp->run);
+	case KVM_EXIT_IO:
+		return port_exit(vp, vp->run);
 	default:
 		return false;
 	}

@@ -48,3 +48,38 @@ bool hv_trampoline_is_at(uint16_t port, uint64_t rip)
 
 	return at == out || at == out + OUT_SIZE;
 }
+
+/* ---- Beside KVM ---- */
+
+#define BESIDE_TRAP_AT 10
+#define BESIDE_AT      14
+
+static const uint8_t beside[] = {
+	0xf3, 0x0f,
+	0x1e, 0xfa, /*       endbr64 */
+	0x66, 0x83,
+	0xf9, 0x7e, /*       cmp $0x7e, %cx */
+	0x74, 0x04, /*       je ours */
+	0x0f, 0x0b,
+	0x90,			 /*       what KVM has: put here */
+	0xc3,			 /*       ret */
+	0xe7, HV_PORT_HYPERCALL, /* ours: out %eax, $hypercall */
+	0xc3,			 /*       ret */
+};
+
+void hv_trampoline_write_beside(uint8_t page[4096], const uint8_t trap[3])
+{
+	uint8_t own[3];
+
+	memcpy(own, trap, sizeof(own)); /* it may be in the page */
+	memcpy(page, beside, sizeof(beside));
+	memcpy(page + BESIDE_TRAP_AT, own, sizeof(own));
+	memset(page + sizeof(beside), INT3, 4096 - sizeof(beside));
+}
+
+bool hv_trampoline_is_beside(uint64_t rip)
+{
+	uint64_t at = rip & 0xfff;
+
+	return at == BESIDE_AT || at == BESIDE_AT + OUT_SIZE;
+}

@@ -358,11 +358,14 @@ static void tell(struct teams *x, const struct vs_team *t, struct live *l,
 		return;
 	l->n_moves += old->n_active != 0;
 	names_of(x->vs, set, names, sizeof(names));
-	if (set->n_active == 0)
+	if (set->n_active == 0) {
 		vs_event(x->vs, "team-down", t->port->name, "team %s: no member can send",
 			 t->port->name);
-	else
-		vs_event(x->vs, "team", t->port->name, "team %s sends by %s", t->port->name, names);
+		return;
+	}
+	vs_event(x->vs, "team", t->port->name, "team %s sends by %s", t->port->name, names);
+	if (t->mode <= VS_TEAM_PORT)
+		vs_team_announce(x->vs, l->id);
 }
 
 static void set_link(struct teams *x, const struct vs_team *t, uint16_t id, struct dp_team *team,

@@ -16,7 +16,7 @@
 #include "hv/worker/function_priv.h"
 
 #define SLUG	    "vf"
-#define PATIENCE_MS 30000u
+#define PATIENCE_MS 20000u
 
 static const char *state_name(const struct function *f)
 {

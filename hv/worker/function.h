@@ -50,7 +50,7 @@ struct functions_opts {
 	struct hv_partition *partition;
 	const struct function_backend *backend;
 	unsigned
-		patience_ms; /* until a guest that does not let go is not asked any more; 0: 30 s */
+		patience_ms; /* until a guest that does not let go is not asked any more; 0: 20 s */
 	/* What became of one; 'state' is "offered", "ejecting", "gone"; 'why' a word, or NULL. */
 	void (*event)(void *ctx, const char *name, const char *state, const char *why,
 		      const char *text);

@@ -138,7 +138,7 @@ def by_address(t, sw, wire, v1):
 
 
 def comes_and_goes(t, sw, v1):
-    stream = v1.popen('ping -q -i 0.01 -c 250 -W 1 10.0.0.100')
+    stream = v1.popen('ping -q -i 0.01 -c 200 -W 1 10.0.0.100')
     for _ in range(3):
         sw.ctl('team leave e1')
         t.check(active(sw) == ['e0'] and 'e1' not in members(sw), 'a member leaves under traffic', members(sw))

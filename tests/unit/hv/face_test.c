@@ -4,10 +4,13 @@
  * says by which face.  Skipped, with the reason, where that is not to be had.
  */
 #include "hv/face.h"
+
+#include "hv/device.h"
 #include "hv/vp.h"
 #include "tests/support/tiny_guest.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -269,6 +272,42 @@ static void a_signal_writes_the_descriptor_of_its_connection(void **state)
 	close(fd);
 }
 
+TINY_GUEST(retargets, BEGIN "mov $0x4007e, %ecx\n mov $0x130000, %edx\n xor %r8d, %r8d\n" CALL SAY
+			    "mov $0x4007e, %ecx\n mov $0x130008, %edx\n" CALL SAY
+			    "mov $0x7f, %ecx\n" CALL SAY DONE SLEEP);
+
+static int on_retarget(void *ctx, const struct hv_retarget *retarget)
+{
+	*(struct hv_retarget *)ctx = *retarget;
+	return retarget->vp == 67 ? 0 : -EINVAL;
+}
+
+/* As Linux has it: a set of processors, here the fourth of the second bank. */
+static void an_interrupt_is_moved_by_the_owner(void **state)
+{
+	const uint64_t block[] = {UINT64_MAX, 0x1234, 1, 0x700fee00000ull, 0, 0x55 | 2ull << 32,
+				  0,	      2,      8};
+	struct hv_retarget got = {0};
+	struct pollfd fd = {.fd = hv_asks_fd(m.partition), .events = POLLIN};
+
+	memcpy(tiny_at(m.partition, INPUT, sizeof(block)), block, sizeof(block));
+	hv_partition_set_retarget(m.partition, on_retarget, &got);
+	RUN(retargets);
+	for (unsigned i = 0; !m.device.done && i < SECONDS * 1000; i++)
+		if (poll(&fd, 1, 1) == 1)
+			hv_asks_answer(m.partition);
+	wait_done();
+	assert_int_equal(m.device.said[0] & 0xffff, 0);
+	assert_int_equal(got.device, 0x1234);
+	assert_int_equal(got.address, 0xfee00000);
+	assert_int_equal(got.data, 0x700);
+	assert_int_equal(got.vector, 0x55);
+	assert_int_equal(got.vp, 67);
+	assert_int_not_equal(m.device.said[1] & 0xffff, 0); /* what is there makes no sense */
+	assert_int_equal(m.device.said[2] & 0xffff, 2);
+	hv_partition_set_retarget(m.partition, NULL, NULL);
+}
+
 TINY_GUEST(posts, BEGIN "mov $100, %ebp\n"
 			"1: mov $0x5c, %ecx\n mov $0x130000, %edx\n" CALL SAY
 			"dec %ebp\n jnz 1b\n" DONE SLEEP);
@@ -453,6 +492,7 @@ int main(int argc, char **argv)
 		ONE(an_msr_that_is_not_there_faults_in_the_guest),
 		ONE(pages_that_are_no_memory_hurt_nobody),
 		ONE(a_signal_writes_the_descriptor_of_its_connection),
+		ONE(an_interrupt_is_moved_by_the_owner),
 		ONE(who_posts_too_much_is_told_to_wait),
 		ONE(calls_survive_pauses),
 		ONE(a_crash_is_mailed_with_its_text),

@@ -67,12 +67,35 @@ static void only_the_pages_own_instructions_count(void **state)
 	assert_int_equal(hits, 4);
 }
 
+static void beside_kvm_one_call_is_ours(void **state)
+{
+	static const uint8_t vmcall[] = {0x0f, 0x01, 0xc1};
+	static const uint8_t begin[] = {0xf3, 0x0f, 0x1e, 0xfa, 0x66, 0x83, 0xf9, 0x7e, 0x74};
+	unsigned out;
+
+	memset(page, 0, sizeof(page));
+	memcpy(page, vmcall, sizeof(vmcall));
+	hv_trampoline_write_beside(page, page);
+	assert_memory_equal(page, begin, sizeof(begin));
+	out = 10u + page[9];
+	assert_int_equal(page[out], 0xe7);
+	assert_int_equal(page[out + 1], HV_PORT_HYPERCALL);
+	assert_int_equal(page[out + 2], 0xc3);
+	/* Falls through to KVM's, and returns. */
+	assert_memory_equal(page + 10, vmcall, sizeof(vmcall));
+	assert_int_equal(page[13], 0xc3);
+	for (unsigned at = 0; at < 4096; at++)
+		assert_int_equal(hv_trampoline_is_beside(0xffffffff81000000ull + at),
+				 at == out || at == out + 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(page_starts_with_endbr64_and_ends_in_traps),
 		cmocka_unit_test(jumps_go_to_the_slow_path),
 		cmocka_unit_test(only_the_pages_own_instructions_count),
+		cmocka_unit_test(beside_kvm_one_call_is_ours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,6 +128,9 @@ struct vs_acl_hits {
 };
 bool vs_acl_entry_hits(const struct vs *vs, const char *acl, uint32_t order,
 		       struct vs_acl_hits *ret_hits);
+/* Of all entries that a list has or had, by what they say (enum vs_acl_action); without the time of
+ * the last. */
+bool vs_acl_hits(const struct vs *vs, const char *acl, struct vs_acl_hits ret_hits[2]);
 /* Of packets that no entry of the last list on a port and side matched. */
 bool vs_acl_default_hits(const struct vs *vs, uint16_t port, enum dp_filter_side side,
 			 struct vs_acl_hits *ret_hits);

@@ -547,6 +547,23 @@ static bool item_fill(struct dp *dp, struct vs_acl_list *l, uint32_t i,
 	return true;
 }
 
+/* What entries have counted that are no more. */
+static void keep_gone(struct dp *dp, struct vs_acl_list *l, const struct vs_acl_list *before)
+{
+	memcpy(l->gone, before->gone, sizeof(l->gone));
+	for (uint32_t i = 0; i < before->n; i++) {
+		const struct vs_acl_item *was = &before->items[i];
+		const struct vs_acl_item *now = vs_acl_list_item(l, was->e.order);
+		struct dp_flow_counts counts;
+
+		if (now != NULL && now->counter == was->counter)
+			continue;
+		dp_flow_counter_read(dp, was->counter->number, &counts);
+		l->gone[was->e.action][0] += counts.packets;
+		l->gone[was->e.action][1] += counts.bytes;
+	}
+}
+
 struct vs_acl_list *vs_acl_list_make(struct dp *dp, const struct vs_acl *acl, uint64_t number,
 				     const struct vs_acl_list *before, vs_acl_set_fn set_of,
 				     void *arg)
@@ -570,6 +587,8 @@ struct vs_acl_list *vs_acl_list_make(struct dp *dp, const struct vs_acl *acl, ui
 		vs_acl_list_unref(dp, l);
 		return NULL;
 	}
+	if (before != NULL)
+		keep_gone(dp, l, before);
 	return l;
 }
 

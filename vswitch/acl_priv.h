@@ -83,6 +83,7 @@ struct vs_acl_list {
 	uint32_t n;
 	struct vs_acl_item *items;
 	bool is_stateful, asks_flags;
+	uint64_t gone[2][2]; /* packets, bytes of entries that it had, by enum vs_acl_action */
 	struct vs_acl_tree trees[VS_ACL_N_DIMS];
 	uint32_t n_rest;
 	uint32_t *rest; /* ascending: entries that stand in no tree */

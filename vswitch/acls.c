@@ -603,21 +603,42 @@ static bool read_counter(const struct live *live, const struct vs_acl_counter *c
 	return true;
 }
 
+static const struct vs_acl_list *list_named(const struct live *live, const char *name)
+{
+	for (unsigned i = 0; live != NULL && i < live->now.n_lists; i++)
+		if (strcmp(live->now.lists[i]->name, name) == 0)
+			return live->now.lists[i];
+	return NULL;
+}
+
+bool vs_acl_hits(const struct vs *vs, const char *acl, struct vs_acl_hits ret_hits[2])
+{
+	const struct live *live = live_of(vs);
+	const struct vs_acl_list *l = list_named(live, acl);
+
+	if (l == NULL)
+		return false;
+	for (unsigned action = 0; action < 2; action++)
+		ret_hits[action] = (struct vs_acl_hits){.packets = l->gone[action][0],
+							.bytes = l->gone[action][1]};
+	for (uint32_t i = 0; i < l->n; i++) {
+		struct vs_acl_hits *to = &ret_hits[l->items[i].e.action], of;
+
+		(void)read_counter(live, l->items[i].counter, &of);
+		to->packets += of.packets;
+		to->bytes += of.bytes;
+	}
+	return true;
+}
+
 bool vs_acl_entry_hits(const struct vs *vs, const char *acl, uint32_t order,
 		       struct vs_acl_hits *ret_hits)
 {
 	const struct live *live = live_of(vs);
+	const struct vs_acl_list *l = list_named(live, acl);
+	const struct vs_acl_item *item = l != NULL ? vs_acl_list_item(l, order) : NULL;
 
-	for (unsigned i = 0; live != NULL && i < live->now.n_lists; i++) {
-		const struct vs_acl_list *l = live->now.lists[i];
-		const struct vs_acl_item *item;
-
-		if (strcmp(l->name, acl) != 0)
-			continue;
-		item = vs_acl_list_item(l, order);
-		return item != NULL && read_counter(live, item->counter, ret_hits);
-	}
-	return false;
+	return item != NULL && read_counter(live, item->counter, ret_hits);
 }
 
 bool vs_acl_default_hits(const struct vs *vs, uint16_t port, enum dp_filter_side side,

@@ -12,6 +12,7 @@
 #include "vswitch/filters.h"
 #include "vswitch/mirrors.h"
 #include "vswitch/flowrecs.h"
+#include "vswitch/acl.h"
 #include "vswitch/guards_priv.h"
 #include "vswitch/openmetrics.h"
 #include "vswitch/qos_live.h"
@@ -273,6 +274,28 @@ static void guards(const struct vs_daemon *d, struct vs_metric_sink *sink)
 			guard(d, &d->vs->model->ports[i], sink);
 }
 
+static void acls(const struct vs_daemon *d, struct vs_metric_sink *sink)
+{
+	const struct vs_acl_conf *conf = vs_acl_conf(d->vs->model);
+
+	for (unsigned i = 0; conf != NULL && i < conf->n_acls; i++) {
+		const char *name = conf->acls[i].name;
+		struct vs_acl_hits hits[2];
+
+		for (unsigned k = 0; vs_acl_hits(d->vs, name, hits) && k < 2; k++) {
+			const char *action = k == VS_ACL_ALLOW ? "allow" : "deny";
+
+			vs_metric_counter(sink, "vswitch_acl_packets",
+					  "Frames that an access list's entries decided.",
+					  VS_LABELS({"acl", name}, {"action", action}),
+					  hits[k].packets);
+			vs_metric_counter(sink, "vswitch_acl_bytes", "Their bytes.",
+					  VS_LABELS({"acl", name}, {"action", action}),
+					  hits[k].bytes);
+		}
+	}
+}
+
 static void mirror(const struct vs_daemon *d, const struct vs_mirror *m,
 		   struct vs_metric_sink *sink)
 {
@@ -387,6 +410,7 @@ void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
 	mirrors(d, sink);
 	vs_flowrec_metrics(d, sink);
 	guards(d, sink);
+	acls(d, sink);
 	for (unsigned i = 0; i < d->vs->n_queues; i++)
 		port_queue(d->vs, &d->vs->queues[i], sink);
 	vs_qos_classes(d->vs, -1, qos_class, sink);

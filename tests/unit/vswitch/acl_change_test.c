@@ -448,6 +448,31 @@ static void fragments_of_a_burst_come_in_any_order(void **unused)
 		}
 }
 
+/* A list goes on counting, whatever becomes of its entries. */
+static void list_counts_what_its_entries_did(void **unused)
+{
+	struct vs_acl_hits hits[2];
+
+	nothing();
+	list("sum", "10 deny udp to any port 81\n20 allow udp\n30 deny");
+	attach("sum", "p0", "ingress");
+	apply();
+	assert_int_equal(udp(0, 1, 81), 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(udp(0, 1, 80), 1);
+	for (unsigned round = 0; round < 3; round++) {
+		assert_true(vs_acl_hits(vs, "sum", hits));
+		assert_int_equal(hits[VS_ACL_DENY].packets, 1);
+		assert_int_equal(hits[VS_ACL_ALLOW].packets, 3);
+		assert_int_equal(hits[VS_ACL_ALLOW].bytes, 3 * hits[VS_ACL_DENY].bytes);
+		/* One changes, all go. */
+		list("sum",
+		     round == 0 ? "10 deny udp to any port 81\n20 allow tcp" : "99 deny arp");
+		apply();
+	}
+	assert_false(vs_acl_hits(vs, "none", hits));
+}
+
 /* ---- A switch of two ports ---- */
 
 static int start(void **unused)
@@ -496,11 +521,13 @@ int main(void)
 		cmocka_unit_test(trace_names_the_entry),
 		cmocka_unit_test(fragment_can_be_traced),
 		cmocka_unit_test(fragments_of_a_burst_come_in_any_order),
+		cmocka_unit_test(list_counts_what_its_entries_did),
 		cmocka_unit_test(change_with_rules_loses_nothing_and_leaks_nothing),
 		cmocka_unit_test(denied_packets_are_told), /* by a program */
 		cmocka_unit_test(trace_names_the_entry),
 		cmocka_unit_test(fragment_can_be_traced),
 		cmocka_unit_test(fragments_of_a_burst_come_in_any_order),
+		cmocka_unit_test(list_counts_what_its_entries_did),
 	};
 
 	return cmocka_run_group_tests(tests, start, finish);

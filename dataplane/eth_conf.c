@@ -101,6 +101,20 @@ static void choose_rss(const struct rte_eth_dev_info *info, struct eth_conf *c)
 	c->dev.rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH;
 }
 
+/* Pools by destination address; what has none goes to the first. */
+static void choose_pools(uint16_t n_pools, struct eth_conf *c)
+{
+	struct rte_eth_vmdq_rx_conf *pools = &c->dev.rx_adv_conf.vmdq_rx_conf;
+
+	c->dev.rxmode.mq_mode = RTE_ETH_MQ_RX_VMDQ_ONLY;
+	pools->nb_queue_pools = (enum rte_eth_nb_pools)n_pools;
+	pools->enable_default_pool = 1;
+	pools->default_pool = 0;
+	pools->rx_mode = RTE_ETH_VMDQ_ACCEPT_UNTAG | RTE_ETH_VMDQ_ACCEPT_HASH_MC |
+			 RTE_ETH_VMDQ_ACCEPT_HASH_UC | RTE_ETH_VMDQ_ACCEPT_BROADCAST |
+			 RTE_ETH_VMDQ_ACCEPT_MULTICAST;
+}
+
 static void choose_rx_offloads(const struct rte_eth_dev_info *info, const struct eth_wish *w,
 			       struct eth_conf *c)
 {
@@ -187,7 +201,10 @@ int eth_conf_make(const struct rte_eth_dev_info *info, const struct eth_wish *wi
 		choose_desc(wish->n_desc, info->default_rxportconf.ring_size, &info->rx_desc_lim);
 	ret->n_tx_desc =
 		choose_desc(wish->n_desc, info->default_txportconf.ring_size, &info->tx_desc_lim);
-	choose_rss(info, ret);
+	if (wish->n_pools != 0)
+		choose_pools(wish->n_pools, ret);
+	else
+		choose_rss(info, ret);
 	choose_rx_offloads(info, wish, ret);
 	choose_tx_offloads(info, wish, ret);
 	return 0;

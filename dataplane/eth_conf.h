@@ -31,7 +31,8 @@ struct eth_wish {
 	bool offloads;
 	uint16_t n_workers;
 	uint16_t n_cpus;
-	uint32_t buffer; /* bytes of a pool buffer without headroom */
+	uint16_t n_pools; /* 0: RSS; else that many VMDq pools (steer_vmdq.c) */
+	uint32_t buffer;  /* bytes of a pool buffer without headroom */
 };
 
 /* 0, or -EINVAL with the reason: more queues than the device has, an MTU out of its range. */

@@ -35,13 +35,37 @@
 
 /* ---- Workers ---- */
 
+/* A device with VMDq pools gives each of them a copy of a group frame; one is enough. */
+static uint16_t without_copies(struct eth_queue *eq, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		const uint8_t *to = rte_pktmbuf_mtod(pkts[i], const uint8_t *);
+
+		if (pkts[i]->data_len < RTE_ETHER_ADDR_LEN || (to[0] & 1) == 0)
+			pkts[kept++] = pkts[i];
+		else
+			rte_pktmbuf_free(pkts[i]);
+	}
+	if (kept != n)
+		atomic_store_explicit(&eq->n_copies,
+				      atomic_load_explicit(&eq->n_copies, memory_order_relaxed) +
+					      (uint64_t)(n - kept),
+				      memory_order_relaxed);
+	return kept;
+}
+
 static uint16_t eth_rx(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct eth_queue *eq = q->priv;
 
 	if (unlikely(atomic_load_explicit(&eq->off, memory_order_relaxed)))
 		return 0;
-	return rte_eth_rx_burst(eq->port_id, eq->queue, pkts, n);
+	n = rte_eth_rx_burst(eq->port_id, eq->queue, pkts, n);
+	if (unlikely(atomic_load_explicit(&eq->copies, memory_order_relaxed)))
+		return without_copies(q->priv, pkts, n);
+	return n;
 }
 
 static uint16_t eth_tx(struct dp_txq *q, struct rte_mbuf **pkts, uint16_t n)
@@ -232,6 +256,8 @@ static int start(struct eth_port *ep, struct err *err)
 	if (rc != 0 && rc != -ENOTSUP)
 		snprintf(ep->port->note, sizeof(ep->port->note),
 			 "the device refuses promiscuous mode: %s", rte_strerror(-rc));
+	if (ep->steering != NULL)
+		ep->steering->after_start(ep);
 	return 0;
 }
 
@@ -255,9 +281,12 @@ static int device_start(struct eth_port *ep, struct err *err)
 /* No worker is inside. */
 static void device_stop(struct eth_port *ep)
 {
+	if (ep->started && ep->steering != NULL && ep->steering->before_stop != NULL)
+		ep->steering->before_stop(ep);
 	if (ep->started)
 		rte_eth_dev_stop(ep->port_id);
 	ep->started = false;
+	ep->generation++;
 }
 
 static int alloc_queues(struct eth_port *ep, struct err *err)
@@ -406,8 +435,7 @@ static void take_from_workers(struct eth_port *ep)
 	dp_synchronize(ep->port->dp);
 }
 
-/* Stops, configures as 'next' says, starts.  On failure the old configuration comes back. */
-static int restart(struct eth_port *ep, const struct eth_wish *next, struct err *err)
+int eth_restart(struct eth_port *ep, const struct eth_wish *next, struct err *err)
 {
 	struct eth_wish old = ep->wish;
 	int rc;
@@ -449,7 +477,7 @@ static int eth_set_mtu(struct dp_port *port, uint16_t mtu, struct err *err)
 			return 0;
 		}
 	}
-	rc = restart(ep, &next, err);
+	rc = eth_restart(ep, &next, err);
 	if (rc == 0)
 		apply_mtu(ep, mtu);
 	return rc;
@@ -492,6 +520,7 @@ const struct dp_port_ops dp_port_eth_ops = {
 	.set_mac = eth_set_mac,
 	.link = eth_link,
 	.show = eth_show,
+	.steer = eth_steer,
 	.rx = eth_rx,
 	.tx = eth_tx,
 };

@@ -63,14 +63,26 @@ static json_t *device_note(const struct dp_port *port)
 	return json_sprintf("%s%s%s", link.reason, port->note[0] != '\0' ? "; " : "", port->note);
 }
 
-static json_t *note_of(const struct vs_daemon *d, const struct vs_live *live, uint16_t id)
+static json_t *member_note(const struct vs_port *p, const struct dp_port *port)
+{
+	json_t *own = device_note(port), *note;
+	const char *text = json_string_value(own);
+
+	note = json_sprintf("in team %s%s%s", p->team->name,
+			    text != NULL && text[0] != '\0' ? "; " : "", text != NULL ? text : "");
+	json_decref(own);
+	return note;
+}
+
+static json_t *note_of(const struct vs_daemon *d, const struct vs_port *p,
+		       const struct vs_live *live, uint16_t id)
 {
 	const char *partner = vs_port_name(d->vs, d->vs->loops[id].partner);
 
 	if (live->port == NULL)
 		return json_string(live->reason);
 	if (d->vs->held[id] == 0)
-		return device_note(live->port);
+		return p->team != NULL ? member_note(p, live->port) : device_note(live->port);
 	if ((d->vs->held[id] & VS_HELD_LOOP) == 0)
 		return json_string("held by its BPDU guard: a bridge protocol frame came in");
 	if (d->vs->loops[id].partner == id || partner == NULL)
@@ -110,7 +122,7 @@ json_t *vs_port_row(const struct vs_daemon *d, const struct vs_port *p)
 	json_object_set_new(row, "queues",
 			    json_integer(live->port != NULL ? live->port->n_rxq : 0));
 	json_object_set_new(row, "macs", json_integer(dp_fdb_port_count(dp_fdb(d->vs->dp), id)));
-	json_object_set_new(row, "note", note_of(d, live, id));
+	json_object_set_new(row, "note", note_of(d, p, live, id));
 	free(vlan);
 	return row;
 }

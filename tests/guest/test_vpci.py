@@ -185,4 +185,5 @@ def test(t):
     uses(t, sw, 'kvm', 1)
 
 
-vst.main(test)
+if __name__ == '__main__':
+    vst.main(test)

@@ -344,6 +344,14 @@ def told(t, sw, a):
     sw.ctl('acl detach in')
 
 
+def metrics(t, sw):
+    sw.ctl('config set --metrics 127.0.0.1:9464')
+    got = sw.ns.run(['python3', '-c', 'import urllib.request as u; print(u.urlopen("http://127.0.0.1:9464/metrics").read().decode())']).stdout
+    of = {x.split()[0]: int(x.split()[1]) for x in got.splitlines() if x.startswith('vswitch_acl_packets_total')}
+    t.check(all(of.get(f'vswitch_acl_packets_total{{acl="in",action="{x}"}}', 0) > 0 for x in ('allow', 'deny')),
+            'metrics have what lists decided, whatever entries they had', of)
+
+
 def test(t):
     sw = t.daemon()
     sw.ctl('switch add lan --type private')
@@ -367,6 +375,7 @@ def test(t):
     of_tenant(t, sw)
     syn_flood(t, sw, a)
     told(t, sw, a)
+    metrics(t, sw)
     restarted(t, sw, a, b)
     t.check(sw.balanced(), 'the ledger is balanced', sw.ledger())
 

@@ -122,6 +122,10 @@ def by_address(t, sw, wire, v1):
     t.check(v1.reaches('10.0.0.100'), 'a machine reaches the wire')
     got = v1.run('ping -q -c 20 -i 0.02 10.0.0.100', ok=None).stdout
     t.check('duplicates' not in got, 'what the wire floods comes once', got)
+    sw.ctl('qos set up0 --to-max 1G')
+    t.check(v1.reaches('10.0.0.100'), 'also through a shaper of the team')
+    sw.ctl('qos clear up0')
+    t.check(sw.port('e0')['note'].startswith('in team up0'), 'the list of ports says who is a member', sw.port('e0'))
     before = members(sw)
     sniff = v1.sniff('v1')
     for i in range(128):

@@ -36,6 +36,8 @@
 
 static struct dp *dp;
 static struct vs *vs;
+static unsigned first_cpu;
+static cpu_set_t cpus; /* before one was ours */
 
 /* ---- The switch ---- */
 
@@ -306,6 +308,39 @@ static void members_come_and_go_under_traffic(void **state)
 	assert_true(is_balanced());
 }
 
+/* Members have one queue to send by: of two workers one hands over what it has for them. */
+static void frames_pass_from_worker_to_worker(void **state)
+{
+	struct seen seen[N_MEMBERS] = {0};
+	struct err err = {0};
+	unsigned cpu = 0, n = 0;
+	uint64_t handed = 0;
+
+	for (; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &cpus) && cpu != first_cpu)
+			break;
+	if (cpu == CPU_SETSIZE)
+		skip();
+	use("static", N_MEMBERS);
+	assert_int_equal(dp_worker_add(dp, cpu, &err), 0);
+	/* The machine's queue goes to the second worker; members' are the first one's. */
+	assert_int_equal(dp_worker_remove(dp, first_cpu, &err), 0);
+	send_flows(0, 20);
+	assert_int_equal(dp_worker_add(dp, first_cpu, &err), 0);
+	send_flows(20, 20);
+	dp_count_refresh(dp);
+	for (unsigned i = 0; i < N_MEMBERS; i++)
+		handed += dp_port_count(dp, member(i)->id)->copies;
+	assert_int_equal(handed, 20 * N_FLOWS);
+	assert_int_equal(dp_worker_remove(dp, cpu, &err), 0);
+	for (unsigned i = 0; i < N_MEMBERS; i++) {
+		collect(member(i), &seen[i], true);
+		n += seen[i].n;
+	}
+	assert_int_equal(n, 40 * N_FLOWS);
+	assert_true(is_balanced());
+}
+
 /* A frame from the wire, by one member. */
 static void from_wire(unsigned by, const uint8_t dst[6], const uint8_t src[6])
 {
@@ -430,15 +465,13 @@ static int group_setup(void **state)
 {
 	struct vs_opts opts = {0};
 	struct err err = {0};
-	cpu_set_t cpus;
-	unsigned cpu = 0;
 
 	sched_getaffinity(0, sizeof(cpus), &cpus);
-	while (!CPU_ISSET(cpu, &cpus))
-		cpu++;
+	while (!CPU_ISSET(first_cpu, &cpus))
+		first_cpu++;
 	dp = test_dp_create(8192);
 	opts.dp = dp;
-	if (vs_create(&opts, &vs, &err) != 0 || dp_worker_add(dp, cpu, &err) != 0)
+	if (vs_create(&opts, &vs, &err) != 0 || dp_worker_add(dp, first_cpu, &err) != 0)
 		fail_msg("%s", err.what);
 	return 0;
 }
@@ -459,6 +492,7 @@ int main(void)
 		cmocka_unit_test(flows_are_spread_and_each_stays_in_order),
 		cmocka_unit_test(worker_does_not_wait_for_the_control_thread),
 		cmocka_unit_test(members_come_and_go_under_traffic),
+		cmocka_unit_test(frames_pass_from_worker_to_worker),
 		cmocka_unit_test(what_the_wire_floods_comes_once),
 		cmocka_unit_test(nothing_but_the_team_goes_by_a_member),
 		cmocka_unit_test(shares_follow_speed_and_few_buckets_move),

@@ -19,6 +19,7 @@
 #include "dataplane/punt_priv.h"
 #include "dataplane/shape.h"
 #include "dataplane/stages.h"
+#include "dataplane/vmq.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -170,6 +171,7 @@ void dp_destroy(struct dp *dp)
 	for (unsigned i = 0; i < DP_MAX_WORKERS; i++)
 		if (dp->workers[i] != NULL)
 			dp_worker_stop(dp->workers[i]);
+	dp_vmq_fini(dp);
 	view = atomic_load(&dp->view);
 	if (view != NULL)
 		view->destroy(view);
@@ -339,8 +341,10 @@ int dp_view_publish(struct dp *dp, struct dp_view *view, struct err *err)
 	for (uint16_t id = 0; id < old->n_vports; id++) {
 		struct dp_port *port = port_in(old, id);
 
-		if (port != NULL && !has_port(view, port))
+		if (port != NULL && !has_port(view, port)) {
 			dp_place_remove(dp, port);
+			dp_vmq_port_gone(dp, port);
+		}
 	}
 	dp_shapers_place(dp, view);
 	atomic_store_explicit(&dp->view, view, memory_order_release);

@@ -9,6 +9,8 @@
 #include "dataplane/pipeline.h"
 #include "dataplane/worker.h"
 
+#include <sys/queue.h>
+
 #define DP_MAX_POOLS 8
 
 struct dp_pool_entry {
@@ -22,6 +24,8 @@ struct dp_placed {
 	struct dp_worker *worker; /* NULL: no worker yet */
 	uint64_t seen_cycles;
 	double load; /* share of a core over the last interval */
+	uint64_t moved_ns;
+	uint32_t moves;
 };
 
 struct dp {
@@ -56,6 +60,7 @@ struct dp {
 	uint32_t last_port_serial;
 	uint64_t list_serial; /* of the last dp_rxq_list made */
 	bool rebalance;
+	LIST_HEAD(, dp_vmq) vmqs;  /* vmq.c */
 	struct dp_shaper *shapers; /* all there are (shape_conf.c) */
 	uint32_t last_shaper;
 	uint64_t last_balance_ns, last_age_ns;
@@ -121,6 +126,17 @@ void dp_count_fini(struct dp *dp);
 /* place.c */
 int dp_place_add(struct dp *dp, struct dp_port *port);
 void dp_place_remove(struct dp *dp, const struct dp_port *port);
+/* Room for so many queues more.  0 or -ENOMEM. */
+int dp_place_reserve(struct dp *dp, unsigned n);
+/* One queue, for which there is room.  A ring begins with the worker that receives for it. */
+void dp_place_queue(struct dp *dp, struct dp_rxq *q);
+void dp_place_remove_queue(struct dp *dp, const struct dp_rxq *q);
+/* To that worker, or to none (NULL). */
+void dp_place_move(struct dp *dp, const struct dp_rxq *q, struct dp_worker *to);
+/* NULL: it has no place. */
+const struct dp_placed *dp_place_find(const struct dp *dp, const struct dp_rxq *q);
+/* The worker that receives most for a port's rings; NULL: none. */
+struct dp_worker *dp_place_home(const struct dp *dp, const struct dp_port *port);
 void dp_place_worker_added(struct dp *dp);
 void dp_place_worker_leaving(struct dp *dp, struct dp_worker *w);
 void dp_place_tick(struct dp *dp, uint64_t now_ns);

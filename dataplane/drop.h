@@ -32,6 +32,7 @@
 	X(SHAPER_FULL, "shaper-full", "its queue in the egress port's shaper is full")          \
 	X(SHAPER_DELAY, "shaper-delay", "waited too long in the egress port's shaper (CoDel)")  \
 	X(HANDOFF_FULL, "handoff-full", "the ring to the worker that owns the queue is full")   \
+	X(VMQ_FULL, "vmq-full", "the ring of its NIC's own receive queue is full")              \
 	X(RX_MALFORMED, "rx-malformed", "the receive descriptor or offload header is malformed") \
 	X(NO_ACTION, "no-action", "no rule matches it, or the one that does has no output")   \
 	X(TTL, "ttl", "a rule decrements its TTL, which is 0 or 1")                             \

@@ -20,11 +20,14 @@
 #include "dataplane/probe_priv.h"
 #include "dataplane/stages.h"
 #include "dataplane/trace_priv.h"
+#include "dataplane/vmq_priv.h"
 
 #include <string.h>
 
 #include <rte_byteorder.h>
 #include <rte_prefetch.h>
+
+#define KNOWN_A_SECOND 8u /* how often a source that a queue knows is looked up all the same */
 
 struct l2_learn {
 	uint64_t mac;
@@ -193,6 +196,97 @@ static bool forward_alike(struct dp_worker *w, const struct dp_vport *in, struct
 	return true;
 }
 
+/* ---- Queues of one machine (vmq.h) ---- */
+
+/* Has this source been found a moment ago?  Else asks the table. */
+static inline bool is_known(struct dp_worker *w, struct dp_l2_known *known,
+			    const struct dp_vport *in, const struct dp_fdb_table *t, uint64_t src,
+			    uint32_t where)
+{
+	const struct dp_fdb *fdb = w->dp->fdb;
+	unsigned i = (unsigned)((src * UINT64_C(0x9e3779b97f4a7c15)) >> 60);
+
+	if (likely(known->at[i].mac == src && known->at[i].where == where &&
+		   w->burst_tsc < known->at[i].until))
+		return true;
+	if (!dp_fdb_confirm(fdb, t, dp_fdb_first(t, dp_fdb_hash(fdb, src, where)), src, where,
+			    in->id))
+		return false;
+	known->at[i].mac = src;
+	known->at[i].where = where;
+	known->at[i].until = w->burst_tsc + w->dp->tsc_hz / KNOWN_A_SECOND;
+	return true;
+}
+
+/* Destination, EtherType and, with a tag, VLAN as in the first frame; every source known. */
+static inline bool are_for_one(struct dp_worker *w, struct dp_l2_known *known,
+			       const struct dp_vport *in, struct rte_mbuf **pkts, uint16_t n,
+			       const struct dp_edge_frame *f, const struct dp_fdb_table *t)
+{
+	const uint16_t size = f->tagged ? RTE_ETHER_HDR_LEN + 4 : RTE_ETHER_HDR_LEN;
+	bool learns = (in->flags & DP_VP_LEARN) != 0;
+	uint64_t last = 0;
+	const char *first = rte_pktmbuf_mtod(f->m, const char *);
+
+	for (uint16_t i = 0; i < n; i++) {
+		const char *d = rte_pktmbuf_mtod(pkts[i], const char *);
+		uint64_t a, b;
+
+		if (unlikely(pkts[i]->data_len < size))
+			return false;
+		memcpy(&a, d, sizeof(a));
+		memcpy(&b, d + 6, sizeof(b));
+		if (unlikely((a & DP_EDGE_MAC_MASK) != f->dst ||
+			     dp_edge_is_tpid((uint16_t)(b >> 48)) != f->tagged ||
+			     (f->tagged &&
+			      memcmp(d + RTE_ETHER_HDR_LEN, first + RTE_ETHER_HDR_LEN, 2) != 0)))
+			return false;
+		b &= DP_EDGE_MAC_MASK;
+		if (b == last)
+			continue;
+		if (unlikely((b & DP_EDGE_GROUP_BIT) != 0 || b == 0 ||
+			     (learns && !is_known(w, known, in, t, b, f->where))))
+			return false;
+		last = b;
+	}
+	return true;
+}
+
+/* A burst for one machine goes there on one look-up.  False: nothing was done, for it asks for more
+ * than that. */
+static bool forward_to_one(struct dp_worker *w, const struct dp_vport *in,
+			   struct dp_l2_known *known, struct rte_mbuf **pkts, uint16_t n,
+			   const struct dp_fdb_table *t)
+{
+	struct dp_count *count = w->count->ports[in->id];
+	struct dp_edge_frame f = {.m = pkts[0]};
+	const struct dp_vport *out;
+	struct dp_fdb_bucket *b;
+	enum dp_drop reason;
+	uint16_t id;
+	int slot;
+
+	if (in->wire != NULL || w->trace != NULL || dp_edge_classify(in, &f) != DP_N_DROPS ||
+	    (f.dst & DP_EDGE_GROUP_BIT) != 0)
+		return false;
+	locate(w, w->dp->fdb, t, &f);
+	id = dp_fdb_find(w->dp->fdb, t, f.dst_bucket, f.dst, f.where, &b, &slot);
+	out = id != DP_NO_PORT ? w->view->vports[id] : NULL;
+	if (out == NULL || out == in || !dp_edge_may_leave(in, out, f.domain, f.cvlan, &reason) ||
+	    !are_for_one(w, known, in, pkts, n, &f, t))
+		return false;
+	if (!dp_edge_needs_tag_work(out, &f)) {
+		dp_tx_gather_all(w, dp_tx_open(w, out), id, pkts, n);
+		count->forwarded += n;
+		return true;
+	}
+	for (uint16_t i = 0; i < n; i++) {
+		f.m = pkts[i];
+		dp_edge_send(w, in, out, &f, count);
+	}
+	return true;
+}
+
 /* An admitted burst, past the port's filters.  'alike': as are_alike() says, or not known. */
 static inline void forward_burst(struct dp_worker *w, const struct dp_vport *in,
 				 struct rte_mbuf **pkts, uint16_t n, bool alike)
@@ -226,6 +320,25 @@ void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf
 	if (unlikely(in->on_ingress != 0))
 		dp_stages_ingress(w, in, pkts, n, forward_filtered);
 	else
+		forward_burst(w, in, pkts, n, false);
+	dp_tx_flush_all(w);
+}
+
+void dp_l2_burst_to_one(struct dp_worker *w, const struct dp_vport *in, struct dp_l2_known *known,
+			struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct dp_fdb_table *t =
+		atomic_load_explicit(&w->dp->fdb->table, memory_order_acquire);
+
+	/* Captures, stages and ports that are not up: as any burst. */
+	if (unlikely(in->on_ingress != 0 || n > DP_BURST ||
+		     atomic_load_explicit(&in->port->capture, memory_order_relaxed) != NULL)) {
+		dp_l2_burst(w, in, pkts, n);
+		return;
+	}
+	if (!dp_edge_admit(w, in, pkts, n))
+		return;
+	if (!forward_to_one(w, in, known, pkts, n, t))
 		forward_burst(w, in, pkts, n, false);
 	dp_tx_flush_all(w);
 }

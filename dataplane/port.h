@@ -51,6 +51,8 @@ struct dp_port;
 struct dp_rxq;
 struct dp_steer_ops;
 struct dp_txq;
+struct dp_vmq_queue;
+struct dp_vmq_table;
 struct dp_vport;
 struct dp_worker;
 struct rte_mempool;
@@ -87,11 +89,14 @@ struct dp_rxq {
 	bool ready;	    /* the worker's: epoll said that 'wake_fd' is readable */
 	_Atomic bool paced; /* its port may have a pace (pace.h): look there */
 	bool held, muted;   /* the worker's: its port is in debt; 'wake_fd' is not in epoll */
+	bool soft;	    /* a ring (vmq.h): who puts frames in wakes its worker */
 	/* Not NULL: the queue is polled while its worker is awake, and 'wake_fd' is for sleep. */
 	dp_arm_fn arm;
 	int wake_fd;	    /* readable when frames wait (level); -1: the queue must be polled */
 	uint32_t malformed; /* not yet in the ledger; dp_rx_malformed() */
 	uint32_t n_full;    /* the worker's: times in a row that it gave a whole burst */
+	struct dp_vmq_queue *_Atomic vmq; /* it is one NIC's (vmq.h); NULL: everybody's */
+	struct dp_worker *_Atomic worker; /* who polls it; NULL: nobody, or nobody yet */
 	/* Written by the owning worker, read by anyone relaxed. */
 	_Atomic uint64_t packets, bytes, polls, busy_cycles;
 } __attribute__((aligned(64)));
@@ -173,6 +178,8 @@ struct dp_port {
 	_Atomic uint16_t max_frame; /* longest frame the driver sends, tags not counted: mtu + 14 */
 	_Atomic bool link_up;	    /* written by the control thread or the driver's own thread */
 	struct dp_rxq *rxq;	    /* n_rxq of them */
+	struct dp_vmq_table
+		*_Atomic vmq_table; /* NICs that have queues of their own (vmq.h); NULL: none */
 	const struct dp_port_ops *ops;
 	void *priv;
 	struct dp *dp;

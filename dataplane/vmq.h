@@ -61,8 +61,8 @@ struct dp_vmq_spec {
 
 /* Gives a NIC queues of its own.  Of a device's queues: when they were programmed; what comes by
  * them before is carried as ever.  Returns 0; -EINVAL, "vmq-range"; -ENOENT, "vmq-uplink": no such
- * port, or no device; -EEXIST, "vmq-exists": this (MAC, VLAN) has some; -EBUSY, "vmq-queue": a
- * queue of the device is another NIC's; -ENOSPC, "vmq-limit"; -ENOMEM. */
+ * port, no device, or a member of a team; -EEXIST, "vmq-exists": this (MAC, VLAN) has some; -EBUSY,
+ * "vmq-queue": a queue of the device is another NIC's; -ENOSPC, "vmq-limit"; -ENOMEM. */
 int dp_vmq_add(struct dp *dp, const struct dp_vmq_spec *spec, struct dp_vmq **ret_vmq,
 	       struct err *err);
 
@@ -93,17 +93,20 @@ void dp_vmq_queue_info(const struct dp *dp, const struct dp_vmq *vmq, uint16_t i
 
 /* ---- For workers, and place.c ---- */
 
-struct dp_steer;
+struct dp_vmq_table;
 struct dp_vmq_queue;
 
 /* A burst that came by a queue for everybody.  What is for a NIC with queues goes to them, the rest
  * moves to the front of 'pkts'; returns how many these are. */
-uint16_t dp_vmq_spread(struct dp_worker *w, const struct dp_steer *steer, const struct dp_vport *in,
-		       struct rte_mbuf **pkts, uint16_t n);
+uint16_t dp_vmq_spread(struct dp_worker *w, const struct dp_vmq_table *table,
+		       const struct dp_vport *in, struct rte_mbuf **pkts, uint16_t n);
 
 /* Carries a burst that came by a NIC's own queue.  Takes the frames. */
 void dp_vmq_burst(struct dp_worker *w, const struct dp_vport *in, struct dp_vmq_queue *vq,
 		  struct rte_mbuf **pkts, uint16_t n);
+
+/* What was taken out of a ring is through. */
+void dp_vmq_done(struct dp_vmq_queue *vq);
 
 /* Frames wait in this receive queue, if it is a ring. */
 bool dp_vmq_waits(const struct dp_rxq *q);

@@ -40,6 +40,7 @@
 #include "dataplane/pace.h"
 #include "dataplane/shape_priv.h"
 #include "dataplane/team.h"
+#include "dataplane/vmq.h"
 
 #define IDLE_US		 100u
 #define FIRST_SLEEP_NS	 20000u
@@ -155,6 +156,15 @@ static bool must_wake(const struct dp_worker *w)
 	       atomic_load(&w->pause_wanted) != atomic_load(&w->pause_done);
 }
 
+/* Who puts a frame in wakes us only if it sees us asleep. */
+static bool rings_wait(const struct dp_rxq_list *list)
+{
+	for (uint16_t i = 0; list->soft && i < list->n; i++)
+		if (dp_vmq_waits(list->q[i]))
+			return true;
+	return false;
+}
+
 /* From one sleep to the next nothing but looking happened: that is what idling costs. */
 static void idling_costs(struct loop *l)
 {
@@ -246,7 +256,7 @@ static void rest(struct loop *l, uint64_t idle_cycles)
 	rte_rcu_qsbr_thread_offline(w->rcu, w->index);
 	atomic_store_explicit(&w->sleep_start, before, memory_order_relaxed);
 	atomic_store_explicit(&w->asleep, true, memory_order_seq_cst);
-	if (!must_wake(w))
+	if (!must_wake(w) && !rings_wait(l->list))
 		n = wait_readable(l, events, ns);
 	atomic_store_explicit(&w->asleep, false, memory_order_relaxed);
 	rte_rcu_qsbr_thread_online(w->rcu, w->index);
@@ -351,11 +361,29 @@ static inline uint16_t take(struct loop *l, struct dp_rxq *q, struct rte_mbuf **
 	return n;
 }
 
+/* A burst of a queue that is everybody's, but for what goes to queues of NICs. */
+static inline void carry(struct dp_worker *w, struct dp_rxq *q, const struct dp_vport *in,
+			 struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct dp_vmq_table *table =
+		atomic_load_explicit(&q->port->vmq_table, memory_order_acquire);
+
+	if (unlikely(table != NULL))
+		n = dp_vmq_spread(w, table, in, pkts, n);
+	if (n == 0)
+		return;
+	if (in->pipeline != NULL)
+		dp_flow_burst(w, in, pkts, n);
+	else
+		dp_l2_burst(w, in, pkts, n);
+}
+
 static uint16_t poll_queue(struct loop *l, struct dp_rxq *q, bool *ret_held)
 {
 	struct dp_worker *w = l->w;
 	struct rte_mbuf *pkts[DP_BURST];
 	uint16_t n = take(l, q, pkts, ret_held), left = n;
+	struct dp_vmq_queue *vq = atomic_load_explicit(&q->vmq, memory_order_acquire);
 	const struct dp_vport *in;
 	uint64_t start = l->now;
 
@@ -372,13 +400,16 @@ static uint16_t poll_queue(struct loop *l, struct dp_rxq *q, bool *ret_held)
 		;
 	else if (unlikely(in == NULL))
 		rte_pktmbuf_free_bulk(pkts, n); /* Left the view; not in anyone's ledger yet. */
-	else if (in->pipeline != NULL)
-		dp_flow_burst(w, in, pkts, left);
+	else if (unlikely(vq != NULL))
+		dp_vmq_burst(w, in, vq, pkts, left);
 	else
-		dp_l2_burst(w, in, pkts, left);
+		carry(w, q, in, pkts, left);
+	if (unlikely(q->soft))
+		dp_vmq_done(vq);
 	l->now = rte_rdtsc();
-	atomic_store_explicit(&q->busy_cycles, q->busy_cycles + (l->now - start),
+	atomic_store_explicit(&q->busy_cycles, q->busy_cycles + (l->now - start - w->lent_cycles),
 			      memory_order_relaxed);
+	w->lent_cycles = 0;
 	return n;
 }
 

@@ -44,6 +44,7 @@ struct dp_rxq_list {
 	uint16_t n;
 	bool polled; /* some queue has no wake_fd */
 	bool armed;  /* some queue wants to hear of sleep */
+	bool soft;   /* some queue is a ring (vmq.h) */
 	struct dp_rxq *q[];
 };
 
@@ -94,6 +95,7 @@ struct dp_worker {
 		rank; /* which transmit queue is mine; changed only while all workers are paused */
 	unsigned cpu;
 	uint64_t burst_tsc;		      /* clock of this burst */
+	uint64_t lent_cycles;		      /* of it: those of other queues (vmq.h) */
 	struct dp_behind behind[DP_N_BEHIND]; /* the latest first */
 	struct dp_flow *flow;		      /* NULL until a switch has rules */
 	/* Not NULL: no worker, but a frame being traced (trace.h).  Nothing outside this structure

@@ -261,6 +261,7 @@ void vs_change_port_gone(json_t *state, const char *name)
 	vs_change_mirrors_lose(state, "port", name);
 	vs_change_remove_where(state, "acl-binding", "port", name);
 	vs_change_remove_where(state, "guard", "port", name);
+	vs_change_remove_where(state, "vmq", "port", name);
 }
 
 static void ports_gone(json_t *state, const char *sw)
@@ -445,6 +446,8 @@ const struct conf_binding vs_changes[] = {
 	{"guard", "remove", NULL},
 	{"guard", "bind", vs_change_guard_bind},
 	{"guard", "unbind", vs_change_guard_unbind},
+	{"vmq", "set", NULL},
+	{"vmq", "remove", NULL},
 	{"mirror", "add", vs_change_mirror_add},
 	{"mirror", "set", vs_change_mirror_set},
 	{"mirror", "remove", NULL},

@@ -57,6 +57,7 @@ extern const struct ctl_binding vs_cmd_flowrecs[];	 /* cmd_flowrec.c: ipfix, sfl
 extern const struct ctl_binding vs_cmd_sriovs[];	 /* cmd_sriov.c */
 extern const struct ctl_binding vs_cmd_teams[];		 /* cmd_team.c */
 extern const struct ctl_binding vs_cmd_vteps[];		 /* cmd_vtep.c */
+extern const struct ctl_binding vs_cmd_vmqs[];		 /* cmd_vmq.c */
 
 /* A port by the parameter 'key', or an error with did-you-mean.  Returns its id or a negative
  * errno. */

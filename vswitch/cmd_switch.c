@@ -93,6 +93,7 @@ static int switch_list(void *ctx, struct ctl_call *call, const json_t *params, j
 static const struct {
 	const char *direction, *step, *does, *drops;
 } pipeline[] = {
+	{"ingress", "queue", "to the worker that has its NIC's own queue (vmq)", "vmq-full"},
 	{"ingress", "capture", "copies frames for running captures", ""},
 	{"ingress", "admin", "port up, not held by the loop guard",
 	 "port-disabled loop loop-probe mirror-only"},

@@ -476,7 +476,7 @@ static int conf_start_module(struct main_state *s, struct err *err)
 		vs_cmd_vteps,	 vs_cmd_conntracks, vs_cmd_zones,	vs_cmd_queues,
 		vs_cmd_nics,	 vs_cmd_vms,	    vs_cmd_disks,	vs_cmd_filter_modules,
 		vs_cmd_guards,	 vs_cmd_acls,	    vs_cmd_ipsets,	vs_cmd_qoses,
-		vs_cmd_flowrecs, vs_cmd_teams,	    vs_cmd_sriovs};
+		vs_cmd_flowrecs, vs_cmd_teams,	    vs_cmd_vmqs,	vs_cmd_sriovs};
 	int rc = conf_create(s->base, s->store, &ops, s->d.vs, &s->d.conf, err);
 
 	if (rc != 0)

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Looking at queues of NICs; see cmd.h.
+ */
+#include "vswitch/cmd.h"
+#include "vswitch/vmq.h"
+
+#include "dataplane/vmq.h"
+
+#include <stdio.h>
+
+/* "software", and of what is not, why. */
+static const char *kind_of(const struct vs_vmq_nic *nic)
+{
+	if (nic->vmq == NULL)
+		return "shared";
+	return dp_vmq_spec(nic->vmq)->is_hw ? "hardware" : "software";
+}
+
+static json_t *configured(const struct vs_vmq *v)
+{
+	return v->queues == 0 ? json_string("auto") : json_sprintf("%u", v->queues);
+}
+
+static json_t *queue_json(const struct vs_daemon *d, const char *nic, const struct dp_vmq *vmq,
+			  uint16_t i)
+{
+	struct dp_vmq_info info;
+	json_t *row;
+
+	dp_vmq_queue_info(d->vs->dp, vmq, i, &info);
+	row = json_pack("{ss si sf sb si sI sI sI sI si}", "nic", nic, "queue", (int)i, "load",
+			info.load, "ring", !info.at_home && !dp_vmq_spec(vmq)->is_hw, "waits",
+			(int)info.waits, "packets", (json_int_t)info.packets, "bytes",
+			(json_int_t)info.bytes, "direct", (json_int_t)info.direct, "dropped",
+			(json_int_t)info.dropped, "moves", (int)info.moves);
+	json_object_set_new(row, "cpu", info.cpu >= 0 ? json_integer(info.cpu) : json_null());
+	return row;
+}
+
+static const char *why_of(const struct vs_vmq_nic *nic)
+{
+	if (nic->why[0] != '\0' || nic->vmq == NULL)
+		return nic->why;
+	return dp_vmq_spec(nic->vmq)->is_hw ? ""
+					    : "the switch does not program this device's queues";
+}
+
+static json_t *nic_json(const struct vs_daemon *d, const struct vs_port *p, uint16_t id,
+			json_t *queues)
+{
+	const struct vs_vmq *v = vs_vmq_of(d->vs->model, p);
+	const struct vs_vmq_nic *nic = vs_vmq_nic(d->vs, id);
+	const struct dp_vmq_spec *spec = nic->vmq != NULL ? dp_vmq_spec(nic->vmq) : NULL;
+	const char *uplink = spec != NULL ? vs_port_name(d->vs, spec->uplink) : NULL;
+	json_t *row =
+		json_pack("{ss ss ss ss si so si sf ss}", "nic", p->name, "switch", p->sw->name,
+			  "uplink", uplink != NULL ? uplink : "", "kind", kind_of(nic), "queues",
+			  spec != NULL ? (int)spec->n_queues : 0, "configured", configured(v),
+			  "weight", (int)v->weight, "rate", nic->rate, "why", why_of(nic));
+
+	if (spec != NULL)
+		json_object_set_new(row, "vlan", json_integer(spec->vid));
+	for (uint16_t i = 0; spec != NULL && i < spec->n_queues && !dp_vmq_gone(nic->vmq); i++)
+		json_array_append_new(queues, queue_json(d, p->name, nic->vmq, i));
+	return row;
+}
+
+static int vmq_show(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
+		    struct err *err)
+{
+	const struct vs_daemon *d = ctx;
+	const struct vs_model *m = d->vs->model;
+	json_t *nics, *queues;
+	int only = -1;
+
+	if (json_object_get(params, "port") != NULL) {
+		only = vs_cmd_port(d, params, "port", err);
+		if (only < 0)
+			return only;
+	}
+	nics = json_array();
+	queues = json_array();
+	for (unsigned i = 0; i < m->n_ports; i++) {
+		uint16_t id = vs_port_id(d->vs, m->ports[i].name);
+
+		if (id == DP_NO_PORT || !vs_vmq_concerns(&m->ports[i]) || (only >= 0 && id != only))
+			continue;
+		json_array_append_new(nics, nic_json(d, &m->ports[i], id, queues));
+	}
+	*ret = json_pack("{so so}", "nics", nics, "queues", queues);
+	return 0;
+}
+
+const struct ctl_binding vs_cmd_vmqs[] = {
+	{"vmq", "show", vmq_show},
+	{NULL, NULL, NULL},
+};

@@ -269,7 +269,7 @@ static void every_example_parses(void **state)
 				/* A pipe's other half is not ours, and global options are the
 				 * tool's. */
 				snprintf(copy, sizeof(copy), "%.*s", (int)strcspn(*line, "|<>"),
-					 * line);
+					 *line);
 				n = ctl_words_split(copy, &words, &err);
 				assert_true(n >= 2);
 				assert_string_equal(words[0], "vswitchctl");

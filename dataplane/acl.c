@@ -486,7 +486,8 @@ static inline void look_up_all(struct asking *a, uint32_t which)
 			continue;
 		a->known |= BIT(i);
 		a->answer[i] = e;
-		rte_prefetch0_write(dp_flow_counter_of(a->w->flow, e->counter));
+		if (likely(e->rule != NULL))
+			rte_prefetch0_write(dp_flow_counter_of(a->w->flow, e->counter));
 	}
 }
 

@@ -128,7 +128,7 @@ struct sriov_vfio_info {
 /* Resets the device, lets it reach the guest's memory, reads what it is.  Takes the descriptors, in
  * any case.  Errors: no PCI function, one that cannot be reset, MSI-X that contradicts itself,
  * memory that may not be pinned (-ENOMEM: how much is allowed), addresses that the IOMMU cannot
- * translate.  May take a second for some GB of memory. */
+ * translate.  Takes the longer the more memory there is. */
 int sriov_vfio_open(const struct sriov_vfio_opts *opts, struct sriov_vfio **ret_vfio,
 		    struct err *err);
 /* Resets it once more and ends its reach; closes the descriptors.  No callback comes any more but

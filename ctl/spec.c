@@ -19,7 +19,7 @@ static const struct ctl_spec *const groups[] = {
 	ctl_spec_vteps,	      ctl_spec_conntracks, ctl_spec_zones,    ctl_spec_queues,
 	ctl_spec_nics,	      ctl_spec_vms,	   ctl_spec_disks,    ctl_spec_filters,
 	ctl_spec_acls,	      ctl_spec_guards,	   ctl_spec_qoses,    ctl_spec_mirrors,
-	ctl_spec_flowrecs,    ctl_spec_teams,	   ctl_spec_vmqs,
+	ctl_spec_flowrecs,    ctl_spec_teams,	   ctl_spec_vmqs,     ctl_spec_sriovs,
 };
 
 /* Filled once from the constant groups and never changed again. */

@@ -14,7 +14,7 @@ extern const struct ctl_spec ctl_spec_switches[], ctl_spec_ports[], ctl_spec_ten
 	ctl_spec_views[], ctl_spec_vteps[], ctl_spec_conntracks[], ctl_spec_zones[],
 	ctl_spec_queues[], ctl_spec_nics[], ctl_spec_vms[], ctl_spec_disks[], ctl_spec_filters[],
 	ctl_spec_acls[], ctl_spec_guards[], ctl_spec_qoses[], ctl_spec_mirrors[],
-	ctl_spec_flowrecs[], ctl_spec_teams[], ctl_spec_vmqs[];
+	ctl_spec_flowrecs[], ctl_spec_teams[], ctl_spec_vmqs[], ctl_spec_sriovs[];
 
 /* Arguments that many commands have: which switch or port, or all of them. */
 #define CTL_NAMED(arg, what, more, text)                                                           \

@@ -42,8 +42,7 @@ static void give(struct dp_worker *w, struct dp_worker *to, const struct dp_vpor
 		dp_drop(w, in->id, m, DP_DROP_HANDOFF_FULL);
 		return;
 	}
-	if (atomic_load_explicit(&to->asleep, memory_order_seq_cst))
-		dp_worker_kick(to);
+	dp_worker_wake(to);
 }
 
 bool dp_flow_hold(struct dp_run *run, const struct dp_edge_frame *f, const uint8_t *steps,

@@ -150,8 +150,7 @@ int dp_inject(struct dp *dp, const struct dp_inject *inject)
 	memcpy(frame_of(r), inject->data, inject->size);
 	dp_records_commit(w->injects);
 	atomic_fetch_add(&w->inject_wanted, 1);
-	if (atomic_load(&w->asleep))
-		dp_worker_kick(w);
+	dp_worker_wake(w);
 	return 0;
 }
 

@@ -79,8 +79,7 @@ int dp_probe_send(struct dp *dp, uint16_t port)
 	dp->totals[port]->forwarded++;
 	dp->total.copies++;
 	dp->total.forwarded++;
-	if (atomic_load(&w->asleep))
-		dp_worker_kick(w);
+	dp_worker_wake(w);
 	return 0;
 }
 

@@ -229,8 +229,8 @@ static uint16_t hand_off(struct dp_worker *w, const struct dp_port *port, struct
 	w->count->handed += taken;
 	count->copies += taken;
 	count->forwarded += taken;
-	if (taken != 0 && atomic_load_explicit(&owner->asleep, memory_order_seq_cst))
-		dp_worker_kick(owner);
+	if (taken != 0)
+		dp_worker_wake(owner);
 	return (uint16_t)taken;
 }
 
@@ -423,8 +423,7 @@ int dp_team_send(struct dp *dp, uint16_t member, const void *frame, size_t size)
 	dp->totals[member]->forwarded++;
 	dp->total.copies++;
 	dp->total.forwarded++;
-	if (atomic_load(&w->asleep))
-		dp_worker_kick(w);
+	dp_worker_wake(w);
 	return 0;
 }
 

@@ -54,8 +54,7 @@ static void give(struct dp_worker *w, struct dp_worker *to, const struct dp_vpor
 		dp_drop_tx(w, vp->id, m, DP_DROP_HANDOFF_FULL);
 		return;
 	}
-	if (atomic_load_explicit(&to->asleep, memory_order_seq_cst))
-		dp_worker_kick(to);
+	dp_worker_wake(to);
 }
 
 bool dp_vtep_hold(struct dp_worker *w, const struct dp_vport *vp, struct rte_mbuf *m)

@@ -367,8 +367,8 @@ static void hand_off(struct dp_worker *w, struct dp_worker *owner, const struct 
 	w->count->ports[port->id]->offered += n - taken;
 	for (uint16_t i = (uint16_t)taken; i < n; i++)
 		dp_drop_tx(w, port->id, pkts[i], DP_DROP_HANDOFF_FULL);
-	if (taken != 0 && atomic_load_explicit(&owner->asleep, memory_order_seq_cst))
-		dp_worker_kick(owner);
+	if (taken != 0)
+		dp_worker_wake(owner);
 }
 
 /* Asks the port's access lists; returns how many frames are left.  Here, and not where another

@@ -172,10 +172,7 @@ static void give(struct dp_worker *w, const struct dp_vport *in, struct group *g
 		refuse(w, in, vq, g->pkts + taken, (uint16_t)(g->n - taken));
 	if (taken == 0 || owner == NULL || owner == w)
 		return;
-	/* Who goes to sleep says so and then looks into the ring. */
-	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&owner->asleep, memory_order_relaxed))
-		dp_worker_kick(owner);
+	dp_worker_wake(owner);
 }
 
 static struct group *group_of(struct group *groups, unsigned *n_groups, struct dp_vmq_queue *vq)

@@ -150,6 +150,15 @@ struct dp_worker {
 void *dp_worker_main(void *arg);
 /* Wakes a worker that sleeps.  Any thread. */
 void dp_worker_kick(struct dp_worker *w);
+/* For who has put something where the worker looks before it sleeps.  The fence: it says that it
+ * sleeps and then looks, so whoever puts must have put before asking whether it sleeps, and a store
+ * may otherwise wait behind a load. */
+static inline void dp_worker_wake(struct dp_worker *w)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&w->asleep, memory_order_relaxed))
+		dp_worker_kick(w);
+}
 
 static inline void dp_worker_behind(struct dp_worker *w, uint16_t port, uint64_t now)
 {

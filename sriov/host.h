@@ -23,11 +23,10 @@
 #include "ctl/base/err.h"
 #include "sriov/iommu.h"
 #include "sriov/pf.h"
+#include "sriov/pool.h"
 #include "sriov/vf_conf.h"
 
 #include <stdbool.h>
-
-#define SRIOV_OWNER_SIZE 112 /* "vm1/lan0" */
 
 struct sriov_host;
 struct sriov_claim;
@@ -66,7 +65,7 @@ int sriov_host_want(struct sriov_host *host, const struct sriov_want *wants, uns
 void sriov_host_tick(struct sriov_host *host);
 
 /* The VF is gone, or its PF is: 'why' in words.  The owner releases it, not from in here. */
-typedef void (*sriov_lost_fn)(void *ctx, struct sriov_claim *claim, const char *why);
+typedef void (*sriov_lost_fn)(void *ctx, void *claim, const char *why);
 
 /* Takes a free VF of 'pf' for 'owner', sets its policy and binds it to vfio-pci; or, where the
  * owner has one from before this process, that one, and sets the policy that is not so.
@@ -91,6 +90,14 @@ unsigned sriov_claim_index(const struct sriov_claim *claim);
 const char *sriov_claim_owner(const struct sriov_claim *claim);
 /* Where it is and its PCI ids; borrowed. */
 const struct sriov_device *sriov_claim_device(const struct sriov_claim *claim);
+enum sriov_vf_health {
+	SRIOV_VF_WELL,
+	SRIOV_VF_LINK_DOWN, /* its adapter has no link */
+	SRIOV_VF_CHANGED,   /* somebody else changed its policy */
+	SRIOV_VF_GONE,	    /* with its adapter, or out of it */
+};
+/* Looks at most once a second. */
+enum sriov_vf_health sriov_claim_health(struct sriov_claim *claim);
 int sriov_claim_counts(struct sriov_claim *claim, struct sriov_vf_counts *ret_counts);
 
 enum sriov_vf_state {
@@ -103,6 +110,10 @@ enum sriov_vf_state {
 	SRIOV_N_VF_STATES,
 };
 const char *sriov_vf_state_name(enum sriov_vf_state state);
+
+/* What the fail-over of NICs takes VFs by; its context is the struct sriov_host.  An owner that has
+ * a VF from before this process gets that one again, as it runs. */
+extern const struct sriov_pool_ops sriov_host_pool;
 
 /* For showing. */
 struct sriov_vf_info {

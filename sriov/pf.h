@@ -23,10 +23,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SRIOV_MAX_PFS	64
-#define SRIOV_MAX_VFS	256 /* of a PF */
-#define SRIOV_ADDR_SIZE 32
-#define SRIOV_WORD_SIZE 32
+#define SRIOV_MAX_PFS	 64
+#define SRIOV_MAX_VFS	 256 /* of a PF */
+#define SRIOV_ADDR_SIZE	 32
+#define SRIOV_WORD_SIZE	 32
+#define SRIOV_OWNER_SIZE 112 /* "vm1/lan0" */
 
 struct sriov_pf {
 	char name[IFNAMSIZ];	    /* its interface */

@@ -11,6 +11,7 @@
 #include "ctl/base/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum sriov_vf_link { SRIOV_LINK_AUTO, SRIOV_LINK_UP, SRIOV_LINK_DOWN, SRIOV_N_LINKS };
@@ -31,6 +32,12 @@ enum sriov_vf_field {
 };
 const char *sriov_vf_field_name(enum sriov_vf_field field);
 const char *sriov_vf_link_name(enum sriov_vf_link link);
+struct sriov_vf_conf;
+bool sriov_vf_conf_same(enum sriov_vf_field field, const struct sriov_vf_conf *a,
+			const struct sriov_vf_conf *b);
+/* "02:00:00:00:00:01", "100 Mb/s": for people. */
+void sriov_vf_field_format(enum sriov_vf_field field, const struct sriov_vf_conf *conf, char *text,
+			   size_t size);
 
 struct sriov_vf_conf {
 	unsigned known; /* bits 1 << SRIOV_VF_x: the driver tells them */
@@ -65,6 +72,9 @@ extern const struct sriov_vf_ops sriov_vf_netlink;
  * -ENOTSUP: the driver cannot, or says that it did and did not; or what the kernel said. */
 int sriov_vf_conf_set(const struct sriov_vf_ops *ops, void *ctx, const char *pf, int ifindex,
 		      unsigned vf, const struct sriov_vf_conf *want, struct err *err);
+/* Is the VF so now?  False too when it cannot be read. */
+bool sriov_vf_conf_holds(const struct sriov_vf_ops *ops, void *ctx, int ifindex, unsigned vf,
+			 const struct sriov_vf_conf *want);
 /* As far as the driver lets: for undoing.  Returns how many fields are not as 'was' has them. */
 unsigned sriov_vf_conf_restore(const struct sriov_vf_ops *ops, void *ctx, int ifindex, unsigned vf,
 			       const struct sriov_vf_conf *was);

@@ -29,6 +29,7 @@ needs_build=(
 	lib:sqlite3:libsqlite3-dev
 	lib:libnl-3.0:libnl-3-dev
 	lib:libnl-route-3.0:libnl-route-3-dev
+	lib:libnl-genl-3.0:libnl-genl-3-dev
 	lib:libpcap:libpcap-dev
 	lib:libbpf:libbpf-dev
 	lib:libelf:libelf-dev

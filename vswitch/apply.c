@@ -706,6 +706,7 @@ void vs_destroy(struct vs *vs)
 	if (vs == NULL)
 		return;
 	vs_bindings_keep(vs);
+	vs->ending = true;
 	vs_sriov_let_go(vs);
 	/* They go on running. */
 	vs_vms_destroy(vs->vms);

@@ -408,6 +408,8 @@ const struct conf_binding vs_changes[] = {
 	{"queue", "remove", NULL},
 	{"qos", "set", vs_change_qos_set},
 	{"qos", "clear", vs_change_qos_clear},
+	{"sriov", "vfs", vs_change_sriov_vfs},
+	{"sriov", "remove", vs_change_sriov_remove},
 	{"controller", "add", NULL},
 	{"controller", "remove", NULL},
 	{"vlan", "set", vlan_set},

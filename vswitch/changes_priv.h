@@ -73,6 +73,12 @@ int vs_change_mirror_set(void *ctx, json_t *state, const json_t *params, json_t 
  * conf_change_fn. */
 void vs_change_mirrors_lose(json_t *state, const char *kind, const char *name);
 
+/* changes_sriov.c */
+int vs_change_sriov_vfs(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			struct err *err);
+int vs_change_sriov_remove(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			   struct err *err);
+
 int vs_change_vm_create(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
 			struct err *err);
 int vs_change_vm_delete(void *ctx, json_t *state, const json_t *params, json_t **ret_result,

@@ -54,6 +54,7 @@ extern const struct ctl_binding vs_cmd_mirrors[];	 /* cmd_mirror.c */
 extern const struct ctl_binding vs_cmd_groups[];	 /* cmd_group.c: group, meter */
 extern const struct ctl_binding vs_cmd_traces[];	 /* cmd_trace.c: trace, why */
 extern const struct ctl_binding vs_cmd_flowrecs[];	 /* cmd_flowrec.c: ipfix, sflow */
+extern const struct ctl_binding vs_cmd_sriovs[];	 /* cmd_sriov.c */
 extern const struct ctl_binding vs_cmd_teams[];		 /* cmd_team.c */
 extern const struct ctl_binding vs_cmd_vteps[];		 /* cmd_vtep.c */
 extern const struct ctl_binding vs_cmd_vmqs[];		 /* cmd_vmq.c */

@@ -12,6 +12,7 @@
 #include "dataplane/dp.h"
 #include "dataplane/watch.h"
 #include "filters/capture.h"
+#include "sriov/host.h"
 #include "vswitch/captures.h"
 #include "vswitch/changes.h"
 #include "vswitch/cmd.h"
@@ -59,6 +60,8 @@ struct main_state {
 	char *initial;
 	char run_dir[PATH_MAX], vmworker[PATH_MAX], filters_dir[PATH_MAX + 16];
 	char bindings[PATH_MAX + 24];
+	char sriov_journal[PATH_MAX + 24];
+	struct sriov_host_opts sriov;
 	cpu_set_t cpus; /* that this process may use, before its threads have theirs */
 };
 
@@ -417,6 +420,12 @@ static int vs_start(struct main_state *s, struct err *err)
 		  sizeof(dir));
 	snprintf(s->filters_dir, sizeof(s->filters_dir), "%s/filters", dir);
 	snprintf(s->bindings, sizeof(s->bindings), "%s/guard-bindings.json", dir);
+	snprintf(s->sriov_journal, sizeof(s->sriov_journal), "%s/sriov-journal.json", dir);
+	s->sriov = (struct sriov_host_opts){.root = "",
+					    .journal = s->sriov_journal,
+					    .vf = &sriov_vf_netlink,
+					    .vfio = &sriov_vfio_real};
+	opts.sriov = &s->sriov;
 	if (strcmp(s->opt.store, ":memory:") != 0)
 		opts.bindings_path = s->bindings;
 	opts.has_group = ctl_server_group(s->d.server, &opts.group);
@@ -467,7 +476,7 @@ static int conf_start_module(struct main_state *s, struct err *err)
 		vs_cmd_vteps,	 vs_cmd_conntracks, vs_cmd_zones,	vs_cmd_queues,
 		vs_cmd_nics,	 vs_cmd_vms,	    vs_cmd_disks,	vs_cmd_filter_modules,
 		vs_cmd_guards,	 vs_cmd_acls,	    vs_cmd_ipsets,	vs_cmd_qoses,
-		vs_cmd_flowrecs, vs_cmd_teams,	    vs_cmd_vmqs};
+		vs_cmd_flowrecs, vs_cmd_teams,	    vs_cmd_vmqs,	vs_cmd_sriovs};
 	int rc = conf_create(s->base, s->store, &ops, s->d.vs, &s->d.conf, err);
 
 	if (rc != 0)

@@ -20,6 +20,7 @@
 
 struct conf;
 struct event_base;
+struct sriov_host_opts;
 struct vs;
 struct vs_filters;
 struct vs_vms;
@@ -92,8 +93,10 @@ struct vs_opts {
 	void *ctx;
 	const char *bindings_path; /* keeps addresses that ports learned; NULL: nothing does */
 	const char *filters_dir;   /* copies of filter modules' objects; NULL: none run here */
-	const char *worker;	   /* path of vmworker; NULL: no VMs run here */
-	const cpu_set_t *cpus;	   /* that VMs may use; NULL: as this thread */
+	/* How this machine's VFs are made and noted (events are ours); NULL: none are. */
+	const struct sriov_host_opts *sriov;
+	const char *worker;    /* path of vmworker; NULL: no VMs run here */
+	const cpu_set_t *cpus; /* that VMs may use; NULL: as this thread */
 };
 
 struct vs {
@@ -115,6 +118,7 @@ struct vs {
 	unsigned n_queues;
 	uint64_t view_version;
 	unsigned ticks;
+	bool ending; /* this process; VMs go on */
 };
 
 int vs_create(const struct vs_opts *opts, struct vs **ret_vs, struct err *err);

@@ -118,9 +118,8 @@ static void positionals_are_live_names(void **state)
 
 static void options_offer_their_values(void **state)
 {
-	assert_offers("port add lan0 p1 --kind |",
-		      " phys host tap vhost vmbus memif mem vtep vxlan "
-		      "geneve nvgre");
+	assert_offers("port add lan0 p1 --kind |", " phys team host tap vhost vmbus memif mem vtep "
+						   "vxlan geneve nvgre");
 	assert_offers("port add lan0 p1 --kind m|", " memif mem");
 	assert_offers("port add lan0 p1 --kind=m|", " --kind=memif --kind=mem");
 	assert_offers("port add lan0 p1 --kind tap --netns |", " netns1 netns2");

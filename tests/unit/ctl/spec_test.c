@@ -24,7 +24,7 @@ static void the_table_has_every_noun(void **state)
 					    "conntrack", "queue",  "zone",    "nic",	    "vm",
 					    "disk",	 "filter", "ipfix",   "sflow",	    "guard",
 					    "ipset",	 "acl",	   "qos",     "mirror",	    "team",
-					    "vmq"};
+					    "vmq",	 "sriov"};
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {

@@ -333,10 +333,17 @@ class Vm(Guest):
             return f.read()
 
 
-def daemon(test, name='sw'):
+class Here:
+    """The machine's own network namespace: that is where its cards are."""
+
+    def __init__(self, test):
+        self.popen = test.popen
+
+
+def daemon(test, name='sw', **kwargs):
     """A vswitchd on an emulated processor, which may be shared with whatever else."""
     vst.Daemon.READY_S = 120
-    return test.daemon(name)
+    return test.daemon(name, **kwargs)
 
 
 def iperf(client, server, seconds=3, options=''):

@@ -122,4 +122,5 @@ def test(t):
     sw.ctl('vm stop a --off')
 
 
-vst.main(test)
+if __name__ == '__main__':
+    vst.main(test)

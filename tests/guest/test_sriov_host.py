@@ -7,19 +7,12 @@
 import glob
 import os
 
-import guest  # noqa: F401 (the path of vst)
+import guest
 import vst
 
 PF = '0000:01:00.0'
 DEVICE = '/sys/bus/pci/devices/' + PF
 S = 60  # The processor is an emulated one.
-
-
-class Here:
-    """The machine's own network namespace: that is where its card is."""
-
-    def __init__(self, t):
-        self.popen = t.popen
 
 
 def read(path):
@@ -95,7 +88,7 @@ def others(t, sw, card):
 
 def test(t):
     card = os.listdir(DEVICE + '/net')[0]
-    sw = t.daemon('pfs', ns=Here(t))
+    sw = t.daemon('pfs', ns=guest.Here(t))
     shown(t, sw, card)
     made(t, sw, card)
     changed_behind_its_back(t, sw, card)

@@ -80,7 +80,7 @@ static bool offers(const char *line, const char *candidate)
 
 static void nouns_and_verbs_come_first(void **state)
 {
-	assert_offers("s|", " switch stats sflow");
+	assert_offers("s|", " switch stats sflow sriov");
 	assert_offers("port |", " add set remove list show stats");
 	assert_offers("port s|", " set show stats");
 	assert_offers("nothing |", "");

@@ -40,8 +40,10 @@ static json_t *queue_json(const struct vs_daemon *d, const char *nic, const stru
 
 static const char *why_of(const struct vs_vmq_nic *nic)
 {
-	if (nic->why[0] != '\0' || nic->vmq == NULL)
+	if (nic->why[0] != '\0')
 		return nic->why;
+	if (nic->vmq == NULL)
+		return "it was not looked at yet";
 	return dp_vmq_spec(nic->vmq)->is_hw ? ""
 					    : "the switch does not program this device's queues";
 }

@@ -470,7 +470,8 @@ s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('red1', 0))
 head = bytes.fromhex('020000000002020000000001') + b'\\x08\\x00'
 n = 0
 for i in range(30000):
-    ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 40, 0, 0, 64, 6, 0, struct.pack('!I', 0x0a000000 + random.getrandbits(16)),
+    # Of no network that red2 could answer.
+    ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 40, 0, 0, 64, 6, 0, struct.pack('!I', 0x0a010000 + random.getrandbits(16)),
                      bytes([10, 0, 0, 2]))
     tcp = struct.pack('!HHIIBBHHH', random.getrandbits(16), 80, 0, 0, 0x50, 2, 1000, 0, 0)
     s.send(head + ip + tcp + bytes(6))

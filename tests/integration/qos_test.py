@@ -55,7 +55,7 @@ def holds_rate(t, what, got, mbps, wire, low=0.85):
 
 def maximum(t, sw, a, b, option, src, dst, address):
     """A limit of 'a', on traffic from src to dst."""
-    for text, mbps, seconds in (('1M', 1, 8), ('10M', 10, 4), ('100M', 100, 4), ('1G', 1000, 4)):
+    for text, mbps, seconds in (('1M', 1, 6), ('10M', 10, 3), ('100M', 100, 3), ('1G', 1000, 3)):
         sw.ctl(f'qos set a --{option} {text}')
         fast = mbps >= 1000  # What two busy cores carry besides is not this test's business.
         holds_rate(t, f'--{option} {text}, TCP', rate_of(src, dst, address, seconds), mbps, WIRE_TCP,

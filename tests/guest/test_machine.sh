@@ -4,7 +4,7 @@
 # Guests of a few instructions on a KVM that has all (tests/unit/hv): what a processor does at its exits, pauses and resets, and
 # Hyper-V's interface by KVM and by this process. Elsewhere these tests skip what is not to be had; here nothing may.
 #
-#	test_machine.sh PARTITION-TEST FACE-TEST
+#	test_machine.sh PARTITION-TEST FACE-TEST DEVICE-TEST
 
 failed=0
 run()

@@ -156,7 +156,9 @@ def round_trip(t, loop, sock, what, queues, counted=True):
         device = [now - then for now, then in zip(pools(loop), before)]
         # The device counts the copies of group frames at each pool, too.
         want = [unicast.get(q, 0) + ROUNDS * len(GROUPS) for q in range(8)]
-        t.check(device == want, f"{what}: the device's own counters agree", f'device {device}, want {want}')
+        # The other card's kernel may say something of its own, which all hear alike.
+        strays = {d - w for d, w in zip(device, want)}
+        t.check(len(strays) == 1 and 0 <= min(strays) <= 5, f"{what}: the device's own counters agree", f'device {device}, want {want}')
 
 
 def test(t):

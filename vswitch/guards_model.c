@@ -342,27 +342,11 @@ static int guard_read(struct vs_guard *g, const struct vs_port *p, const json_t 
 	return rc == 0 ? ip_check(g, err) : rc;
 }
 
-/* Guards of ports that are not there. */
-static int strays_check(const struct vs_model *m, const json_t *objects, struct err *err)
-{
-	const char *name;
-	json_t *body;
-
-	json_object_foreach((json_t *)(uintptr_t)objects, name, body) {
-		if (vs_model_port(m, name) != NULL)
-			continue;
-		(void)conf_refuse_missing(m->state, "port", name, "guard set", err);
-		err_about(err, "guard", name);
-		return -ENOENT;
-	}
-	return 0;
-}
-
 int vs_guards_read(struct vs_model *m, void **ret_conf, struct err *err)
 {
 	const json_t *objects = json_object_get(m->state, "guard");
 	struct vs_guard_conf *conf = calloc(1, sizeof(*conf));
-	int rc = strays_check(m, objects, err);
+	int rc = vs_model_strays(m, objects, "guard", err);
 
 	if (conf != NULL)
 		conf->guards = calloc(m->n_ports + 1, sizeof(*conf->guards));

@@ -106,6 +106,24 @@ const struct vs_port *vs_model_port(const struct vs_model *m, const char *name)
 	return NULL;
 }
 
+int vs_model_strays(const struct vs_model *m, const json_t *objects, const char *noun,
+		    struct err *err)
+{
+	const char *name;
+	char made_by[32];
+	json_t *body;
+
+	snprintf(made_by, sizeof(made_by), "%s set", noun);
+	json_object_foreach((json_t *)(uintptr_t)objects, name, body) {
+		if (vs_model_port(m, name) != NULL)
+			continue;
+		(void)conf_refuse_missing(m->state, "port", name, made_by, err);
+		err_about(err, noun, name);
+		return -ENOENT;
+	}
+	return 0;
+}
+
 static int no_such(const struct vs_model *m, struct err *err, const char *who, const char *name,
 		   const char *what, const char *missing)
 {

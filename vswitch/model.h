@@ -268,6 +268,10 @@ int vs_model_create(json_t *state, struct vs_model **ret_model, struct err *err)
 void vs_model_destroy(struct vs_model *model);
 
 const struct vs_port *vs_model_port(const struct vs_model *model, const char *name);
+/* Are all of 'objects', which NOUN's commands keep by their port's name, of ports that are there? 0
+ * or -ENOENT with the first that is not. */
+int vs_model_strays(const struct vs_model *model, const json_t *objects, const char *noun,
+		    struct err *err);
 const struct vs_switch *vs_model_switch(const struct vs_model *model, const char *name);
 const struct vs_tenant *vs_model_tenant(const struct vs_model *model, const char *name);
 

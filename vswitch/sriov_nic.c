@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #define ATTACH_MS 30000
-#define DETACH_MS 25000 /* the VM's process gives its guest ten seconds */
+#define DETACH_MS 25000 /* the VM's process gives its guest twenty seconds */
 
 static struct vs_sriov *sriov_of(const struct vs *vs)
 {

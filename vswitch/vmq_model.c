@@ -41,27 +41,11 @@ static int read_one(struct vs_vmq *v, struct err *err)
 	return check_kind(v->port, err);
 }
 
-/* Of ports that are not there. */
-static int strays_check(const struct vs_model *m, const json_t *objects, struct err *err)
-{
-	const char *name;
-	json_t *body;
-
-	json_object_foreach((json_t *)(uintptr_t)objects, name, body) {
-		if (vs_model_port(m, name) != NULL)
-			continue;
-		(void)conf_refuse_missing(m->state, "port", name, "vmq set", err);
-		err_about(err, "vmq", name);
-		return -ENOENT;
-	}
-	return 0;
-}
-
 int vs_vmq_read(struct vs_model *m, void **ret_conf, struct err *err)
 {
 	const json_t *objects = json_object_get(m->state, "vmq");
 	struct vs_vmq_conf *conf = calloc(1, sizeof(*conf));
-	int rc = strays_check(m, objects, err);
+	int rc = vs_model_strays(m, objects, "vmq", err);
 
 	if (conf != NULL)
 		conf->v = calloc(m->n_ports + 1, sizeof(*conf->v));

@@ -308,9 +308,32 @@ static const struct ctl_col port_cols[] = {
 	{0},
 };
 
+static const struct ctl_col place_cols[] = {
+	{"module", "MODULE", CTL_LEFT, CTL_AS_IS, true},
+	{"where", "WHERE", CTL_LEFT, CTL_AS_IS, true},
+	{"direction", "DIRECTION", CTL_LEFT, CTL_AS_IS, true},
+	{"packets", "PACKETS", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"pass", "PASS", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"drop", "DROP", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"aborted", "ABORTED", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"tx", "TX", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"redirect", "REDIRECT", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"refused", "REFUSED", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"bypassed", "BYPASSED", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"budget_drops", "OVER BUDGET", CTL_RIGHT, CTL_AS_COUNT, false},
+	{"cycles_per_packet", "CYCLES/PKT", CTL_RIGHT, CTL_AS_IS, false},
+	{0},
+};
+
+static const struct ctl_part stats_parts[] = {
+	{"attachments", "attachments", place_cols},
+	{0},
+};
+
 static const struct ctl_part show_parts[] = {
 	{"programs", "programs", prog_cols},
 	{"maps", "maps", map_cols},
+	{"attachments", "attachments", place_cols},
 	{"attached", "attached", port_cols},
 	{0},
 };
@@ -449,7 +472,8 @@ const struct ctl_spec ctl_spec_filters[] = {
 		.verb = "list",
 		.summary = "List filter modules in the order in which frames meet them",
 		.description = "With a port: what runs there, whatever it is attached to. Counters "
-			       "are those of the module, wherever it runs.",
+			       "are the attachment's: of all ports that it covers, since it "
+			       "covers some. A module that is attached nowhere shows its own.",
 		.examples = (const char *const[]){"vswitchctl filter list",
 						  "vswitchctl filter list web1",
 						  "vswitchctl filter list -w", NULL},
@@ -472,19 +496,25 @@ const struct ctl_spec ctl_spec_filters[] = {
 		.parts = show_parts,
 		.answer = "{\"module\", \"file\", \"sha256\", \"program\", \"code\", \"asks\", "
 			  "\"budget\", \"on_budget\", " ROW ", " PROGS ", " MAPS
-			  ", \"attached\": [{\"port\", \"ifindex\", \"direction\", \"role\", "
+			  ", \"attachments\": [as filter list], \"attached\": [{\"port\", "
+			  "\"ifindex\", \"direction\", \"role\", "
 			  "\"order\", \"where\"}]}",
 	},
 	{
 		.noun = "filter",
 		.verb = "stats",
-		.summary = "Show the counters of modules, or their rates with -w",
+		.summary = "Show the counters of modules and attachments, or their rates with -w",
+		.description =
+			"A module's counters are the sum of its attachments', with what those "
+			"counted that are no more.",
 		.examples = (const char *const[]){"vswitchctl filter stats -w", NULL},
 		.args = stats_args,
 		.cols = stats_cols,
+		.parts = stats_parts,
 		.rows = "modules",
 		.flags = CTL_WATCH,
-		.answer = "{\"modules\": [{\"module\", " ROW "}]}",
+		.answer =
+			"{\"modules\": [{\"module\", " ROW "}], \"attachments\": [as filter list]}",
 	},
 	{
 		.noun = "filter",

@@ -126,14 +126,28 @@ struct dp_filter_chain *filter_chain_create(const struct filter_slot *slots, uin
 	*chain = (struct dp_filter_chain){.head = {&ops}, .set = slots[0].module->set, .n = n};
 	memcpy(chain->slots, slots, n * sizeof(slots[0]));
 	qsort(chain->slots, n, sizeof(slots[0]), compare);
-	for (uint32_t i = 0; i < n; i++)
-		slots[i].module->n_in_role[slots[i].role]++;
+	for (uint32_t i = 0; i < n; i++) {
+		struct filter_slot *s = &chain->slots[i];
+
+		chain->places[i] = filter_place_ref(s->module, s->where != NULL ? s->where : "");
+		if (chain->places[i] == NULL) {
+			chain->n = i;
+			filter_chain_destroy(chain);
+			return NULL;
+		}
+		s->where = chain->places[i]->where;
+		s->module->n_in_role[s->role]++;
+	}
 	return chain;
 }
 
 void filter_chain_destroy(struct dp_filter_chain *chain)
 {
-	for (uint32_t i = 0; chain != NULL && i < chain->n; i++)
-		chain->slots[i].module->n_in_role[chain->slots[i].role]--;
+	for (uint32_t i = 0; chain != NULL && i < chain->n; i++) {
+		struct filter_slot *s = &chain->slots[i];
+
+		s->module->n_in_role[s->role]--;
+		filter_place_unref(s->module, chain->places[i]);
+	}
 	free(chain);
 }

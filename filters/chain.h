@@ -35,10 +35,11 @@ enum filter_role { FILTER_ROLE_CAPTURE, FILTER_ROLE_FILTER, FILTER_ROLE_FORWARD,
 struct filter_slot {
 	struct filter_module *module; /* borrowed */
 	enum filter_role role;
-	uint32_t order;	 /* 0 .. 65535 */
-	bool strip_vlan; /* programs see frames without their outer tag; it is put back */
-	bool meta;	 /* struct vswitch_meta lies before the packet (vswitch_filter.h) */
-	uint32_t tenant; /* its id, for that; 0: none */
+	uint32_t order;	   /* 0 .. 65535 */
+	bool strip_vlan;   /* programs see frames without their outer tag; it is put back */
+	bool meta;	   /* struct vswitch_meta lies before the packet (vswitch_filter.h) */
+	uint32_t tenant;   /* its id, for that; 0: none */
+	const char *where; /* what counts together: the attachment's name; NULL: all such */
 };
 
 /* May the module hang there in this role?  0, or -EINVAL (slug "filter-role": what its program does
@@ -51,7 +52,8 @@ int filter_role_check_prog(const char *module, const struct ebpf_prog *prog, enu
 /* Order in a chain: negative when 'a' runs before 'b'. */
 int filter_slot_compare(const struct filter_slot *a, const struct filter_slot *b);
 
-/* 'slots' in any order, at least one, copied.  NULL when there is no memory.  Control thread. */
+/* 'slots' in any order, at least one, copied with their 'where'.  NULL when there is no memory.
+ * Control thread. */
 struct dp_filter_chain *filter_chain_create(const struct filter_slot *slots, uint32_t n);
 /* Takes NULL. */
 void filter_chain_destroy(struct dp_filter_chain *chain);

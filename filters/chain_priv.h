@@ -6,6 +6,9 @@
  * 	run_frame.c  one frame that needs more than a pointer: linear memory, tags, metadata
  * 	run_send.c   where frames go that a program sends
  * 	run_env.c    what programs ask of the thread they run on
+ *
+ * Workers count for the attachment; a module's counts are the sum of its attachments', those that
+ * are no more included.
  */
 #ifndef FILTERS_CHAIN_PRIV_H
 #define FILTERS_CHAIN_PRIV_H
@@ -18,6 +21,8 @@
 #include "filters/module.h"
 
 #include <stdatomic.h>
+
+#include <sys/queue.h>
 
 #define FILTER_MAX_CPUS 64u
 
@@ -40,28 +45,49 @@ struct filter_current {
 	enum filter_policy policy;
 };
 
-/* One worker's account of a module: its own cache lines, written by it alone, read by anyone. */
+/* One worker's account of an attachment: its own cache lines, written by it alone, read by
+ * anyone. */
 struct filter_share {
 	_Atomic uint64_t packets, cycles;
 	_Atomic uint64_t drop, aborted, tx, redirect, refused;
 	_Atomic uint64_t bypassed, budget_drops, overruns;
+} __attribute__((aligned(64)));
+
+/* What one worker spent on a module, wherever it is attached: a budget is the module's. */
+struct filter_spent {
 	struct filter_cost cost;
 	_Atomic uint64_t over_until; /* cost.until, for readers */
 } __attribute__((aligned(64)));
 
+/* What a packet took in the last second that had some. */
+struct filter_rate {
+	uint64_t ns, packets, cycles; /* when that second began, and the counts then */
+	double cycles_per_packet;
+};
+
+/* An attachment of a module: what its chains, one for each port, count together. */
+struct filter_place {
+	SLIST_ENTRY(filter_place) link;
+	struct filter_share *shares; /* [set->n_cpus] */
+	struct filter_rate rate;
+	uint32_t n_refs; /* chains */
+	char where[];
+};
+
 struct filter_module {
 	_Atomic(struct filter_current *) current;
-	struct filter_share *shares; /* [set->n_cpus] */
+	struct filter_spent *spent; /* [set->n_cpus] */
 	struct filter_modules *set;
 	char name[FILTER_MODULE_NAME_LEN + 1];
 	/* Control thread. */
 	struct ebpf_object *object;
 	uint32_t n_in_role[FILTER_N_ROLES]; /* slots of chains */
+	SLIST_HEAD(, filter_place) places;
+	struct filter_module_stats past; /* counts of attachments that are no more */
 	/* What tick told of last. */
 	uint64_t told_aborted, told_overruns;
-	uint64_t second_ns, second_packets, second_cycles;
 	uint64_t told_aborted_ns, told_overruns_ns;
-	double cycles_per_packet;
+	struct filter_rate rate;
 };
 
 /* Burst clocks to nanoseconds: on a line through a reading of both clocks. */
@@ -115,6 +141,7 @@ struct dp_filter_chain {
 	struct dp_filter_chain_head head;
 	struct filter_modules *set;
 	uint32_t n;
+	struct filter_place *places[FILTER_MAX_SLOTS]; /* of the slots */
 	struct filter_slot slots[];
 };
 
@@ -127,6 +154,7 @@ struct filter_pass {
 	struct dp_filter_burst *b;
 	struct filter_worker *fw;
 	struct filter_share *share;
+	struct filter_spent *spent;
 	const struct filter_slot *slot;
 	uint32_t index; /* of it */
 	const struct filter_current *cur;
@@ -171,6 +199,19 @@ uint64_t filter_now_ns(struct filter_worker *fw);
 
 /* chain.c: what a program does, with what its tail calls may do. */
 uint32_t filter_does(const struct ebpf_prog *prog);
+
+/* place.c; control thread */
+
+/* The account of that name, a reference of its own.  NULL when there is no memory. */
+struct filter_place *filter_place_ref(struct filter_module *m, const char *where);
+/* Takes NULL. */
+void filter_place_unref(struct filter_module *m, struct filter_place *place);
+/* NULL: no chain runs the module for that attachment. */
+struct filter_place *filter_place_find(const struct filter_module *m, const char *where);
+
+/* module_tick.c: adds what workers counted for the place. */
+void filter_place_sum(const struct filter_modules *set, const struct filter_place *place,
+		      struct filter_module_stats *sum);
 
 /* module.c; control thread */
 

@@ -7,6 +7,7 @@
 #include "filters/chain_priv.h"
 #include "filters/ebpf/object.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,9 +75,10 @@ static void module_free(struct filter_module *m)
 {
 	if (m == NULL)
 		return;
+	assert(SLIST_EMPTY(&m->places));
 	current_destroy(atomic_load(&m->current));
 	ebpf_object_destroy(m->object);
-	free(m->shares);
+	free(m->spent);
 	free(m);
 }
 
@@ -90,18 +92,19 @@ int filter_module_make(struct filter_modules *set, const char *name, struct filt
 		       struct err *err)
 {
 	struct filter_module *m = calloc(1, sizeof(*m));
-	size_t size = set->n_cpus * sizeof(m->shares[0]);
+	size_t size = set->n_cpus * sizeof(m->spent[0]);
 
 	if (m != NULL)
-		m->shares = aligned_alloc(64, size);
-	if (m == NULL || m->shares == NULL) {
+		m->spent = aligned_alloc(64, size);
+	if (m == NULL || m->spent == NULL) {
 		free(m);
 		return no_memory(err);
 	}
-	memset(m->shares, 0, size);
+	memset(m->spent, 0, size);
 	m->set = set;
 	m->object = object;
 	snprintf(m->name, sizeof(m->name), "%s", name);
+	SLIST_INIT(&m->places);
 	atomic_init(&m->current, cur);
 	set->modules[set->n_modules++] = m;
 	*ret_module = m;

@@ -103,5 +103,9 @@ struct filter_module_stats {
 };
 /* Summed over workers, since it was loaded. */
 void filter_module_stats(const struct filter_module *module, struct filter_module_stats *ret_stats);
+/* Of the chains' slots with this 'where' (chain.h) alone, since the first of them; zeros when there
+ * is none.  'over_budget' is the module's. */
+void filter_module_stats_at(const struct filter_module *module, const char *where,
+			    struct filter_module_stats *ret_stats);
 
 #endif

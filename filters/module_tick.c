@@ -36,19 +36,55 @@ static void add(struct filter_module_stats *sum, const struct filter_share *s)
 	sum->overruns += get(&s->overruns);
 }
 
+void filter_place_sum(const struct filter_modules *set, const struct filter_place *place,
+		      struct filter_module_stats *sum)
+{
+	for (uint32_t i = 0; i < set->n_cpus; i++)
+		add(sum, &place->shares[i]);
+}
+
+/* What is no other verdict; a worker may be between counting the two. */
+static uint64_t passed(const struct filter_module_stats *s)
+{
+	const uint64_t others = s->drop + s->aborted + s->tx + s->redirect;
+
+	return s->packets > others ? s->packets - others : 0;
+}
+
+static bool is_over_budget(const struct filter_module *m)
+{
+	const uint64_t now = rte_rdtsc();
+
+	for (uint32_t i = 0; i < m->set->n_cpus; i++)
+		if (get(&m->spent[i].over_until) > now)
+			return true;
+	return false;
+}
+
 void filter_module_stats(const struct filter_module *m, struct filter_module_stats *ret_stats)
 {
-	struct filter_module_stats sum = {.cycles_per_packet = m->cycles_per_packet};
-	const uint64_t now = rte_rdtsc();
-	uint64_t others;
+	struct filter_module_stats sum = m->past;
+	const struct filter_place *place;
 
-	for (uint32_t i = 0; i < m->set->n_cpus; i++) {
-		add(&sum, &m->shares[i]);
-		sum.over_budget |= get(&m->shares[i].over_until) > now;
+	SLIST_FOREACH(place, &m->places, link)
+		filter_place_sum(m->set, place, &sum);
+	sum.cycles_per_packet = m->rate.cycles_per_packet;
+	sum.over_budget = is_over_budget(m);
+	sum.pass = passed(&sum);
+	*ret_stats = sum;
+}
+
+void filter_module_stats_at(const struct filter_module *m, const char *where,
+			    struct filter_module_stats *ret_stats)
+{
+	const struct filter_place *place = filter_place_find(m, where);
+	struct filter_module_stats sum = {.over_budget = is_over_budget(m)};
+
+	if (place != NULL) {
+		filter_place_sum(m->set, place, &sum);
+		sum.cycles_per_packet = place->rate.cycles_per_packet;
 	}
-	/* What is no other verdict; a worker may be between counting the two. */
-	others = sum.drop + sum.aborted + sum.tx + sum.redirect;
-	sum.pass = sum.packets > others ? sum.packets - others : 0;
+	sum.pass = passed(&sum);
 	*ret_stats = sum;
 }
 
@@ -97,16 +133,30 @@ static void tell_faults(struct filter_module *m, const struct filter_module_stat
 	}
 }
 
-static void rate(struct filter_module *m, const struct filter_module_stats *s, uint64_t now)
+static void rate(struct filter_rate *r, const struct filter_module_stats *s, uint64_t now)
 {
-	if (now - m->second_ns < SECOND_NS)
+	if (now - r->ns < SECOND_NS)
 		return;
-	if (s->packets != m->second_packets)
-		m->cycles_per_packet = (double)(s->cycles - m->second_cycles) /
-				       (double)(s->packets - m->second_packets);
-	m->second_ns = now;
-	m->second_packets = s->packets;
-	m->second_cycles = s->cycles;
+	if (s->packets != r->packets)
+		r->cycles_per_packet =
+			(double)(s->cycles - r->cycles) / (double)(s->packets - r->packets);
+	r->ns = now;
+	r->packets = s->packets;
+	r->cycles = s->cycles;
+}
+
+static void rate_places(struct filter_module *m, uint64_t now)
+{
+	struct filter_place *place;
+
+	SLIST_FOREACH(place, &m->places, link) {
+		struct filter_module_stats s = {0};
+
+		if (now - place->rate.ns < SECOND_NS)
+			continue;
+		filter_place_sum(m->set, place, &s);
+		rate(&place->rate, &s, now);
+	}
 }
 
 static void tell_lines(struct filter_modules *set, struct filter_worker *fw)
@@ -155,7 +205,8 @@ void filter_modules_tick(struct filter_modules *set)
 
 		filter_module_stats(set->modules[i], &s);
 		tell_faults(set->modules[i], &s, now);
-		rate(set->modules[i], &s, now);
+		rate(&set->modules[i]->rate, &s, now);
+		rate_places(set->modules[i], now);
 	}
 	tell_all_lines(set, now);
 }

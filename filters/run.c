@@ -223,9 +223,9 @@ static __rte_noinline bool out_of_budget(struct filter_pass *p, uint16_t n)
 {
 	struct filter_share *s = p->share;
 
-	if (p->cur->budget == 0 || !filter_cost_is_over(&s->cost, p->b->now)) {
-		s->cost = (struct filter_cost){0};
-		atomic_store_explicit(&s->over_until, 0, memory_order_relaxed);
+	if (p->cur->budget == 0 || !filter_cost_is_over(&p->spent->cost, p->b->now)) {
+		p->spent->cost = (struct filter_cost){0};
+		atomic_store_explicit(&p->spent->over_until, 0, memory_order_relaxed);
 		return false;
 	}
 	if (p->cur->policy == FILTER_BYPASS || p->slot->role == FILTER_ROLE_CAPTURE) {
@@ -240,11 +240,11 @@ static __rte_noinline bool out_of_budget(struct filter_pass *p, uint16_t n)
 
 static void charge(struct filter_pass *p, uint64_t cycles, uint16_t n)
 {
-	struct filter_share *s = p->share;
+	struct filter_spent *s = p->spent;
 
 	if (!filter_cost_charge(&s->cost, p->b->now, p->fw->set->tsc_hz, p->cur->budget, cycles, n))
 		return;
-	filter_count(&s->overruns, 1);
+	filter_count(&p->share->overruns, 1);
 	atomic_store_explicit(&s->over_until, s->cost.until, memory_order_relaxed);
 }
 
@@ -263,7 +263,7 @@ static inline uint64_t run_slot(struct filter_pass *p, uint64_t start)
 	const uint16_t n = all ? p->b->n : (uint16_t)__builtin_popcountll(p->alive);
 	uint64_t end;
 
-	if (unlikely(p->share->cost.until != 0) && out_of_budget(p, n))
+	if (unlikely(p->spent->cost.until != 0) && out_of_budget(p, n))
 		return start;
 	p->fw->env.prog = p->cur->prog;
 	p->fw->module = p->slot->module;
@@ -333,7 +333,8 @@ enum dp_filter_result filter_run(struct dp_filter_chain *chain, struct dp_filter
 		p.slot = &chain->slots[i];
 		p.index = i;
 		p.cur = cur[i];
-		p.share = &p.slot->module->shares[b->worker];
+		p.share = &chain->places[i]->shares[b->worker];
+		p.spent = &p.slot->module->spent[b->worker];
 		now = run_slot(&p, now);
 	}
 	return p.decided ? DP_FILTER_DECIDED : DP_FILTER_ALL_PASS;

@@ -29,9 +29,9 @@ uint32_t filter_targets(struct dp_filter_chain *chain, const struct dp_filter_bu
 void filter_refused(struct dp_filter_chain *chain, const struct dp_filter_burst *burst,
 		    const struct dp_filter_fate *fate)
 {
-	const struct filter_slot *slot = &chain->slots[fate->flags >> FILTER_FATE_SLOT];
+	const struct filter_place *place = chain->places[fate->flags >> FILTER_FATE_SLOT];
 
-	filter_count(&slot->module->shares[burst->worker].refused, 1);
+	filter_count(&place->shares[burst->worker].refused, 1);
 }
 
 /* Only PASS lets it out, as in the kernel. */

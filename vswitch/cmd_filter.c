@@ -54,12 +54,16 @@ static void put_count(json_t *row, const char *key, uint64_t n)
 	json_object_set_new(row, key, json_integer((json_int_t)n));
 }
 
-static void put_stats(json_t *row, const struct vs_daemon *d, const struct vs_filter *f)
+/* Of 'a' alone, or of all the module (NULL). */
+static void put_stats(json_t *row, const struct vs_daemon *d, const struct vs_filter *f,
+		      const struct vs_attachment *a)
 {
 	const struct filter_module *module = vs_filter_module(d->vs, f->name);
 	struct filter_module_stats s = {0};
 
-	if (module != NULL)
+	if (module != NULL && a != NULL)
+		filter_module_stats_at(module, a->name, &s);
+	else if (module != NULL)
 		filter_module_stats(module, &s);
 	put_count(row, "packets", s.packets);
 	put_count(row, "cycles", s.cycles);
@@ -113,8 +117,25 @@ static json_t *attachment_row(const struct vs_daemon *d, const struct vs_attachm
 				a->strip_vlan, "meta", a->meta, "closed", a->closed, "ports",
 				counts != NULL ? (int)counts[a - d->vs->model->attachments] : 0);
 
-	put_stats(row, d, a->filter);
+	put_stats(row, d, a->filter, a);
 	return row;
+}
+
+/* Of one module, or of all (NULL). */
+static json_t *attachments_json(const struct vs_daemon *d, const char *module)
+{
+	const struct vs_model *m = d->vs->model;
+	unsigned *counts = count_ports(m);
+	json_t *rows = json_array();
+
+	for (unsigned i = 0; i < m->n_attachments; i++) {
+		const struct vs_attachment *a = &m->attachments[i];
+
+		if (module == NULL || strcmp(module, a->filter->name) == 0)
+			json_array_append_new(rows, attachment_row(d, a, counts));
+	}
+	free(counts);
+	return rows;
 }
 
 /* ---- list, stats ---- */
@@ -159,7 +180,7 @@ static json_t *unattached_row(const struct vs_daemon *d, const struct vs_filter 
 				"role", "", "order", "module", f->name, "strip_vlan", 0, "meta", 0,
 				"closed", 0, "ports", 0);
 
-	put_stats(row, d, f);
+	put_stats(row, d, f, NULL);
 	return row;
 }
 
@@ -212,10 +233,10 @@ static int filter_stats(void *ctx, struct ctl_call *call, const json_t *params, 
 		if (name != NULL && strcmp(name, m->filters[i].name) != 0)
 			continue;
 		row = json_pack("{ss}", "module", m->filters[i].name);
-		put_stats(row, d, &m->filters[i]);
+		put_stats(row, d, &m->filters[i], NULL);
 		json_array_append_new(rows, row);
 	}
-	*ret = json_pack("{so}", "modules", rows);
+	*ret = json_pack("{so so}", "attachments", attachments_json(d, name), "modules", rows);
 	return 0;
 }
 
@@ -371,9 +392,10 @@ static int filter_show(void *ctx, struct ctl_call *call, const json_t *params, j
 			f->file != NULL ? f->file : "", "sha256", f->sha256, "budget",
 			f->budget != 0 ? json_integer(f->budget) : json_null(), "on_budget",
 			f->drops ? "drop" : "bypass");
-	put_stats(row, d, f);
+	put_stats(row, d, f, NULL);
 	if (module != NULL)
 		put_object(row, module);
+	json_object_set_new(row, "attachments", attachments_json(d, name));
 	json_object_set_new(row, "attached", attached_json(d, f));
 	*ret = row;
 	return 0;

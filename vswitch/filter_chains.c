@@ -91,6 +91,7 @@ static int chain_of(struct vs *vs, const struct vs_model *m, const struct vs_por
 			.strip_vlan = of[i]->strip_vlan,
 			.meta = of[i]->meta,
 			.tenant = p->tenant != NULL ? p->tenant->id : 0,
+			.where = of[i]->name,
 		};
 	}
 	*ret_chain = NULL;

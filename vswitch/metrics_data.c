@@ -220,6 +220,35 @@ static void filter_counters(const char *name, const struct filter_module_stats *
 	}
 }
 
+/* What one counted goes with it; the module's counters keep it. */
+static void attachment(const struct vs_daemon *d, const struct vs_attachment *a,
+		       struct vs_metric_sink *sink)
+{
+	const struct filter_module *module = vs_filter_module(d->vs, a->filter->name);
+	const char *module_name = a->filter->name, *side = vs_filter_side_name(a->side);
+	const char *to, *scope = vs_attachment_scope(a, &to);
+	struct filter_module_stats stats = {0};
+
+	if (module != NULL)
+		filter_module_stats_at(module, a->name, &stats);
+	vs_metric_counter(sink, "vswitch_filter_attachment_cycles",
+			  "Processor cycles that a module took for an attachment.",
+			  VS_LABELS({"module", module_name}, {"scope", scope}, {"to", to},
+				    {"direction", side}),
+			  stats.cycles);
+	for (size_t i = 0; i < sizeof(filter_verdicts) / sizeof(filter_verdicts[0]); i++) {
+		uint64_t n;
+
+		memcpy(&n, (const char *)&stats + filter_verdicts[i].offset, sizeof(n));
+		vs_metric_counter(sink, "vswitch_filter_attachment_verdicts",
+				  "Frames of an attachment by what became of them.",
+				  VS_LABELS({"module", module_name}, {"scope", scope}, {"to", to},
+					    {"direction", side},
+					    {"verdict", filter_verdicts[i].verdict}),
+				  n);
+	}
+}
+
 static void filters(const struct vs_daemon *d, struct vs_metric_sink *sink)
 {
 	const struct vs_model *m = d->vs->model;
@@ -235,6 +264,8 @@ static void filters(const struct vs_daemon *d, struct vs_metric_sink *sink)
 				VS_LABELS({"module", name}), module != NULL);
 		filter_counters(name, &stats, sink);
 	}
+	for (unsigned i = 0; i < m->n_attachments; i++)
+		attachment(d, &m->attachments[i], sink);
 }
 
 static void guard(const struct vs_daemon *d, const struct vs_port *p, struct vs_metric_sink *sink)

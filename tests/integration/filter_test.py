@@ -216,13 +216,22 @@ def scopes(t, sw, a, b, objects):
     t.check({x['where']: x['ports'] for x in r} == {'port a': 1, 'switch lan': 1}, 'a port has the nearest word', r)
     c = sw.tap('lan', 'c', '10.0.0.3/24')
     t.check(c.reaches('10.0.0.2'), 'a port that came later')
+    before = {x['where']: x['packets'] for x in sw.ctl('filter stats guard')['attachments']}
+    c.ping('10.0.0.2', count=4)
+    got = sw.ctl('filter stats guard')
+    after = {x['where']: x['packets'] for x in got['attachments']}
+    t.check(after['switch lan'] >= before['switch lan'] + 4, 'an attachment counts its own', (before, after))
+    t.check(after == {x['where']: x['packets'] for x in sw.ctl('filter show guard')['attachments']} and
+            got['modules'][0]['packets'] >= sum(after.values()), 'and the module what all of them count', got)
     stack = sw.ctl('filter list c')['filters']
     t.check([(x['direction'], x['module'], x['order']) for x in stack] ==
             [('ingress', 'guard', 7), ('egress', 'writer', 100)], 'has the stack of its switch', stack)
     sw.ctl('filter move guard --switch lan --order 300')
     t.check(sw.ctl('filter list c')['filters'][0]['order'] == 300, 'move changes the order')
     refused(t, sw, 'filter detach guard', 'ambiguous', 'detach asks which')
+    whole = sw.ctl('filter stats guard')['modules'][0]['packets']
     sw.ctl('filter detach guard --switch lan')
+    t.check(sw.ctl('filter stats guard')['modules'][0]['packets'] >= whole, 'counts stay with the module')
     sw.ctl('filter attach wall --port c')
     t.check(not c.ping('10.0.0.2', count=1), 'a wall drops everything')
     sw.ctl('filter unload wall', rc=4)

@@ -328,6 +328,50 @@ static void slots_run_in_their_order_and_the_dead_go_no_further(void **state)
 	free_one(chain);
 }
 
+/* One module on three ports: two of an attachment to their switch, and one's own. */
+static void attachments_count_apart_and_outlive_their_chains(void **state)
+{
+	struct filter_module *m = module_of(sees_c, 0);
+	struct filter_slot slot = {.module = m, .role = FILTER_ROLE_CAPTURE, .where = "switch"};
+	struct dp_filter_chain *a = filter_chain_create(&slot, 1), *b, *own, *next;
+	struct filter_module_stats s;
+
+	b = filter_chain_create(&slot, 1);
+	slot.where = "port";
+	own = filter_chain_create(&slot, 1);
+	for (unsigned i = 0; i < 6; i++) {
+		seen_by[0] = '\0';
+		run_one(i < 2 ? a : i == 2 ? b : own, frame(10, NULL, 0));
+		rte_pktmbuf_free(pkts[0]);
+	}
+	filter_module_stats_at(m, "switch", &s);
+	assert_int_equal(s.packets, 3);
+	assert_int_equal(s.drop, 3);
+	filter_module_stats_at(m, "port", &s);
+	assert_int_equal(s.packets, 3);
+	filter_module_stats(m, &s);
+	assert_int_equal(s.packets, 6);
+	filter_module_stats_at(m, "elsewhere", &s);
+	assert_int_equal(s.packets, 0);
+
+	/* A new view's chain is there before the old one goes. */
+	filter_chain_destroy(a);
+	next = filter_chain_create(&slot, 1);
+	filter_chain_destroy(own);
+	seen_by[0] = '\0';
+	run_one(next, frame(10, NULL, 0));
+	rte_pktmbuf_free(pkts[0]);
+	filter_module_stats_at(m, "port", &s);
+	assert_int_equal(s.packets, 4);
+	filter_chain_destroy(next);
+	filter_module_stats_at(m, "port", &s);
+	assert_int_equal(s.packets, 0);
+	filter_module_stats(m, &s);
+	assert_int_equal(s.packets, 7);
+	assert_int_equal(s.drop, 7);
+	filter_chain_destroy(b);
+}
+
 /* Every second frame dies in the first slot, of the others every third in the second. */
 static uint64_t odd_dies(struct ebpf_ctx *ctx)
 {
@@ -1074,6 +1118,7 @@ int main(void)
 		FRESH(role_is_checked_by_what_the_program_does),
 		FRESH(redirect_names_a_port_and_lasts_one_frame),
 		FRESH(slots_run_in_their_order_and_the_dead_go_no_further),
+		FRESH(attachments_count_apart_and_outlive_their_chains),
 		FRESH(second_slot_sees_who_is_left_of_a_full_burst),
 		FRESH(reader_sees_all_bytes_and_copies_only_chains),
 		FRESH(who_looks_at_no_bytes_sees_the_length_of_a_chain),

@@ -96,10 +96,20 @@ static int empty_root(const char *dir, struct err *err)
 	return 0;
 }
 
+/* At most 'value'.  Who was given less, and may not take more (in a container root is one of
+ * those), has that: what it then lacks it is told when it wants it. */
 static int limit(int resource, rlim_t value)
 {
-	const struct rlimit limits = {.rlim_cur = value, .rlim_max = value};
+	struct rlimit limits = {.rlim_cur = value, .rlim_max = value}, given;
 
+	if (setrlimit((__rlimit_resource_t)resource, &limits) == 0)
+		return 0;
+	if (errno != EPERM || getrlimit((__rlimit_resource_t)resource, &given) != 0 ||
+	    given.rlim_max >= value) {
+		errno = EPERM;
+		return -1;
+	}
+	limits.rlim_cur = limits.rlim_max = given.rlim_max;
 	return setrlimit((__rlimit_resource_t)resource, &limits);
 }
 
@@ -107,11 +117,9 @@ static int set_limits(const struct sandbox_opts *opts, struct err *err)
 {
 	/* A core would hold the guest's memory, for whoever reads cores. */
 	if (limit(RLIMIT_CORE, 0) != 0 || limit(RLIMIT_NOFILE, opts->n_files) != 0 ||
-	    limit(RLIMIT_NPROC, opts->n_processes) != 0 || limit(RLIMIT_MSGQUEUE, 0) != 0)
+	    limit(RLIMIT_NPROC, opts->n_processes) != 0 || limit(RLIMIT_MSGQUEUE, 0) != 0 ||
+	    limit(RLIMIT_MEMLOCK, opts->n_locked) != 0)
 		return failed("limits", err);
-	/* Who is not root may not have more than it has: then it has no devices. */
-	if (limit(RLIMIT_MEMLOCK, opts->n_locked) != 0 && geteuid() == 0)
-		return failed("memory that may be pinned", err);
 	return 0;
 }
 

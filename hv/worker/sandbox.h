@@ -28,7 +28,7 @@ struct sandbox_opts {
 	const char *dir;      /* an empty root can be mounted here: any directory */
 	unsigned n_files;     /* descriptors at most */
 	unsigned n_processes; /* threads at most, of this user */
-	uint64_t n_locked;    /* bytes of memory that it may pin, for devices */
+	uint64_t n_locked;    /* bytes of memory that it may pin, for devices, if we may */
 };
 
 /* Whoever is not root needs a kernel that lets users make name spaces. */

@@ -34,6 +34,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/capability.h>
 #include <linux/kvm.h>
 
 #include <cmocka.h>
@@ -464,6 +465,34 @@ static void what_it_holds_goes_on_working(void **state)
 	assert_int_equal(try_out(*state, hoard), REFUSED);
 }
 
+/* Root without the right to raise a limit, as in a container. */
+static int try_with_little(const struct state *s)
+{
+	const struct rlimit little = {.rlim_cur = 65536, .rlim_max = 65536};
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[2];
+	struct sandbox_opts opts = options(s);
+
+	opts.n_locked = UINT64_C(1) << 40;
+	if (setrlimit(RLIMIT_MEMLOCK, &little) != 0 || syscall(SYS_capget, &header, caps) != 0)
+		return BROKEN;
+	caps[0].effective &= ~(1U << CAP_SYS_RESOURCE);
+	caps[0].permitted &= ~(1U << CAP_SYS_RESOURCE);
+	if (syscall(SYS_capset, &header, caps) != 0 || sandbox_prepare(&opts, NULL) != 0 ||
+	    sandbox_enter(&opts, NULL) != 0)
+		return BROKEN;
+	return is_somebody(s) || !works(s) ? DID : REFUSED;
+}
+
+static void who_may_pin_little_is_locked_in_all_the_same(void **state)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(try_with_little(*state));
+	assert_int_equal(end_of(pid), REFUSED);
+}
+
 /* What the kernel says of a process that is locked in and waits. */
 static void status_of(pid_t pid, char *text, size_t size)
 {
@@ -559,6 +588,7 @@ int main(void)
 		TEST(no_code_and_no_kernel),
 		TEST(threads_before_and_after_are_locked_in),
 		TEST(what_it_holds_goes_on_working),
+		TEST(who_may_pin_little_is_locked_in_all_the_same),
 		TEST(the_kernel_sees_it_locked_in),
 		TEST(root_is_not_run_as),
 	};

@@ -288,12 +288,16 @@ static bool change(struct vs_sriov_nic *nic, const struct sriov_vf_conf *conf)
 
 /* The guest is asked, and may take its time; the adapter is not, as far as its driver can.  The
  * address first, and by itself: as long as it is the VF's, frames from the wire go to a VF that is
- * being taken down, and not all drivers can do the second. */
+ * being taken down, and not all drivers can do the second.  It gets one that nobody has: with none
+ * the guest might choose. */
 static void cut_off(struct vs_sriov_nic *nic)
 {
+	uint32_t n = serial_of(nic->port);
+	const uint8_t nobody[6] = {
+		0xfe, 0x56, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n};
 	struct sriov_vf_conf conf = nic->has;
 
-	memset(conf.mac, 0, sizeof(conf.mac));
+	memcpy(conf.mac, nobody, sizeof(conf.mac));
 	if (change(nic, &conf))
 		note_gap(nic);
 	conf = nic->has;

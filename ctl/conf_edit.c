@@ -40,7 +40,7 @@ int conf_edit_add(json_t *state, const char *kind, const char *name, json_t *bod
 int conf_refuse_missing(const json_t *state, const char *kind, const char *name, const char *who,
 			struct err *err)
 {
-	const char *names[MAX_NAMES + 1], *key, *near;
+	const char *names[MAX_NAMES + 1], *key;
 	json_t *objects = json_object_get(state, kind), *body;
 	size_t n = 0;
 
@@ -49,22 +49,7 @@ int conf_refuse_missing(const json_t *state, const char *kind, const char *name,
 			names[n++] = key;
 	}
 	names[n] = NULL;
-	near = name != NULL ? ctl_did_you_mean(name, names) : NULL;
-	err_set(err, -ENOENT, "not-found", "%s%sthere is no %s '%s'", who,
-		who[0] != '\0' ? ": " : "", kind, name != NULL ? name : "");
-	if (near != NULL)
-		err_why(err, "did you mean '%s'?", near);
-	else if (n == 0)
-		err_why(err, "there is none");
-	else if (n == 1)
-		err_why(err, "there is only '%.200s'", names[0]);
-	else
-		err_why(err, "there are %zu others", json_object_size(objects));
-	if (ctl_spec_find(kind, "list") != NULL)
-		err_fix(err, "vswitchctl %s list", kind);
-	else
-		err_fix(err, "vswitchctl config show");
-	return -ENOENT;
+	return ctl_refuse_missing(kind, name, names, json_object_size(objects), who, err);
 }
 
 static int refuse_missing(const json_t *state, const char *kind, const char *name, struct err *err)

@@ -212,6 +212,10 @@ void ctl_words_free(char **words);
 
 /* The nearest of 'names' (NULL-ended) to a mistyped word, or NULL when nothing is near. */
 const char *ctl_did_you_mean(const char *word, const char *const *names);
+/* "WHO: there is no NOUN 'NAME'", with the nearest of 'names' (NULL-ended, those of 'total' that
+ * are to be compared), or how one is made; 'who' may be "".  Returns -ENOENT. */
+int ctl_refuse_missing(const char *noun, const char *name, const char *const *names, size_t total,
+		       const char *who, struct err *err);
 
 /* Values as the arguments take them.  0, or -EINVAL with 'err' set.  Bit n of the set is VLAN n;
  * "all" is 1 to 4094. */

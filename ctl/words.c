@@ -258,3 +258,36 @@ const char *ctl_did_you_mean(const char *word, const char *const *names)
 	/* The start of one name only is that name, however much is missing. */
 	return n_longer == 1 ? longer : nearest;
 }
+
+/* The verb that makes one, of nouns whose objects somebody makes. */
+static const char *maker(const char *noun)
+{
+	if (ctl_spec_find(noun, "add") != NULL)
+		return "add";
+	return ctl_spec_find(noun, "create") != NULL ? "create" : NULL;
+}
+
+int ctl_refuse_missing(const char *noun, const char *name, const char *const *names, size_t total,
+		       const char *who, struct err *err)
+{
+	const char *near = name != NULL ? ctl_did_you_mean(name, names) : NULL;
+	const char *make = maker(noun);
+
+	err_set(err, -ENOENT, "not-found", "%s%sthere is no %s '%s'", who,
+		who[0] != '\0' ? ": " : "", noun, name != NULL ? name : "");
+	if (near != NULL)
+		err_why(err, "did you mean '%s'?", near);
+	else if (total == 0)
+		err_why(err, "no %s exists yet", noun);
+	else if (total == 1)
+		err_why(err, "there is only '%.200s'", names[0]);
+	else
+		err_why(err, "there are %zu others", total);
+	if (total == 0 && make != NULL)
+		err_fix(err, "vswitchctl %s %s --help", noun, make);
+	else if (ctl_spec_find(noun, "list") != NULL)
+		err_fix(err, "vswitchctl %s list", noun);
+	else
+		err_fix(err, "vswitchctl config show");
+	return -ENOENT;
+}

@@ -18,22 +18,11 @@ static const char *param(const json_t *params, const char *key)
 
 int vs_cmd_not_found(struct err *err, const char *noun, const char *name, const char *const *names)
 {
-	const char *near = name != NULL ? ctl_did_you_mean(name, names) : NULL;
-	unsigned n = 0;
+	size_t n = 0;
 
-	err_set(err, -ENOENT, "not-found", "there is no %s '%s'", noun, name != NULL ? name : "");
 	while (names[n] != NULL)
 		n++;
-	if (near != NULL)
-		err_why(err, "did you mean '%s'?", near);
-	else if (n == 0)
-		err_why(err, "there is none");
-	else if (n == 1)
-		err_why(err, "there is only '%s'", names[0]);
-	else
-		err_why(err, "there are %u others", n);
-	err_fix(err, "vswitchctl %s list", noun);
-	return -ENOENT;
+	return ctl_refuse_missing(noun, name, names, n, "", err);
 }
 
 int vs_cmd_port(const struct vs_daemon *d, const json_t *params, const char *key, struct err *err)

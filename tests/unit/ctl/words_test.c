@@ -141,9 +141,27 @@ static void the_start_of_two_names_is_not_one_of_them(void **state)
 	assert_null(ctl_did_you_mean("mac", names));
 }
 
+static void who_asks_for_what_is_not_there_is_told_how_to_go_on(void **state)
+{
+	static const char *const none[] = {NULL}, *const ports[] = {"uplink", "web1", NULL};
+	struct err err = {0};
+
+	assert_int_equal(ctl_refuse_missing("vm", "web1", none, 0, "", &err), -ENOENT);
+	assert_string_equal(err.what, "there is no vm 'web1'");
+	assert_string_equal(err.why, "no vm exists yet");
+	assert_string_equal(err.fix, "vswitchctl vm create --help");
+	assert_int_equal(ctl_refuse_missing("port", "web2", ports, 2, "acl attach", &err), -ENOENT);
+	assert_string_equal(err.what, "acl attach: there is no port 'web2'");
+	assert_string_equal(err.why, "did you mean 'web1'?");
+	assert_string_equal(err.fix, "vswitchctl port list");
+	assert_int_equal(ctl_refuse_missing("port", "db", ports, 40, "", &err), -ENOENT);
+	assert_string_equal(err.why, "there are 40 others");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_asks_for_what_is_not_there_is_told_how_to_go_on),
 		cmocka_unit_test(words_are_separated_by_any_white_space),
 		cmocka_unit_test(quotes_and_backslashes_keep_what_they_protect),
 		cmocka_unit_test(comments_start_words_only),

@@ -5,12 +5,14 @@
 #include "dataplane/alg.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-/* What is left of a line; without its end. */
+/* What is left of a line, without its end; and where the words about an address stood. */
 struct text {
 	const char *at, *end;
+	const char *from, *to;
 };
 
 static bool is_digit(char c)
@@ -57,11 +59,13 @@ static bool six(struct text *t, struct dp_alg_said *s)
 {
 	unsigned n[6];
 
+	t->from = t->at;
 	for (unsigned i = 0; i < 6; i++)
 		if ((i != 0 && !take(t, ',')) || !number(t, 255, &n[i]))
 			return false;
 	for (unsigned i = 0; i < 4; i++)
 		s->ip[i] = (uint8_t)n[i];
+	t->to = t->at;
 	s->has_address = true;
 	s->port = (uint16_t)(n[4] << 8 | n[5]);
 	return true;
@@ -98,9 +102,15 @@ static bool extended(struct text *t, bool server, struct dp_alg_said *s)
 			return false;
 		s->v6 = family == 2;
 	}
-	if (!take(t, mark) || (!server && !address(t, mark, s)) || !take(t, mark) ||
-	    !number(t, UINT16_MAX, &port) || !take(t, mark))
+	if (!take(t, mark))
 		return false;
+	t->from = t->at;
+	if ((!server && !address(t, mark, s)) || !take(t, mark) || !number(t, UINT16_MAX, &port))
+		return false;
+	t->to = t->at;
+	if (!take(t, mark))
+		return false;
+	s->mark = mark;
 	s->port = (uint16_t)port;
 	return true;
 }
@@ -145,7 +155,7 @@ bool dp_alg_ftp(const char *text, size_t size, bool server, struct dp_alg_said *
 {
 	const char *end = memchr(text, '\n', size);
 	struct dp_alg_said s = {0};
-	struct text t = {text, end};
+	struct text t = {text, end, text, text};
 
 	if (end == NULL)
 		return false;
@@ -153,8 +163,25 @@ bool dp_alg_ftp(const char *text, size_t size, bool server, struct dp_alg_said *
 		t.end--;
 	if (!(server ? from_server(&t, &s) : from_client(&t, &s)) || s.port == 0)
 		return false;
+	/* A line may be as long as a segment. */
+	if (t.to - text > UINT16_MAX)
+		return false;
+	s.at = (uint16_t)(t.from - text);
+	s.size = (uint16_t)(t.to - t.from);
 	*ret = s;
 	return true;
+}
+
+size_t dp_alg_ftp_words(const struct dp_alg_said *said, char ret[DP_ALG_WORDS])
+{
+	char ip[INET6_ADDRSTRLEN];
+
+	if (said->mark == 0)
+		return (size_t)snprintf(ret, DP_ALG_WORDS, "%u,%u,%u,%u,%u,%u", said->ip[0],
+					said->ip[1], said->ip[2], said->ip[3], said->port >> 8,
+					said->port & 0xff);
+	inet_ntop(said->v6 ? AF_INET6 : AF_INET, said->ip, ip, sizeof(ip));
+	return (size_t)snprintf(ret, DP_ALG_WORDS, "%s%c%u", ip, said->mark, said->port);
 }
 
 bool dp_alg_tftp(const uint8_t *payload, size_t size)

@@ -23,11 +23,18 @@ struct dp_alg_said {
 	bool v6, has_address;
 	uint16_t port;	/* host order; 0: nothing was said */
 	uint8_t ip[16]; /* IPv4 has the first four bytes */
+	/* Where address and port stand in the text, and what is between them; 0: six numbers. */
+	uint16_t at, size;
+	char mark;
 };
 
 /* The first line of 'text', which must end within it, if it is such a command (or, from the server,
  * such a reply).  Any thread. */
 bool dp_alg_ftp(const char *text, size_t size, bool server, struct dp_alg_said *ret);
+/* Address and port in such words, as 'said' has them (has_address); how long, without a zero at the
+ * end.  Any thread. */
+#define DP_ALG_WORDS 64
+size_t dp_alg_ftp_words(const struct dp_alg_said *said, char ret[DP_ALG_WORDS]);
 /* Is it the request that begins a TFTP transfer? */
 bool dp_alg_tftp(const uint8_t *payload, size_t size);
 

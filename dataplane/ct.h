@@ -255,10 +255,27 @@ static inline bool dp_ct_is_error(const struct dp_ct_mark *mark)
 void dp_ct_set_alg(struct dp_ct *ct, const struct dp_ct_mark *mark, unsigned alg);
 /* Is it? */
 bool dp_ct_has_alg(const struct dp_ct *ct, const struct dp_ct_mark *mark);
+/* Bytes of a packet's payload that say other ones when it goes on. */
+#define DP_CT_TEXT 64
+struct dp_ct_text {
+	bool there;
+	uint16_t at, size; /* these of the payload */
+	uint16_t n;	   /* are these then */
+	char bytes[DP_CT_TEXT];
+};
 /* What a tracked packet of such a connection, 'm' as it came, announces is expected: one connection
- * at a time, in the same zone. */
+ * at a time, in the same zone.  'text' (->there false): the packet is about to be translated, and
+ * what has to change in it for that is put there; NULL: it goes on as it is. */
 void dp_ct_listen(struct dp_ct *ct, struct dp_ct_local *local, const struct rte_mbuf *m,
-		  const struct dp_ct_packet *packet, const struct dp_ct_mark *mark, uint32_t now);
+		  const struct dp_ct_packet *packet, const struct dp_ct_mark *mark, uint32_t now,
+		  struct dp_ct_text *text);
+/* ct_text.c, behind dp_ct_translate(): the packet says 'text' (->there false: what it said), and
+ * its sequence numbers are those that the other side knows.  0, -ENOMEM, or -EBADMSG: it must not
+ * go on. */
+int dp_ct_retell(struct dp_ct *ct, struct rte_mbuf *m, struct dp_headers *h,
+		 const struct dp_ct_mark *mark, const struct dp_ct_text *text);
+/* Have sequence numbers of its connection moved? */
+bool dp_ct_is_moved(const struct dp_ct *ct, const struct dp_ct_mark *mark);
 
 /* A packet of a translated connection, which must be writable, gets the addresses that the other
  * side knows.  0 or a negative errno as dp_rw_set_field(). */

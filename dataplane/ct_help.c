@@ -8,13 +8,13 @@
  * there, when 'expected' is over, with who announced it, and when that announces another: there is
  * one a connection, so the limits of connections hold for these too.
  *
- * What is not followed is counted (NOT_EXPECTED): an address that is not the sender's own, a port
- * below 1024 (RFC 2577), and a port or address that stands in the text and that a translation would
- * have to change there: that would move all of the TCP stream behind it.  So with NAT
+ * What is not followed is counted (NOT_EXPECTED): an address that is not the sender's own, and a
+ * port below 1024 (RFC 2577).
  *
- * 	EPSV, TFTP  always
- * 	PASV        when it is the client that is translated
- * 	PORT, EPRT  when it is the server that is
+ * With NAT an address may stand in the text that the other side does not know: a PASV server's that
+ * is translated, that of a PORT or EPRT client.  The text gets the one that it does know, when the
+ * packet is translated (ct_text.c), and of a client another port if somebody else behind the same
+ * address announced that one.
  *
  * A line counts where it begins behind the end of another, of which the control connection keeps
  * the place: what a peer makes the other say in the middle of a line is no announcement.
@@ -30,6 +30,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/alg.h"
+#include "dataplane/csum_priv.h"
 
 #define TCP	   6
 #define UDP	   17
@@ -38,6 +39,7 @@
 #define ACK	   0x10
 #define TEXT	   1024u /* bytes of a segment that are read */
 #define LEAST_PORT 1024u
+#define TRIES	   16u /* ports, where a client's own is announced already */
 
 static uint32_t state_of(const struct dp_ct *ct, uint32_t i)
 {
@@ -112,9 +114,21 @@ static uint32_t ends_at(const struct dp_ct *ct, uint32_t now)
 	return now + atomic_load_explicit(&ct->timeout[DP_CT_T_EXPECTED], memory_order_relaxed);
 }
 
+/* What is announced. */
+struct coming {
+	struct dp_ct_tuple t; /* the first packet as it will come */
+	uint16_t port;	      /* where it goes from here; host order */
+	bool back;
+};
+
+static uint16_t port_of(const struct dp_ct *ct, uint32_t i)
+{
+	return (uint16_t)atomic_load_explicit(&ct->conns[i].dir[0].seq, memory_order_relaxed);
+}
+
 /* What the packets of connection 'of' have noted is noted on those of what it announced. */
-static void fill(struct dp_ct *ct, uint32_t i, const struct dp_ct_packet *p, uint32_t of, bool back,
-		 uint32_t now)
+static void fill(struct dp_ct *ct, uint32_t i, const struct dp_ct_packet *p, uint32_t of,
+		 const struct coming *coming, uint32_t now)
 {
 	struct dp_ct_conn *c = &ct->conns[i], *from = &ct->conns[of];
 	uint32_t flags = DP_CT_F_EXPECT | (state_of(ct, of) & DP_CT_F_LABEL),
@@ -125,26 +139,27 @@ static void fill(struct dp_ct *ct, uint32_t i, const struct dp_ct_packet *p, uin
 	atomic_store_explicit(&c->expires, ends, memory_order_relaxed);
 	atomic_store_explicit(&c->other, of, memory_order_relaxed);
 	atomic_store_explicit(&c->expects, 0, memory_order_relaxed);
+	atomic_store_explicit(&c->dir[0].seq, coming->port, memory_order_relaxed);
 	atomic_store_explicit(&c->mark, atomic_load_explicit(&from->mark, memory_order_relaxed),
 			      memory_order_relaxed);
 	for (unsigned k = 0; k < 2; k++)
 		atomic_store_explicit(&c->label[k],
 				      atomic_load_explicit(&from->label[k], memory_order_relaxed),
 				      memory_order_relaxed);
-	flags |= (back ? DP_CT_F_BACK : 0) | (p->swapped ? DP_CT_F_SWAPPED : 0);
+	flags |= (coming->back ? DP_CT_F_BACK : 0) | (p->swapped ? DP_CT_F_SWAPPED : 0);
 	atomic_store_explicit(&c->state, DP_CT_TENTATIVE | flags, memory_order_release);
 	atomic_store_explicit(&ct->due[i], ends | 1, memory_order_relaxed);
 }
 
 /* A new entry; false when there is none, or another connection announced the same. */
 static bool make(struct dp_ct *ct, struct dp_ct_local *local, const struct dp_ct_packet *p,
-		 uint32_t of, bool back, uint32_t now)
+		 uint32_t of, const struct coming *coming, uint32_t now)
 {
 	uint32_t i = dp_ct_entry_get(ct, local), twin, was;
 
 	if (i == 0)
 		return false;
-	fill(ct, i, p, of, back, now);
+	fill(ct, i, p, of, coming, now);
 	if (!dp_ct_insert(ct, i, dp_ct_hash(ct, p->key), &twin)) {
 		dp_ct_entry_retire(ct, local, i);
 		return is_of(ct, twin, of);
@@ -158,22 +173,24 @@ static bool make(struct dp_ct *ct, struct dp_ct_local *local, const struct dp_ct
 	return true;
 }
 
-/* 't': the first packet as it will come. */
-static void expect(struct dp_ct *ct, struct dp_ct_local *local, uint32_t of, bool back,
-		   const struct dp_ct_tuple *t, uint32_t now)
+/* False: somebody else expects such a packet, or there is no room. */
+static bool expect(struct dp_ct *ct, struct dp_ct_local *local, uint32_t of,
+		   const struct coming *coming, uint32_t now)
 {
 	const uint64_t *key = ct->conns[of].key;
 	struct dp_ct_packet p;
 	uint32_t i;
 
-	key_of(t, dp_ct_key_domain(key), dp_ct_key_zone(key), &p);
+	key_of(&coming->t, dp_ct_key_domain(key), dp_ct_key_zone(key), &p);
 	i = dp_ct_find(ct, p.key, dp_ct_hash(ct, p.key));
-	if (is_of(ct, i, of))
+	if (is_of(ct, i, of) && port_of(ct, i) == coming->port) {
 		dp_ct_retime(ct, i, ends_at(ct, now));
-	else if (i == 0 && make(ct, local, &p, of, back, now))
-		DP_CT_COUNT(local, EXPECTED);
-	else
-		DP_CT_COUNT(local, NOT_EXPECTED);
+		return true;
+	}
+	if (i != 0 || !make(ct, local, &p, of, coming, now))
+		return false;
+	DP_CT_COUNT(local, EXPECTED);
+	return true;
 }
 
 /* ---- Translation ---- */
@@ -201,97 +218,152 @@ bool dp_ct_follow(const struct dp_ct *ct, uint32_t i, struct dp_ct_nat *ret)
 	else
 		memcpy(ret->ip_min, answer.ip[source ? 1 : 0], 16);
 	memcpy(ret->ip_max, ret->ip_min, 16);
-	/* TFTP goes on by the port that asked. */
-	if (back && !source) {
+	/* TFTP goes on by the port that asked, FTP by the one that was announced. */
+	if (!source) {
 		ret->flags |= DP_CT_NAT_PORTS;
-		ret->port_min = ret->port_max = rte_be_to_cpu_16(main.port[0]);
+		ret->port_min = ret->port_max = port_of(ct, i);
 	}
 	return true;
 }
 
 /* ---- What is said ---- */
 
-/* The server waits: the client will come, as it came here. */
+/* The server waits: the client will come, as it came here, and be told where.  A server that knows
+ * what it is to others may say that. */
 static bool client_comes(const struct dp_ct_tuple *main, const struct dp_ct_tuple *answer,
-			 const struct dp_alg_said *said, struct dp_ct_tuple *ret)
+			 const struct dp_alg_said *said, struct coming *ret,
+			 struct dp_alg_said *tell)
 {
-	*ret = *main;
-	ret->port[1] = rte_cpu_to_be_16(said->port);
+	ret->t = *main;
+	ret->back = false;
+	memcpy(tell->ip, main->ip[1], sizeof(tell->ip));
 	if (!said->has_address)
 		return true;
-	/* The client will believe it. */
-	return said->v6 == main->v6 && !differ(said->ip, answer->ip[0]) &&
-	       !differ(said->ip, main->ip[1]);
+	return said->v6 == main->v6 &&
+	       (!differ(said->ip, answer->ip[0]) || !differ(said->ip, main->ip[1]));
 }
 
 /* The client waits: the server will come, as its answers do. */
 static bool server_comes(const struct dp_ct_tuple *main, const struct dp_ct_tuple *answer,
-			 const struct dp_alg_said *said, struct dp_ct_tuple *ret)
+			 const struct dp_alg_said *said, struct coming *ret,
+			 struct dp_alg_said *tell)
 {
-	*ret = *answer;
-	ret->port[1] = rte_cpu_to_be_16(said->port);
-	return said->v6 == main->v6 && !differ(said->ip, main->ip[0]) &&
-	       !differ(said->ip, answer->ip[1]);
+	ret->t = *answer;
+	ret->back = true;
+	memcpy(tell->ip, answer->ip[1], sizeof(tell->ip));
+	return said->v6 == main->v6 && !differ(said->ip, main->ip[0]);
 }
 
-static void heard(struct dp_ct *ct, struct dp_ct_local *local, uint32_t i, bool server,
-		  const struct dp_alg_said *said, uint32_t now)
+/* Finds a port by which it can come.  'tries': the announced one, and how many behind that. */
+static bool expect_any(struct dp_ct *ct, struct dp_ct_local *local, uint32_t i,
+		       struct coming *coming, unsigned tries, uint32_t now)
 {
-	struct dp_ct_tuple main, answer, t;
-	bool ok;
+	for (unsigned n = 0; n < tries; n++) {
+		uint32_t port = coming->port + n;
+
+		if (port > UINT16_MAX)
+			port -= UINT16_MAX + 1u - LEAST_PORT;
+		coming->t.port[1] = rte_cpu_to_be_16((uint16_t)port);
+		if (expect(ct, local, i, coming, now))
+			return true;
+	}
+	return false;
+}
+
+/* 'text' as in dp_ct_listen(); 'line': where it begins in the payload. */
+static void heard(struct dp_ct *ct, struct dp_ct_local *local, uint32_t i, bool server,
+		  const struct dp_alg_said *said, uint32_t line, uint32_t now,
+		  struct dp_ct_text *text)
+{
+	struct coming coming = {.port = said->port};
+	struct dp_ct_tuple main, answer;
+	struct dp_alg_said tell = *said;
+	bool ok, changes;
 
 	dp_ct_sides(ct, i, &main, &answer);
-	ok = server ? client_comes(&main, &answer, said, &t)
-		    : server_comes(&main, &answer, said, &t);
-	if (ok && said->port >= LEAST_PORT)
-		expect(ct, local, i, !server, &t, now);
-	else
+	ok = server ? client_comes(&main, &answer, said, &coming, &tell)
+		    : server_comes(&main, &answer, said, &coming, &tell);
+	changes = said->has_address && differ(said->ip, tell.ip);
+	if (!ok || said->port < LEAST_PORT || (changes && (text == NULL || text->there)) ||
+	    !expect_any(ct, local, i, &coming, changes && !server ? TRIES : 1, now)) {
 		DP_CT_COUNT(local, NOT_EXPECTED);
+		return;
+	}
+	if (!changes)
+		return;
+	tell.port = rte_be_to_cpu_16(coming.t.port[1]);
+	text->there = true;
+	text->at = (uint16_t)(line + said->at);
+	text->size = said->size;
+	text->n = (uint16_t)dp_alg_ftp_words(&tell, text->bytes);
 }
 
 static void read_lines(struct dp_ct *ct, struct dp_ct_local *local, uint32_t i, bool server,
-		       const char *text, size_t size, uint32_t now)
+		       const char *payload, size_t size, uint32_t now, struct dp_ct_text *text)
 {
-	const char *end = text + size;
+	const char *at = payload, *end = payload + size;
 
-	while (text != end) {
-		const char *line = memchr(text, '\n', (size_t)(end - text));
+	while (at != end) {
+		const char *line = memchr(at, '\n', (size_t)(end - at));
 		struct dp_alg_said said;
 
 		if (line == NULL)
 			return;
-		if (dp_alg_ftp(text, (size_t)(end - text), server, &said))
-			heard(ct, local, i, server, &said, now);
-		text = line + 1;
+		if (dp_alg_ftp(at, (size_t)(end - at), server, &said))
+			heard(ct, local, i, server, &said, (uint32_t)(at - payload), now, text);
+		at = line + 1;
 	}
 }
 
-/* Segments that come again are not read again: the place of the next line moves on with the newest
- * only. */
+/* What was damaged on its way says nothing: its receiver will not believe it either. */
+static bool is_whole(const struct rte_mbuf *m, const struct dp_headers *h)
+{
+	uint32_t at = (uint32_t)h->l2_size + h->l3_size, size = h->ip_size - h->l3_size;
+	uint16_t sum;
+
+	if (m->l2_len == h->l2_size &&
+	    ((m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM ||
+	     (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0))
+		return true;
+	if (dp_csum_pseudo_is_elsewhere(h) || rte_raw_cksum_mbuf(m, at, size, &sum) != 0)
+		return false;
+	return dp_csum_fold((uint32_t)sum + dp_csum_pseudo(rte_pktmbuf_mtod(m, const uint8_t *), h,
+							   TCP, size)) == 0xffff;
+}
+
+/* The place of the next line moves on with the newest segment only, and what comes again is not
+ * read again; but what was said in other words is said in the same again. */
 static void listen_ftp(struct dp_ct *ct, struct dp_ct_local *local, const struct rte_mbuf *m,
-		       uint32_t at, uint32_t size, const struct dp_ct_packet *p,
-		       const struct dp_ct_mark *mark, uint32_t now)
+		       const struct dp_headers *h, const struct dp_ct_packet *p,
+		       const struct dp_ct_mark *mark, uint32_t now, struct dp_ct_text *text)
 {
 	bool server = (mark->state & DP_CT_REPLY) != 0;
 	struct dp_ct_conn *c = &ct->conns[mark->conn];
 	_Atomic uint16_t *line = &c->line[server];
 	uint64_t seq = atomic_load_explicit(&c->dir[server].seq, memory_order_relaxed);
 	uint32_t end = p->tcp_seq + p->tcp_size - ((p->tcp_flags & FIN) != 0);
-	const char *text, *last;
+	uint32_t head = (uint32_t)h->l3_size + h->l4_size, at = h->l2_size + head;
+	uint32_t size = h->ip_size - head;
+	const char *payload, *last;
 	char room[TEXT], one;
 
 	if ((p->tcp_flags & SYN) != 0) {
 		atomic_store_explicit(line, (uint16_t)(p->tcp_seq + 1), memory_order_relaxed);
 		return;
 	}
-	if (size == 0)
+	if (size == 0 || !is_whole(m, h))
 		return;
-	text = rte_pktmbuf_read(m, at, size < TEXT ? size : TEXT, room);
+	/* A super-frame's bytes stay where they are. */
+	if ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0)
+		text = NULL;
+	payload = rte_pktmbuf_read(m, at, size < TEXT ? size : TEXT, room);
 	last = rte_pktmbuf_read(m, at + size - 1, 1, &one);
-	if (text == NULL || last == NULL)
+	if (payload == NULL || last == NULL)
 		return;
-	if (atomic_load_explicit(line, memory_order_relaxed) == (uint16_t)p->tcp_seq)
-		read_lines(ct, local, mark->conn, server, text, size < TEXT ? size : TEXT, now);
+	if (atomic_load_explicit(line, memory_order_relaxed) == (uint16_t)p->tcp_seq ||
+	    (text != NULL && dp_ct_was_retold(ct, mark->conn, server, p->tcp_seq)))
+		read_lines(ct, local, mark->conn, server, payload, size < TEXT ? size : TEXT, now,
+			   text);
 	if (*last == '\n' && p->tcp_seq + p->tcp_size == (uint32_t)(seq >> 32))
 		atomic_store_explicit(line, (uint16_t)end, memory_order_relaxed);
 }
@@ -300,7 +372,8 @@ static void listen_ftp(struct dp_ct *ct, struct dp_ct_local *local, const struct
 static void listen_tftp(struct dp_ct *ct, struct dp_ct_local *local, const struct rte_mbuf *m,
 			uint32_t at, uint32_t size, const struct dp_ct_mark *mark, uint32_t now)
 {
-	struct dp_ct_tuple main, answer;
+	struct coming coming = {.back = true};
+	struct dp_ct_tuple main;
 	const uint8_t *payload;
 	uint8_t room[8];
 
@@ -309,12 +382,15 @@ static void listen_tftp(struct dp_ct *ct, struct dp_ct_local *local, const struc
 	payload = rte_pktmbuf_read(m, at, sizeof(room), room);
 	if (payload == NULL || !dp_alg_tftp(payload, sizeof(room)))
 		return;
-	dp_ct_sides(ct, mark->conn, &main, &answer);
-	expect(ct, local, mark->conn, true, &answer, now);
+	dp_ct_sides(ct, mark->conn, &main, &coming.t);
+	coming.port = rte_be_to_cpu_16(main.port[0]);
+	if (!expect(ct, local, mark->conn, &coming, now))
+		DP_CT_COUNT(local, NOT_EXPECTED);
 }
 
 void dp_ct_listen(struct dp_ct *ct, struct dp_ct_local *local, const struct rte_mbuf *m,
-		  const struct dp_ct_packet *p, const struct dp_ct_mark *mark, uint32_t now)
+		  const struct dp_ct_packet *p, const struct dp_ct_mark *mark, uint32_t now,
+		  struct dp_ct_text *text)
 {
 	struct dp_headers h;
 	uint32_t at, head;
@@ -325,7 +401,7 @@ void dp_ct_listen(struct dp_ct *ct, struct dp_ct_local *local, const struct rte_
 	if (h.frag != 0 || h.ip_size < head || h.l2_size + h.ip_size > m->pkt_len)
 		return;
 	if (p->kind == DP_CT_K_TCP && h.l4 == DP_L4_TCP)
-		listen_ftp(ct, local, m, at, h.ip_size - head, p, mark, now);
+		listen_ftp(ct, local, m, &h, p, mark, now, text);
 	else if (p->kind == DP_CT_K_UDP && h.l4 == DP_L4_UDP)
 		listen_tftp(ct, local, m, at, h.ip_size - head, mark, now);
 }

@@ -126,8 +126,9 @@ static void alone(struct dp_ct *ct, struct dp_ct_local *local, struct dp_ct_lane
 
 	dp_ct_packet_plain(l->key[i], rte_pktmbuf_mtod(l->pkts[i], const uint8_t *), &packet);
 	dp_ct_track(ct, local, l->domain, l->zone, &packet, l->now, &mark);
-	if (unlikely(dp_ct_has_alg(ct, &mark)))
-		dp_ct_listen(ct, local, l->pkts[i], &packet, &mark, l->now);
+	/* Where it will be translated it is listened to there. */
+	if (unlikely(dp_ct_has_alg(ct, &mark)) && !dp_ct_is_translated(ct, &mark))
+		dp_ct_listen(ct, local, l->pkts[i], &packet, &mark, l->now, NULL);
 	l->conn[i] = mark.conn;
 	l->state[i] = mark.state;
 }

@@ -8,6 +8,7 @@
  * 	ct_help.c   connections that others announce
  * 	ct_nat.c    addresses translated
  * 	ct_packet.c from a frame to a key
+ * 	ct_text.c   what a translation changes in the bytes of a stream
  * 	ct_track.c  what a packet is and does to its connection
  * 	ct_lane.c   the same for many packets that do little to theirs
  * 	ct_tcp.c    TCP's part of that
@@ -55,6 +56,7 @@
 #define DP_CT_F_FTP	0x1000u
 #define DP_CT_F_TFTP	0x2000u
 #define DP_CT_F_IDLE	0x4000u /* has a time of its own, in place of a label */
+#define DP_CT_F_MOVED	0x8000u /* its stream is longer or shorter on the other side (ct_text.c) */
 #define DP_CT_F_ALG	(DP_CT_F_FTP | DP_CT_F_TFTP)
 
 /* Bits of dp_ct_dir.ctl: what one direction has sent. */
@@ -81,8 +83,9 @@ struct dp_ct_conn {
 	_Atomic uint32_t state;	  /* DP_CT_LIFE, DP_CT_F_* */
 	_Atomic uint32_t mark;
 	_Atomic uint32_t other; /* translated: the other entry; free: the next chunk */
-	/* TCP, and what is rarely there. */
-	struct dp_ct_dir dir[2]; /* [0]: the first packet's */
+	/* TCP, and what is rarely there.  [0]: the first packet's; of an alias: how far each stream
+	 * has moved (ct_text.c); of what is expected [0].seq is the port that it goes to. */
+	struct dp_ct_dir dir[2];
 	_Atomic uint64_t label[2];
 	uint32_t zone; /* place in 'zones', DP_CT_NO_ZONE */
 	uint32_t next; /* free or dead: the next */
@@ -269,6 +272,12 @@ static inline bool dp_ct_expects(const struct dp_ct *ct, uint32_t i)
 bool dp_ct_follow(const struct dp_ct *ct, uint32_t i, struct dp_ct_nat *ret);
 /* A connection that is over expects nothing. */
 void dp_ct_unexpect(struct dp_ct *ct, struct dp_ct_local *local, uint32_t i);
+
+/* ct_text.c: did this segment, sent in direction 'reply', say something else to the other side? */
+bool dp_ct_was_retold(const struct dp_ct *ct, uint32_t i, bool reply, uint32_t seq);
+/* The acknowledgement of a packet in direction 'reply', which comes in numbers that its sender
+ * knows, in those of who is acknowledged. */
+uint32_t dp_ct_moved_ack(const struct dp_ct *ct, uint32_t i, bool reply, uint32_t ack);
 
 /* ct_index.c */
 /* The live entry of a key, or 0. */

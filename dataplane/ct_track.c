@@ -180,6 +180,14 @@ static void first(const struct dp_ct *ct, const struct dp_ct_packet *p, struct d
 	note(ct, by, mark);
 }
 
+/* Windows are kept in each sender's own numbers. */
+static inline void moved(const struct dp_ct *ct, uint32_t i, bool reply, struct dp_ct_packet *p)
+{
+	if (unlikely((atomic_load_explicit(&ct->conns[i].state, memory_order_relaxed) &
+		      DP_CT_F_MOVED) != 0))
+		p->tcp_ack = dp_ct_moved_ack(ct, i, reply, p->tcp_ack);
+}
+
 void dp_ct_track(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain, uint16_t zone,
 		 struct dp_ct_packet *p, uint32_t now, struct dp_ct_mark *mark)
 {
@@ -207,6 +215,7 @@ void dp_ct_track(struct dp_ct *ct, struct dp_ct_local *local, uint16_t domain, u
 			track_error(ct, local, i, reply, mark);
 			return;
 		}
+		moved(ct, i, reply, p);
 		mark->state = DP_CT_TRACKED | move_on(ct, i, p, reply, now, &verdict);
 		if (verdict == DP_CT_V_OK) {
 			note(ct, i, mark);
@@ -265,6 +274,7 @@ void dp_ct_peek(const struct dp_ct *ct, uint16_t domain, uint16_t zone, struct d
 			mark->state |= (uint8_t)(DP_CT_REL | (reply ? 0 : DP_CT_REPLY));
 			return;
 		}
+		moved(ct, i, reply, p);
 		mark->state |= would_be(&ct->conns[i], p, reply, &verdict);
 		if (verdict == DP_CT_V_OK)
 			return;
@@ -332,6 +342,10 @@ void dp_ct_fill_alias(struct dp_ct *ct, uint32_t i, const struct dp_ct_packet *p
 	for (unsigned k = 0; k < DP_CT_KEY_WORDS; k++)
 		c->key[k] = p->key[k];
 	atomic_store_explicit(&c->other, main, memory_order_relaxed);
+	for (unsigned k = 0; k < 2; k++) {
+		atomic_store_explicit(&c->dir[k].seq, 0, memory_order_relaxed);
+		atomic_store_explicit(&c->dir[k].ctl, 0, memory_order_relaxed);
+	}
 	/* Time is the main entry's. */
 	atomic_store_explicit(&ct->due[i], 0, memory_order_relaxed);
 	atomic_store_explicit(&c->state,

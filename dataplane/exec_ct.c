@@ -66,7 +66,8 @@ static void describe(struct dp_walk *k, const struct dp_ct_mark *mark, struct dp
 }
 
 /* As its connection says; once in a zone. */
-static void translate(struct dp_walk *k, const struct dp_ct *ct, struct dp_ct_mark *mark)
+static void translate(struct dp_walk *k, struct dp_ct *ct, struct dp_ct_mark *mark,
+		      const struct dp_ct_text *text)
 {
 	int rc;
 
@@ -75,6 +76,8 @@ static void translate(struct dp_walk *k, const struct dp_ct *ct, struct dp_ct_ma
 		return;
 	k->changed = true;
 	rc = dp_ct_translate(ct, k->f.m, &k->h, mark);
+	if (rc == 0 && unlikely(text->there || dp_ct_is_moved(ct, mark)))
+		rc = dp_ct_retell(ct, k->f.m, &k->h, mark, text);
 	if (unlikely(mark->path != 0) && !dp_ct_is_error(mark))
 		dp_ct_translated_ports(ct, mark,
 				       k->run->w->flow->whole->seen[mark->path - 1].ports);
@@ -166,12 +169,28 @@ static bool track(struct dp_walk *k, struct dp_ct *ct, const struct dp_step_ct *
 	return (c->flags & DP_STEP_CT_COMMIT) == 0 || commit(k, ct, c, p, mark) == 0;
 }
 
+/* Once, as it came: a packet whose connection is translated where that is done, for the words may
+ * have to change. */
+static void listen_to(struct dp_walk *k, struct dp_ct *ct, const struct dp_step_ct *c,
+		      const struct dp_ct_packet *p, const struct dp_ct_mark *mark,
+		      struct dp_ct_text *text)
+{
+	struct dp_flow *flow = k->run->w->flow;
+	bool changes = dp_ct_is_translated(ct, mark);
+
+	if ((mark->state & (DP_CT_SNAT | DP_CT_DNAT)) != 0 ||
+	    (changes && (c->flags & DP_STEP_CT_NAT) == 0))
+		return;
+	dp_ct_listen(ct, &flow->ct, k->f.m, p, mark, flow->tick, changes ? text : NULL);
+}
+
 void dp_walk_ct(struct dp_walk *k, const struct dp_step *s, bool last)
 {
 	const struct dp_step_ct *c = (const struct dp_step_ct *)s->data;
 	struct dp_ct *ct = atomic_load_explicit(&k->run->w->dp->ct, memory_order_acquire);
 	struct dp_ct_mark *mark = known(k);
 	struct dp_ct_packet p;
+	struct dp_ct_text text;
 
 	if (unlikely(ct == NULL)) {
 		*mark = (struct dp_ct_mark){.zone = c->zone, .state = DP_CT_TRACKED | DP_CT_INV};
@@ -189,10 +208,11 @@ void dp_walk_ct(struct dp_walk *k, const struct dp_step *s, bool last)
 	if (unlikely((c->flags & (DP_STEP_CT_FTP | DP_STEP_CT_TFTP)) != 0))
 		dp_ct_set_alg(ct, mark,
 			      (c->flags & DP_STEP_CT_FTP) != 0 ? DP_CT_ALG_FTP : DP_CT_ALG_TFTP);
+	text.there = false;
 	if (unlikely(dp_ct_has_alg(ct, mark)))
-		dp_ct_listen(ct, &k->run->w->flow->ct, k->f.m, &p, mark, k->run->w->flow->tick);
+		listen_to(k, ct, c, &p, mark, &text);
 	if ((c->flags & DP_STEP_CT_NAT) != 0)
-		translate(k, ct, mark);
+		translate(k, ct, mark, &text);
 }
 
 void dp_walk_ct_clear(struct dp_walk *k, const struct dp_step *s, bool last)

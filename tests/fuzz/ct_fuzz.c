@@ -77,13 +77,24 @@ static void hear(struct dp_ct *ct, struct dp_ct_local *local, uint8_t what, cons
 		 uint32_t now)
 {
 	struct rte_mbuf *m = mbufs_make(pool, frame, size, NULL, 0);
+	struct dp_ct_text text = {0};
 
 	if (m == NULL)
 		abort();
 	if ((what & (FTP | TFTP)) != 0)
 		dp_ct_set_alg(ct, mark, (what & FTP) != 0 ? DP_CT_ALG_FTP : DP_CT_ALG_TFTP);
 	if (dp_ct_has_alg(ct, mark))
-		dp_ct_listen(ct, local, m, p, mark, now);
+		dp_ct_listen(ct, local, m, p, mark, now,
+			     dp_ct_is_translated(ct, mark) ? &text : NULL);
+	if (m->nb_segs == 1 && (text.there || dp_ct_is_moved(ct, mark))) {
+		struct dp_headers h;
+
+		dp_parse_mbuf(m, &h);
+		/* The frame is as its headers say, whatever was put into it. */
+		if (dp_ct_retell(ct, m, &h, mark, &text) == 0 && dp_parse_mbuf(m, &h) != 0 &&
+		    text.there)
+			abort();
+	}
 	rte_pktmbuf_free(m);
 	check(ct, ct, mark);
 }

@@ -48,6 +48,34 @@ static void client_says_where_it_waits(void **state)
 	assert_int_equal(said.port, 2000);
 }
 
+/* Its words, with another address and port. */
+static const char *instead(bool server, const char *text, unsigned at, unsigned size)
+{
+	static char words[DP_ALG_WORDS + 1];
+	size_t n;
+
+	assert_true(says(server, text));
+	assert_int_equal(said.at, at);
+	assert_int_equal(said.size, size);
+	said.ip[0] = said.v6 ? 0xfe : 192;
+	said.port = 65535;
+	n = dp_alg_ftp_words(&said, words);
+	assert_true(n <= DP_ALG_WORDS);
+	words[n] = '\0';
+	return words;
+}
+
+static void words_can_be_said_of_others(void **state)
+{
+	assert_string_equal(instead(false, "PORT 10,0,0,1,4,1\r\n", 5, 12), "192,0,0,1,255,255");
+	assert_string_equal(instead(false, "EPRT |1|10.0.0.1|1025|\r\n", 8, 13), "192.0.0.1|65535");
+	assert_string_equal(instead(false, "EPRT ,1,10.0.0.1,1025,\r\n", 8, 13), "192.0.0.1,65535");
+	assert_string_equal(instead(false, "EPRT !2!fd00::1!2000!\r\n", 8, 12), "fe00::1!65535");
+	assert_string_equal(instead(true, "227 Passive Mode (10,0,0,2,4,1).\r\n", 18, 12),
+			    "192,0,0,2,255,255");
+	assert_string_equal(instead(true, "227 =10,0,0,2,4,1\r\n", 5, 12), "192,0,0,2,255,255");
+}
+
 static void server_says_where_it_waits(void **state)
 {
 	assert_true(says(true, "227 Entering Passive Mode (10,0,0,2,4,1).\r\n"));
@@ -127,6 +155,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(client_says_where_it_waits),
+		cmocka_unit_test(words_can_be_said_of_others),
 		cmocka_unit_test(server_says_where_it_waits),
 		cmocka_unit_test(others_words_are_nothing),
 		cmocka_unit_test(tftp_begins_with_a_request),

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include <rte_ip.h>
 #include <rte_mbuf.h>
 
 #include "tests/support/mbufs.h"
@@ -100,7 +101,7 @@ static uint8_t see(struct pkt *pkt, bool commit, unsigned alg)
 	if (alg != 0)
 		dp_ct_set_alg(ct, &last, alg);
 	if (dp_ct_has_alg(ct, &last))
-		dp_ct_listen(ct, &local, m, &p, &last, now);
+		dp_ct_listen(ct, &local, m, &p, &last, now, NULL);
 	rte_pktmbuf_free(m);
 	return last.state;
 }
@@ -494,6 +495,155 @@ static void related_follows_a_translated_server(void **state)
 	assert_ends(&out, N, 20, C, 2000);
 }
 
+/* ---- Words that change ---- */
+
+static uint32_t tcp_size(const struct pkt *pkt)
+{
+	return (uint32_t)(pkt->bytes[16] << 8 | pkt->bytes[17]) - 20;
+}
+
+/* A segment comes and goes on as who translates lets it; what the other side gets. */
+static void passes(const struct end *from, const struct end *to, uint32_t seq, uint32_t ack,
+		   const char *text, struct pkt *ret)
+{
+	struct dp_ct_text words = {0};
+	struct dp_ct_packet p;
+	struct dp_headers h;
+	struct rte_mbuf *m;
+	struct pkt pkt;
+	uint32_t tcp;
+
+	ip(&pkt, from->ip, to->ip);
+	tcp = pkt_tcp(&pkt, from->port, to->port, ACK);
+	pkt_set32(&pkt, tcp + 4, seq);
+	pkt_set32(&pkt, tcp + 8, ack);
+	pkt_set16(&pkt, tcp + 14, 60000);
+	pkt_payload(&pkt, text, (uint32_t)strlen(text));
+	pkt_finish(&pkt, 0);
+	m = mbufs_make(pool, pkt.bytes, pkt.size, NULL, 0);
+	assert_non_null(m);
+	dp_parse_mbuf(m, &h);
+	dp_ct_packet(pkt.bytes, pkt.size, &h, &p);
+	memset(&last, 0, sizeof(last));
+	dp_ct_track(ct, &local, domain, zone, &p, now, &last);
+	assert_int_equal(last.state & ~RPL, EST);
+	dp_ct_listen(ct, &local, m, &p, &last, now, &words);
+	assert_int_equal(dp_ct_translate(ct, m, &h, &last), 0);
+	assert_int_equal(dp_ct_retell(ct, m, &h, &last, &words), 0);
+	dp_parse_mbuf(m, &h);
+	assert_int_equal(h.bad, DP_BAD_NONE);
+	ret->size = mbufs_read(m, ret->bytes, sizeof(ret->bytes));
+	rte_pktmbuf_free(m);
+	assert_int_equal(ret->size, 14 + 20 + tcp_size(ret));
+	assert_int_equal(rte_raw_cksum(ret->bytes + 14, 20), 0xffff);
+	assert_int_equal(rte_ipv4_udptcp_cksum_verify((const void *)(ret->bytes + 14),
+						      ret->bytes + 34),
+			 0);
+}
+
+static void assert_says(struct pkt *pkt, uint32_t seq, uint32_t ack, const char *text)
+{
+	assert_int_equal(pkt_get32(pkt->bytes, 38), seq);
+	assert_int_equal(pkt_get32(pkt->bytes, 42), ack);
+	assert_int_equal(tcp_size(pkt) - 20, strlen(text));
+	assert_memory_equal(pkt->bytes + 54, text, strlen(text));
+}
+
+static void translated_hello(const struct dp_ct_nat *how, struct end *as_client,
+			     struct end *as_server)
+{
+	nat = how;
+	assert_int_equal(says(&client, as_server, SYN, ""), NEW);
+	nat = NULL;
+	as_client->seq = client.seq;
+	assert_int_equal(says(&server, as_client, SYN | ACK, ""), EST | RPL);
+	as_server->seq = server.seq;
+	assert_int_equal(says(&client, as_server, ACK, ""), EST);
+}
+
+static void words_of_a_translated_client_change(void **state)
+{
+	static const char said[] = "PORT 10,0,0,1,7,208\r\n", told[] = "PORT 10,0,0,9,7,208\r\n";
+	struct end seen = {N, 7000, 0};
+	uint32_t s = client.seq + 1, r = server.seq + 1, n = sizeof(said) - 1;
+	struct pkt out;
+
+	translated_hello(&source, &seen, &server);
+	passes(&client, &server, s, r, said, &out);
+	assert_says(&out, s, r, told);
+	assert_int_equal(count(DP_CT_C_EXPECTED), 1);
+	assert_int_equal(count(DP_CT_C_NOT_EXPECTED), 0);
+	passes(&server, &seen, r, s + n, "200 yes\r\n", &out);
+	assert_says(&out, r, s + n, "200 yes\r\n");
+	follow(S, N, 2000, &out);
+	assert_ends(&out, S, 20, C, 2000);
+}
+
+/* Seven bytes more each time: both directions' numbers are the other side's. */
+static void numbers_behind_changed_words_move(void **state)
+{
+	static const struct dp_ct_nat far = {.flags = DP_CT_NAT_ADDRESS,
+					     .ip_min = {10, 0, 0, 2},
+					     .ip_max = {10, 0, 0, 2}};
+	static const char said[] = "227 Passive (10,0,0,2,7,208)\r\n",
+			  told[] = "227 Passive (192,168,100,200,7,208)\r\n",
+			  again[] = "227 Passive (10,0,0,2,7,209)\r\n",
+			  again_told[] = "227 Passive (192,168,100,200,7,209)\r\n";
+	struct end as_server = {"192.168.100.200", 21, 0};
+	uint32_t c = client.seq + 1, s = server.seq + 1, n = sizeof(said) - 1, more = 7;
+	struct pkt out;
+
+	translated_hello(&far, &client, &as_server);
+	passes(&server, &client, s, c, said, &out);
+	assert_says(&out, s, c, told);
+	/* It is lost behind us, and comes again. */
+	passes(&server, &client, s, c, said, &out);
+	assert_says(&out, s, c, told);
+	passes(&client, &as_server, c, s + n + more, "NOOP\r\n", &out);
+	assert_says(&out, c, s + n, "NOOP\r\n");
+	passes(&server, &client, s + n, c + 6, "200 ok\r\n", &out);
+	assert_says(&out, s + n + more, c + 6, "200 ok\r\n");
+	passes(&client, &as_server, c + 6, s + n + more + 8, "PASV\r\n", &out);
+	assert_says(&out, c + 6, s + n + 8, "PASV\r\n");
+	passes(&server, &client, s + n + 8, c + 12, again, &out);
+	assert_says(&out, s + n + more + 8, c + 12, again_told);
+	passes(&client, &as_server, c + 12, s + 2 * (n + more) + 8, "RETR x\r\n", &out);
+	assert_says(&out, c + 12, s + 2 * n + 8, "RETR x\r\n");
+	/* One acknowledgement of before is still right. */
+	passes(&client, &as_server, c + 12, s + n + more + 8, "", &out);
+	assert_int_equal(pkt_get32(out.bytes, 42), s + n + 8);
+	follow(C, "192.168.100.200", 2001, &out);
+	assert_ends(&out, C, 20, S, 2001);
+}
+
+static void two_clients_may_announce_one_port(void **state)
+{
+	static const struct dp_ct_nat second = {.flags = DP_CT_NAT_SRC | DP_CT_NAT_ADDRESS |
+							 DP_CT_NAT_PORTS,
+						.port_min = 7001,
+						.port_max = 7001,
+						.ip_min = {10, 0, 0, 9},
+						.ip_max = {10, 0, 0, 9}};
+	struct end seen = {N, 7000, 0}, other_seen = {N, 7001, 0};
+	uint32_t s = client.seq + 1, r = server.seq + 1;
+	struct pkt out;
+
+	translated_hello(&source, &seen, &server);
+	passes(&client, &server, s, r, "PORT 10,0,0,1,7,208\r\n", &out);
+	client = (struct end){"10.0.0.3", 4000, 5000};
+	server = (struct end){S, 21, 70000};
+	translated_hello(&second, &other_seen, &server);
+	passes(&client, &server, s, r, "EPRT |1|10.0.0.3|2000|\r\n", &out);
+	assert_says(&out, s, r, "EPRT |1|10.0.0.9|2001|\r\n");
+	/* Again, as it was. */
+	passes(&client, &server, s, r, "EPRT |1|10.0.0.3|2000|\r\n", &out);
+	assert_says(&out, s, r, "EPRT |1|10.0.0.9|2001|\r\n");
+	follow(S, N, 2001, &out);
+	assert_ends(&out, S, 20, "10.0.0.3", 2000);
+	follow(S, N, 2000, &out);
+	assert_ends(&out, S, 20, C, 2000);
+}
+
 static void tftp_follows_a_translated_client(void **state)
 {
 	struct pkt pkt, out;
@@ -529,6 +679,9 @@ int main(void)
 		TEST(tftp_answers_from_another_port),
 		TEST(related_follows_a_translated_client),
 		TEST(related_follows_a_translated_server),
+		TEST(words_of_a_translated_client_change),
+		TEST(numbers_behind_changed_words_move),
+		TEST(two_clients_may_announce_one_port),
 		TEST(tftp_follows_a_translated_client),
 	};
 

@@ -14,7 +14,8 @@
 static const struct ctl_arg set_args[] = {
 	CTL_THE_PORT("port"),
 	CTL_QOS_PORT_OPTIONS(""),
-	TENANT_ARG("of what leaves by the uplink PORT, this tenant's part"),
+	TENANT_ARG("the part of this tenant, of what leaves by the uplink PORT and, --to-max, "
+		   "of what is sent to its machines on the switch"),
 	CTL_QOS_RATE("max", "with --tenant: the most of the uplink that it gets", "no limit"),
 	CTL_QOS_RATE("min", "with --tenant: so much of the uplink is guaranteed to it", "none"),
 	{.name = "weight",
@@ -58,6 +59,8 @@ static const struct ctl_col list_cols[] = {
 	{"to_max", "TO MAX", CTL_RIGHT, CTL_AS_RATE, false},
 	{"from_max", "FROM MAX", CTL_RIGHT, CTL_AS_RATE, false},
 	{"from_min", "FROM MIN", CTL_RIGHT, CTL_AS_RATE, false},
+	{"to_min", "TO MIN", CTL_RIGHT, CTL_AS_RATE, false},
+	{"to_weight", "TO WEIGHT", CTL_RIGHT, CTL_AS_IS, false},
 	{"from_weight", "WEIGHT", CTL_RIGHT, CTL_AS_IS, false},
 	{"max", "MAX", CTL_RIGHT, CTL_AS_RATE, false},
 	{"min", "MIN", CTL_RIGHT, CTL_AS_RATE, false},
@@ -90,6 +93,8 @@ static const struct ctl_col show_cols[] = {
 	{"from_max", "from it, at most", CTL_LEFT, CTL_AS_RATE, false},
 	{"from_min", "of the uplinks, at least", CTL_LEFT, CTL_AS_RATE, false},
 	{"from_weight", "weight there", CTL_LEFT, CTL_AS_IS, false},
+	{"to_min", "of its tenant's rate, at least", CTL_LEFT, CTL_AS_RATE, false},
+	{"to_weight", "weight in that", CTL_LEFT, CTL_AS_IS, false},
 	{"delay_us", "aims at a delay of (us)", CTL_LEFT, CTL_AS_IS, false},
 	{"limit", "frames that may wait", CTL_LEFT, CTL_AS_COUNT, false},
 	{"ecn", "marks ECN", CTL_LEFT, CTL_AS_IS, false},
@@ -107,6 +112,7 @@ static const struct ctl_col tenant_cols[] = {
 	{"max", "MAX", CTL_RIGHT, CTL_AS_RATE, false},
 	{"min", "MIN", CTL_RIGHT, CTL_AS_RATE, false},
 	{"weight", "WEIGHT", CTL_RIGHT, CTL_AS_IS, false},
+	{"to_max", "TO MAX", CTL_RIGHT, CTL_AS_RATE, false},
 	{"note", "NOTE", CTL_LEFT, CTL_AS_IS, false},
 	{0},
 };
@@ -119,15 +125,17 @@ static const struct ctl_part show_parts[] = {
 
 #define LIST_ROW                                                                                   \
 	"\"port\", \"tenant\": or \"\", \"switch\", \"to_max\": bits a second or null, "           \
-	"\"to_burst\", \"from_max\", \"from_burst\", \"from_min\", \"from_weight\", "              \
+	"\"to_burst\", \"to_min\", \"to_weight\", \"from_max\", \"from_burst\", \"from_min\", "    \
+	"\"from_weight\", "                                                                        \
 	"\"delay_us\", "                                                                           \
 	"\"limit\", \"ecn\", \"priority\", \"trust\", \"mark_dscp\", \"mark_pcp\", \"note\"; of "  \
 	"a "                                                                                       \
-	"tenant \"max\", \"min\", \"weight\", \"burst\" instead"
+	"tenant \"max\", \"min\", \"weight\", \"burst\", \"to_max\", \"to_burst\" instead"
 
 #define STATS_ROW                                                                                  \
 	"\"port\", \"class\": \"from\", \"to\", \"to: priority\", \"to: queue 3\", \"to: tenant "  \
-	"blue\", \"to: from web1\", \"rate_now\": bits a second, \"max\", \"min\", \"packets\", "  \
+	"blue\", \"to: from web1\", \"to tenant blue\" of an uplink, \"rate_now\": bits a "        \
+	"second, \"max\", \"min\", \"packets\", "                                                  \
 	"\"bytes\": on the wire, \"drops\", \"marks\", \"delay_mean_us\", \"delay_max_us\", "      \
 	"\"waiting\""
 
@@ -141,7 +149,10 @@ const struct ctl_spec ctl_spec_qoses[] = {
 			"'from' what comes from there. --to-max queues and paces; --from-max lets "
 			"the sender wait. --from-min and --from-weight say what a port gets of the "
 			"switch's uplinks (ports of kind phys) when they are full; an uplink's "
-			"rate is its --to-max, else its link's speed. Rates count frames as they "
+			"rate is its --to-max, else its link's speed. With --tenant, --to-max is "
+			"about all that is sent to the tenant's machines on the switch of the "
+			"uplink, from wherever it came; they share it as their --to-min and "
+			"--to-weight say. Rates count frames as they "
 			"are on the wire of an Ethernet, 24 bytes more than the frame without its "
 			"checksum.",
 		.examples =
@@ -151,6 +162,8 @@ const struct ctl_spec ctl_spec_qoses[] = {
 				"--priority-max 500M",
 				"vswitchctl qos set web1 --from-min 50M --from-weight 3",
 				"vswitchctl qos set uplink0 --tenant blue --max 5G --min 1G",
+				"vswitchctl qos set uplink0 --tenant blue --to-max 2G",
+				"vswitchctl qos set web1 --to-min 500M --to-weight 3",
 				"vswitchctl qos set web1 --default from-max", NULL},
 		.args = set_args,
 		.kind = "qos",

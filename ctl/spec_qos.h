@@ -23,6 +23,16 @@
 		     "no limit"),                                                                  \
 		CTL_QOS_BURST(p "to-burst", "may be sent at once above --to-max",                  \
 			      "a millisecond's worth"),                                            \
+		CTL_QOS_RATE(p "to-min",                                                           \
+			     "so much of its tenant's --to-max on the switch is guaranteed to it", \
+			     "none"),                                                              \
+		{.name = p "to-weight",                                                            \
+		 .type = CTL_UINT,                                                                 \
+		 .min = 1,                                                                         \
+		 .max = 65535,                                                                     \
+		 .metavar = "N",                                                                   \
+		 .help = "its share of what guarantees leave of its tenant's --to-max",            \
+		 .def = "1"},                                                                      \
 		CTL_QOS_RATE(p "from-max",                                                         \
 			     "the most that is taken from what is behind the port, which waits",   \
 			     "no limit"),                                                          \
@@ -84,8 +94,8 @@
 	}
 
 #define CTL_QOS_PORT_OPTION_NAMES(p)                                                               \
-	p "to-max|" p "to-burst|" p "from-max|" p "from-burst|" p "from-min|" p "from-weight|" p   \
-	  "delay|" p "limit|" p "ecn|" p "priority-dscp|" p "priority-pcp|" p "priority-max|" p    \
-	  "trust|" p "mark-dscp|" p "mark-pcp"
+	p "to-max|" p "to-burst|" p "to-min|" p "to-weight|" p "from-max|" p "from-burst|" p       \
+	  "from-min|" p "from-weight|" p "delay|" p "limit|" p "ecn|" p "priority-dscp|" p         \
+	  "priority-pcp|" p "priority-max|" p "trust|" p "mark-dscp|" p "mark-pcp"
 
 #endif

@@ -107,6 +107,9 @@ uint32_t dp_sched_waiting(const struct dp_sched *sched);
 /* Takes out what waits, in any order, that of a leaf in its own; at most 'max', returns how many.
  */
 uint16_t dp_sched_empty(struct dp_sched *sched, struct rte_mbuf **ret_pkts, uint16_t max);
+/* The same of one leaf; of an inner class there is nothing. */
+uint16_t dp_sched_empty_leaf(struct dp_sched *sched, uint16_t leaf, struct rte_mbuf **ret_pkts,
+			     uint16_t max);
 /* Another thread may read; of one moment each. */
 void dp_sched_read(const struct dp_sched *sched, uint16_t cls, struct dp_sched_counts *ret_counts);
 

@@ -355,24 +355,35 @@ uint32_t dp_sched_waiting(const struct dp_sched *s)
 	return s->waiting;
 }
 
+uint16_t dp_sched_empty_leaf(struct dp_sched *s, uint16_t leaf, struct rte_mbuf **ret_pkts,
+			     uint16_t max)
+{
+	struct sched_class *c = &s->classes[leaf];
+	uint16_t n = 0;
+	uint64_t since;
+
+	if (!c->leaf || c->head == NULL)
+		return 0;
+	while (c->head != NULL && n < max)
+		ret_pkts[n++] = sched_pop(s, c, &since);
+	if (c->head == NULL)
+		make_unready(s, leaf, SCHED_IS_IDLE);
+	if (s->waiting == 0)
+		s->due = DP_SCHED_NEVER;
+	return n;
+}
+
 uint16_t dp_sched_empty(struct dp_sched *s, struct rte_mbuf **ret_pkts, uint16_t max)
 {
 	uint16_t n = 0;
 
 	for (; s->empty_from < s->root; s->empty_from++) {
-		struct sched_class *c = &s->classes[s->empty_from];
-		uint64_t since;
+		uint16_t leaf = s->empty_from;
 
-		if (!c->leaf || c->head == NULL)
-			continue;
-		while (c->head != NULL && n < max)
-			ret_pkts[n++] = sched_pop(s, c, &since);
-		if (c->head != NULL)
+		n = (uint16_t)(n + dp_sched_empty_leaf(s, leaf, ret_pkts + n, (uint16_t)(max - n)));
+		if (s->classes[leaf].leaf && s->classes[leaf].head != NULL)
 			return n;
-		make_unready(s, s->empty_from, SCHED_IS_IDLE);
 	}
 	s->empty_from = 0;
-	if (s->waiting == 0)
-		s->due = DP_SCHED_NEVER;
 	return n;
 }

@@ -106,27 +106,36 @@ void shape_arm(struct dp_worker *w, struct dp_shaper *s, uint64_t now)
 
 /* ---- Out of the queue ---- */
 
-/* These wait no longer. */
-static void let_go(struct dp_worker *w, struct dp_shaper *s, struct rte_mbuf *const *pkts,
-		   uint16_t n)
+void shape_let_go(struct dp_worker *w, struct dp_shaper *s, struct rte_mbuf *const *pkts,
+		  uint16_t n)
 {
 	uint32_t units = 0;
 
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++) {
 		units += shape_units(pkts[i]);
+		w->count->ports[shape_port_of(s, pkts[i])]->held_tx--;
+	}
 	s->held -= units;
 	w->shape->held -= units;
-	w->count->ports[s->port]->held_tx -= n;
 }
 
 static void drop_all(struct dp_worker *w, const struct dp_shaper *s, struct rte_mbuf **pkts,
 		     uint16_t n, enum dp_drop reason)
 {
 	for (uint16_t i = 0; i < n; i++)
-		dp_drop_tx(w, s->port, pkts[i], reason);
+		dp_drop_tx(w, shape_port_of(s, pkts[i]), pkts[i], reason);
 }
 
-/* Sends what may go now; returns how many frames. */
+static void send(struct dp_worker *w, struct dp_shaper *s, const struct dp_vport *vp,
+		 struct rte_mbuf **pkts, uint16_t n)
+{
+	if (unlikely(s->devs != NULL))
+		shape_share_send(w, s, pkts, n);
+	else
+		dp_tx_send(w, vp, pkts, n);
+}
+
+/* Sends what may go now; returns how many frames.  'vp': of ports that share, any. */
 static unsigned pump(struct dp_worker *w, struct dp_shaper *s, const struct dp_vport *vp,
 		     uint64_t now)
 {
@@ -137,11 +146,11 @@ static unsigned pump(struct dp_worker *w, struct dp_shaper *s, const struct dp_v
 	s->busy = true;
 	do {
 		n = dp_sched_get(s->conf->sched, now, pkts, DP_TX_GATHER, late, &n_late);
-		let_go(w, s, pkts, n);
-		let_go(w, s, late, n_late);
+		shape_let_go(w, s, pkts, n);
+		shape_let_go(w, s, late, n_late);
 		drop_all(w, s, late, n_late, DP_DROP_SHAPER_DELAY);
 		if (n != 0)
-			dp_tx_send(w, vp, pkts, n);
+			send(w, s, vp, pkts, n);
 		total += n;
 	} while ((n == DP_TX_GATHER || n_late == DP_TX_GATHER) && total < A_VISIT);
 	s->busy = false;
@@ -157,7 +166,7 @@ static void flush(struct dp_worker *w, struct dp_shaper *s, const struct dp_vpor
 	uint16_t n;
 
 	while ((n = dp_sched_empty(s->conf->sched, pkts, DP_TX_GATHER)) != 0) {
-		let_go(w, s, pkts, n);
+		shape_let_go(w, s, pkts, n);
 		if (vp != NULL)
 			dp_tx_send(w, vp, pkts, n);
 		else
@@ -203,8 +212,8 @@ static unsigned run_slot(struct dp_worker *w, uint16_t i, uint64_t now)
 		const struct dp_vport *vp;
 
 		shape_disarm(w, s);
-		vp = still(w, s);
-		if (vp != NULL)
+		vp = s->devs == NULL ? still(w, s) : NULL;
+		if (vp != NULL || s->devs != NULL)
 			total += pump(w, s, vp, now);
 	}
 	return total;
@@ -219,7 +228,10 @@ static void look_at_all(struct dp_worker *w)
 	for (unsigned i = 0; i < SHAPE_SLOTS && wheel->n != 0; i++)
 		for (struct dp_shaper *s = wheel->slots[i], *next; s != NULL; s = next) {
 			next = s->next_due;
-			(void)still(w, s);
+			if (s->devs != NULL)
+				shape_share_look(w, s);
+			else
+				(void)still(w, s);
 		}
 }
 
@@ -258,12 +270,12 @@ static void queue_one(struct dp_worker *w, struct dp_shaper *s, uint16_t leaf, s
 
 	if (unlikely(!has_room(w->shape, s, units)) ||
 	    !dp_sched_put(s->conf->sched, leaf, m, now)) {
-		dp_drop_tx(w, s->port, m, DP_DROP_SHAPER_FULL);
+		dp_drop_tx(w, shape_port_of(s, m), m, DP_DROP_SHAPER_FULL);
 		return;
 	}
 	s->held += units;
 	w->shape->held += units;
-	w->count->ports[s->port]->held_tx++;
+	w->count->ports[shape_port_of(s, m)]->held_tx++;
 }
 
 /* A super-frame that would hold up others goes in its pieces, whatever the port could do with it.
@@ -278,7 +290,7 @@ static void queue_cut(struct dp_worker *w, struct dp_shaper *s, uint16_t leaf, s
 		queue_one(w, s, leaf, m, now);
 		return;
 	}
-	w->count->ports[s->port]->segments += (uint64_t)n - 1;
+	w->count->ports[shape_port_of(s, m)]->segments += (uint64_t)n - 1;
 	for (int i = 0; i < n; i++)
 		queue_one(w, s, leaf, pieces[i], now);
 	rte_pktmbuf_free(m);
@@ -286,7 +298,7 @@ static void queue_cut(struct dp_worker *w, struct dp_shaper *s, uint16_t leaf, s
 
 static void queue_any(struct dp_worker *w, struct dp_shaper *s, struct rte_mbuf *m, uint64_t now)
 {
-	uint16_t leaf = shape_classify(&s->conf->spec, m);
+	uint16_t leaf = shape_classify(&s->conf->spec, m, shape_port_of(s, m));
 
 	if (unlikely((m->ol_flags & (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG)) != 0) &&
 	    m->pkt_len > dp_sched_whole(s->conf->sched, leaf) &&
@@ -304,16 +316,24 @@ void dp_shape_send(struct dp_worker *w, const struct dp_vport *out, struct rte_m
 
 	if (unlikely(w->trace != NULL)) {
 		for (uint16_t i = 0; i < n; i++)
-			dp_trace_shaped(w->trace, out, shape_classify(&s->conf->spec, pkts[i]));
+			dp_trace_shaped(w->trace, out,
+					shape_classify(&s->conf->spec, pkts[i], out->id));
 		dp_tx_send(w, out, pkts, n);
 		return;
 	}
-	/* What waits for a port that was replaced goes before. */
-	if (unlikely(s->dev != out->port && s->due_link != NULL))
-		(void)still(w, s);
+	if (unlikely(s->devs != NULL)) {
+		if (!shape_share_take(w, s, out, pkts, n)) {
+			dp_tx_send(w, out, pkts, n);
+			return;
+		}
+	} else {
+		/* What waits for a port that was replaced goes before. */
+		if (unlikely(s->dev != out->port && s->due_link != NULL))
+			(void)still(w, s);
+		s->port = out->id;
+		s->dev = out->port;
+	}
 	now = rte_rdtsc();
-	s->port = out->id;
-	s->dev = out->port;
 	for (uint16_t i = 0; i < n; i++)
 		queue_any(w, s, pkts[i], now);
 	if (unlikely(s->busy))

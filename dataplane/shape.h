@@ -17,6 +17,10 @@
  * 	      tc     = tc_of_dscp, or tc_of_pcp of its outer tag, or 'tc'
  * 	      groups[group].leaf[tc] ─────────────────────────────────────► that leaf
  *
+ * Ports that share a rate (a tenant's) have one shaper together, so that shares are exact whichever
+ * of them is busy; it is of one worker, as each is.  Its spec has 'outs': of each port its groups,
+ * and how it reads marks.
+ *
  * What waits counts as held_tx in the ledger.  It stays within a part of the packet buffers, of
  * which a port gets as much again as is left: one that is not emptied takes none from the others.
  *
@@ -32,7 +36,9 @@
 
 #include "dataplane/scheduler.h"
 
+#include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct dp;
@@ -56,6 +62,20 @@ struct dp_shape_group {
 struct dp_shape_queue {
 	uint32_t id; /* of set_queue */
 	uint16_t leaf;
+	uint16_t out; /* the port that it is of, where several share; else 0 */
+};
+
+struct dp_shape_marks {
+	uint8_t trust; /* DP_SHAPE_* */
+	uint8_t tc;    /* of frames that say nothing */
+	uint8_t tc_of_dscp[64], tc_of_pcp[8];
+};
+
+/* One of several ports that share. */
+struct dp_shape_out {
+	uint16_t port;
+	uint16_t first_group; /* what group_of_port says is from here on */
+	struct dp_shape_marks marks;
 };
 
 struct dp_shape_spec {
@@ -66,12 +86,22 @@ struct dp_shape_spec {
 	uint16_t n_groups; /* at least 1 */
 	const struct dp_shape_group *groups;
 	const uint16_t *group_of_port;	     /* [DP_MAX_PORTS]; NULL: all are of group 0 */
-	const struct dp_shape_queue *queues; /* ascending ids */
+	const struct dp_shape_queue *queues; /* ascending by 'out', then by id */
 	uint16_t n_queues;
-	uint8_t trust; /* DP_SHAPE_* */
-	uint8_t tc;    /* of frames that say nothing */
-	uint8_t tc_of_dscp[64], tc_of_pcp[8];
+	/* Ports that share; n_outs 0: it is one port's, which 'marks' are about.  A shaper is
+	 * always the one or the other. */
+	uint16_t n_outs;
+	const struct dp_shape_out *outs;
+	const uint16_t *out_of_port;   /* [DP_MAX_PORTS]: in 'outs' + 1; 0: it is none of them */
+	const uint16_t *port_of_class; /* [n_classes]: whose leaf it is; DP_NO_PORT: an inner one */
+	union {
+		struct dp_shape_marks marks;
+		struct {
+			uint8_t trust, tc, tc_of_dscp[64], tc_of_pcp[8];
+		};
+	};
 };
+static_assert(offsetof(struct dp_shape_marks, tc_of_pcp) == 66, "the same in both");
 
 /* 'spec' is copied.  0; -EINVAL with the reason when its classes are no tree that can be
  * (dp_sched_create()), or it leads to what is no leaf; -ENOMEM.  Control thread, as all that
@@ -88,6 +118,10 @@ int dp_shaper_prepare(struct dp_shaper *shaper, const struct dp_shape_spec *spec
 void dp_shaper_abort(struct dp_shaper *shaper);
 /* All shapers of 'dp' that are prepared change over, at one moment for the workers. */
 void dp_shapers_commit(struct dp *dp);
+
+/* Of ports that share, one goes: what waits for it is counted as dropped.  Before
+ * dp_port_count_reset() of it; no view has it any more. */
+void dp_shapers_port_gone(struct dp *dp, uint16_t port);
 
 /* Of a class by its number in what runs. */
 void dp_shaper_read(const struct dp_shaper *shaper, uint16_t cls,

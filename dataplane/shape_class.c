@@ -11,16 +11,25 @@
 
 #define MAX_TAGS 2
 
-static uint16_t queue_leaf(const struct dp_shape_spec *spec, uint32_t id)
+static uint64_t queue_key(uint16_t out, uint32_t id)
+{
+	return (uint64_t)out << 32 | id;
+}
+
+static uint16_t queue_leaf(const struct dp_shape_spec *spec, uint16_t out, uint32_t id)
 {
 	uint16_t low = 0, high = spec->n_queues;
+	uint64_t want = queue_key(out, id);
 
 	while (low < high) {
 		uint16_t mid = (uint16_t)((low + high) / 2);
 
-		if (spec->queues[mid].id == id)
-			return spec->queues[mid].leaf;
-		if (spec->queues[mid].id < id)
+		const struct dp_shape_queue *q = &spec->queues[mid];
+		uint64_t key = queue_key(q->out, q->id);
+
+		if (key == want)
+			return q->leaf;
+		if (key < want)
 			low = (uint16_t)(mid + 1);
 		else
 			high = mid;
@@ -50,7 +59,7 @@ static int dscp_at(const uint8_t *bytes, uint32_t at, uint32_t size, uint16_t ty
 	return -1;
 }
 
-static uint8_t traffic_class(const struct dp_shape_spec *spec, const struct rte_mbuf *m)
+static uint8_t traffic_class(const struct dp_shape_marks *marks, const struct rte_mbuf *m)
 {
 	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
 	uint32_t at = 2 * RTE_ETHER_ADDR_LEN, size = m->data_len;
@@ -58,7 +67,7 @@ static uint8_t traffic_class(const struct dp_shape_spec *spec, const struct rte_
 	uint16_t type;
 
 	if (size < at + 2)
-		return spec->tc;
+		return marks->tc;
 	type = word(bytes + at);
 	at += 2;
 	for (int tags = 0; tags < MAX_TAGS && is_tag(type) && size >= at + 4; tags++) {
@@ -67,22 +76,32 @@ static uint8_t traffic_class(const struct dp_shape_spec *spec, const struct rte_
 		type = word(bytes + at + 2);
 		at += 4;
 	}
-	if ((spec->trust & DP_SHAPE_DSCP) != 0)
+	if ((marks->trust & DP_SHAPE_DSCP) != 0)
 		dscp = dscp_at(bytes, at, size, type);
 	if (dscp >= 0)
-		return spec->tc_of_dscp[dscp];
-	return (spec->trust & DP_SHAPE_PCP) != 0 && pcp >= 0 ? spec->tc_of_pcp[pcp] : spec->tc;
+		return marks->tc_of_dscp[dscp];
+	return (marks->trust & DP_SHAPE_PCP) != 0 && pcp >= 0 ? marks->tc_of_pcp[pcp] : marks->tc;
 }
 
-uint16_t shape_classify(const struct dp_shape_spec *spec, const struct rte_mbuf *m)
+uint16_t shape_classify(const struct dp_shape_spec *spec, const struct rte_mbuf *m, uint16_t out)
 {
-	uint16_t group = 0, leaf = DP_SCHED_NO_CLASS;
+	const struct dp_shape_marks *marks = &spec->marks;
+	uint16_t group = 0, leaf = DP_SCHED_NO_CLASS, queues_of = 0;
 
+	if (spec->n_outs != 0) {
+		uint16_t i = spec->out_of_port[out];
+
+		if (i == 0)
+			return DP_SCHED_NO_CLASS;
+		marks = &spec->outs[i - 1].marks;
+		group = spec->outs[i - 1].first_group;
+		queues_of = out;
+	}
 	if ((m->ol_flags & DP_QUEUE_MARK) != 0)
-		leaf = queue_leaf(spec, m->hash.sched.queue_id);
+		leaf = queue_leaf(spec, queues_of, m->hash.sched.queue_id);
 	if (leaf != DP_SCHED_NO_CLASS)
 		return leaf;
 	if (spec->group_of_port != NULL && m->port < DP_MAX_PORTS)
-		group = spec->group_of_port[m->port];
-	return spec->groups[group].leaf[spec->trust != 0 ? traffic_class(spec, m) : spec->tc];
+		group = (uint16_t)(group + spec->group_of_port[m->port]);
+	return spec->groups[group].leaf[marks->trust != 0 ? traffic_class(marks, m) : marks->tc];
 }

@@ -40,6 +40,16 @@ static int check_leaf(const struct dp_shape_spec *spec, uint16_t leaf, const cha
 		       what, i, leaf);
 }
 
+/* The first group of the port whose groups stand last. */
+static unsigned last_group(const struct dp_shape_spec *spec)
+{
+	unsigned last = 0;
+
+	for (unsigned i = 0; i < spec->n_outs; i++)
+		last = RTE_MAX(last, (unsigned)spec->outs[i].first_group);
+	return last;
+}
+
 static int check_groups(const struct dp_shape_spec *spec, struct err *err)
 {
 	int rc = 0;
@@ -48,7 +58,7 @@ static int check_groups(const struct dp_shape_spec *spec, struct err *err)
 		for (unsigned tc = 0; tc < DP_SHAPE_TCS && rc == 0; tc++)
 			rc = check_leaf(spec, spec->groups[g].leaf[tc], "group", g, err);
 	for (unsigned p = 0; spec->group_of_port != NULL && p < DP_MAX_PORTS && rc == 0; p++)
-		if (spec->group_of_port[p] >= spec->n_groups)
+		if (last_group(spec) + spec->group_of_port[p] >= spec->n_groups)
 			rc = err_set(err, -EINVAL, "group-unknown", "port %u has group %u of %u", p,
 				     spec->group_of_port[p], spec->n_groups);
 	return rc;
@@ -60,27 +70,52 @@ static int check_queues(const struct dp_shape_spec *spec, struct err *err)
 
 	for (unsigned i = 0; i < spec->n_queues && rc == 0; i++) {
 		rc = check_leaf(spec, spec->queues[i].leaf, "queue", spec->queues[i].id, err);
-		if (rc == 0 && i != 0 && spec->queues[i].id <= spec->queues[i - 1].id)
+		if (rc == 0 && i != 0 && spec->queues[i].out == spec->queues[i - 1].out &&
+		    spec->queues[i].id <= spec->queues[i - 1].id)
 			rc = err_set(err, -EINVAL, "queue-order", "queue %u stands twice",
 				     spec->queues[i].id);
 	}
 	return rc;
 }
 
-static int check_maps(const struct dp_shape_spec *spec, struct err *err)
+static uint8_t highest_tc(const struct dp_shape_marks *marks)
 {
-	uint8_t most = spec->tc;
+	uint8_t most = marks->tc;
 
 	for (unsigned i = 0; i < 64; i++)
-		most = RTE_MAX(most, spec->tc_of_dscp[i]);
+		most = RTE_MAX(most, marks->tc_of_dscp[i]);
 	for (unsigned i = 0; i < 8; i++)
-		most = RTE_MAX(most, spec->tc_of_pcp[i]);
+		most = RTE_MAX(most, marks->tc_of_pcp[i]);
+	return most;
+}
+
+static int check_maps(const struct dp_shape_spec *spec, struct err *err)
+{
+	uint8_t most = spec->n_outs == 0 ? highest_tc(&spec->marks) : 0;
+
+	for (unsigned i = 0; i < spec->n_outs; i++)
+		most = RTE_MAX(most, highest_tc(&spec->outs[i].marks));
 	if (most >= DP_SHAPE_TCS)
 		return err_set(err, -EINVAL, "traffic-class", "traffic class %u: must be 0 to %u",
 			       most, DP_SHAPE_TCS - 1);
-	if (spec->n_groups == 0 || spec->n_queues > DP_SHAPE_MAX_QUEUES)
+	if (spec->n_groups == 0 || spec->n_queues > DP_SHAPE_MAX_QUEUES * RTE_MAX(1, spec->n_outs))
 		return err_set(err, -EINVAL, "class-limit", "%u groups and %u queues",
 			       spec->n_groups, spec->n_queues);
+	return 0;
+}
+
+/* What 'out_of_port' and 'port_of_class' say is what 'outs' says. */
+static int check_outs(const struct dp_shape_spec *spec, struct err *err)
+{
+	for (unsigned i = 0; i < spec->n_outs; i++)
+		if (spec->outs[i].port >= DP_MAX_PORTS ||
+		    spec->out_of_port[spec->outs[i].port] != i + 1)
+			return err_set(err, -EINVAL, "out-unknown", "port %u is not number %u",
+				       spec->outs[i].port, i);
+	for (unsigned p = 0; spec->n_outs != 0 && p < DP_MAX_PORTS; p++)
+		if (spec->out_of_port[p] > spec->n_outs)
+			return err_set(err, -EINVAL, "out-unknown", "port %u is number %u of %u", p,
+				       spec->out_of_port[p], spec->n_outs);
 	return 0;
 }
 
@@ -89,17 +124,33 @@ static int check(const struct dp_shape_spec *spec, struct err *err)
 	int rc = check_maps(spec, err);
 
 	if (rc == 0)
+		rc = check_outs(spec, err);
+	if (rc == 0)
 		rc = check_groups(spec, err);
 	return rc == 0 ? check_queues(spec, err) : rc;
 }
 
-/* The tables that frames are looked up in, behind one another. */
+/* One behind the other; NULL stays NULL. */
+static const void *copy_table(uint8_t **at, const void *from, size_t size)
+{
+	void *to = *at;
+
+	if (from == NULL || size == 0)
+		return from;
+	memcpy(to, from, size);
+	*at += (size + 7) & ~(size_t)7;
+	return to;
+}
+
+/* The tables that frames are looked up in. */
 static int copy_tables(struct shape_conf *conf, const struct dp_shape_spec *spec)
 {
 	size_t groups = spec->n_groups * sizeof(*spec->groups);
 	size_t queues = spec->n_queues * sizeof(*spec->queues);
-	size_t ports = spec->group_of_port != NULL ? DP_MAX_PORTS * sizeof(uint16_t) : 0;
-	uint8_t *at = malloc(queues + groups + ports);
+	size_t outs = spec->n_outs * sizeof(*spec->outs);
+	size_t ports = DP_MAX_PORTS * sizeof(uint16_t);
+	size_t classes = spec->n_outs != 0 ? spec->n_classes * sizeof(uint16_t) : 0;
+	uint8_t *at = malloc(queues + groups + outs + 2 * ports + classes + (size_t)6 * 8);
 
 	if (at == NULL)
 		return -ENOMEM;
@@ -107,11 +158,14 @@ static int copy_tables(struct shape_conf *conf, const struct dp_shape_spec *spec
 	conf->spec = *spec;
 	conf->spec.classes = NULL;
 	conf->spec.keys = NULL;
-	if (queues != 0)
-		conf->spec.queues = memcpy(at, spec->queues, queues);
-	conf->spec.groups = memcpy(at + queues, spec->groups, groups);
-	if (ports != 0)
-		conf->spec.group_of_port = memcpy(at + queues + groups, spec->group_of_port, ports);
+	conf->spec.queues = copy_table(&at, spec->queues, queues);
+	conf->spec.groups = copy_table(&at, spec->groups, groups);
+	conf->spec.group_of_port = copy_table(&at, spec->group_of_port, ports);
+	if (spec->n_outs == 0)
+		return 0;
+	conf->spec.outs = copy_table(&at, spec->outs, outs);
+	conf->spec.out_of_port = copy_table(&at, spec->out_of_port, ports);
+	conf->spec.port_of_class = copy_table(&at, spec->port_of_class, classes);
 	return 0;
 }
 
@@ -199,7 +253,13 @@ int dp_shaper_create(struct dp *dp, const struct dp_shape_spec *spec, struct dp_
 	if (s == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for a shaper");
 	rc = conf_create(dp, spec, NULL, &s->conf, err);
+	if (rc == 0 && spec->n_outs != 0) {
+		s->devs = calloc(DP_MAX_PORTS, sizeof(struct dp_port *));
+		if (s->devs == NULL)
+			rc = err_set(err, -ENOMEM, "no-memory", "no memory for a shaper");
+	}
 	if (rc != 0) {
+		conf_destroy(s->conf);
 		free(s);
 		return rc;
 	}
@@ -213,23 +273,19 @@ int dp_shaper_create(struct dp *dp, const struct dp_shape_spec *spec, struct dp_
 }
 
 /* Counts, while nobody else does, what ends here. */
-static void count_gone(struct dp_shaper *s, uint32_t n, uint32_t units)
+static void gone(struct dp_shaper *s, struct rte_mbuf *m)
 {
 	struct dp_worker *w = atomic_load(&s->owner);
-	struct dp_count *const counts[] = {s->dp->totals[s->port], &s->dp->total};
+	struct dp_count *const counts[] = {s->dp->totals[shape_port_of(s, m)], &s->dp->total};
+	uint32_t units = shape_units(m);
 
 	for (unsigned i = 0; i < 2; i++) {
-		counts[i]->held_tx -= n;
-		counts[i]->drops_tx[DP_DROP_PORT_REMOVED] += n;
+		counts[i]->held_tx--;
+		counts[i]->drops_tx[DP_DROP_PORT_REMOVED]++;
 	}
 	s->held -= units;
 	if (w != NULL)
 		w->shape->held -= units;
-}
-
-static void gone(struct dp_shaper *s, struct rte_mbuf *m)
-{
-	count_gone(s, 1, shape_units(m));
 	rte_pktmbuf_free(m);
 }
 
@@ -269,7 +325,40 @@ void dp_shaper_destroy(struct dp_shaper *s)
 	unlink_shaper(s);
 	conf_destroy(s->conf);
 	conf_destroy(s->prepared);
+	free(s->devs);
 	free(s);
+}
+
+/* Workers stand still. */
+static void drop_port(struct dp_shaper *s, uint16_t port)
+{
+	const struct dp_shape_spec *spec = &s->conf->spec;
+	struct rte_mbuf *m;
+
+	for (uint16_t c = 0; c < spec->n_classes; c++)
+		while (spec->port_of_class[c] == port &&
+		       dp_sched_empty_leaf(s->conf->sched, c, &m, 1) != 0)
+			gone(s, m);
+	s->devs[port] = NULL;
+	if (atomic_load(&s->owner) != NULL)
+		shape_arm(atomic_load(&s->owner), s, rte_rdtsc());
+}
+
+void dp_shapers_port_gone(struct dp *dp, uint16_t port)
+{
+	struct dp_shaper *s;
+	bool any = false;
+
+	for (s = dp->shapers; s != NULL; s = s->next)
+		any |= s->devs != NULL && s->conf->spec.out_of_port[port] != 0;
+	if (!any)
+		return;
+	dp_count_refresh(dp);
+	dp_pause(dp);
+	for (s = dp->shapers; s != NULL; s = s->next)
+		if (s->devs != NULL && s->conf->spec.out_of_port[port] != 0)
+			drop_port(s, port);
+	dp_resume(dp);
 }
 
 /* ---- Changes ---- */
@@ -297,9 +386,12 @@ static void move_rest(struct dp_shaper *s, struct dp_sched *old, uint64_t now)
 {
 	struct rte_mbuf *m;
 
-	while (dp_sched_empty(old, &m, 1) != 0)
-		if (!dp_sched_put(s->conf->sched, shape_classify(&s->conf->spec, m), m, now))
+	while (dp_sched_empty(old, &m, 1) != 0) {
+		uint16_t leaf = shape_classify(&s->conf->spec, m, shape_port_of(s, m));
+
+		if (leaf == DP_SCHED_NO_CLASS || !dp_sched_put(s->conf->sched, leaf, m, now))
 			gone(s, m);
+	}
 }
 
 /* Workers stand still.  What ran is what is 'prepared' afterwards. */
@@ -469,18 +561,35 @@ void dp_shapers_rank(struct dp *dp)
 			forward_inbox(dp, dp->workers[i]);
 }
 
+/* Who sends for several ports needs a queue of each that is there. */
+static void count_queues(const struct dp_view *view)
+{
+	for (unsigned again = 0; again < 2; again++)
+		for (uint16_t id = 0; id < view->n_vports && id < DP_MAX_PORTS; id++) {
+			const struct dp_vport *vp = view->vports[id];
+			uint16_t n = vp != NULL && vp->port != NULL ? vp->port->n_txq : 0;
+
+			if (vp == NULL || vp->shaper == NULL)
+				continue;
+			if (again == 0)
+				vp->shaper->n_txq = 0;
+			else if (n != 0 && (vp->shaper->n_txq == 0 || n < vp->shaper->n_txq))
+				vp->shaper->n_txq = n;
+		}
+}
+
 void dp_shapers_place(struct dp *dp, const struct dp_view *view)
 {
 	uint16_t n_ranks = atomic_load(&dp->n_ranks);
 	bool wrong = false;
 
+	count_queues(view);
 	for (uint16_t id = 0; id < view->n_vports && id < DP_MAX_PORTS; id++) {
 		const struct dp_vport *vp = view->vports[id];
 		struct dp_shaper *s = vp != NULL ? vp->shaper : NULL;
 
 		if (s == NULL)
 			continue;
-		s->n_txq = vp->port != NULL ? vp->port->n_txq : 0;
 		wrong |= s->n_txq != 0 &&
 			 rank_of(atomic_load(&s->owner)) >= RTE_MIN(s->n_txq, n_ranks);
 	}

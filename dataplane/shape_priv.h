@@ -34,8 +34,11 @@ struct dp_shaper {
 	uint16_t slot;
 	uint16_t port;		   /* by which it sends; DP_NO_PORT: it never did */
 	const struct dp_port *dev; /* that it had then; not to be looked into */
-	uint32_t held;		   /* units of what waits */
-	bool busy;		   /* it is sending: who comes by it again only queues */
+	/* Of several ports (shape_share.c): [DP_MAX_PORTS], the same of each; NULL: it is one's.
+	 * What waits has its port in vlan_tci_outer then. */
+	const struct dp_port **devs;
+	uint32_t held; /* units of what waits */
+	bool busy;     /* it is sending: who comes by it again only queues */
 	/* The control thread's. */
 	struct dp *dp;
 	struct dp_shaper *next; /* of dp->shapers */
@@ -60,8 +63,27 @@ static inline uint32_t shape_units(const struct rte_mbuf *m)
 	return 1 + m->pkt_len / SHAPE_UNIT;
 }
 
-/* shape_class.c: the leaf that takes 'm'. */
-uint16_t shape_classify(const struct dp_shape_spec *spec, const struct rte_mbuf *m);
+/* shape_class.c: the leaf that takes 'm', which leaves by 'out'; DP_SCHED_NO_CLASS: of ports that
+ * share, 'out' is none. */
+uint16_t shape_classify(const struct dp_shape_spec *spec, const struct rte_mbuf *m, uint16_t out);
+
+/* By which port a frame that waits will leave. */
+static inline uint16_t shape_port_of(const struct dp_shaper *s, const struct rte_mbuf *m)
+{
+	return unlikely(s->devs != NULL) ? m->vlan_tci_outer : s->port;
+}
+
+/* shape.c: these wait no longer. */
+void shape_let_go(struct dp_worker *w, struct dp_shaper *s, struct rte_mbuf *const *pkts,
+		  uint16_t n);
+
+/* shape_share.c: of shapers of several ports.  Sends what was taken out of the queue. */
+void shape_share_send(struct dp_worker *w, struct dp_shaper *s, struct rte_mbuf **pkts, uint16_t n);
+/* There is another view: what waits for ports that are theirs no more goes now, or is dropped. */
+void shape_share_look(struct dp_worker *w, struct dp_shaper *s);
+/* Frames leave by 'out': says so in each.  False: the shaper does not know that port (yet). */
+bool shape_share_take(struct dp_worker *w, struct dp_shaper *s, const struct dp_vport *out,
+		      struct rte_mbuf **pkts, uint16_t n);
 
 /* shape.c: takes it out of the wheel, and back into it as its queue says. */
 void shape_disarm(struct dp_worker *w, struct dp_shaper *s);

@@ -55,6 +55,8 @@ static json_t *row_of(const struct vs_daemon *d, const struct vs_qos *q)
 		put(row, "min", q->min);
 		put(row, "weight", q->weight);
 		put(row, "burst", q->burst);
+		put(row, "to_max", q->to_max);
+		put(row, "to_burst", q->to_burst);
 		return row;
 	}
 	put(row, "to_max", q->to_max);
@@ -63,6 +65,8 @@ static json_t *row_of(const struct vs_daemon *d, const struct vs_qos *q)
 	put(row, "from_burst", q->from_burst);
 	put(row, "from_min", q->from_min);
 	put(row, "from_weight", q->from_weight);
+	put(row, "to_min", q->to_min);
+	put(row, "to_weight", q->to_weight);
 	put(row, "delay_us", q->delay_us);
 	put(row, "limit", q->limit);
 	put(row, "priority_max", q->priority_max);

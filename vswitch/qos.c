@@ -170,6 +170,7 @@ static void port_gone(struct vs *vs, uint16_t id)
 
 	if (s == NULL)
 		return;
+	dp_shapers_port_gone(vs->dp, id);
 	port_free(s->of[id]);
 	s->of[id] = NULL;
 }
@@ -190,6 +191,7 @@ static void destroy(struct vs *vs, void *live)
 
 	for (unsigned id = 0; id < DP_MAX_PORTS; id++)
 		port_free(s->of[id]);
+	vs_qos_shares_free(s);
 	free(s);
 }
 

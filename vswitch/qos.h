@@ -40,19 +40,22 @@ struct vs_qos {
 	uint64_t to_max, from_max, from_min, priority_max;
 	uint32_t to_burst, from_burst; /* bytes; 0: by the rate */
 	uint32_t from_weight;
+	uint64_t to_min; /* of its tenant's to_max, as to_weight */
+	uint32_t to_weight;
 	uint32_t delay_us, limit;
 	bool ecn;
 	uint64_t priority_dscp; /* bit n: DSCP n */
 	uint8_t priority_pcp;	/* bit n: priority n */
 	enum vs_qos_trust trust;
 	struct vs_qos_mark mark_dscp, mark_pcp;
-	/* Of a tenant. */
+	/* Of a tenant; to_max and to_burst, too: of what is sent to its machines. */
 	uint64_t max, min;
 	uint32_t burst, weight;
 };
 
 /* All of a model: ports in its order, each one's own word before those of tenants. */
 struct vs_qos_conf {
+	bool any_share; /* a tenant has to_max */
 	unsigned n;
 	struct vs_qos v[];
 };
@@ -62,6 +65,9 @@ const struct vs_qos_conf *vs_qos_conf(const struct vs_model *m);
 const struct vs_qos *vs_qos_of_port(const struct vs_model *m, const struct vs_port *p);
 const struct vs_qos *vs_qos_of_tenant(const struct vs_model *m, const struct vs_port *uplink,
 				      const struct vs_tenant *t);
+/* What is sent to 'p' has part of its tenant's rate on the switch, which this says; NULL: there is
+ * none.  Machines' ports do: neither uplinks nor tunnels. */
+const struct vs_qos *vs_qos_share(const struct vs_model *m, const struct vs_port *p);
 /* Do frames from 'from' meet others at the uplink 'p'?  Those of its switch do, and those of a
  * switch whose tunnels leave by a VTEP there. */
 bool vs_qos_meets(const struct vs_model *m, const struct vs_port *p, const struct vs_port *from);

@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* Options of a port, and of a tenant on one. */
-static const char *const port_keys[] = {"to_max",   "to_burst",	     "from_max",     "from_burst",
+static const char *const port_keys[] = {"to_min",   "to_weight",     "from_max",     "from_burst",
 					"from_min", "from_weight",   "delay",	     "limit",
 					"ecn",	    "priority_dscp", "priority_pcp", "priority_max",
 					"trust",    "mark_dscp",     "mark_pcp"};
@@ -56,6 +56,20 @@ const struct vs_qos *vs_qos_of_tenant(const struct vs_model *m, const struct vs_
 	return t != NULL ? find(vs_qos_conf(m), uplink, t) : NULL;
 }
 
+const struct vs_qos *vs_qos_share(const struct vs_model *m, const struct vs_port *p)
+{
+	const struct vs_qos_conf *conf = vs_qos_conf(m);
+
+	if (conf == NULL || !conf->any_share || p->tenant == NULL || vs_is_uplink(p) ||
+	    vs_is_tunnel(p) || p->kind == VS_VTEP)
+		return NULL;
+	for (unsigned i = 0; i < conf->n; i++)
+		if (conf->v[i].tenant == p->tenant && conf->v[i].to_max != 0 &&
+		    conf->v[i].port->sw == p->sw)
+			return &conf->v[i];
+	return NULL;
+}
+
 bool vs_qos_meets(const struct vs_model *m, const struct vs_port *p, const struct vs_port *from)
 {
 	if (from == p || from->kind == VS_VTEP || vs_is_tunnel(from))
@@ -90,7 +104,8 @@ static int refuse_option(const struct vs_qos *q, const char *key, struct err *er
 	} else {
 		err_set(err, -EINVAL, "usage", "qos of tenant %s: --%s is a port's",
 			q->tenant->name, option);
-		err_why(err, "of a tenant on an uplink there are --max, --min, --weight, --burst");
+		err_why(err, "of a tenant on an uplink there are --max, --min, --weight, --burst, "
+			     "--to-max, --to-burst");
 		err_fix(err, "vswitchctl qos set PORT --%s ...", option);
 	}
 	return -EINVAL;
@@ -143,6 +158,8 @@ static int check_rates(const struct vs_qos *q, struct err *err)
 		return refuse_rates(q, "from-min", "from-max", err);
 	if (q->max != 0 && q->min > q->max)
 		return refuse_rates(q, "min", "max", err);
+	if (q->to_max != 0 && q->to_min > q->to_max)
+		return refuse_rates(q, "to-min", "to-max", err);
 	if (q->to_max != 0 && q->priority_max > q->to_max)
 		return refuse_rates(q, "priority-max", "to-max", err);
 	return 0;
@@ -223,6 +240,8 @@ static int read_one(struct vs_model *m, struct vs_qos *q, const char *name, cons
 		.to_burst = (uint32_t)vs_body_number(body, "to_burst", 0),
 		.from_burst = (uint32_t)vs_body_number(body, "from_burst", 0),
 		.from_weight = (uint32_t)vs_body_number(body, "from_weight", 1),
+		.to_min = vs_body_number(body, "to_min", 0),
+		.to_weight = (uint32_t)vs_body_number(body, "to_weight", 1),
 		.delay_us = (uint32_t)vs_body_number(body, "delay", 5000),
 		.limit = (uint32_t)vs_body_number(body, "limit", 1000),
 		.ecn = vs_body_flag(body, "ecn", true),
@@ -357,6 +376,53 @@ static int check_port(const struct vs_model *m, const struct vs_qos_conf *conf,
 	return refuse_sum(conf, p, "guarantees", &all, "to-max", own->to_max, err);
 }
 
+/* What is guaranteed of what is sent to a tenant's machines on the switch of 'q'. */
+static int check_share(const struct vs_model *m, const struct vs_qos_conf *conf,
+		       const struct vs_qos *q, struct err *err)
+{
+	struct sum all = {0};
+	char whose[80];
+
+	for (unsigned i = 0; i < conf->n; i++) {
+		const struct vs_qos *other = &conf->v[i];
+
+		if (other == q || other->tenant != q->tenant || other->to_max == 0 ||
+		    other->port->sw != q->port->sw)
+			continue;
+		err_set(err, -EINVAL, "twice", "tenant %s has --to-max of %s and of %s",
+			q->tenant->name, q->port->name, other->port->name);
+		err_why(err,
+			"it is about all that is sent to its machines on switch %s, by "
+			"whatever way it came",
+			q->port->sw->name);
+		err_fix(err, "vswitchctl qos set %s --tenant %s --default to-max",
+			other->port->name, q->tenant->name);
+		return -EINVAL;
+	}
+	for (unsigned i = 0; i < m->n_ports; i++) {
+		const struct vs_port *p = &m->ports[i];
+		const struct vs_qos *own = find(conf, p, NULL);
+		struct sum s = {0};
+
+		if (vs_qos_share(m, p) != q)
+			continue;
+		add_own(m, p, own, &s);
+		if (own != NULL && own->to_min > s.bps)
+			s.bps = own->to_min;
+		add(&all, p->name, s.bps);
+	}
+	snprintf(whose, sizeof(whose), "what is sent to tenant %.40s", q->tenant->name);
+	if (all.bps <= q->to_max)
+		return 0;
+	err_set(err, -EINVAL, "over-committed",
+		"%s: %.200s are guaranteed %.1f Mbit/s together, above its --to-max of %.1f", whose,
+		all.names, (double)all.bps / 1e6, (double)q->to_max / 1e6);
+	err_why(err, "not all of them could have at once what they are guaranteed");
+	err_fix(err, "lower --to-min of some, or raise --to-max; vswitchctl qos list");
+	err_about(err, "qos", q->name);
+	return -EINVAL;
+}
+
 static int check_all(const struct vs_model *m, const struct vs_qos_conf *conf, struct err *err)
 {
 	int rc = 0;
@@ -364,6 +430,9 @@ static int check_all(const struct vs_model *m, const struct vs_qos_conf *conf, s
 	for (unsigned i = 0; rc == 0 && i < m->n_ports; i++)
 		if (vs_is_uplink(&m->ports[i]) || find(conf, &m->ports[i], NULL) != NULL)
 			rc = check_port(m, conf, &m->ports[i], err);
+	for (unsigned i = 0; rc == 0 && conf->any_share && i < conf->n; i++)
+		if (conf->v[i].tenant != NULL && conf->v[i].to_max != 0)
+			rc = check_share(m, conf, &conf->v[i], err);
 	return rc;
 }
 
@@ -391,6 +460,8 @@ int vs_qos_read(struct vs_model *m, void **ret, struct err *err)
 			return rc;
 		}
 	}
+	for (unsigned i = 0; i < conf->n; i++)
+		conf->any_share |= conf->v[i].tenant != NULL && conf->v[i].to_max != 0;
 	qsort(conf->v, conf->n, sizeof(conf->v[0]), compare);
 	return check_all(m, conf, err);
 }

@@ -42,6 +42,9 @@ void vs_qos_note(const struct vs *vs, const struct vs_qos *q, char *text, size_t
 	else if (q->tenant == NULL && (q->from_min != 0 || q->from_weight != 1) &&
 		 uplink_of(m, q->port) == NULL)
 		snprintf(text, size, "switch %s has no uplink to share", q->port->sw->name);
+	else if (q->tenant == NULL && (q->to_min != 0 || q->to_weight != 1) &&
+		 vs_qos_share(m, q->port) == NULL)
+		snprintf(text, size, "its tenant has no --to-max of which it could have part");
 	else if (q->tenant == NULL && q->from_max != 0 && device_drops(q->port))
 		snprintf(text, size, "its device drops what comes above --from-max");
 }

@@ -36,7 +36,16 @@ struct vs_qos_port {
 	unsigned over_s, calm_s; /* seconds in a row with drops, and without */
 };
 
+/* What is sent to a tenant's machines on a switch. */
+struct vs_qos_share {
+	struct vs_qos_share *next;
+	char sw[DP_PORT_NAME_SIZE], tenant[DP_PORT_NAME_SIZE];
+	char uplink[DP_PORT_NAME_SIZE]; /* of which it was said */
+	struct vs_qos_port live;	/* its shaper */
+};
+
 struct vs_qos_state {
+	struct vs_qos_share *shares;
 	struct vs_qos_port *of[DP_MAX_PORTS]; /* NULL: nothing was ever said of it */
 	unsigned ticks;
 };
@@ -44,6 +53,9 @@ struct vs_qos_state {
 struct vs_qos_state *vs_qos_state(const struct vs *vs);
 /* Makes it if there is none; NULL without memory. */
 struct vs_qos_port *vs_qos_port_need(struct vs_qos_state *s, uint16_t id);
+
+/* The one whose shaper 'id' has part of; NULL: none. */
+const struct vs_qos_share *vs_qos_share_of(const struct vs_qos_state *s, uint16_t id);
 
 /* qos_shape.c: see the functions of the same names in policy.h. */
 int vs_qos_shape_need(struct vs *vs, const struct vs_model *m, struct err *err);
@@ -53,6 +65,8 @@ void vs_qos_shape_compile(struct vs *vs, const struct vs_model *m, unsigned port
 void vs_qos_shape_settle(struct vs *vs, const struct vs_model *m);
 /* Its port is gone, or all end. */
 void vs_qos_shape_free(struct vs_qos_port *live);
+/* All end. */
+void vs_qos_shares_free(struct vs_qos_state *s);
 /* Uplinks whose link has another speed now share that. */
 void vs_qos_shape_links(struct vs *vs);
 

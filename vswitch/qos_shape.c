@@ -10,7 +10,9 @@
 #include "vswitch/qos_priv.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static uint64_t link_bps(const struct vs *vs, uint16_t id)
 {
@@ -75,6 +77,111 @@ static int need_port(struct vs *vs, const struct vs_model *m, const uint16_t *id
 	return rc;
 }
 
+/* ---- Tenants' ---- */
+
+static struct vs_qos_share *share_find(const struct vs_qos_state *s, const struct vs_qos *q)
+{
+	for (struct vs_qos_share *share = s->shares; share != NULL; share = share->next)
+		if (strcmp(share->tenant, q->tenant->name) == 0 &&
+		    strcmp(share->sw, q->port->sw->name) == 0)
+			return share;
+	return NULL;
+}
+
+static struct vs_qos_share *share_need(struct vs_qos_state *s, const struct vs_qos *q)
+{
+	struct vs_qos_share *share = share_find(s, q);
+
+	if (share != NULL)
+		return share;
+	share = calloc(1, sizeof(*share));
+	if (share == NULL)
+		return NULL;
+	snprintf(share->sw, sizeof(share->sw), "%s", q->port->sw->name);
+	snprintf(share->tenant, sizeof(share->tenant), "%s", q->tenant->name);
+	share->next = s->shares;
+	s->shares = share;
+	return share;
+}
+
+const struct vs_qos_share *vs_qos_share_of(const struct vs_qos_state *s, uint16_t id)
+{
+	for (const struct vs_qos_share *share = s->shares; share != NULL; share = share->next)
+		if (share->live.tree != NULL && share->live.tree->out_of_port[id] != 0)
+			return share;
+	return NULL;
+}
+
+static int need_share(struct vs *vs, const struct vs_model *m, const uint16_t *ids,
+		      const struct vs_qos *q, struct err *err)
+{
+	struct vs_qos_share *share;
+	struct vs_qos_tree *tree;
+	int rc = vs_qos_share_tree_create(m, ids, q, &tree, err);
+
+	if (rc != 0 || tree == NULL)
+		return rc;
+	share = share_need(vs_qos_state(vs), q);
+	if (share == NULL) {
+		vs_qos_tree_destroy(tree);
+		return err_set(err, -ENOMEM, "no-memory", "no memory for the queues of tenant %s",
+			       q->tenant->name);
+	}
+	snprintf(share->uplink, sizeof(share->uplink), "%s", q->port->name);
+	rc = follow(vs, &share->live, tree, err);
+	if (rc != 0)
+		err_about(err, "qos", q->name);
+	return rc;
+}
+
+static int need_shares(struct vs *vs, const struct vs_model *m, const uint16_t *ids,
+		       struct err *err)
+{
+	const struct vs_qos_conf *conf = vs_qos_conf(m);
+	int rc = 0;
+
+	for (unsigned i = 0; conf != NULL && conf->any_share && rc == 0 && i < conf->n; i++)
+		if (conf->v[i].tenant != NULL && conf->v[i].to_max != 0)
+			rc = need_share(vs, m, ids, &conf->v[i], err);
+	return rc;
+}
+
+/* Is it still said, and has it ports? */
+static bool share_is_meant(const struct vs_qos_share *share, const struct vs_model *m)
+{
+	for (unsigned i = 0; i < m->n_ports; i++) {
+		const struct vs_qos *q = vs_qos_share(m, &m->ports[i]);
+
+		if (q != NULL && strcmp(q->tenant->name, share->tenant) == 0 &&
+		    strcmp(q->port->sw->name, share->sw) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Those that 'm' does not mean; NULL: all. */
+static void shares_drop(struct vs_qos_state *s, const struct vs_model *m)
+{
+	for (struct vs_qos_share **at = &s->shares; *at != NULL;) {
+		struct vs_qos_share *share = *at;
+
+		if (m != NULL && share_is_meant(share, m)) {
+			at = &share->next;
+			continue;
+		}
+		*at = share->next;
+		vs_qos_shape_free(&share->live);
+		free(share);
+	}
+}
+
+void vs_qos_shares_free(struct vs_qos_state *s)
+{
+	shares_drop(s, NULL);
+}
+
+/* ---- All of a model ---- */
+
 int vs_qos_shape_need(struct vs *vs, const struct vs_model *m, struct err *err)
 {
 	uint16_t *ids;
@@ -90,31 +197,41 @@ int vs_qos_shape_need(struct vs *vs, const struct vs_model *m, struct err *err)
 	for (unsigned i = 0; rc == 0 && i < m->n_ports; i++)
 		if (ids[i] != DP_NO_PORT && vs_qos_is_shaped(m, &m->ports[i]))
 			rc = need_port(vs, m, ids, i, err);
+	if (rc == 0)
+		rc = need_shares(vs, m, ids, err);
 	free(ids);
 	return rc;
+}
+
+static void restore(struct vs_qos_port *live)
+{
+	if (live == NULL || live->next == NULL)
+		return;
+	dp_shaper_abort(live->shaper);
+	vs_qos_tree_destroy(live->next);
+	live->next = NULL;
 }
 
 void vs_qos_shape_restore(struct vs *vs)
 {
 	struct vs_qos_state *s = vs_qos_state(vs);
 
-	for (unsigned id = 0; id < DP_MAX_PORTS; id++) {
-		struct vs_qos_port *live = s->of[id];
-
-		if (live == NULL || live->next == NULL)
-			continue;
-		dp_shaper_abort(live->shaper);
-		vs_qos_tree_destroy(live->next);
-		live->next = NULL;
-	}
+	for (unsigned id = 0; id < DP_MAX_PORTS; id++)
+		restore(s->of[id]);
+	for (struct vs_qos_share *share = s->shares; share != NULL; share = share->next)
+		restore(&share->live);
 }
 
 void vs_qos_shape_compile(struct vs *vs, const struct vs_model *m, unsigned port,
 			  struct dp_vport *vp)
 {
 	const struct vs_qos_port *live = vs_qos_state(vs)->of[vp->id];
+	const struct vs_qos *q = vs_qos_share(m, &m->ports[port]);
+	const struct vs_qos_share *share = q != NULL ? share_find(vs_qos_state(vs), q) : NULL;
 
-	if (live != NULL && vs_qos_is_shaped(m, &m->ports[port]))
+	if (share != NULL)
+		vp->shaper = share->live.shaper;
+	else if (live != NULL && vs_qos_is_shaped(m, &m->ports[port]))
 		vp->shaper = live->shaper;
 }
 
@@ -131,22 +248,27 @@ void vs_qos_shape_free(struct vs_qos_port *live)
 	live->over_s = live->calm_s = 0;
 }
 
+/* What was prepared runs. */
+static void runs(struct vs_qos_port *live)
+{
+	if (live == NULL || live->next == NULL)
+		return;
+	vs_qos_tree_destroy(live->tree);
+	live->tree = live->next;
+	live->next = NULL;
+	free(live->to);
+	live->to = NULL;
+}
+
 static void commit(struct vs *vs)
 {
 	struct vs_qos_state *s = vs_qos_state(vs);
 
 	dp_shapers_commit(vs->dp);
-	for (unsigned id = 0; id < DP_MAX_PORTS; id++) {
-		struct vs_qos_port *live = s->of[id];
-
-		if (live == NULL || live->next == NULL)
-			continue;
-		vs_qos_tree_destroy(live->tree);
-		live->tree = live->next;
-		live->next = NULL;
-		free(live->to);
-		live->to = NULL;
-	}
+	for (unsigned id = 0; id < DP_MAX_PORTS; id++)
+		runs(s->of[id]);
+	for (struct vs_qos_share *share = s->shares; share != NULL; share = share->next)
+		runs(&share->live);
 }
 
 void vs_qos_shape_settle(struct vs *vs, const struct vs_model *m)
@@ -161,6 +283,7 @@ void vs_qos_shape_settle(struct vs *vs, const struct vs_model *m)
 		if (s->of[id] != NULL && (p == NULL || !vs_qos_is_shaped(m, p)))
 			vs_qos_shape_free(s->of[id]);
 	}
+	shares_drop(s, m);
 	commit(vs);
 }
 

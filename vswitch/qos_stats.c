@@ -8,6 +8,7 @@
 #include "dataplane/pace.h"
 #include "dataplane/wire_size.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,13 @@ static uint64_t wire_bytes(const struct dp_sched_counts *c)
 	return c->bytes + c->packets * DP_WIRE_OVERHEAD;
 }
 
+/* Of which port a class is, in a tree that may be a tenant's. */
+static const char *port_of(const struct vs *vs, const struct vs_qos_port *live, uint16_t cls,
+			   const char *port)
+{
+	return live->tree->spec.n_outs != 0 ? vs->live[live->tree->nodes[cls].port].name : port;
+}
+
 /* 'worst' is the class that dropped most. */
 static void tell_over(struct vs *vs, const char *port, const struct vs_qos_port *live,
 		      uint16_t worst)
@@ -46,6 +54,7 @@ static void tell_over(struct vs *vs, const char *port, const struct vs_qos_port 
 	const struct dp_sched_class *c = &live->tree->classes[worst];
 	uint64_t bps = c->max_bps != 0 ? c->max_bps : live->tree->spec.root.max_bps;
 
+	port = port_of(vs, live, worst, port);
 	vs_event(vs, "qos-over", port,
 		 "port %s drops frames: more is to leave %.90s than goes; all of it may take %.1f "
 		 "Mbit/s",
@@ -103,6 +112,9 @@ void vs_qos_watch(struct vs *vs)
 		if (live != NULL && live->shaper != NULL)
 			watch_to(vs, vs->live[id].name, live, now_ns);
 	}
+	for (struct vs_qos_share *share = s->shares; share != NULL; share = share->next)
+		if (share->live.shaper != NULL)
+			watch_to(vs, share->uplink, &share->live, now_ns);
 }
 
 /* ---- Classes ---- */
@@ -158,10 +170,12 @@ static void add(struct vs_qos_class *sum, const struct vs_qos_class *c)
 	sum->waiting += c->waiting;
 }
 
-static void tell_to(const struct vs_qos_port *live, const char *port, vs_qos_class_fn fn, void *arg)
+/* All of it, as the class 'name'. */
+static void tell_sum(const struct vs_qos_port *live, const char *port, const char *name,
+		     vs_qos_class_fn fn, void *arg)
 {
 	struct vs_qos_class sum = {.port = port,
-				   .name = "to",
+				   .name = name,
 				   .max = live->tree->spec.root.max_bps};
 	uint16_t n = live->tree->spec.n_classes;
 
@@ -173,11 +187,50 @@ static void tell_to(const struct vs_qos_port *live, const char *port, vs_qos_cla
 			add(&sum, &c);
 	}
 	fn(arg, &sum);
+}
+
+static void tell_to(const struct vs_qos_port *live, const char *port, vs_qos_class_fn fn, void *arg)
+{
+	uint16_t n = live->tree->spec.n_classes;
+
+	tell_sum(live, port, "to", fn, arg);
 	for (uint16_t i = 0; n > 1 && i < n; i++) {
 		struct vs_qos_class c = {.port = port};
 
 		fill(live, i, &c);
 		fn(arg, &c);
+	}
+}
+
+/* The port's part of what its tenant has. */
+static void tell_part(const struct vs *vs, const struct vs_qos_share *share, uint16_t id,
+		      vs_qos_class_fn fn, void *arg)
+{
+	const struct vs_qos_tree *t = share->live.tree;
+
+	for (uint16_t i = 0; i < t->spec.n_classes; i++) {
+		struct vs_qos_class c = {.port = vs->live[id].name};
+
+		if (t->nodes[i].port != id)
+			continue;
+		fill(&share->live, i, &c);
+		fn(arg, &c);
+	}
+}
+
+static void tell_shares(const struct vs *vs, int port_id, vs_qos_class_fn fn, void *arg)
+{
+	for (const struct vs_qos_share *share = vs_qos_state(vs)->shares; share != NULL;
+	     share = share->next) {
+		const struct vs_qos_tree *t = share->live.tree;
+		char name[DP_PORT_NAME_SIZE + 16];
+
+		if (share->live.shaper == NULL ||
+		    (port_id >= 0 && t->out_of_port[port_id] == 0 &&
+		     strcmp(vs->live[port_id].name, share->uplink) != 0))
+			continue;
+		snprintf(name, sizeof(name), "to tenant %s", share->tenant);
+		tell_sum(&share->live, share->uplink, name, fn, arg);
 	}
 }
 
@@ -187,25 +240,41 @@ void vs_qos_classes(struct vs *vs, int port_id, vs_qos_class_fn fn, void *arg)
 
 	for (int id = 0; id < DP_MAX_PORTS; id++) {
 		const struct vs_qos_port *live = s->of[id];
+		const struct vs_qos_share *share;
 
-		if (live == NULL || (port_id >= 0 && port_id != id))
+		if (port_id >= 0 && port_id != id)
 			continue;
-		if (live->pace != NULL)
+		share = vs_qos_share_of(s, (uint16_t)id);
+		if (live != NULL && live->pace != NULL)
 			tell_from(live, vs->live[id].name, fn, arg);
-		if (live->shaper != NULL)
+		if (live != NULL && live->shaper != NULL)
 			tell_to(live, vs->live[id].name, fn, arg);
+		else if (share != NULL)
+			tell_part(vs, share, (uint16_t)id, fn, arg);
 	}
+	tell_shares(vs, port_id, fn, arg);
+}
+
+/* Who has the shaper by which the port sends, its own or its tenant's; NULL: nobody. */
+static const struct vs_qos_port *live_to(const struct vs *vs, uint16_t id)
+{
+	const struct vs_qos_port *own = vs_qos_state(vs)->of[id];
+	const struct vs_qos_share *share =
+		own == NULL || own->shaper == NULL ? vs_qos_share_of(vs_qos_state(vs), id) : NULL;
+
+	return share != NULL ? &share->live : own;
 }
 
 bool vs_qos_queue(const struct vs *vs, uint16_t port_id, uint32_t queue, struct vs_qos_class *ret)
 {
-	const struct vs_qos_port *live = vs_qos_state(vs)->of[port_id];
+	const struct vs_qos_port *live = live_to(vs, port_id);
 
 	for (uint16_t i = 0; live != NULL && live->tree != NULL && i < live->tree->spec.n_classes;
 	     i++) {
 		const struct vs_qos_node *node = &live->tree->nodes[i];
 
-		if (!node->is_queue || node->queue != queue)
+		if (!node->is_queue || node->queue != queue ||
+		    (live->tree->spec.n_outs != 0 && node->port != port_id))
 			continue;
 		*ret = (struct vs_qos_class){.port = vs->live[port_id].name};
 		fill(live, i, ret);
@@ -216,8 +285,7 @@ bool vs_qos_queue(const struct vs *vs, uint16_t port_id, uint32_t queue, struct 
 
 const char *vs_qos_class_name(const struct vs *vs, uint16_t port_id, uint32_t cls)
 {
-	const struct vs_qos_port *live =
-		port_id < DP_MAX_PORTS ? vs_qos_state(vs)->of[port_id] : NULL;
+	const struct vs_qos_port *live = port_id < DP_MAX_PORTS ? live_to(vs, port_id) : NULL;
 
 	return live != NULL && live->tree != NULL && cls < live->tree->spec.n_classes
 		       ? live->tree->nodes[cls].name
@@ -227,7 +295,8 @@ const char *vs_qos_class_name(const struct vs *vs, uint16_t port_id, uint32_t cl
 const char *vs_qos_over(const struct vs *vs, uint16_t port_id)
 {
 	const struct vs_qos_port *live = vs_qos_state(vs)->of[port_id];
-	bool to = live != NULL && live->over_s != 0, from = live != NULL && live->from_over;
+	const struct vs_qos_port *out = live_to(vs, port_id);
+	bool to = out != NULL && out->over_s != 0, from = live != NULL && live->from_over;
 
 	return to && from ? "to, from" : to ? "to" : from ? "from" : "";
 }

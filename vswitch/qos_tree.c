@@ -16,7 +16,7 @@
 enum { TC_NONE, TC_DSCP, TC_PCP };
 
 /* Kinds of classes, as their keys begin. */
-enum { KEY_OTHERS = 1, KEY_PRIORITY, KEY_QUEUE, KEY_TENANT, KEY_NO_TENANT, KEY_SOURCE };
+enum { KEY_OTHERS = 1, KEY_PRIORITY, KEY_QUEUE, KEY_TENANT, KEY_NO_TENANT, KEY_SOURCE, KEY_OUT };
 
 static uint64_t key_of(unsigned kind, uint64_t id)
 {
@@ -30,6 +30,9 @@ struct maker {
 	const struct vs_port *p;
 	const struct vs_qos *own; /* of 'p'; may be NULL */
 	struct vs_qos_tree *tree;
+	uint16_t parent;	   /* of the classes of 'p' */
+	uint16_t out;		   /* id of 'p' where several share; else 0 */
+	uint64_t key;		   /* the same, in keys */
 	uint16_t others;	   /* the class of what has none of its own */
 	uint16_t priority;	   /* DP_SCHED_NO_CLASS: none */
 	unsigned n_sources;	   /* that meet here */
@@ -48,6 +51,9 @@ void vs_qos_tree_destroy(struct vs_qos_tree *t)
 	free(t->groups);
 	free(t->group_of_port);
 	free(t->queues);
+	free(t->outs);
+	free(t->out_of_port);
+	free(t->port_of_class);
 	free(t);
 }
 
@@ -63,7 +69,8 @@ bool vs_qos_tree_same(const struct vs_qos_tree *a, const struct vs_qos_tree *b)
 	       memcmp(x->tc_of_pcp, y->tc_of_pcp, sizeof(x->tc_of_pcp)) == 0 &&
 	       SAME(classes, x->n_classes) && SAME(keys, x->n_classes) &&
 	       SAME(nodes, x->n_classes) && SAME(groups, x->n_groups) &&
-	       SAME(queues, x->n_queues) &&
+	       SAME(queues, x->n_queues) && x->n_outs == y->n_outs &&
+	       (x->n_outs == 0 || (SAME(outs, x->n_outs) && SAME(port_of_class, x->n_classes))) &&
 	       (a->group_of_port == NULL) == (b->group_of_port == NULL) &&
 	       (a->group_of_port == NULL || SAME(group_of_port, DP_MAX_PORTS));
 #undef SAME
@@ -81,7 +88,10 @@ __attribute__((format(printf, 4, 5))) static uint16_t add(struct maker *k,
 	va_list ap;
 
 	t->classes[i] = *c;
-	t->keys[i] = key;
+	t->keys[i] = key | k->key;
+	t->nodes[i].port = k->out;
+	if (t->port_of_class != NULL)
+		t->port_of_class[i] = c->leaf ? k->out : DP_NO_PORT;
 	va_start(ap, fmt);
 	vsnprintf(t->nodes[i].name, sizeof(t->nodes[i].name), fmt, ap);
 	va_end(ap);
@@ -93,7 +103,7 @@ static struct dp_sched_class leaf_of(const struct maker *k)
 	struct dp_sched_class c;
 
 	memset(&c, 0, sizeof(c)); /* Trees are compared as bytes. */
-	c.parent = DP_SCHED_NO_CLASS;
+	c.parent = k->parent;
 	c.leaf = true;
 	c.weight = 1;
 	c.overhead = DP_WIRE_OVERHEAD;
@@ -156,7 +166,7 @@ static void add_queues(struct maker *k)
 		k->tree->nodes[cls].is_queue = true;
 		k->tree->nodes[cls].queue = q->id;
 		k->tree->queues[k->tree->spec.n_queues++] =
-			(struct dp_shape_queue){.id = q->id, .leaf = cls};
+			(struct dp_shape_queue){.id = q->id, .leaf = cls, .out = k->out};
 	}
 }
 
@@ -182,10 +192,8 @@ static enum vs_qos_trust trust_of(const struct vs_model *m, const struct vs_port
 	return q != NULL ? q->trust : VS_TRUST_BOTH;
 }
 
-static void classify(struct maker *k)
+static void classify(const struct maker *k, struct dp_shape_marks *s)
 {
-	struct dp_shape_spec *s = &k->tree->spec;
-
 	if (k->priority == DP_SCHED_NO_CLASS)
 		return;
 	s->trust = (k->own->priority_dscp != 0 ? DP_SHAPE_DSCP : 0) |
@@ -202,9 +210,8 @@ static void groups_of_port(struct maker *k)
 	const struct vs_qos_conf *conf = vs_qos_conf(k->m);
 	struct vs_qos_tree *t = k->tree;
 
-	t->spec.n_groups = VS_TRUST_NONE + 1;
-	for (unsigned i = 0; i < t->spec.n_groups; i++)
-		group_fill(k, &t->groups[i], k->others, (enum vs_qos_trust)i);
+	for (unsigned i = 0; i <= VS_TRUST_NONE; i++)
+		group_fill(k, &t->groups[t->spec.n_groups++], k->others, (enum vs_qos_trust)i);
 	for (unsigned i = 0; t->group_of_port != NULL && i < conf->n; i++) {
 		uint16_t id = k->ids[conf->v[i].port - k->m->ports];
 
@@ -349,6 +356,8 @@ bool vs_qos_is_shaped(const struct vs_model *m, const struct vs_port *p)
 	const struct vs_qos *own = vs_qos_of_port(m, p);
 	unsigned first;
 
+	if (vs_qos_share(m, p) != NULL)
+		return false;
 	if (own != NULL && (own->to_max != 0 || own->priority_max != 0))
 		return true;
 	return queues_of(m, p, &first) != 0 || (vs_is_uplink(p) && is_shared(m, p));
@@ -381,18 +390,26 @@ static int allocate(struct maker *k)
 	return t->group_of_port != NULL ? 0 : -ENOMEM;
 }
 
+static void set_arrays(struct vs_qos_tree *t)
+{
+	t->spec.classes = t->classes;
+	t->spec.keys = t->keys;
+	t->spec.groups = t->groups;
+	t->spec.group_of_port = t->group_of_port;
+	t->spec.queues = t->queues;
+	t->spec.outs = t->outs;
+	t->spec.out_of_port = t->out_of_port;
+	t->spec.port_of_class = t->port_of_class;
+	t->spec.root.overhead = DP_WIRE_OVERHEAD;
+}
+
 static void make(struct maker *k, uint64_t link_bps)
 {
 	struct dp_shape_spec *s = &k->tree->spec;
 	struct dp_sched_class c = leaf_of(k);
 	bool uplink = vs_is_uplink(k->p);
 
-	s->classes = k->tree->classes;
-	s->keys = k->tree->keys;
-	s->groups = k->tree->groups;
-	s->group_of_port = k->tree->group_of_port;
-	s->queues = k->tree->queues;
-	s->root.overhead = DP_WIRE_OVERHEAD;
+	set_arrays(k->tree);
 	s->root.max_bps = k->own != NULL && k->own->to_max != 0 ? k->own->to_max
 			  : uplink				? link_bps
 								: 0;
@@ -401,7 +418,7 @@ static void make(struct maker *k, uint64_t link_bps)
 	add_priority(k);
 	add_queues(k);
 	k->others = add(k, &c, key_of(KEY_OTHERS, 0), uplink ? "to: others" : "to");
-	classify(k);
+	classify(k, &s->marks);
 	if (uplink) {
 		count_sources(k);
 		add_sources(k);
@@ -414,7 +431,11 @@ static void make(struct maker *k, uint64_t link_bps)
 int vs_qos_tree_create(const struct vs_model *m, const uint16_t *ids, const struct vs_port *p,
 		       uint64_t link_bps, struct vs_qos_tree **ret_tree, struct err *err)
 {
-	struct maker k = {.m = m, .ids = ids, .p = p, .own = vs_qos_of_port(m, p)};
+	struct maker k = {.m = m,
+			  .ids = ids,
+			  .p = p,
+			  .own = vs_qos_of_port(m, p),
+			  .parent = DP_SCHED_NO_CLASS};
 	int rc = 0;
 
 	*ret_tree = NULL;
@@ -437,5 +458,147 @@ int vs_qos_tree_create(const struct vs_model *m, const uint16_t *ids, const stru
 		return rc;
 	}
 	*ret_tree = k.tree;
+	return 0;
+}
+
+/* ---- A tenant's machines on a switch ---- */
+
+static bool is_out(const struct maker *k, const struct vs_qos *q, unsigned i)
+{
+	return k->ids[i] != DP_NO_PORT && vs_qos_share(k->m, &k->m->ports[i]) == q;
+}
+
+static int allocate_share(struct maker *k, const struct vs_qos *q)
+{
+	struct vs_qos_tree *t = calloc(1, sizeof(*t));
+	size_t n = 0, n_queues = 0, n_outs = 0;
+	unsigned first;
+
+	if (t == NULL)
+		return -ENOMEM;
+	k->tree = t;
+	for (unsigned i = 0; i < k->m->n_ports; i++)
+		if (is_out(k, q, i)) {
+			n_queues += queues_of(k->m, &k->m->ports[i], &first);
+			n_outs++;
+		}
+	n = 3 * n_outs + n_queues;
+	t->classes = calloc(n + 1, sizeof(*t->classes));
+	t->keys = calloc(n + 1, sizeof(*t->keys));
+	t->nodes = calloc(n + 1, sizeof(*t->nodes));
+	t->groups = calloc(n_outs * (VS_TRUST_NONE + 1) + 1, sizeof(*t->groups));
+	t->queues = calloc(n_queues + 1, sizeof(*t->queues));
+	t->outs = calloc(n_outs + 1, sizeof(*t->outs));
+	t->group_of_port = calloc(DP_MAX_PORTS, sizeof(*t->group_of_port));
+	t->out_of_port = calloc(DP_MAX_PORTS, sizeof(*t->out_of_port));
+	t->port_of_class = calloc(n + 1, sizeof(*t->port_of_class));
+	return t->classes == NULL || t->keys == NULL || t->nodes == NULL || t->groups == NULL ||
+			       t->queues == NULL || t->outs == NULL || t->group_of_port == NULL ||
+			       t->out_of_port == NULL || t->port_of_class == NULL
+		       ? -ENOMEM
+		       : 0;
+}
+
+/* What the port may have of it, and has for sure. */
+static void give_part(const struct maker *k, struct dp_sched_class *c)
+{
+	if (k->own == NULL)
+		return;
+	c->weight = k->own->to_weight;
+	c->min_bps = k->own->to_min;
+	c->max_bps = k->own->to_max;
+	c->burst = k->own->to_burst;
+}
+
+/* The port's own queues, below a class of it; that is guaranteed what they are, at least. */
+static void add_several(struct maker *k)
+{
+	struct vs_qos_tree *t = k->tree;
+	struct dp_sched_class c = leaf_of(k);
+	uint64_t sum = 0;
+	uint16_t port;
+
+	c.leaf = false;
+	give_part(k, &c);
+	port = add(k, &c, key_of(KEY_OUT, 0), "to");
+	k->parent = port;
+	add_priority(k);
+	add_queues(k);
+	c = leaf_of(k);
+	k->others = add(k, &c, key_of(KEY_OTHERS, 0), "to: others");
+	k->parent = DP_SCHED_NO_CLASS;
+	for (uint16_t i = (uint16_t)(port + 1); i < t->spec.n_classes; i++)
+		sum += t->classes[i].strict ? t->classes[i].max_bps : t->classes[i].min_bps;
+	if (t->classes[port].min_bps < sum)
+		t->classes[port].min_bps = sum;
+}
+
+static void add_out(struct maker *k, unsigned i)
+{
+	struct vs_qos_tree *t = k->tree;
+	struct dp_shape_out *out = &t->outs[t->spec.n_outs++];
+	unsigned first;
+
+	k->p = &k->m->ports[i];
+	k->own = vs_qos_of_port(k->m, k->p);
+	k->out = k->ids[i];
+	k->key = (k->out + UINT64_C(1)) << 32;
+	k->priority = DP_SCHED_NO_CLASS;
+	*out = (struct dp_shape_out){.port = k->out, .first_group = t->spec.n_groups};
+	t->out_of_port[k->out] = t->spec.n_outs;
+	if ((k->own != NULL && k->own->priority_max != 0) || queues_of(k->m, k->p, &first) != 0) {
+		add_several(k);
+	} else {
+		struct dp_sched_class c = leaf_of(k);
+
+		give_part(k, &c);
+		k->others = add(k, &c, key_of(KEY_OTHERS, 0), "to");
+	}
+	classify(k, &out->marks);
+	groups_of_port(k);
+}
+
+/* Queues stand by the ids of their ports. */
+static int by_out(const void *a, const void *b)
+{
+	const struct dp_shape_queue *x = a, *y = b;
+
+	if (x->out != y->out)
+		return x->out < y->out ? -1 : 1;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+int vs_qos_share_tree_create(const struct vs_model *m, const uint16_t *ids, const struct vs_qos *q,
+			     struct vs_qos_tree **ret_tree, struct err *err)
+{
+	struct maker k = {.m = m, .ids = ids, .parent = DP_SCHED_NO_CLASS};
+	struct vs_qos_tree *t;
+
+	*ret_tree = NULL;
+	if (allocate_share(&k, q) != 0) {
+		vs_qos_tree_destroy(k.tree);
+		return err_set(err, -ENOMEM, "no-memory", "no memory for the queues of tenant %s",
+			       q->tenant->name);
+	}
+	t = k.tree;
+	set_arrays(t);
+	t->scaled = 1;
+	t->spec.root.max_bps = q->to_max;
+	t->spec.root.burst = q->to_burst;
+	for (unsigned i = 0; i < m->n_ports; i++)
+		if (is_out(&k, q, i))
+			add_out(&k, i);
+	if (t->spec.n_outs == 0) {
+		vs_qos_tree_destroy(t);
+		return 0;
+	}
+	if (t->spec.n_classes > DP_SCHED_MAX_CLASS) {
+		err_set(err, -ENOSPC, "limit", "tenant %s: its ports have %u queues, %u may",
+			q->tenant->name, t->spec.n_classes, DP_SCHED_MAX_CLASS);
+		vs_qos_tree_destroy(t);
+		return -ENOSPC;
+	}
+	qsort(t->queues, t->spec.n_queues, sizeof(*t->queues), by_out);
+	*ret_tree = t;
 	return 0;
 }

@@ -9,6 +9,10 @@
  * 			      ├─ from web3 (a tenant's only port)
  * 			      └─ others (controllers, the switch itself)
  *
+ * 	a tenant's --to-max	root ─┬─ to web1 ─┬─ to web1: priority
+ * 	(all of its machines	      │           └─ to web1: others
+ * 	on a switch)		      └─ to web2
+ *
  * The root's rate is the port's --to-max; of an uplink without one its link's speed, to which
  * guarantees that are more together are scaled down.  Control thread.
  */
@@ -23,6 +27,7 @@ struct vs_qos_node {
 	char name[96]; /* "to", "to: tenant blue" */
 	bool is_queue;
 	uint32_t queue; /* OpenFlow's number */
+	uint16_t port;	/* id of it, in a tenant's tree; else 0 */
 };
 
 struct vs_qos_tree {
@@ -33,16 +38,22 @@ struct vs_qos_tree {
 	struct dp_shape_group *groups;
 	uint16_t *group_of_port;
 	struct dp_shape_queue *queues;
+	/* Of a tenant's. */
+	struct dp_shape_out *outs;
+	uint16_t *out_of_port, *port_of_class;
 	double scaled; /* guarantees are this part of what was asked for; 1: all of it */
 };
 
-/* Does 'm' say anything that takes a shaper? */
+/* Does 'm' say anything that takes a shaper of its own?  With its tenant's it has none. */
 bool vs_qos_is_shaped(const struct vs_model *m, const struct vs_port *p);
 
 /* 'ids' are those of m's ports; 'link_bps' the speed of p's link, 0: unknown.  *ret NULL with 0:
  * nothing of 'p' is shaped.  -ENOMEM; -ENOSPC with the reason. */
 int vs_qos_tree_create(const struct vs_model *m, const uint16_t *ids, const struct vs_port *p,
 		       uint64_t link_bps, struct vs_qos_tree **ret_tree, struct err *err);
+/* The same of what is sent to a tenant's machines, as 'q' says; NULL: it has none there. */
+int vs_qos_share_tree_create(const struct vs_model *m, const uint16_t *ids, const struct vs_qos *q,
+			     struct vs_qos_tree **ret_tree, struct err *err);
 /* Takes NULL. */
 void vs_qos_tree_destroy(struct vs_qos_tree *tree);
 /* Would their shapers do the same? */

@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct dp_shape_group groups[2] = {{{0, 1, 2, 3, 4, 5, 6, 7}},
 							{{8, 9, 10, 11, 12, 13, 14, 15}}};
-	static const struct dp_shape_queue queues[2] = {{5, 20}, {70, 21}};
+	static const struct dp_shape_queue queues[2] = {{5, 20, 0}, {70, 21, 0}};
 	struct dp_shape_spec spec = {.groups = groups,
 				     .n_groups = 2,
 				     .queues = queues,
@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mbuf.buf_addr = bytes;
 	mbuf.data_len = mbuf.buf_len = (uint16_t)size;
 	mbuf.pkt_len = (uint32_t)size;
-	leaf = shape_classify(&spec, m);
+	leaf = shape_classify(&spec, m, 0);
 	assert(leaf < DP_SHAPE_TCS || leaf == 20 || leaf == 21);
 	check_change(data, bytes, size, sched_ecn_mark(&m));
 	assert(m == &mbuf);

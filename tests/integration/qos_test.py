@@ -102,6 +102,34 @@ def tenants(t, sw, c, wire):
     sw.ctl('qos clear up0 --tenant blue')
 
 
+def towards(t, sw, b, c, wire):
+    """b and c are blue's: what is sent to both together, from the wire, has one rate, shared by weight."""
+    sw.ctl('port set b --tenant blue')
+    sw.ctl('qos set up0 --tenant blue --to-max 40M')
+    sw.ctl('qos set b --to-weight 3')
+    t.check(c.reaches('10.0.0.9') and b.reaches('10.0.0.9'), 'both reach the wire')
+    flows = [Flow(wire, ns, address, 8) for ns, address in ((b, '10.0.0.2'), (c, '10.0.0.3'))]
+    got = [f.mbps() for f in flows]
+    t.check(2.0 < got[0] / max(got[1], 0.01) < 4.5, "of two machines that share the tenant's rate one gets three times", got)
+    t.check(40 * WIRE_TCP * 0.8 < sum(got) < 40 * WIRE_TCP * 1.03, 'and together they have it, no more', got)
+    holds_rate(t, 'what one leaves the other has: one machine alone', rate_of(wire, c, '10.0.0.3', 4), 40, WIRE_TCP, 0.8)
+    sw.ctl('qos set b --to-min 30M --default to-weight')
+    flows = [Flow(wire, c, '10.0.0.3', 8, f'-u -l {UDP} -b 200M'), Flow(wire, b, '10.0.0.2', 6)]
+    got = [f.mbps() for f in flows]
+    t.check(got[1] > 30 * WIRE_TCP * 0.75, "a machine's guarantee holds against a flood to another", got)
+    rows = {(r['port'], r['class']): r for r in sw.ctl('qos stats')['classes']}
+    t.check(rows[('up0', 'to tenant blue')]['max'] == 40 * 10 ** 6 and rows[('b', 'to')]['min'] == 30 * 10 ** 6 and
+            rows[('c', 'to')]['drops'] > 100, 'seen at the uplink, and of each machine', list(rows))
+    refused(t, sw, 'set c --to-min 20M', 'guaranteed')
+    sw.ctl('qos set c --to-max 5M')
+    holds_rate(t, "a machine's own maximum holds within it", rate_of(wire, c, '10.0.0.3', 4), 5, WIRE_TCP)
+    sw.ctl('qos clear c')
+    sw.ctl('qos clear b')
+    sw.ctl('qos clear up0 --tenant blue')
+    t.check(rate_of(wire, c, '10.0.0.3', 2) > 60, 'and without it there is no limit')
+    sw.ctl('port set b --default tenant')
+
+
 def ping_ms(ns, address, n=20, options=''):
     out = ns.run(f'ping -q -i 0.05 -c {n} -W 5 {options} {address}', ok=None).stdout
     line = [x for x in out.splitlines() if x.startswith('rtt')]
@@ -266,6 +294,7 @@ def test(t):
     sw.ctl('port set up0 --tenant blue')
     t.check(c.reaches('10.0.0.9'), 'blue reaches its wire')
     tenants(t, sw, c, wire)
+    towards(t, sw, b, c, wire)
     life(t, sw, a)
     t.check(vst.wait_for(sw.balanced, 5), 'the ledger balances', sw.ledger())
 

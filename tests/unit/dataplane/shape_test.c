@@ -661,7 +661,7 @@ static void frames_are_classified_by_mark_dscp_tag_and_port(void **state)
 {
 	const struct dp_shape_group groups[2] = {{{0, 1, 2, 3, 4, 5, 6, 7}},
 						 {{10, 11, 12, 13, 14, 15, 16, 17}}};
-	const struct dp_shape_queue queues[] = {{3, 30}, {9, 31}, {4000000000u, 32}};
+	const struct dp_shape_queue queues[] = {{3, 30, 0}, {9, 31, 0}, {4000000000u, 32, 0}};
 	struct dp_shape_spec spec = {.groups = groups,
 				     .n_groups = 2,
 				     .queues = queues,
@@ -682,42 +682,209 @@ static void frames_are_classified_by_mark_dscp_tag_and_port(void **state)
 	spec.tc_of_pcp[5] = 3;
 	memset(d, 0, 64);
 	m->port = 0;
-	assert_int_equal(shape_classify(&spec, m), 6);
+	assert_int_equal(shape_classify(&spec, m, 0), 6);
 	m->port = 5;
-	assert_int_equal(shape_classify(&spec, m), 16);
+	assert_int_equal(shape_classify(&spec, m, 0), 16);
 	m->port = UINT16_MAX;
 	memcpy(d + 12, v4, sizeof(v4));
-	assert_int_equal(shape_classify(&spec, m), 2);
+	assert_int_equal(shape_classify(&spec, m, 0), 2);
 	/* 0xb8 is DSCP 46 in IPv6's class, spread over two bytes. */
 	memcpy(d + 12, v6, sizeof(v6));
-	assert_int_equal(shape_classify(&spec, m), 2);
+	assert_int_equal(shape_classify(&spec, m, 0), 2);
 	memcpy(d + 12, "\x81\x00\xa0\x01", 4);
 	memcpy(d + 16, v4, sizeof(v4));
-	assert_int_equal(shape_classify(&spec, m), 2);
+	assert_int_equal(shape_classify(&spec, m, 0), 2);
 	spec.trust = DP_SHAPE_PCP;
-	assert_int_equal(shape_classify(&spec, m), 3);
+	assert_int_equal(shape_classify(&spec, m, 0), 3);
 	spec.trust |= DP_SHAPE_DSCP;
 	memcpy(d + 16, "\x88\xb5", 2);
-	assert_int_equal(shape_classify(&spec, m), 3);
+	assert_int_equal(shape_classify(&spec, m, 0), 3);
 	for (uint16_t size = 0; size < 20; size++) {
 		m->data_len = size;
-		assert_int_equal(shape_classify(&spec, m), size < 18 ? 6 : 3);
+		assert_int_equal(shape_classify(&spec, m, 0), size < 18 ? 6 : 3);
 	}
 	m->port = 5;
 	for (unsigned i = 0; i < 3; i++) {
 		dp_queue_mark(m, queues[i].id);
-		assert_int_equal(shape_classify(&spec, m), queues[i].leaf);
+		assert_int_equal(shape_classify(&spec, m, 0), queues[i].leaf);
 	}
 	dp_queue_mark(m, 10);
-	assert_int_equal(shape_classify(&spec, m), 13);
+	assert_int_equal(shape_classify(&spec, m, 0), 13);
 	rte_pktmbuf_free(m);
+}
+
+/* ---- Ports that share ---- */
+
+/* OUT and OTHER, a leaf each; 'w_other' 0: OUT alone. */
+static void share_spec(uint64_t rate, uint64_t min_out, uint32_t w_other,
+		       struct dp_shape_spec *ret_spec)
+{
+	static struct dp_sched_class leaves[2];
+	static const uint64_t keys[2] = {8, 9};
+	static const struct dp_shape_group groups[2] = {{{0}}, {{1, 1, 1, 1, 1, 1, 1, 1}}};
+	static const struct dp_shape_out outs[2] = {{.port = OUT},
+						    {.port = OTHER, .first_group = 1}};
+	static const uint16_t ports[2] = {OUT, OTHER};
+	static uint16_t index[2][DP_MAX_PORTS];
+	uint16_t n = w_other != 0 ? 2 : 1;
+
+	leaves[0] = leaves[1] = one_leaf;
+	leaves[0].min_bps = min_out;
+	leaves[1].weight = w_other;
+	index[0][OUT] = index[1][OUT] = 1;
+	index[1][OTHER] = 2;
+	*ret_spec = (struct dp_shape_spec){.root.max_bps = rate,
+					   .classes = leaves,
+					   .keys = keys,
+					   .n_classes = n,
+					   .groups = groups,
+					   .n_groups = n,
+					   .outs = outs,
+					   .n_outs = n,
+					   .out_of_port = index[n - 1],
+					   .port_of_class = ports};
+}
+
+static void share(uint64_t rate, uint64_t min_out, uint32_t w_other)
+{
+	struct dp_shape_spec spec;
+	struct err err = {0};
+
+	share_spec(rate, min_out, w_other, &spec);
+	if (dp_shaper_create(dp, &spec, &shaper, &err) != 0)
+		fail_msg("%s", err.what);
+	conf[OUT].shaper = conf[OTHER].shaper = shaper;
+	publish();
+}
+
+/* Both have more than enough to send all the time, long enough for a test that is not scheduled for
+ * half a second; until both together got 'n' frames, counted from when both waited. */
+static void both_want_all(unsigned n)
+{
+	inject(OUT, 0, 400, 1000);
+	inject(OTHER, 1, 400, 1000);
+	settle();
+	while (collect(OUT) + collect(OTHER) != 0)
+		;
+	n_got[OUT] = n_got[OTHER] = 0;
+	for (int i = 0; i < 100000 && n_got[OUT] + n_got[OTHER] < n; i++) {
+		if (held(OUT) < 300)
+			inject(OUT, 0, 100, 1000);
+		if (held(OTHER) < 300)
+			inject(OTHER, 1, 100, 1000);
+		collect(OUT);
+		collect(OTHER);
+		nap();
+	}
+}
+
+static void holds_share(double part)
+{
+	double got = (double)n_got[OUT] / (double)(n_got[OUT] + n_got[OTHER]);
+
+	if (got < part * 0.95 || got > part * 1.05)
+		fail_msg("%.3f instead of %.3f", got, part);
+}
+
+static void ports_share_a_rate_by_weight(void **state)
+{
+	double began = seconds(), took;
+
+	share(4000000, 0, 3);
+	both_want_all(600);
+	took = seconds() - began;
+	holds_share(0.25);
+	/* 600 frames of 1000 bytes are 1.2 s; some may have come at the end of it. */
+	if (took < 1.2 * 0.98)
+		fail_msg("600 frames took %.4f s", took);
+}
+
+static void a_port_that_shares_gets_what_is_guaranteed(void **state)
+{
+	share(4000000, 3000000, 5);
+	both_want_all(600);
+	/* Three quarters, and a sixth of the rest. */
+	holds_share(0.75 + 0.25 / 6);
+}
+
+static void what_one_port_leaves_the_others_have(void **state)
+{
+	double began = seconds();
+
+	share(16000000, 0, 9);
+	inject(OUT, 0, 200, 1000);
+	settle();
+	until_gone(OUT);
+	assert_int_equal(n_got[OUT], 200);
+	/* A tenth of a second; at its share alone it were a whole one. */
+	if (seconds() - began > 0.7)
+		fail_msg("200 frames took %.4f s", seconds() - began);
+}
+
+static void a_port_that_shares_no_more_loses_nothing(void **state)
+{
+	struct dp_shape_spec spec;
+
+	share(100000, 0, 1);
+	inject(OUT, 0, 100, 1000);
+	inject(OTHER, 1, 100, 1000);
+	settle();
+	assert_true(held(OTHER) > 90);
+	conf[OTHER].shaper = NULL;
+	publish();
+	for (int i = 0; i < 20000 && held(OTHER) != 0; i++)
+		nap();
+	share_spec(100000, 0, 0, &spec);
+	change(&spec);
+	while (collect(OTHER) != 0)
+		;
+	assert_int_equal(n_got[OTHER], 100);
+	assert_true(held(OUT) > 90);
+	conf[OTHER].shaper = shaper; /* which does not know it: it does not wait */
+	publish();
+	inject(OTHER, 1, 50, 1000);
+	settle();
+	while (collect(OTHER) != 0)
+		;
+	assert_int_equal(n_got[OTHER], 150);
+}
+
+static void what_waits_for_a_port_that_goes_ends_there_alone(void **state)
+{
+	share(100000, 0, 1);
+	inject(OUT, 0, 100, 1000);
+	inject(OTHER, 1, 100, 1000);
+	settle();
+	assert_true(held(OTHER) > 90);
+	away[OTHER] = true;
+	publish();
+	dp_shapers_port_gone(dp, OTHER);
+	assert_int_equal(held(OTHER), 0);
+	assert_true(drops(OTHER, DP_DROP_PORT_REMOVED) > 90);
+	assert_true(held(OUT) > 90);
+	assert_int_equal(drops(OUT, DP_DROP_PORT_REMOVED), 0);
+}
+
+static void a_port_that_is_down_holds_up_no_one_that_shares(void **state)
+{
+	share(1600000, 0, 1);
+	inject(OTHER, 1, 100, 1000);
+	inject(OUT, 0, 50, 1000);
+	settle();
+	assert_true(held(OTHER) > 50);
+	conf[OTHER].flags &= ~DP_VP_UP;
+	publish();
+	until_gone(OUT);
+	assert_int_equal(n_got[OUT], 50);
+	assert_int_equal(held(OTHER), 0);
+	assert_true(drops(OTHER, DP_DROP_TX_DOWN) > 20);
 }
 
 static void creation_refuses_maps_that_lead_nowhere(void **state)
 {
 	const struct dp_sched_class classes[] = {{.parent = NO}, {.parent = 0, .leaf = true}};
 	const struct dp_shape_group good = {{1, 1, 1, 1, 1, 1, 1, 1}}, inner = {{1, 1, 0, 1}};
-	const struct dp_shape_queue twice[] = {{1, 1}, {1, 1}}, nowhere[] = {{1, 2}};
+	const struct dp_shape_queue twice[] = {{1, 1, 0}, {1, 1, 0}}, nowhere[] = {{1, 2, 0}};
 	const struct dp_shape_spec ok = {.classes = classes,
 					 .n_classes = 2,
 					 .groups = &good,
@@ -947,6 +1114,12 @@ int main(void)
 		TEST(a_super_frame_holds_nobody_up_on_a_slow_line),
 		TEST(a_trace_says_which_class_and_queues_nothing),
 		TEST(frames_are_classified_by_mark_dscp_tag_and_port),
+		TEST(ports_share_a_rate_by_weight),
+		TEST(a_port_that_shares_gets_what_is_guaranteed),
+		TEST(what_one_port_leaves_the_others_have),
+		TEST(a_port_that_shares_no_more_loses_nothing),
+		TEST(what_waits_for_a_port_that_goes_ends_there_alone),
+		TEST(a_port_that_is_down_holds_up_no_one_that_shares),
 		TEST(creation_refuses_maps_that_lead_nowhere),
 		TEST_TWO(shapers_spread_over_workers_and_stay),
 		TEST_TWO(any_change_under_traffic_keeps_order_and_ledger),

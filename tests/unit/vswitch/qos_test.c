@@ -174,7 +174,7 @@ static void what_cannot_be_is_refused(void **state)
 	refuses(QOS(OF_T("up", "green", "'max':1000")), "not-found", "green");
 	refuses(QOS(OF_T("a", "red", "'max':1000")), "no-uplink", "a");
 	refuses(QOS(OF("a", "'max':1000")), "usage", "--max");
-	refuses(QOS(OF_T("up", "red", "'to_max':1000")), "usage", "--to-max");
+	refuses(QOS(OF_T("up", "red", "'to_min':1000")), "usage", "--to-min");
 	refuses(QOS(OF("a", "'from_min':2000,'from_max':1000")), "bad-rate", "from-min");
 	refuses(QOS(OF_T("up", "red", "'min':2000,'max':1000")), "bad-rate", "min");
 	refuses(QOS(OF("a", "'to_max':1000,'priority_max':2000,'priority_dscp':'46'")), "bad-rate",
@@ -263,6 +263,71 @@ static void uplink_has_tenants_and_their_ports(void **state)
 	assert_string_equal(t->nodes[t->groups[t->group_of_port[99]].leaf[0]].name, "to: others");
 	vs_qos_tree_destroy(t);
 	vs_model_destroy(m);
+}
+
+/* Of what is sent to red's machines. */
+static struct vs_qos_tree *share_tree_of(const struct vs_model *m, const char *port)
+{
+	const struct vs_qos *q = vs_qos_share(m, vs_model_port(m, port));
+	uint16_t ids[16];
+	struct vs_qos_tree *t = NULL;
+	struct err err = {0};
+
+	for (uint16_t i = 0; i < 16; i++)
+		ids[i] = i;
+	assert_non_null(q);
+	if (vs_qos_share_tree_create(m, ids, q, &t, &err) != 0)
+		fail_msg("%s", err.what);
+	return t;
+}
+
+static uint16_t leaf_to(const struct vs_qos_tree *t, uint16_t port, uint8_t tc)
+{
+	const struct dp_shape_out *out = &t->spec.outs[t->spec.out_of_port[port] - 1];
+
+	return t->groups[out->first_group].leaf[tc];
+}
+
+static void tenant_has_one_rate_to_its_machines(void **state)
+{
+	struct vs_model *m = must(
+		QOS(OF_T("up", "red", "'to_max':500000000") "," OF("r1", "'to_min':100000000,'to_"
+									 "weight':3") "," OF(
+			"r2", "'to_max':200000000,'priority_dscp':'46',"
+			      "'priority_max':10000000") "," OF("b", "'to_max':1000000")));
+	struct vs_qos_tree *t = share_tree_of(m, "r1");
+	const struct vs_port *r1 = vs_model_port(m, "r1"), *r2 = vs_model_port(m, "r2");
+	uint16_t first = (uint16_t)(r1 - m->ports), second = (uint16_t)(r2 - m->ports), leaf;
+	uint8_t tc;
+
+	works(t);
+	assert_int_equal(t->spec.root.max_bps, 500 * M);
+	assert_int_equal(t->spec.n_outs, 2);
+	assert_int_equal(t->spec.n_classes, 4);
+	leaf = leaf_to(t, first, 0);
+	assert_int_equal(t->classes[leaf].weight, 3);
+	assert_int_equal(t->classes[leaf].min_bps, 100 * M);
+	assert_int_equal(t->port_of_class[leaf], first);
+	leaf = leaf_to(t, second, 0);
+	assert_string_equal(t->nodes[leaf].name, "to: others");
+	assert_int_equal(t->port_of_class[leaf], second);
+	assert_int_equal(t->classes[t->classes[leaf].parent].max_bps, 200 * M);
+	assert_int_equal(t->classes[t->classes[leaf].parent].min_bps, 10 * M);
+	tc = t->spec.outs[t->spec.out_of_port[second] - 1].marks.tc_of_dscp[46];
+	assert_true(t->classes[leaf_to(t, second, tc)].strict);
+	/* No shaper of their own besides; another tenant's keeps its. */
+	assert_false(vs_qos_is_shaped(m, r1));
+	assert_false(vs_qos_is_shaped(m, r2));
+	assert_true(vs_qos_is_shaped(m, vs_model_port(m, "b")));
+	assert_null(vs_qos_share(m, vs_model_port(m, "b")));
+	assert_null(vs_qos_share(m, vs_model_port(m, "up")));
+	assert_true(vs_qos_tree_same(t, t));
+	vs_qos_tree_destroy(t);
+	vs_model_destroy(m);
+	refuses(QOS(OF_T("up", "red", "'to_max':100000000") "," OF(
+			"r1", "'to_min':60000000") "," OF("r2", "'to_min':50000000")),
+		"over-committed", "r1, r2");
+	refuses(QOS(OF("r1", "'to_min':60000000,'to_max':50000000")), "bad-rate", "--to-min");
 }
 
 static void slow_link_keeps_guarantees_in_proportion(void **state)
@@ -369,6 +434,7 @@ int main(void)
 		cmocka_unit_test(nothing_said_is_nothing_shaped),
 		cmocka_unit_test(port_with_a_maximum_has_one_queue),
 		cmocka_unit_test(uplink_has_tenants_and_their_ports),
+		cmocka_unit_test(tenant_has_one_rate_to_its_machines),
 		cmocka_unit_test(slow_link_keeps_guarantees_in_proportion),
 		cmocka_unit_test(marks_of_untrusted_ports_lead_nowhere),
 		cmocka_unit_test(queues_of_rules_are_leaves),

@@ -233,21 +233,13 @@ static int steer_to(struct vs_sriov_nic *nic)
 	return 0;
 }
 
-/* How long frames for it had nowhere to go, by our doing. */
-static void note_gap(struct vs_sriov_nic *nic)
-{
-	nic->last_gap_us = (clock_mono_ns() - nic->back_ns) / 1000;
-	if (nic->last_gap_us > nic->worst_gap_us)
-		nic->worst_gap_us = nic->last_gap_us;
-}
-
 /* To the NIC, or, when that is gone, to nobody. */
 static void steer_back(struct vs_sriov_nic *nic)
 {
 	uint16_t id = vs_port_id(nic->vs, nic->port);
 	struct dp_port *port = device_of(nic);
+	uint64_t from = clock_mono_ns();
 
-	nic->back_ns = clock_mono_ns();
 	if (id != DP_NO_PORT)
 		address_put(nic, id);
 	else
@@ -256,7 +248,9 @@ static void steer_back(struct vs_sriov_nic *nic)
 	if (port != NULL)
 		(void)vmq_nic_by_vf(port, false);
 	dp_synchronize(nic->vs->dp);
-	note_gap(nic);
+	nic->last_gap_us = (clock_mono_ns() - from) / 1000;
+	if (nic->last_gap_us > nic->worst_gap_us)
+		nic->worst_gap_us = nic->last_gap_us;
 }
 
 static int steer(void *ctx, bool to_vf)
@@ -278,31 +272,14 @@ static void on_detached(void *arg, const json_t *result, const struct err *err)
 	free(q);
 }
 
-static bool change(struct vs_sriov_nic *nic, const struct sriov_vf_conf *conf)
-{
-	if (nic->in_pool || nic->sriov->pool->change(nic->claim, conf, NULL) != 0)
-		return false;
-	nic->has = *conf;
-	return true;
-}
-
-/* The guest is asked, and may take its time; the adapter is not, as far as its driver can.  The
- * address first, and by itself: as long as it is the VF's, frames from the wire go to a VF that is
- * being taken down, and not all drivers can do the second.  It gets one that nobody has: with none
- * the guest might choose. */
+/* The guest is asked, and may take its time; the adapter is not, as far as its driver can. */
 static void cut_off(struct vs_sriov_nic *nic)
 {
-	uint32_t n = serial_of(nic->port);
-	const uint8_t nobody[6] = {
-		0xfe, 0x56, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n};
 	struct sriov_vf_conf conf = nic->has;
 
-	memcpy(conf.mac, nobody, sizeof(conf.mac));
-	if (change(nic, &conf))
-		note_gap(nic);
-	conf = nic->has;
 	conf.link = SRIOV_LINK_DOWN;
-	(void)change(nic, &conf);
+	if (!nic->in_pool && nic->sriov->pool->change(nic->claim, &conf, NULL) == 0)
+		nic->has = conf;
 }
 
 static int detach(void *ctx)

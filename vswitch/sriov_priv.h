@@ -35,7 +35,6 @@ struct vs_sriov_nic {
 	struct dp_fdb_entry address;
 	int address_error;
 	bool pinned;
-	uint64_t back_ns;		    /* when frames were last taken back */
 	uint64_t last_gap_us, worst_gap_us; /* of the way back, our part of it */
 	struct log_limit lines;
 };

@@ -48,7 +48,7 @@ static uint64_t n_injected;
 /* ---- The adapter ---- */
 
 static struct adapter {
-	bool none, refuses, no_link; /* link states it cannot set */
+	bool none, refuses;
 	bool taken, held;
 	struct sriov_vf_conf conf;
 	void (*lost)(void *ctx, void *claim, const char *why);
@@ -85,8 +85,6 @@ static int pool_change(void *claim, const struct sriov_vf_conf *conf, struct err
 	assert_true(a->taken);
 	if (a->refuses)
 		return err_set(err, -ENOTSUP, "vf", "the driver cannot");
-	if (a->no_link && conf->link != SRIOV_LINK_AUTO)
-		return err_set(err, -EOPNOTSUPP, "vf", "the driver sets no link");
 	a->conf = *conf;
 	return 0;
 }
@@ -489,8 +487,10 @@ static void at_uplink(bool vf_there)
 
 	for (uint16_t i = 0; i < n; i++) {
 		assert_memory_equal(rte_pktmbuf_mtod(pkts[i], const void *), mac, 6);
-		if (vf_there)
+		if (vf_there) {
+			assert_memory_equal(adapter.conf.mac, mac, 6);
 			in_order(pkts[i]);
+		}
 	}
 	*(vf_there ? &got.by_vf : &got.lost) += n;
 	rte_pktmbuf_free_bulk(pkts, n);
@@ -622,29 +622,6 @@ static void policy_that_comes_takes_the_frames_back_in_the_same_change(void **st
 	answer_attach(NULL);
 	data_path(true);
 	assert_int_equal(way()->state, SRIOV_ACTIVE);
-}
-
-/* Frames from the wire find the uplink's own port, not a VF that is being taken down, also where
- * the adapter can set no link; and the next time the VF has its address. */
-static void a_vf_that_goes_back_loses_its_address_at_once(void **state)
-{
-	static const uint8_t none[6];
-
-	adapter.no_link = true;
-	go();
-	assert_memory_equal(adapter.conf.mac, mac, 6);
-	apply(STATE("", OPEN));
-	assert_int_equal(way()->state, SRIOV_RETURNING);
-	assert_true(adapter.taken);
-	assert_memory_not_equal(adapter.conf.mac, mac, 6);
-	assert_memory_not_equal(adapter.conf.mac, none, 6); /* nor may the guest choose */
-	assert_int_equal(adapter.conf.mac[0] & 1, 0);
-	assert_int_equal(adapter.conf.link, SRIOV_LINK_AUTO);
-	answer_detach();
-	apply(STATE(ON, OPEN));
-	tick();
-	assert_memory_equal(adapter.conf.mac, mac, 6);
-	answer_attach(NULL);
 }
 
 static void another_rate_is_set_where_the_adapter_can(void **state)
@@ -838,7 +815,6 @@ int main(void)
 		T(what_a_vf_cannot_carry_keeps_the_synthetic_path),
 		T(the_adapter_adds_the_vlan_that_the_uplink_would),
 		T(policy_that_comes_takes_the_frames_back_in_the_same_change),
-		T(a_vf_that_goes_back_loses_its_address_at_once),
 		T(another_rate_is_set_where_the_adapter_can),
 		T(reasons_are_told),
 		T(a_vf_of_before_a_restart_is_taken_up),

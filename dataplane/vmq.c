@@ -223,7 +223,9 @@ static int check(struct dp *dp, const struct dp_vmq_spec *spec, struct dp_port *
 			       spec->uplink);
 	LIST_FOREACH(vmq, &dp->vmqs, in_dp) {
 		n += vmq->port == vp->port;
-		if (vmq->port == vp->port && key_of(&vmq->spec) == key_of(spec))
+		/* While it moves from the one kind to the other it has both (vmq_move.c). */
+		if (vmq->port == vp->port && key_of(&vmq->spec) == key_of(spec) &&
+		    vmq->spec.is_hw == spec->is_hw)
 			return err_set(err, -EEXIST, "vmq-exists",
 				       "this address has queues on %s already", vp->port->name);
 	}
@@ -271,9 +273,13 @@ static int start_rings(struct dp_vmq *vmq)
 	old = table_change(vmq->port, table);
 	dp_synchronize(dp);
 	free(old);
-	for (uint16_t i = 0; i < vmq->spec.n_queues; i++)
-		dp_place_queue(dp, vmq->queues[i]->rxq);
 	return 0;
+}
+
+void dp_vmq_place(struct dp_vmq *vmq)
+{
+	for (uint16_t i = 0; i < vmq->spec.n_queues; i++)
+		dp_place_queue(vmq->dp, vmq->queues[i]->rxq);
 }
 
 static void start_hw(struct dp_vmq *vmq)
@@ -282,8 +288,8 @@ static void start_hw(struct dp_vmq *vmq)
 		atomic_store(&vmq->queues[i]->rxq->vmq, vmq->queues[i]);
 }
 
-int dp_vmq_add(struct dp *dp, const struct dp_vmq_spec *spec, struct dp_vmq **ret_vmq,
-	       struct err *err)
+int dp_vmq_add_held(struct dp *dp, const struct dp_vmq_spec *spec, struct dp_vmq **ret_vmq,
+		    struct err *err)
 {
 	struct dp_port *port = NULL;
 	struct dp_vmq *vmq;
@@ -306,6 +312,16 @@ int dp_vmq_add(struct dp *dp, const struct dp_vmq_spec *spec, struct dp_vmq **re
 	}
 	*ret_vmq = vmq;
 	return 0;
+}
+
+int dp_vmq_add(struct dp *dp, const struct dp_vmq_spec *spec, struct dp_vmq **ret_vmq,
+	       struct err *err)
+{
+	int rc = dp_vmq_add_held(dp, spec, ret_vmq, err);
+
+	if (rc == 0 && !spec->is_hw)
+		dp_vmq_place(*ret_vmq);
+	return rc;
 }
 
 /* All that was put into its rings has gone on. */

@@ -61,8 +61,9 @@ struct dp_vmq_spec {
 
 /* Gives a NIC queues of its own.  Of a device's queues: when they were programmed; what comes by
  * them before is carried as ever.  Returns 0; -EINVAL, "vmq-range"; -ENOENT, "vmq-uplink": no such
- * port, no device, or a member of a team; -EEXIST, "vmq-exists": this (MAC, VLAN) has some; -EBUSY,
- * "vmq-queue": a queue of the device is another NIC's; -ENOSPC, "vmq-limit"; -ENOMEM. */
+ * port, no device, or a member of a team; -EEXIST, "vmq-exists": this (MAC, VLAN) has some of the
+ * kind; -EBUSY, "vmq-queue": a queue of the device is another NIC's; -ENOSPC, "vmq-limit"; -ENOMEM.
+ */
 int dp_vmq_add(struct dp *dp, const struct dp_vmq_spec *spec, struct dp_vmq **ret_vmq,
 	       struct err *err);
 
@@ -71,6 +72,24 @@ int dp_vmq_add(struct dp *dp, const struct dp_vmq_spec *spec, struct dp_vmq **re
  *
  * When an uplink leaves the view or is closed, its queues go by themselves: see dp_vmq_gone(). */
 void dp_vmq_remove(struct dp *dp, struct dp_vmq *vmq);
+
+/* Programs the device.  0 or negative with 'err'. */
+typedef int (*dp_vmq_program_fn)(void *ctx, struct err *err);
+
+/* From the switch's queues, or none, to the device's ('to', with 'is_hw').  '*vmq' is what the NIC
+ * has (NULL: it shares), and becomes what it has then.  Nothing is overtaken: while 'program' makes
+ * the device bring its frames by the new queues nobody polls these, until what came by the old ones
+ * is through; they hold what comes meanwhile, a millisecond or two.  (A tenth of a second at most,
+ * when the workers that receive cannot follow: then order gives way.)  Returns what dp_vmq_add()
+ * does, or what 'program' does: then '*vmq' is as before. */
+int dp_vmq_to_device(struct dp *dp, const struct dp_vmq_spec *to, dp_vmq_program_fn program,
+		     void *ctx, struct dp_vmq **vmq, struct err *err);
+/* Back: '*vmq' is the device's, and becomes rings, in which frames wait until the device's queues
+ * are empty.  Always done, also when 'program' fails: what comes by a queue that the device does
+ * not give up goes to the rings.  Without memory for them '*vmq' is NULL.  Returns what 'program'
+ * does. */
+int dp_vmq_from_device(struct dp *dp, dp_vmq_program_fn program, void *ctx, struct dp_vmq **vmq,
+		       struct err *err);
 
 /* True: its uplink is gone, it holds nothing any more and wants dp_vmq_remove(). */
 bool dp_vmq_gone(const struct dp_vmq *vmq);

@@ -70,6 +70,12 @@ static inline struct dp_vmq *dp_vmq_find(const struct dp_vmq_table *table, uint6
 	return NULL;
 }
 
+/* vmq.c: as dp_vmq_add(), but its rings have no worker yet: what comes for it waits in them until
+ * dp_vmq_place().  The device's queues stay where they are. */
+int dp_vmq_add_held(struct dp *dp, const struct dp_vmq_spec *spec, struct dp_vmq **ret_vmq,
+		    struct err *err);
+void dp_vmq_place(struct dp_vmq *vmq);
+
 /* vmq_rx.c: the driver's part of a queue that is a ring. */
 uint16_t dp_vmq_rx(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n);
 

@@ -4,7 +4,7 @@
  * in order, whatever worker has its queue, while queues come, move and go; and everything is in the
  * ledger.
  *
- * 	uplink (port 0, two queues) ─► workers ─► NICs (ports 1 to 3, one transmit queue each)
+ * 	uplink (port 0, three queues) ─► workers ─► NICs (ports 1 to 3, one transmit queue each)
  */
 #include "dataplane/vmq.h"
 
@@ -104,7 +104,7 @@ static struct dp_port *open_port(unsigned i)
 	const struct dp_port_opts opts = {.name = "m",
 					  .kind = "mem",
 					  .netns_fd = -1,
-					  .n_queues = i == UPLINK ? 2 : 1};
+					  .n_queues = i == UPLINK ? 3 : 1};
 	struct dp_port *p = NULL;
 	struct err err = {0};
 
@@ -170,6 +170,14 @@ static int finish(void **state)
 
 /* ---- Frames ---- */
 
+/* NICs whose frames the device brings by its third queue; the others' by the first two. */
+static unsigned programmed;
+
+static uint16_t queue_of(unsigned nic, unsigned flow)
+{
+	return nic == programmed ? 2 : (uint16_t)(flow % 2);
+}
+
 /* The next of a flow; a flow comes by one queue of the device. */
 static bool send_one(unsigned nic, unsigned flow)
 {
@@ -186,7 +194,7 @@ static bool send_one(unsigned nic, unsigned flow)
 	f->nic = (uint16_t)nic;
 	f->flow = (uint16_t)flow;
 	f->seq = next_seq[nic][flow];
-	if (dp_port_mem_inject(port[UPLINK], (uint16_t)(flow % 2), &m, 1) != 1) {
+	if (dp_port_mem_inject(port[UPLINK], queue_of(nic, flow), &m, 1) != 1) {
 		rte_pktmbuf_free(m);
 		return false;
 	}
@@ -558,6 +566,129 @@ static void queue_of_the_device_is_trusted_no_further(void **state)
 	collect_all(true, 0);
 }
 
+/* ---- To the device's queues and back ---- */
+
+#define MOVE_ROUNDS  30
+#define MOVE_BACKLOG 128
+
+static void backlog(void)
+{
+	for (unsigned i = 0; i < MOVE_BACKLOG; i++)
+		while (!send_one(1, i % N_FLOWS)) {
+			collect(true);
+			a_moment();
+		}
+	collect(true);
+}
+
+/* The device does as it is told, and receives more at once. */
+static int program(void *ctx, struct err *err)
+{
+	const unsigned *nic = ctx;
+
+	if (nic == NULL)
+		return err_set(err, -ENOSPC, "model", "its table is full");
+	programmed = *nic;
+	backlog();
+	return 0;
+}
+
+static const unsigned to_first = 1, to_nobody;
+
+static void *word(const unsigned *nic)
+{
+	return (void *)(uintptr_t)nic;
+}
+
+static struct dp_vmq_spec hw_spec(void)
+{
+	struct dp_vmq_spec spec = spec_of(1, 1);
+
+	spec.is_hw = true;
+	spec.hw[0] = 2;
+	return spec;
+}
+
+static int go_to_device(const unsigned *nic, struct err *err)
+{
+	const struct dp_vmq_spec spec = hw_spec();
+
+	return dp_vmq_to_device(dp, &spec, program, word(nic), &vmqs[1], err);
+}
+
+/* Old queue and new one are different workers': whoever is slow is overtaken, unless waited for. */
+static void apart(unsigned round)
+{
+	for (uint16_t i = 0; i < 3 && n_workers == 2; i++)
+		dp_place_move(dp, &port[UPLINK]->rxq[i], workers[(i / 2 + round) % 2]);
+}
+
+static void to_the_device_and_back_without_loss_or_overtaking(void **state)
+{
+	struct err err = {0};
+
+	for (unsigned i = 0; i < MOVE_ROUNDS; i++) {
+		apart(i);
+		if (i % 2 == 0)
+			give_queues(1, 1 + i / 2 % 2);
+		backlog();
+		if (go_to_device(&to_first, &err) != 0)
+			fail_msg("%s", err.what);
+		assert_true(dp_vmq_spec(vmqs[1])->is_hw);
+		assert_true(info_of(1, 0).cpu >= 0);
+		collect_all(true, 0);
+		apart(i);
+		backlog();
+		assert_int_equal(dp_vmq_from_device(dp, program, word(&to_nobody), &vmqs[1], &err),
+				 0);
+		assert_false(dp_vmq_spec(vmqs[1])->is_hw);
+		backlog();
+		take_queues(1);
+		backlog();
+		collect_all(true, 0);
+	}
+	check_ledger();
+}
+
+static void device_that_refuses_leaves_queues_as_they_were(void **state)
+{
+	struct err err = {0};
+
+	give_queues(1, 2);
+	for (unsigned i = 0; i < 5; i++) {
+		const struct dp_vmq *before = vmqs[1];
+
+		backlog();
+		assert_int_equal(go_to_device(NULL, &err), -ENOSPC);
+		assert_string_equal(err.slug, "model");
+		assert_ptr_equal(vmqs[1], before);
+		assert_null(atomic_load(&port[UPLINK]->rxq[2].vmq));
+		assert_non_null(dp_place_find(dp, &port[UPLINK]->rxq[2]));
+		collect_all(true, 0);
+	}
+	take_queues(1);
+	assert_int_equal(go_to_device(NULL, &err), -ENOSPC);
+	assert_null(vmqs[1]);
+}
+
+/* What it brings by the queue all the same goes on in order, with the rest. */
+static void device_that_keeps_its_rule_loses_the_queue(void **state)
+{
+	struct err err = {0};
+
+	assert_int_equal(go_to_device(&to_first, &err), 0);
+	backlog();
+	assert_int_equal(dp_vmq_from_device(dp, program, NULL, &vmqs[1], &err), -ENOSPC);
+	assert_false(dp_vmq_spec(vmqs[1])->is_hw);
+	backlog();
+	collect_all(true, 0);
+	take_queues(1);
+	backlog();
+	collect_all(true, 0);
+	programmed = 0;
+	check_ledger();
+}
+
 static void expect_refusal(struct dp_vmq_spec spec, int rc, const char *slug)
 {
 	struct dp_vmq *vmq = NULL;
@@ -588,7 +719,7 @@ static void nonsense_is_refused(void **state)
 	expect_refusal(spec, -ENOENT, "vmq-uplink");
 	spec.uplink = UPLINK;
 	spec.is_hw = true;
-	spec.hw[0] = 2;
+	spec.hw[0] = 3;
 	expect_refusal(spec, -EINVAL, "vmq-range");
 	give_queues(1, 1);
 	expect_refusal(spec_of(1, 1), -EEXIST, "vmq-exists");
@@ -655,6 +786,9 @@ int main(void)
 		TEST(uplink_that_leaves_takes_its_queues_along),
 		TEST(tag_tells_nics_of_the_same_address_apart),
 		TEST(queue_of_the_device_is_trusted_no_further),
+		TEST(to_the_device_and_back_without_loss_or_overtaking),
+		TEST(device_that_refuses_leaves_queues_as_they_were),
+		TEST(device_that_keeps_its_rule_loses_the_queue),
 		TEST(nonsense_is_refused),
 		TEST(queues_follow_load_and_come_home_when_there_is_none),
 	};

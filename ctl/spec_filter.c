@@ -205,6 +205,32 @@ static const struct ctl_arg map_set_args[] = {
 
 static const struct ctl_arg map_delete_args[] = {MAP_ARGS, KEY_ARG(CTL_REQUIRED), {0}};
 
+#define VALUE_ARG(more, text)                                                                      \
+	{                                                                                          \
+		.name = "value", .type = CTL_STR, .flags = CTL_POS | (more), .metavar = "VALUE",   \
+		.help = (text)                                                                     \
+	}
+
+static const struct ctl_arg map_push_args[] = {
+	MAP_ARGS,
+	VALUE_ARG(CTL_REQUIRED, "as map dump shows it"),
+	{.name = "force", .type = CTL_FLAG, .help = "in a full queue or stack the oldest goes"},
+	{0},
+};
+
+static const struct ctl_arg map_peek_args[] = {
+	MAP_ARGS,
+	VALUE_ARG(0, "of a Bloom filter: is this in it?"),
+	{.name = "hex", .type = CTL_FLAG, .help = "bytes, not fields"},
+	{0},
+};
+
+static const struct ctl_arg map_pop_args[] = {
+	MAP_ARGS,
+	{.name = "hex", .type = CTL_FLAG, .help = "bytes, not fields"},
+	{0},
+};
+
 static const struct ctl_arg tail_args[] = {
 	MAP_ARGS,
 	{.name = "type",
@@ -545,7 +571,8 @@ const struct ctl_spec ctl_spec_filters[] = {
 			"Keys and values are JSON by the types that the object has: numbers, "
 			"arrays, structs by field; addresses and ports in network order as people "
 			"write them. Of a per-CPU map: a list, one value for each worker, and for "
-			"numbers their sum.\n\n"
+			"numbers their sum. Of a queue or stack KEY is a place: 0 is "
+			"what pop would give. Of a map of maps VALUE is the inner map's name.\n\n"
 			"An answer on the socket has at most --limit elements (1000), and 'next' "
 			"when there are more; the tool asks on, so it shows all without --limit.",
 		.examples = (const char *const[]){"vswitchctl filter map dump guard allowed",
@@ -599,6 +626,43 @@ const struct ctl_spec ctl_spec_filters[] = {
 						  NULL},
 		.args = map_delete_args,
 		.answer = "{}",
+	},
+	{
+		.noun = "filter",
+		.verb = "map push",
+		.summary = "Put a value into a queue, a stack or a Bloom filter",
+		.examples =
+			(const char *const[]){"vswitchctl filter map push steer free-ports 3000",
+					      NULL},
+		.args = map_push_args,
+		.answer = "{}",
+	},
+	{
+		.noun = "filter",
+		.verb = "map peek",
+		.summary = "Show what pop would give, or ask a Bloom filter for a value",
+		.description = "Takes nothing out. A Bloom filter's answer is true for each value "
+			       "that was "
+			       "put in, and now and then for one that was not.",
+		.examples = (const char *const[]){"vswitchctl filter map peek steer free-ports",
+						  "vswitchctl filter map peek guard seen 10.0.0.1",
+						  NULL},
+		.args = map_peek_args,
+		.cols = dump_cols,
+		.rows = "elements",
+		.answer = "as filter map dump, one element; of a Bloom filter \"key\" is the value "
+			  "and \"value\" true or false",
+	},
+	{
+		.noun = "filter",
+		.verb = "map pop",
+		.summary = "Take the next value out of a queue or a stack",
+		.examples =
+			(const char *const[]){"vswitchctl filter map pop steer free-ports", NULL},
+		.args = map_pop_args,
+		.cols = dump_cols,
+		.rows = "elements",
+		.answer = "as filter map dump, one element",
 	},
 	{
 		.noun = "filter",

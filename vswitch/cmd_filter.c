@@ -411,6 +411,9 @@ const struct ctl_binding vs_cmd_filter_modules[] = {
 	{"filter", "map get", vs_filter_map_get},
 	{"filter", "map set", vs_filter_map_set},
 	{"filter", "map delete", vs_filter_map_delete},
+	{"filter", "map push", vs_filter_map_push},
+	{"filter", "map peek", vs_filter_map_peek},
+	{"filter", "map pop", vs_filter_map_pop},
 	{"filter", "tail", vs_filter_tail},
 	{NULL, NULL, NULL},
 };

@@ -148,8 +148,8 @@ static bool read_port(const struct vs_filter_map *m, uint32_t type, const char *
 	return true;
 }
 
-static json_t *show(const struct vs_filter_map *m, uint32_t type, const void *bytes, size_t size,
-		    bool hex)
+json_t *vs_filter_map_show(const struct vs_filter_map *m, uint32_t type, const void *bytes,
+			   size_t size, bool hex)
 {
 	const char *name = !hex && is_port(m, type, size) ? port_name(m, bytes) : NULL;
 
@@ -184,7 +184,8 @@ static void put_per_cpu(json_t *row, const struct vs_filter_map *m, const uint8_
 	json_t *list = json_array(), *sum = NULL;
 
 	for (uint32_t i = 0; i < n; i++) {
-		json_t *one = show(m, m->value_type, values + i * stride, m->map->value_size, hex);
+		json_t *one = vs_filter_map_show(m, m->value_type, values + i * stride,
+						 m->map->value_size, hex);
 		json_t *more = sum != NULL ? sum_of(sum, one) : json_incref(one);
 
 		json_decref(sum);
@@ -214,6 +215,21 @@ static json_t *special(const struct vs_filter_map *m, const void *key)
 	return name != NULL ? json_string(name) : json_integer(ifindex);
 }
 
+/* The name by which the module has it, as 'map set' takes it; else its own, and that it is an older
+ * object's.  NULL: there is none. */
+static json_t *inner_json(const struct vs_filter_map *m, const void *key)
+{
+	const struct ebpf_object *object = filter_module_object(m->module);
+	struct ebpf_map *inner = ebpf_map_inner(m->map, key);
+
+	if (inner == NULL)
+		return NULL;
+	for (uint32_t i = 0; i < ebpf_object_n_maps(object); i++)
+		if (ebpf_object_map(object, i) == inner)
+			return json_string(inner->def.name);
+	return json_sprintf("(%s, of the program before)", inner->def.name);
+}
+
 static json_t *key_json(const struct vs_filter_map *m, const void *key, bool hex)
 {
 	uint32_t n = 0;
@@ -226,7 +242,7 @@ static json_t *key_json(const struct vs_filter_map *m, const void *key, bool hex
 		memcpy(&n, key, 4);
 		return json_integer(n);
 	}
-	return show(m, m->key_type, key, m->map->key_size, hex);
+	return vs_filter_map_show(m, m->key_type, key, m->map->key_size, hex);
 }
 
 /* NULL: there is no such element any more. */
@@ -241,8 +257,12 @@ static json_t *element_json(const struct vs_filter_map *m, const void *key, uint
 			       ? json_pack("{so so}", "key", key_json(m, key, hex), "value", value)
 			       : NULL;
 	}
-	if (is_outer(m->map))
-		return json_pack("{so ss}", "key", key_json(m, key, hex), "value", "(a map)");
+	if (is_outer(m->map)) {
+		value = inner_json(m, key);
+		return value != NULL
+			       ? json_pack("{so so}", "key", key_json(m, key, hex), "value", value)
+			       : NULL;
+	}
 	if (ebpf_map_read(m->map, key, values) != 0)
 		return NULL;
 	row = json_pack("{so}", "key", key_json(m, key, hex));
@@ -250,7 +270,8 @@ static json_t *element_json(const struct vs_filter_map *m, const void *key, uint
 		put_per_cpu(row, m, values, hex);
 	else
 		json_object_set_new(row, "value",
-				    show(m, m->value_type, values, m->map->value_size, hex));
+				    vs_filter_map_show(m, m->value_type, values, m->map->value_size,
+						       hex));
 	return row;
 }
 
@@ -268,14 +289,23 @@ int vs_filter_map_list(void *ctx, struct ctl_call *call, const json_t *params, j
 static int no_elements(const struct vs_filter_map *m, struct err *err)
 {
 	const char *module = filter_module_name(m->module), *name = m->map->def.name;
-	bool records = m->map->type == BPF_MAP_TYPE_RINGBUF ||
-		       m->map->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY;
 
 	err_set(err, -ENOTSUP, "map-type", "map %s of filter %s is a %s: it has no elements by key",
 		name, module, ebpf_map_type_name(m->map->type));
-	if (records)
+	if (m->map->type == BPF_MAP_TYPE_BLOOM_FILTER)
+		err_why(err, "it does not keep what was put in, only whether it may have been");
+	if (vs_filter_map_is_records(m->map))
 		err_fix(err, "vswitchctl filter tail %s %s", module, name);
+	else if (vs_filter_map_is_queue(m->map))
+		err_fix(err, "vswitchctl filter map dump | push | peek | pop %s %s", module, name);
+	else if (m->map->type == BPF_MAP_TYPE_BLOOM_FILTER)
+		err_fix(err, "vswitchctl filter map push | peek %s %s VALUE", module, name);
 	return -ENOTSUP;
+}
+
+bool vs_filter_map_is_records(const struct ebpf_map *map)
+{
+	return map->type == BPF_MAP_TYPE_RINGBUF || map->type == BPF_MAP_TYPE_PERF_EVENT_ARRAY;
 }
 
 static bool has_keys(const struct ebpf_map *map)
@@ -313,6 +343,24 @@ static json_t *answer_of(const struct vs_filter_map *m, json_t *rows)
 			 (json_int_t)m->map->max_entries);
 }
 
+/* How many bytes --after has: a queue's elements have places. */
+static uint32_t after_size(const struct ebpf_map *map)
+{
+	return vs_filter_map_is_queue(map) ? (uint32_t)sizeof(uint32_t) : map->key_size;
+}
+
+static json_t *dump_keys(const struct vs_filter_map *m, const uint8_t *after, uint32_t limit,
+			 bool hex, uint8_t *key, uint8_t *values)
+{
+	json_t *rows = json_array(), *answer;
+	bool more = dump_page(m, after, limit, hex, key, values, rows);
+
+	answer = answer_of(m, rows);
+	if (more)
+		json_object_set_new(answer, "next", vs_hex_show(key, m->map->key_size));
+	return answer;
+}
+
 int vs_filter_map_dump(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 		       struct err *err)
 {
@@ -321,29 +369,26 @@ int vs_filter_map_dump(void *ctx, struct ctl_call *call, const json_t *params, j
 	bool hex = json_is_true(json_object_get(params, "hex"));
 	uint8_t key[EBPF_MAX_KEY];
 	struct vs_filter_map m;
+	uint32_t most = limit != NULL ? (uint32_t)json_integer_value(limit) : DUMP_LIMIT;
 	uint8_t *values;
-	json_t *rows;
 	int rc = vs_filter_map_find(ctx, params, &m, err);
 
-	if (rc == 0 && !has_keys(m.map))
+	if (rc == 0 && !has_keys(m.map) && !vs_filter_map_is_queue(m.map))
 		rc = no_elements(&m, err);
-	if (rc == 0 && after != NULL && vs_hex_read(after, key, m.map->key_size) != 0)
+	if (rc == 0 && after != NULL && vs_hex_read(after, key, after_size(m.map)) != 0)
 		rc = err_set(err, -EINVAL, "bad-value", "--after: not the bytes of a key");
 	if (rc != 0)
 		return rc;
 	values = calloc(1, ebpf_map_io_size(m.map) + 8);
-	rows = json_array();
-	if (values == NULL) {
-		json_decref(rows);
+	if (values == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory");
-	}
-	if (dump_page(&m, after != NULL ? key : NULL,
-		      limit != NULL ? (uint32_t)json_integer_value(limit) : DUMP_LIMIT, hex, key,
-		      values, rows)) {
-		*ret = answer_of(&m, rows);
-		json_object_set_new(*ret, "next", vs_hex_show(key, m.map->key_size));
+	if (vs_filter_map_is_queue(m.map)) {
+		uint32_t fit = (uint32_t)(DUMP_SIZE / (m.map->value_size + 8)) + 1;
+
+		*ret = vs_filter_map_queue_dump(&m, after != NULL ? key : NULL,
+						most < fit ? most : fit, hex, values);
 	} else {
-		*ret = answer_of(&m, rows);
+		*ret = dump_keys(&m, after != NULL ? key : NULL, most, hex, key, values);
 	}
 	free(values);
 	return 0;
@@ -391,8 +436,8 @@ static bool is_each(const struct vs_filter_map *m, const json_t *list)
 	return json_array_size(list) == n && n > 1;
 }
 
-static int read_one(const struct vs_filter_map *m, const char *text, uint8_t *value,
-		    struct err *err)
+int vs_filter_map_read_value(const struct vs_filter_map *m, const char *text, uint8_t *value,
+			     struct err *err)
 {
 	if (read_port(m, m->value_type, text, value, m->map->value_size))
 		return 0;
@@ -411,7 +456,8 @@ static int read_per_cpu(const struct vs_filter_map *m, const char *text, uint8_t
 		char *one =
 			each ? json_dumps(json_array_get(list, i), JSON_ENCODE_ANY) : strdup(text);
 
-		rc = one != NULL ? read_one(m, one, values + i * stride, err) : -ENOMEM;
+		rc = one != NULL ? vs_filter_map_read_value(m, one, values + i * stride, err)
+				 : -ENOMEM;
 		free(one);
 	}
 	json_decref(list);
@@ -425,7 +471,7 @@ static int read_value(const struct vs_filter_map *m, const char *text, const uin
 	if (ebpf_map_read(m->map, key, values) != 0)
 		memset(values, 0, ebpf_map_io_size(m->map));
 	return is_per_cpu(m->map) ? read_per_cpu(m, text, values, err)
-				  : read_one(m, text, values, err);
+				  : vs_filter_map_read_value(m, text, values, err);
 }
 
 /* ---- Writing ---- */

@@ -111,7 +111,8 @@ int64_t ebpf_map_count(const struct ebpf_map *map);
 
 /* The tool's: one value, or for per-CPU maps one for each CPU, each padded to 8 bytes, as bpf(2)
  * has them.  0, -ENOENT, -ENOTSUP, or what update returns; -EPERM: a frozen kernel map's memory.
- * QUEUE, STACK: 'key' is NULL, read peeks and write pushes.  BLOOM_FILTER: the same, and read asks
+ * QUEUE, STACK: 'key' is NULL, read peeks and write pushes; read also takes a place, a uint32_t, 0
+ * for what pop would give.  BLOOM_FILTER: the same, and read asks
  * for the value that it is given.  What holds references to programs and maps is written below. */
 size_t ebpf_map_io_size(const struct ebpf_map *map);
 int ebpf_map_read(struct ebpf_map *map, const void *key, void *ret_values);

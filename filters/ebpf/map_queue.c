@@ -91,9 +91,23 @@ static long peek(struct ebpf_map *map, void *value)
 	return take(map, value, false);
 }
 
+/* At a place: 0 is what pop would give. */
 static int queue_read(struct ebpf_map *map, const void *key, void *ret_value)
 {
-	return (int)peek(map, ret_value);
+	struct queue *q = queue(map);
+	uint32_t place, n;
+
+	if (key == NULL)
+		return (int)peek(map, ret_value);
+	place = map_key32(key);
+	map_lock(&q->lock);
+	n = n_values(q);
+	if (place < n)
+		map_get(ret_value,
+			value_at(q, map->type == BPF_MAP_TYPE_STACK ? n - 1 - place : place),
+			map->value_size);
+	map_unlock(&q->lock);
+	return place < n ? 0 : -ENOENT;
 }
 
 static long queue_write(struct ebpf_map *map, const void *key, const void *value, uint64_t flags)

@@ -81,6 +81,43 @@ struct {
 	__type(value, __u32);
 } big SEC(".maps");
 
+struct job {
+	__be32 to;
+	__u32 n;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 3);
+	__type(value, struct job);
+} jobs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, 3);
+	__type(value, __u32);
+} pile SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_BLOOM_FILTER);
+	__uint(max_entries, 100);
+	__type(value, __be32);
+} known SEC(".maps");
+
+struct one {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} red SEC(".maps"), green SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(max_entries, 4);
+	__type(key, __u32);
+	__array(values, struct one);
+} colours SEC(".maps") = {.values = {[1] = &red}};
+
 /* So that the object's types have it: clang leaves out what no map or variable is of. */
 struct who *types_of_records;
 
@@ -147,7 +184,16 @@ int others(struct xdp_md *ctx)
 	__u64 key = 32;
 	__u32 i = 0, *p = bpf_map_lookup_elem(&nets, &key), *b = bpf_map_lookup_elem(&big, &i);
 
-	if (p)
+	struct job job;
+	__u32 top, *inner;
+
+	if (p || bpf_map_pop_elem(&jobs, &job) == 0 || bpf_map_pop_elem(&pile, &top) == 0)
+		return XDP_PASS;
+	top = 9;
+	inner = bpf_map_lookup_elem(&colours, &top);
+	if (inner && bpf_map_lookup_elem(inner, &i))
+		return XDP_DROP;
+	if (bpf_map_peek_elem(&known, &top) == 0)
 		return XDP_PASS;
 	if (b)
 		return XDP_DROP;

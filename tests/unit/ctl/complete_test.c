@@ -95,7 +95,7 @@ static void nouns_and_verbs_come_first(void **state)
 static void verbs_of_two_words_come_word_by_word(void **state)
 {
 	assert_offers("filter m|", " move map");
-	assert_offers("filter map |", " list dump get set delete");
+	assert_offers("filter map |", " list dump get set delete push peek pop");
 	assert_offers("filter map d|", " dump delete");
 	assert_offers("filter map dump f|", " filter1 filter2");
 	assert_offers("filter map-dump f|", " filter1 filter2");

@@ -48,6 +48,33 @@ static void queue_gives_the_oldest_first(void **unused)
 	ebpf_map_unref(map);
 }
 
+static void values_are_read_by_place_and_stay(void **unused)
+{
+	struct ebpf_map *q = make(BPF_MAP_TYPE_QUEUE, 8, 3, 0),
+			*s = make(BPF_MAP_TYPE_STACK, 8, 3, 0);
+	uint32_t place;
+	uint64_t value;
+
+	/* So that the queue's ring has gone round. */
+	for (uint64_t i = 0; i < 5; i++) {
+		assert_int_equal(q->ops->push(q, &i, BPF_EXIST), 0);
+		assert_int_equal(s->ops->push(s, &i, BPF_EXIST), 0);
+	}
+	for (place = 0; place < 3; place++) {
+		assert_int_equal(ebpf_map_read(q, &place, &value), 0);
+		assert_int_equal(value, 2 + place);
+		assert_int_equal(ebpf_map_read(s, &place, &value), 0);
+		assert_int_equal(value, 4 - place);
+	}
+	assert_int_equal(ebpf_map_read(q, &place, &value), -ENOENT);
+	place = UINT32_MAX;
+	assert_int_equal(ebpf_map_read(s, &place, &value), -ENOENT);
+	assert_int_equal(ebpf_map_count(q), 3);
+	assert_int_equal(ebpf_map_count(s), 3);
+	ebpf_map_unref(q);
+	ebpf_map_unref(s);
+}
+
 static void stack_gives_the_youngest_first(void **unused)
 {
 	struct ebpf_map *map = make(BPF_MAP_TYPE_STACK, 12, 3, 0);
@@ -158,6 +185,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(queue_gives_the_oldest_first),
+		cmocka_unit_test(values_are_read_by_place_and_stay),
 		cmocka_unit_test(stack_gives_the_youngest_first),
 		cmocka_unit_test(full_one_drops_its_oldest_when_asked),
 		cmocka_unit_test(wrong_flags_are_refused),

@@ -27,8 +27,6 @@
 #include <rte_byteorder.h>
 #include <rte_prefetch.h>
 
-#define KNOWN_A_SECOND 8u /* how often a source that a queue knows is looked up all the same */
-
 struct l2_learn {
 	uint64_t mac;
 	uint16_t domain, vlan;
@@ -198,36 +196,17 @@ static bool forward_alike(struct dp_worker *w, const struct dp_vport *in, struct
 
 /* ---- Queues of one machine (vmq.h) ---- */
 
-/* Has this source been found a moment ago?  Else asks the table. */
-static inline bool is_known(struct dp_worker *w, struct dp_l2_known *known,
-			    const struct dp_vport *in, const struct dp_fdb_table *t, uint64_t src,
-			    uint32_t where)
-{
-	const struct dp_fdb *fdb = w->dp->fdb;
-	unsigned i = (unsigned)((src * UINT64_C(0x9e3779b97f4a7c15)) >> 60);
-
-	if (likely(known->at[i].mac == src && known->at[i].where == where &&
-		   w->burst_tsc < known->at[i].until))
-		return true;
-	if (!dp_fdb_confirm(fdb, t, dp_fdb_first(t, dp_fdb_hash(fdb, src, where)), src, where,
-			    in->id))
-		return false;
-	known->at[i].mac = src;
-	known->at[i].where = where;
-	known->at[i].until = w->burst_tsc + w->dp->tsc_hz / KNOWN_A_SECOND;
-	return true;
-}
-
 /* Destination, EtherType and, with a tag, VLAN as in the first frame; every source known. */
-static inline bool are_for_one(struct dp_worker *w, struct dp_l2_known *known,
+static inline bool are_for_one(struct dp_worker *w, struct dp_vmq_known *known,
 			       const struct dp_vport *in, struct rte_mbuf **pkts, uint16_t n,
-			       const struct dp_edge_frame *f, const struct dp_fdb_table *t)
+			       const struct dp_edge_frame *f)
 {
 	const uint16_t size = f->tagged ? RTE_ETHER_HDR_LEN + 4 : RTE_ETHER_HDR_LEN;
 	bool learns = (in->flags & DP_VP_LEARN) != 0;
 	uint64_t last = 0;
 	const char *first = rte_pktmbuf_mtod(f->m, const char *);
 
+	dp_vmq_known_begin(w, known, in, f->where);
 	for (uint16_t i = 0; i < n; i++) {
 		const char *d = rte_pktmbuf_mtod(pkts[i], const char *);
 		uint64_t a, b;
@@ -245,7 +224,8 @@ static inline bool are_for_one(struct dp_worker *w, struct dp_l2_known *known,
 		if (b == last)
 			continue;
 		if (unlikely((b & DP_EDGE_GROUP_BIT) != 0 || b == 0 ||
-			     (learns && !is_known(w, known, in, t, b, f->where))))
+			     (learns && !dp_vmq_is_known(known, b << 16) &&
+			      !dp_vmq_known_ask(w, known, in, b, f->where))))
 			return false;
 		last = b;
 	}
@@ -255,7 +235,7 @@ static inline bool are_for_one(struct dp_worker *w, struct dp_l2_known *known,
 /* A burst for one machine goes there on one look-up.  False: nothing was done, for it asks for more
  * than that. */
 static bool forward_to_one(struct dp_worker *w, const struct dp_vport *in,
-			   struct dp_l2_known *known, struct rte_mbuf **pkts, uint16_t n,
+			   struct dp_vmq_known *known, struct rte_mbuf **pkts, uint16_t n,
 			   const struct dp_fdb_table *t)
 {
 	struct dp_count *count = w->count->ports[in->id];
@@ -273,7 +253,7 @@ static bool forward_to_one(struct dp_worker *w, const struct dp_vport *in,
 	id = dp_fdb_find(w->dp->fdb, t, f.dst_bucket, f.dst, f.where, &b, &slot);
 	out = id != DP_NO_PORT ? w->view->vports[id] : NULL;
 	if (out == NULL || out == in || !dp_edge_may_leave(in, out, f.domain, f.cvlan, &reason) ||
-	    !are_for_one(w, known, in, pkts, n, &f, t))
+	    !are_for_one(w, known, in, pkts, n, &f))
 		return false;
 	if (!dp_edge_needs_tag_work(out, &f)) {
 		dp_tx_gather_all(w, dp_tx_open(w, out), id, pkts, n);
@@ -324,7 +304,7 @@ void dp_l2_burst(struct dp_worker *w, const struct dp_vport *in, struct rte_mbuf
 	dp_tx_flush_all(w);
 }
 
-void dp_l2_burst_to_one(struct dp_worker *w, const struct dp_vport *in, struct dp_l2_known *known,
+void dp_l2_burst_to_one(struct dp_worker *w, const struct dp_vport *in, struct dp_vmq_known *known,
 			struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct dp_fdb_table *t =
@@ -336,7 +316,7 @@ void dp_l2_burst_to_one(struct dp_worker *w, const struct dp_vport *in, struct d
 		dp_l2_burst(w, in, pkts, n);
 		return;
 	}
-	if (!dp_edge_admit(w, in, pkts, n))
+	if (dp_vmq_fast(w, in, known, pkts, n) || !dp_edge_admit(w, in, pkts, n))
 		return;
 	if (!forward_to_one(w, in, known, pkts, n, t))
 		forward_burst(w, in, pkts, n, false);

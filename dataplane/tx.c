@@ -156,6 +156,29 @@ static void send_ready(struct dp_worker *w, struct dp_txq *txq, uint16_t id, str
 	send_counted(w, txq, id, pkts, n, bytes);
 }
 
+struct dp_txq *dp_tx_straight(const struct dp_worker *w, const struct dp_vport *out)
+{
+	const struct dp_port *port = out->port;
+
+	if (port == NULL || out->on_egress != 0 || w->tx[out->id]->n != 0 ||
+	    atomic_load_explicit(&port->capture, memory_order_acquire) != NULL)
+		return NULL;
+	return my_txq(w, port);
+}
+
+bool dp_tx_is_plain(const struct dp_vport *out, const struct dp_tx_sum *sum)
+{
+	return (sum->flags & (REQUESTS | DP_QUEUE_MARK)) == 0 && sum->more == 0 &&
+	       sum->longest <= (uint32_t)out->port->max_frame + VLAN_ROOM;
+}
+
+void dp_tx_plain(struct dp_worker *w, struct dp_txq *txq, const struct dp_vport *out,
+		 struct rte_mbuf **pkts, uint16_t n, uint64_t bytes)
+{
+	w->count->ports[out->id]->offered += n;
+	send_counted(w, txq, out->id, pkts, n, bytes);
+}
+
 /* One segment, as a driver without DP_TX_CHAIN needs it.  Takes 'm'; NULL when there is no buffer.
  */
 static struct rte_mbuf *flatten(struct dp_worker *w, struct rte_mbuf *m)

@@ -13,14 +13,14 @@
 
 #define VMQ_KEY_VID 48 /* a key: the MAC as in the table, and the VID above it */
 
-/* Sources that were found in the table a moment ago (l2.c).  The worker's that has the queue. */
-#define DP_L2_KNOWN 16
-struct dp_l2_known {
-	struct {
-		uint64_t mac;
-		uint64_t until; /* clock */
-		uint32_t where;
-	} at[DP_L2_KNOWN];
+/* Sources that the table confirmed a moment ago, all on one VLAN behind one port.  Written by the
+ * worker that has the queue; two sets of a place each, the newer first. */
+#define DP_VMQ_KNOWN 1024u
+struct dp_vmq_known {
+	uint64_t of;	/* where they are, and behind which port */
+	uint64_t until; /* clock */
+	uint16_t generation;
+	uint64_t at[2 * DP_VMQ_KNOWN]; /* address in the upper 48 bits, generation */
 };
 
 struct dp_vmq_queue {
@@ -31,8 +31,8 @@ struct dp_vmq_queue {
 	_Atomic bool busy;
 	_Atomic uint32_t limit; /* frames that may wait */
 	_Atomic uint64_t direct, dropped;
-	struct dp_l2_known known;
 	struct dp_rxq own;
+	struct dp_vmq_known known;
 };
 
 struct dp_vmq {
@@ -79,8 +79,37 @@ void dp_vmq_place(struct dp_vmq *vmq);
 /* vmq_rx.c: the driver's part of a queue that is a ring. */
 uint16_t dp_vmq_rx(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n);
 
+/* vmq_fast.c: 'known' is of this port and these, and of now. */
+void dp_vmq_known_begin(struct dp_worker *w, struct dp_vmq_known *known, const struct dp_vport *in,
+			uint32_t where);
+/* Does the table say that 'src' is there?  Remembers it. */
+bool dp_vmq_known_ask(struct dp_worker *w, struct dp_vmq_known *known, const struct dp_vport *in,
+		      uint64_t src, uint32_t where);
+
+/* 'src': the address in the upper 48 bits.  Who knows this multiplier can make places collide, and
+ * gets the look-ups of the general way. */
+static inline uint64_t *dp_vmq_known_at(struct dp_vmq_known *known, uint64_t src)
+{
+	uint64_t i = src * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+	return &known->at[2 * (i % DP_VMQ_KNOWN)];
+}
+
+static inline bool dp_vmq_is_known(struct dp_vmq_known *known, uint64_t src)
+{
+	const uint64_t *at = dp_vmq_known_at(known, src);
+	uint64_t want = src | known->generation;
+
+	return (at[0] == want) | (at[1] == want);
+}
+
+/* Carries a burst that is as a queue of one NIC expects it, on ports that have nothing on them.
+ * False: nothing was done. */
+bool dp_vmq_fast(struct dp_worker *w, const struct dp_vport *in, struct dp_vmq_known *known,
+		 struct rte_mbuf **pkts, uint16_t n);
+
 /* l2.c: as dp_l2_burst(), where most frames are expected to be for one machine. */
-void dp_l2_burst_to_one(struct dp_worker *w, const struct dp_vport *in, struct dp_l2_known *known,
+void dp_l2_burst_to_one(struct dp_worker *w, const struct dp_vport *in, struct dp_vmq_known *known,
 			struct rte_mbuf **pkts, uint16_t n);
 
 #endif

@@ -183,6 +183,21 @@ void dp_tx_send(struct dp_worker *w, const struct dp_vport *out, struct rte_mbuf
 /* tx.c: sends what was gathered for one port. */
 void dp_tx_flush(struct dp_worker *w, uint16_t port);
 
+/* tx.c: for who has a whole burst for 'out', at most DP_BURST, and knows what is in it.  First the
+ * queue to send it by: NULL when stages, a capture, gathered frames or another worker's queue stand
+ * in the way. */
+struct dp_tx_sum {
+	uint64_t flags, bytes; /* all offload flags; all bytes */
+	uint32_t longest;
+	uint32_t more; /* not 0: some frame has several segments */
+};
+struct dp_txq *dp_tx_straight(const struct dp_worker *w, const struct dp_vport *out);
+/* Does none of them want anything done to it? */
+bool dp_tx_is_plain(const struct dp_vport *out, const struct dp_tx_sum *sum);
+/* Then: sends them, and counts.  Takes the frames. */
+void dp_tx_plain(struct dp_worker *w, struct dp_txq *txq, const struct dp_vport *out,
+		 struct rte_mbuf **pkts, uint16_t n, uint64_t bytes);
+
 /* Where frames for 'out' are gathered; good until dp_tx_flush_all(). */
 static inline struct dp_txbuf *dp_tx_open(struct dp_worker *w, const struct dp_vport *out)
 {

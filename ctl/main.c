@@ -172,6 +172,8 @@ static int run(struct ctl_tool *tool, const struct ctl_spec *spec, json_t *param
 		return ctl_tool_capture(tool, spec, params);
 	if (strcmp(spec->noun, "vm") == 0 && strcmp(spec->verb, "console") == 0)
 		return ctl_tool_console(tool, spec, params);
+	if (strcmp(spec->noun, "vm") == 0 && strcmp(spec->verb, "connect") == 0)
+		return ctl_tool_connect(tool, spec, params);
 	if (strcmp(spec->noun, "filter") == 0 && strcmp(spec->verb, "map dump") == 0)
 		return ctl_tool_map_dump(tool, spec, params);
 	if (strcmp(spec->noun, "disk") == 0 && (spec->flags & CTL_LOCAL))

@@ -66,6 +66,9 @@
 			 "have too",                                                               \
 		 .def = "host"},                                                                   \
 		{.name = "nested", .type = CTL_FLAG, .help = "let it run VMs of its own"},         \
+		{.name = "vsock",                                                                  \
+		 .type = CTL_FLAG,                                                                 \
+		 .help = "streams between host and guest (AF_VSOCK)"},                             \
 		{.name = "face",                                                                   \
 		 .type = CTL_CHOICE,                                                               \
 		 .choices = "auto|kvm|user",                                                       \
@@ -126,7 +129,7 @@ static const struct ctl_arg set_args[] = {
 	 .type = CTL_LIST,
 	 .metavar = "OPTION",
 	 .choices = "kernel|initrd|cmdline|memory|memory-min|memory-max|memory-buffer|"
-		    "memory-priority|processors|cpu|nested|face|autostart|restart|on-crash",
+		    "memory-priority|processors|cpu|nested|vsock|face|autostart|restart|on-crash",
 	 .help = "options that go back to their defaults"},
 	{0},
 };
@@ -171,6 +174,16 @@ static const struct ctl_arg console_args[] = {
 	{0},
 };
 
+static const struct ctl_arg connect_args[] = {
+	THE_VM,
+	{.name = "port",
+	 .type = CTL_UINT,
+	 .flags = CTL_POS | CTL_REQUIRED,
+	 .max = UINT32_MAX,
+	 .help = "port that a program of the guest listens on (AF_VSOCK)"},
+	{0},
+};
+
 static const struct ctl_col list_cols[] = {
 	{"name", "NAME", CTL_LEFT, CTL_AS_IS, true},
 	{"state", "STATE", CTL_LEFT, CTL_AS_IS, false},
@@ -206,6 +219,7 @@ static const struct ctl_col show_cols[] = {
 	{"heartbeat", "heartbeat", CTL_LEFT, CTL_AS_IS, false},
 	{"crash", "crash", CTL_LEFT, CTL_AS_IS, false},
 	{"console", "console", CTL_LEFT, CTL_AS_IS, false},
+	{"vsock", "vsock", CTL_LEFT, CTL_AS_IS, false},
 	{"log", "log", CTL_LEFT, CTL_AS_IS, false},
 	{"at_next_start", "changes at its next start", CTL_LEFT, CTL_AS_IS, false},
 	{"configured", "configured", CTL_LEFT, CTL_AS_IS, false},
@@ -383,7 +397,8 @@ const struct ctl_spec ctl_spec_vms[] = {
 		.flags = CTL_WATCH,
 		.answer = "as a row of vm list, with \"pid\", \"boot_ms\", \"restarts\", "
 			  "\"memory_assigned\", \"memory_demand\", \"host\", \"heartbeat\", "
-			  "\"crash\", \"console\": path of its socket, \"log\": path, "
+			  "\"crash\", \"console\": path of its socket, \"vsock\": path "
+			  "of its socket or null, \"log\": path, "
 			  "\"nic_list\", \"disk_list\", \"at_next_start\": [parameters], "
 			  "\"configured\": the parameters of vm create",
 	},
@@ -399,6 +414,21 @@ const struct ctl_spec ctl_spec_vms[] = {
 						  "vswitchctl vm console web1 --escape ^A", NULL},
 		.args = console_args,
 		.answer = "{\"socket\": path of a stream socket, \"state\"}",
+	},
+	{
+		.noun = "vm",
+		.verb = "connect",
+		.summary = "Connect to a program in a VM, without a network",
+		.description =
+			"Standard input goes to the program that listens on that port of the guest "
+			"(AF_VSOCK), what it says to standard output, until it ends the stream. "
+			"The "
+			"end of the input is told to it. The VM must have been created with "
+			"--vsock.",
+		.examples = (const char *const[]){"vswitchctl vm connect web1 1024 <request", NULL},
+		.args = connect_args,
+		.answer = "{\"socket\": path of a stream socket that takes 'CONNECT PORT' and a "
+			  "newline first, \"state\"}",
 	},
 	{
 		.noun = "vm",

@@ -58,6 +58,7 @@ int ctl_tool_capture(struct ctl_tool *tool, const struct ctl_spec *spec, json_t 
 /* capture_frame.c: where a flow is "pcap:FILE#N", frame N of that file takes its place. */
 int ctl_tool_take_frame(json_t *params, struct err *err);
 int ctl_tool_console(struct ctl_tool *tool, const struct ctl_spec *spec, const json_t *params);
+int ctl_tool_connect(struct ctl_tool *tool, const struct ctl_spec *spec, const json_t *params);
 /* map_dump.c: page after page. */
 int ctl_tool_map_dump(struct ctl_tool *tool, const struct ctl_spec *spec, json_t *params);
 int ctl_tool_disk(struct ctl_tool *tool, const struct ctl_spec *spec, const json_t *params);

@@ -20,6 +20,7 @@ struct vmbus_local {
 	void *ctx;
 	struct vmbus_channel *channel; /* NULL: not open */
 	bool broken;		       /* its rings are not looked at any more */
+	bool held;		       /* its owner wants no packets now */
 	void *watch;
 	struct vmbus_in in;
 	struct vmbus_out out;
@@ -96,7 +97,7 @@ static bool take_batch(struct vmbus_local *l)
 
 	if (vmbus_in_begin(&l->in) == 0)
 		return false;
-	while (n < VMBUS_LOCAL_BATCH && alive(l) && vmbus_in_next(&l->in, &packet)) {
+	while (n < VMBUS_LOCAL_BATCH && alive(l) && !l->held && vmbus_in_next(&l->in, &packet)) {
 		take(l, &packet);
 		n++;
 	}
@@ -126,7 +127,8 @@ static void work(void *arg)
 	if (!alive(l) || check_broken(l))
 		return;
 	more = take_batch(l);
-	if (!alive(l) || check_broken(l))
+	/* What is held is looked at when it is let go. */
+	if (!alive(l) || check_broken(l) || l->held)
 		return;
 	/* Others first, if there is more. */
 	if (more || !vmbus_in_sleep(&l->in))
@@ -192,6 +194,7 @@ static void op_open(void *ctx, struct vmbus_channel *channel)
 	}
 	l->channel = channel;
 	l->broken = false;
+	l->held = false;
 	l->wanted = 0;
 	vmbus_channel_opened(channel, 0);
 	if (l->channel == NULL) /* not wanted any more */
@@ -306,6 +309,15 @@ bool vmbus_local_is_open(const struct vmbus_local *l)
 const struct vmbus_channel *vmbus_local_channel(const struct vmbus_local *l)
 {
 	return l->channel;
+}
+
+void vmbus_local_hold(struct vmbus_local *l, bool hold)
+{
+	bool was = l->held;
+
+	l->held = hold;
+	if (was && !hold && alive(l))
+		fire(l->channel->kick_fd);
 }
 
 void vmbus_local_stats(const struct vmbus_local *l, struct vmbus_local_stats *ret_stats)

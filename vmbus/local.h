@@ -83,6 +83,9 @@ const struct vmbus_channel *vmbus_local_channel(const struct vmbus_local *local)
  * -EMSGSIZE: never will be. */
 int vmbus_local_send(struct vmbus_local *local, enum vmbus_packet_type type, uint16_t flags,
 		     uint64_t transaction_id, const void *payload, size_t size);
+/* Takes no packets until it is let go on (false); they stay on the ring, and the guest waits when
+ * that is full.  May be called from ops->packet().  Opening ends it. */
+void vmbus_local_hold(struct vmbus_local *local, bool hold);
 void vmbus_local_stats(const struct vmbus_local *local, struct vmbus_local_stats *ret_stats);
 
 #endif

@@ -226,7 +226,14 @@ static void dispatch(struct vmbus_server *s, const union vmbus_msg *msg, size_t 
 	case VMBUS_MSG_MODIFY:
 		channel_modify(s, &msg->modify);
 		break;
-	default: /* TL_CONNECT: nobody is there to be connected to, and no guest reads an answer */
+	case VMBUS_MSG_TL_CONNECT: /* no guest known to us reads an answer */
+		if (s->version < VMBUS_V4_0)
+			server_fault(s, VMBUS_FAULT_STATE);
+		else if (s->opts.connect != NULL)
+			s->opts.connect(s->ctx, &msg->tl_connect.endpoint,
+					&msg->tl_connect.service);
+		break;
+	default:
 		break;
 	}
 }
@@ -306,6 +313,7 @@ void vmbus_server_info(const struct vmbus_server *server, struct vmbus_server_in
 	struct vmbus_server_info info = {
 		.version = server->version,
 		.offers_sent = server->connection == OFFERS_SENT,
+		.n_withdrawn = server->n_withdrawn,
 		.n_channels = server->n_channels,
 		.n_open = server->n_open,
 		.n_gpadls = server->n_gpadls,

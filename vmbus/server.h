@@ -43,6 +43,7 @@
 #define VMBUS_MSG_CONNECTION	 1
 #define VMBUS_MSG_CONNECTION_5_0 4
 
+struct vmbus_guid;
 struct vmbus_server;
 
 /* What a guest did that it must not; each has a counter. */
@@ -74,11 +75,16 @@ struct vmbus_server_opts {
 	/* Something for the event log: a fault (the first of its kind, and then at most one a
 	 * second), a negotiation.  May be NULL. */
 	void (*event)(void *ctx, const char *text);
+	/* The guest wants a stream from 'endpoint', its own, to 'service' of the host; who agrees
+	 * offers it, now or later (hvsock.h).  From 4.0 on.  NULL: nobody is there. */
+	void (*connect)(void *ctx, const struct vmbus_guid *endpoint,
+			const struct vmbus_guid *service);
 };
 
 struct vmbus_server_info {
 	uint32_t version; /* 0: not connected */
 	bool offers_sent;
+	uint32_t n_withdrawn; /* channels that the guest has not let go of yet */
 	uint32_t n_channels, n_open, n_gpadls, n_gpadl_pages, n_queued;
 	uint64_t messages_in, messages_out;
 	uint64_t parent_to_child, child_to_parent; /* addresses of monitor pages; 0: none */

@@ -569,9 +569,41 @@ static int vm_console(void *ctx, struct ctl_call *call, const json_t *params, js
 	return 0;
 }
 
+static int vm_connect(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
+		      struct err *err)
+{
+	const struct vs_daemon *d = ctx;
+	const char *name = param(params, "name");
+	int rc = vm_check(d, name, err);
+	enum vs_vm_state state;
+	json_t *row, *path;
+
+	if (rc != 0)
+		return rc;
+	state = vs_vm_state(d->vs->vms, name);
+	if (state == VS_VM_STOPPED || state == VS_VM_WAITING) {
+		err_set(err, -EAGAIN, "vm-stopped", "VM %s is %s", name, vs_vm_state_name(state));
+		err_why(err, "only a VM that runs can be connected to");
+		err_fix(err, "vswitchctl vm start %s", name);
+		return -EAGAIN;
+	}
+	row = vs_vm_row(d->vs->vms, name, true);
+	path = json_incref(json_object_get(row, "vsock"));
+	json_decref(row);
+	if (!json_is_string(path)) {
+		json_decref(path);
+		err_set(err, -EOPNOTSUPP, "no-vsock", "VM %s has no vsock", name);
+		err_why(err, "it was started without");
+		err_fix(err, "vswitchctl vm set %s --vsock, then stop and start it", name);
+		return -EOPNOTSUPP;
+	}
+	*ret = json_pack("{so ss}", "socket", path, "state", vs_vm_state_name(state));
+	return 0;
+}
+
 const struct ctl_binding vs_cmd_vms[] = {
-	{"vm", "start", vm_start}, {"vm", "stop", vm_stop},	{"vm", "reset", vm_reset},
-	{"vm", "pause", vm_pause}, {"vm", "resume", vm_resume}, {"vm", "list", vm_list},
-	{"vm", "show", vm_show},   {"vm", "stats", vm_stats},	{"vm", "console", vm_console},
-	{NULL, NULL, NULL},
+	{"vm", "start", vm_start},     {"vm", "stop", vm_stop},	    {"vm", "reset", vm_reset},
+	{"vm", "pause", vm_pause},     {"vm", "resume", vm_resume}, {"vm", "list", vm_list},
+	{"vm", "show", vm_show},       {"vm", "stats", vm_stats},   {"vm", "console", vm_console},
+	{"vm", "connect", vm_connect}, {NULL, NULL, NULL},
 };

@@ -108,7 +108,7 @@ struct vs_vm {
 	unsigned memory_buffer, memory_priority; /* percent; 0 to 100 */
 	unsigned processors;
 	const char *cpu, *face, *on_crash;
-	bool nested, autostart;
+	bool nested, vsock, autostart;
 	enum vs_restart restart;
 	unsigned n_nics, n_disks;
 };

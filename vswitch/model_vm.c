@@ -246,6 +246,7 @@ int vs_model_vm_read(struct vs_model *m, const char *name, const json_t *body, s
 		.face = word_of(body, "face", "auto"),
 		.on_crash = word_of(body, "on_crash", "stop"),
 		.nested = json_is_true(json_object_get(body, "nested")),
+		.vsock = json_is_true(json_object_get(body, "vsock")),
 		.autostart = json_is_true(json_object_get(body, "autostart")),
 	};
 	if (rc == 0)

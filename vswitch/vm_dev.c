@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define AGAIN_NS  1000000000u
@@ -244,6 +246,45 @@ static void follow_disks(struct vs_vm_live *vm, const struct vs_vm *m)
 	for (unsigned i = 0; i < model->n_disks; i++)
 		if (model->disks[i].vm == m && find(&vm->disks, model->disks[i].own) == NULL)
 			add_disk(vm, &model->disks[i]);
+}
+
+/* ---- Streams (vsock) ---- */
+
+/* A stream socket to whoever listens there; -1: nobody, or not now.  Never waits. */
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -1;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+void vs_vm_dev_stream(struct vs_vm_live *vm, const json_t *event)
+{
+	int64_t port = vs_vm_number(event, "port"), guest_port = vs_vm_number(event, "guest_port");
+	char own[32], path[PATH_MAX];
+	int fd;
+
+	if (vm->ctl == NULL || port < 0 || port > UINT32_MAX)
+		return;
+	snprintf(own, sizeof(own), "vsock.sock_%u", (unsigned)port);
+	vs_vm_path(vm->vms, vm->name, own, path, sizeof(path));
+	fd = connect_to(path);
+	if (fd < 0) /* the guest waits until it has had enough */
+		return;
+	(void)vs_vm_link_ask(vm->ctl, "vsock-attach",
+			     json_pack("{sI, sI}", "port", (json_int_t)port, "guest_port",
+				       (json_int_t)guest_port),
+			     fd, VM_ASK_MS, NULL, NULL, NULL);
+	close(fd);
 }
 
 static bool can_follow(const struct vs_vm_live *vm)

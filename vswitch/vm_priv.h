@@ -150,6 +150,8 @@ void vs_vm_want(const struct vs_vm_live *vm, bool runs); /* for who comes after 
 void vs_vm_dev_begin(struct vs_vm_live *vm, const json_t *config);
 void vs_vm_dev_follow(struct vs_vm_live *vm);
 void vs_vm_dev_tick(struct vs_vm_live *vm);
+/* Its guest wants to be connected to a port of the host's: whoever listens on that socket is. */
+void vs_vm_dev_stream(struct vs_vm_live *vm, const json_t *event);
 void vs_vm_dev_end(struct vs_vm_live *vm);
 int vs_vm_dev_check(const struct vs_vm_live *vm, const struct vs_model *after, struct err *err);
 

@@ -16,8 +16,8 @@ static void put_text(json_t *row, const char *key, const json_t *from, const cha
 /* What would be other at the next start. */
 static json_t *at_next_start(const struct vs_vm_live *vm, const struct vs_vm *m)
 {
-	static const char *const keys[] = {"memory", "processors", "cpu",     "nested",	 "face",
-					   "kernel", "initrd",	   "cmdline", "on_crash"};
+	static const char *const keys[] = {"memory", "processors", "cpu",    "nested",	"face",
+					   "vsock",  "kernel",	   "initrd", "cmdline", "on_crash"};
 	json_t *names = json_array(), *next;
 
 	if (m == NULL || vm->config == NULL || !vs_vm_has_process(vm))
@@ -61,6 +61,10 @@ static void put_whole(json_t *row, const struct vs_vm_live *vm, const struct vs_
 	json_object_set_new(row, "crash", crash_of(vm));
 	vs_vm_path(vm->vms, vm->name, "console.sock", path, sizeof(path));
 	json_object_set_new(row, "console", json_string(path));
+	vs_vm_path(vm->vms, vm->name, "vsock.sock", path, sizeof(path));
+	json_object_set_new(row, "vsock",
+			    json_is_true(json_object_get(vm->config, "vsock")) ? json_string(path)
+									       : json_null());
 	vs_vm_path(vm->vms, vm->name, "log", path, sizeof(path));
 	json_object_set_new(row, "log", json_string(path));
 	json_object_set_new(row, "at_next_start", at_next_start(vm, m));

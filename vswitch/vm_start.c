@@ -54,6 +54,8 @@ json_t *vs_vm_config(const struct vs_vms *vms, const struct vs_vm *vm)
 		      "nested", vm->nested, "face", vm->face, "kernel", vm->kernel, "initrd",
 		      vm->initrd, "cmdline", vm->cmdline, "on_crash", vm->on_crash, "nics",
 		      parts_of(vms, vm, false), "disks", parts_of(vms, vm, true));
+	if (vm->vsock)
+		json_object_set_new(c, "vsock", json_true());
 	/* Only root can become somebody else. */
 	if (geteuid() == 0)
 		json_object_set_new(c, "uid", json_integer((json_int_t)VS_VM_FIRST_UID + vm->id));
@@ -267,6 +269,8 @@ static void on_event(void *ctx, const char *name, const json_t *event)
 		part_said(vm, name, event);
 	else if (strcmp(name, "vf") == 0)
 		vf_said(vm, event);
+	else if (strcmp(name, "vsock") == 0)
+		vs_vm_dev_stream(vm, event);
 	else if (strcmp(name, "bus") == 0)
 		vs_vm_tell(vm, "vm-bus", "VM %s: %.300s", vm->name, vs_vm_text(event, "text"));
 	else if (strcmp(name, "fault") == 0)

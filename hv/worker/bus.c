@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include "vmbus/host.h"
+#include "vmbus/hvsock.h"
 #include "vmbus/server.h"
 
 #define SLUG "vmbus"
@@ -133,6 +134,17 @@ static void host_event(void *ctx, const char *text)
 		bus->opts.event(bus->opts.ctx, text);
 }
 
+static void host_connect(void *ctx, const struct vmbus_guid *endpoint,
+			 const struct vmbus_guid *service)
+{
+	const struct worker_bus *bus = ctx;
+	uint32_t guest_port, host_port;
+
+	if (bus->opts.connect != NULL && hvsock_port(endpoint, &guest_port) &&
+	    hvsock_port(service, &host_port))
+		bus->opts.connect(bus->opts.ctx, guest_port, host_port);
+}
+
 /* ---- What the guest says ---- */
 
 /* False: not yet, for the guest has left too many answers unread. */
@@ -175,7 +187,7 @@ void worker_bus_mail(struct worker_bus *bus, const struct hv_mail *mail)
 int worker_bus_create(const struct worker_bus_opts *opts, struct worker_bus **ret_bus,
 		      struct err *err)
 {
-	struct vmbus_server_opts server = {.event = host_event};
+	struct vmbus_server_opts server = {.event = host_event, .connect = host_connect};
 	struct worker_bus *bus = calloc(1, sizeof(*bus));
 
 	if (bus == NULL)

@@ -34,6 +34,8 @@ struct worker_bus_opts {
 	const struct gpa_map *memory;
 	/* What the guest did that it must not, and what was agreed; rate-limited. */
 	void (*event)(void *ctx, const char *text);
+	/* The guest's port wants to be connected to one of the host's.  May be NULL. */
+	void (*connect)(void *ctx, uint32_t guest_port, uint32_t host_port);
 	void *ctx;
 };
 

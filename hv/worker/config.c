@@ -341,6 +341,7 @@ static void get_machine(struct reader *r, struct worker_config *config)
 	cpu = get_text(r, "cpu", sizeof(config->cpu));
 	snprintf(config->cpu, sizeof(config->cpu), "%s", cpu != NULL ? cpu : "host");
 	config->nested = get_bool(r, "nested");
+	config->vsock = get_bool(r, "vsock");
 	config->face = (enum hv_face)get_choice(r, "face", faces);
 	config->kernel = get_path(r, "kernel");
 	config->initrd = get_path(r, "initrd");

@@ -67,6 +67,7 @@ struct worker_config {
 	unsigned processors;
 	char cpu[32];
 	bool nested;
+	bool vsock; /* streams between host and guest */
 	enum hv_face face;
 
 	char *kernel, *initrd, *cmdline; /* initrd: may be NULL */

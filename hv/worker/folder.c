@@ -74,9 +74,11 @@ static int listen_at(const char *dir, const char *name, int type, gid_t group,
 	return rc;
 }
 
-int folder_open(const char *dir, gid_t group, struct folder *ret_folder, struct err *err)
+int folder_open(const char *dir, gid_t group, bool vsock, struct folder *ret_folder,
+		struct err *err)
 {
-	struct folder f = {.pid_fd = -1, .exit_fd = -1, .control.fd = -1, .console.fd = -1};
+	struct folder f = {
+		.pid_fd = -1, .exit_fd = -1, .control.fd = -1, .console.fd = -1, .vsock.fd = -1};
 	int rc = make_path(f.pid_path, sizeof(f.pid_path), dir, "pid", err);
 
 	if (rc == 0)
@@ -89,6 +91,8 @@ int folder_open(const char *dir, gid_t group, struct folder *ret_folder, struct 
 		rc = listen_at(dir, "control.sock", SOCK_SEQPACKET, UNIX_NO_GROUP, &f.control, err);
 	if (rc == 0)
 		rc = listen_at(dir, "console.sock", SOCK_STREAM, group, &f.console, err);
+	if (rc == 0 && vsock)
+		rc = listen_at(dir, "vsock.sock", SOCK_STREAM, group, &f.vsock, err);
 	if (rc != 0) {
 		folder_remove(&f);
 		folder_close(&f);
@@ -109,6 +113,7 @@ void folder_close(struct folder *f)
 {
 	end_fd(&f->control.fd);
 	end_fd(&f->console.fd);
+	end_fd(&f->vsock.fd);
 	end_fd(&f->exit_fd);
 	end_fd(&f->pid_fd);
 }
@@ -119,6 +124,8 @@ void folder_remove(struct folder *f)
 		unix_socket_remove(&f->control);
 	if (f->console.path[0] != '\0')
 		unix_socket_remove(&f->console);
+	if (f->vsock.path[0] != '\0')
+		unix_socket_remove(&f->vsock);
 	if (f->exit_fd >= 0)
 		unlink(f->exit_path);
 	if (f->pid_fd >= 0)

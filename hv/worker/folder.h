@@ -20,12 +20,13 @@ struct folder {
 	int pid_fd;  /* locked; -1: not opened */
 	int exit_fd; /* exit.json, empty yet; -1 */
 	char pid_path[108], exit_path[108];
-	struct unix_socket control, console; /* fd -1: not opened, or handed on */
+	struct unix_socket control, console, vsock; /* fd -1: not opened, or handed on */
 };
 
-/* 'dir' is there.  'group' may use the console too (UNIX_NO_GROUP: nobody).  -EBUSY (slug
- * "already-running"): another worker has the folder. */
-int folder_open(const char *dir, gid_t group, struct folder *ret_folder, struct err *err);
+/* 'dir' is there.  'group' may use console and streams too (UNIX_NO_GROUP: nobody); 'vsock': there
+ * are streams.  -EBUSY (slug "already-running"): another worker has the folder. */
+int folder_open(const char *dir, gid_t group, bool vsock, struct folder *ret_folder,
+		struct err *err);
 /* Closes what is open. */
 void folder_close(struct folder *folder);
 /* Before the worker is locked in: takes away what it made. */

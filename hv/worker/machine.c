@@ -204,6 +204,13 @@ static void on_bus_event(void *ctx, const char *text)
 	m->ops->bus_event(m->ctx, text);
 }
 
+static void on_connect(void *ctx, uint32_t guest_port, uint32_t host_port)
+{
+	struct machine *m = ctx;
+
+	m->ops->wants_stream(m->ctx, guest_port, host_port);
+}
+
 static int make_bus(struct machine *m, struct event_base *base, struct err *err)
 {
 	struct hv_mailbox *mailbox = hv_partition_mailbox(m->partition);
@@ -214,6 +221,7 @@ static int make_bus(struct machine *m, struct event_base *base, struct err *err)
 		.mailbox = mailbox,
 		.memory = &hv_partition_memory(m->partition)->map,
 		.event = on_bus_event,
+		.connect = on_connect,
 		.ctx = m,
 	};
 	int rc = worker_bus_create(&opts, &m->bus, err);

@@ -32,6 +32,8 @@ struct machine_ops {
 	void (*fault)(void *ctx, const char *text); /* a processor cannot go on */
 	void (*served)(void *ctx);		    /* the bus took messages */
 	void (*bus_event)(void *ctx, const char *text);
+	/* A port of the guest's wants to be connected to one of the host's. */
+	void (*wants_stream)(void *ctx, uint32_t guest_port, uint32_t host_port);
 };
 
 /* 'config' and 'ops' are borrowed for life. */

@@ -148,11 +148,12 @@ static void call_stats(void *ctx, struct control_call *call)
 
 	hv_partition_stats(partition, &stats);
 	control_reply(call,
-		      json_pack("{so, sI, so, so, so, so, so, so}", "exits", exits(&stats),
+		      json_pack("{so, sI, so, so, so, so, so, so, so*}", "exits", exits(&stats),
 				"cpu_ns", (json_int_t)stats.cpu_ns, "bus", bus_stats(w), "memory",
 				memory_stats(w), "services", ics_stats(w->ics), "vfs",
 				functions_stats(w->functions), "disks", disks_stats(w->disks),
-				"scsi", disks_controller_stats(w->disks)));
+				"scsi", disks_controller_stats(w->disks), "vsock",
+				vsocks_stats(w->vsocks)));
 }
 
 /* ---- Life ---- */
@@ -292,6 +293,7 @@ const struct control_method worker_methods[] = {
 	{.name = "disk-add", .n_fds = 1, .call = call_disk_add},
 	{.name = "disk-remove", .call = call_disk_remove},
 	{.name = "disk-resize", .call = call_disk_resize},
+	{.name = "vsock-attach", .n_fds = 1, .call = call_vsock_attach},
 	{.name = "memory-set", .call = call_memory_set},
 	{.name = "kvp-set", .call = call_kvp_set},
 	{.name = "time-sync", .call = call_time_sync},

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static void answer(struct control_call *call, int rc, const struct err *err)
 {
@@ -114,4 +115,29 @@ void call_thaw(void *ctx, struct control_call *call)
 		return;
 	w->thaw_call = NULL;
 	answer(call, rc, &err);
+}
+
+/* Descriptor: a connected stream socket. */
+void call_vsock_attach(void *ctx, struct control_call *call)
+{
+	struct worker *w = ctx;
+	json_int_t guest_port =
+		json_integer_value(json_object_get(control_params(call), "guest_port"));
+	json_int_t port = json_integer_value(json_object_get(control_params(call), "port"));
+	int fd = control_take_fd(call, 0), rc;
+	struct err err = {0};
+
+	if (guest_port < 0 || guest_port > UINT32_MAX || port < 0 || port > UINT32_MAX) {
+		rc = err_set(&err, -EINVAL, "bad-request", "a port is a number of 32 bits");
+		close(fd);
+	} else if (w->vsocks == NULL) {
+		rc = err_set(&err, -EOPNOTSUPP, "no-vsock", "this machine has no vsock");
+		close(fd);
+	} else {
+		rc = vsocks_attach(w->vsocks, (uint32_t)guest_port, (uint32_t)port, fd, &err);
+	}
+	if (rc == 0)
+		control_reply(call, NULL);
+	else
+		control_refuse(call, &err);
 }

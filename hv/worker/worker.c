@@ -151,6 +151,18 @@ static void on_bus_event(void *ctx, const char *text)
 	say(ctx, "bus", NULL, text);
 }
 
+/* Whose socket that port is knows the switch: it has the paths. */
+static void on_wants_stream(void *ctx, uint32_t guest_port, uint32_t host_port)
+{
+	struct worker *w = ctx;
+
+	if (w->vsocks == NULL || !vsocks_ask(w->vsocks))
+		return;
+	control_event(w->control, "vsock",
+		      json_pack("{sI, sI}", "guest_port", (json_int_t)guest_port, "port",
+				(json_int_t)host_port));
+}
+
 static const struct machine_ops machine_ops = {
 	.crashed = on_crashed,
 	.wants_reset = on_wants_reset,
@@ -158,6 +170,7 @@ static const struct machine_ops machine_ops = {
 	.fault = on_fault,
 	.served = on_served,
 	.bus_event = on_bus_event,
+	.wants_stream = on_wants_stream,
 };
 
 static void on_nic_event(void *ctx, const char *name, const char *text)
@@ -313,6 +326,18 @@ static int open_nics(struct worker *w, struct err *err)
 	return rc;
 }
 
+static int open_vsocks(struct worker *w, struct err *err)
+{
+	struct vsocks_opts opts = {.base = w->base,
+				   .listen_fd = w->folder.vsock.fd,
+				   .server = worker_bus_server(machine_bus(w->machine))};
+
+	if (!w->config->vsock)
+		return 0;
+	w->folder.vsock.fd = -1;
+	return vsocks_create(&opts, &w->vsocks, err);
+}
+
 static int open_functions(struct worker *w, struct err *err)
 {
 	struct functions_opts opts = {.base = w->base,
@@ -422,7 +447,7 @@ static int open_all(struct worker *w, uid_t starter, struct err *err)
 	int rc = open_loop(w, err);
 
 	if (rc == 0)
-		rc = folder_open(w->config->dir, group, &w->folder, err);
+		rc = folder_open(w->config->dir, group, w->config->vsock, &w->folder, err);
 	if (rc == 0)
 		rc = machine_open(w->config, w->base, &machine_ops, w, &w->machine, err);
 	if (rc == 0)
@@ -433,6 +458,8 @@ static int open_all(struct worker *w, uid_t starter, struct err *err)
 		rc = open_console(w, starter, err);
 	if (rc == 0)
 		rc = open_nics(w, err);
+	if (rc == 0)
+		rc = open_vsocks(w, err);
 	if (rc == 0)
 		rc = open_functions(w, err);
 	if (rc == 0)
@@ -455,8 +482,8 @@ int worker_open(const struct worker_config *config, uid_t starter, struct worker
 		return err_set(err, -ENOMEM, SLUG, "not enough memory");
 	w->config = config;
 	w->statm_fd = -1;
-	w->folder =
-		(struct folder){.pid_fd = -1, .exit_fd = -1, .control.fd = -1, .console.fd = -1};
+	w->folder = (struct folder){
+		.pid_fd = -1, .exit_fd = -1, .control.fd = -1, .console.fd = -1, .vsock.fd = -1};
 	rc = open_all(w, starter, err);
 	if (rc != 0) {
 		folder_remove(&w->folder);
@@ -479,6 +506,7 @@ void worker_destroy(struct worker *w)
 	ics_destroy(w->ics);
 	if (w->machine != NULL)
 		machine_pause(w->machine); /* or disks would never be done */
+	vsocks_destroy(w->vsocks);
 	functions_destroy(w->functions);
 	disks_destroy(w->disks);
 	nics_destroy(w->nics);

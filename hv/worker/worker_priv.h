@@ -22,6 +22,7 @@
 #include "hv/worker/life.h"
 #include "hv/worker/machine.h"
 #include "hv/worker/nic.h"
+#include "hv/worker/vsock.h"
 
 struct event;
 struct event_base;
@@ -40,8 +41,9 @@ struct worker {
 	struct dynmem *dynmem;
 	struct control *control;
 	struct console *console;
-	int statm_fd;  /* /proc/self/statm; -1: none */
-	double boot_s; /* until the guest found its bus; 0: not yet */
+	struct vsocks *vsocks; /* NULL: it has none */
+	int statm_fd;	       /* /proc/self/statm; -1: none */
+	double boot_s;	       /* until the guest found its bus; 0: not yet */
 	bool started;
 	bool let_go; /* at the end: nobody uses the machine's memory any more */
 	struct log_limit fault_limit, service_limit;
@@ -56,6 +58,7 @@ void call_vf_attach(void *ctx, struct control_call *call);
 void call_vf_detach(void *ctx, struct control_call *call);
 /* methods_guest.c */
 void call_memory_set(void *ctx, struct control_call *call);
+void call_vsock_attach(void *ctx, struct control_call *call);
 void call_kvp_set(void *ctx, struct control_call *call);
 void call_time_sync(void *ctx, struct control_call *call);
 void call_freeze(void *ctx, struct control_call *call);

@@ -10,6 +10,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -177,6 +178,52 @@ def console(t, sw):
     os.close(far)
 
 
+def streams(t, sw, kernel):
+    """The daemon's and the tool's part; the worker's is in tests/unit/hv/vsock_test.c."""
+    sw.ctl(f'vm create talk --kernel {kernel} --cmdline stream --vsock')
+    refused(t, sw, 'vm connect talk 7', 'vm-stopped', 'vm start talk')
+    refused(t, sw, 'vm connect web1 7', 'no-vsock', 'vm set web1 --vsock')
+    sw.ctl('vm start talk')
+    path = sw.ctl('vm show talk')['vsock']
+    t.check(path.endswith('/vm/talk/vsock.sock') and sw.ctl('vm show web1')['vsock'] is None, 'vm show has the socket')
+    with socket.socket(socket.AF_UNIX) as port:
+        port.bind(path + '_2000')
+        port.listen(1)
+        port.settimeout(10)
+        sw.ctl('vm pause talk')
+        sw.ctl('vm resume talk')
+        peer, _ = port.accept()
+        peer.settimeout(10)
+        t.check(peer.makefile('rb').read() == b'hello\n', 'who listens on vsock.sock_2000 is connected to the guest')
+        peer.close()
+    sw.ctl('vm pause talk')
+    sw.ctl('vm resume talk')  # Nobody listens: nothing happens.
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(1)
+        listener.settimeout(10)
+        for answer, code in ((b'OK 5\nup', 0), (b'', 1)):
+            proc = sw.tool_popen('vm connect talk 77', stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            peer, _ = listener.accept()
+            peer.settimeout(10)
+            t.check(peer.recv(100) == b'CONNECT 77\n', 'vm connect says which port')
+            peer.sendall(answer)
+            if answer:
+                proc.stdin.write(b'down')
+                proc.stdin.close()
+                got = b''.join(iter(lambda: peer.recv(100), b''))
+                t.check(got == b'down', 'its input goes to the guest, and so does its end', got)
+                peer.sendall(b'more')
+            peer.close()
+            out, err = proc.stdout.read(), proc.stderr.read()
+            t.check((proc.wait(10) != 0) == (code != 0), 'it ends with the stream', (answer, err))
+            t.check(out == answer[5:] + (b'more' if answer else b''), 'its output is what the guest says', out)
+            t.check(code == 0 or b'error[refused]' in err, 'a port that nobody listens on is an error', err)
+    os.unlink(path)
+    sw.ctl('vm stop talk')
+    sw.ctl('vm delete talk')
+
+
 def odd(t, sw, kernel):
     for name in ('a/b', 'a:b', '-a', '.a', 'a b', 'x' * 41, '\u00e4'):
         code, _, err = sw.tool(['vm', 'create', '--kernel', kernel, '--', name])
@@ -267,6 +314,7 @@ def test(t):
         killed(t, sw)
         ends_while_asked(t, sw, kernel)
         console(t, sw)
+        streams(t, sw, kernel)
         images(t, sw)
         odd(t, sw, kernel)
         many(t, sw, kernel)

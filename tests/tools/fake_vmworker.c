@@ -11,7 +11,8 @@
  * 	other       says that it is another VM           noshut     refuses to be asked to shut down
  * 	late=MS     listens after so long; a second process of the VM refuses to start
  * 	heart@MS    its guest beats, then falls silent, then beats again
- * 	once        "end" and "crash" only the first time that it is started
+ * 	stream      its guest asks for port 2000 of the host whenever it is resumed, and says hello
+ * there once        "end" and "crash" only the first time that it is started
  *
  * Each request is a line in the file "asked" in its folder: method, name, how many descriptors.
  */
@@ -219,6 +220,8 @@ static void act(const char *method, const char *how)
 		state = method[0] == 'p' ? "paused" : "running";
 		tell(json_pack("{ss ss}", "event", "state", "state", state));
 	}
+	if (strcmp(method, "resume") == 0 && has("stream"))
+		tell(json_pack("{ss si si}", "event", "vsock", "port", 2000, "guest_port", 5555));
 	if (strcmp(method, "stop") == 0 && !has("stubborn") && (off || !has("nostop")) &&
 	    (off || !has("noshut")))
 		end(0, "asked", "");
@@ -236,7 +239,7 @@ static bool serve(int peer)
 	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
 	const char *method, *what, *how;
 	json_t *request;
-	int fd, fds = 0;
+	int fd = -1, fds = 0;
 
 	if (n <= 0)
 		return false;
@@ -244,12 +247,15 @@ static bool serve(int peer)
 		fds = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 		memcpy(&fd, CMSG_DATA(c), sizeof(int));
 		/* A NIC keeps its connection, as one that is attached. */
-		(void)fd;
 	}
 	request = json_loadb(text, (size_t)n, 0, NULL);
 	method = json_string_value(json_object_get(request, "method"));
 	what = json_string_value(json_object_get(request, "name"));
 	how = json_string_value(json_object_get(request, "how"));
+	if (method != NULL && strcmp(method, "vsock-attach") == 0 && fds == 1) {
+		(void)send(fd, "hello\n", 6, MSG_NOSIGNAL);
+		close(fd);
+	}
 	note(method, what != NULL ? what : how, fds);
 	answer(peer, request, method, how != NULL ? how : "");
 	act(method, how);

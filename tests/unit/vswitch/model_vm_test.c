@@ -165,7 +165,7 @@ static void what_config_show_prints_makes_the_same_state(void **unused)
 
 	must(state,
 	     "vm create web1 --kernel K --initrd K --cmdline 'console=ttyS0 quiet' --memory 1G "
-	     "--memory-min 256M --memory-max 2G --nested --autostart --restart always "
+	     "--memory-min 256M --memory-max 2G --nested --vsock --autostart --restart always "
 	     "--nic lan0,tenant=blue --nic lan0 --disk D --disk I,readonly");
 	must(state, "vm create web10 --kernel K");
 	must(state, "nic add web10/a --switch lan0 --vlan-mode trunk --allowed 1-5 --link down");

@@ -52,6 +52,7 @@ struct vmq_nic_guest {
 	bool up;	/* its driver is */
 	bool takes_vf;	/* and said that it takes VFs */
 	bool vf_active; /* and sends by one */
+	uint8_t mac[6]; /* that it uses: the one it was given, or its own choice */
 };
 void vmq_nic_guest(const struct dp_port *port, struct vmq_nic_guest *ret);
 

@@ -14,6 +14,8 @@
 #include "vmq/control.h"
 #include "vmq/journal.h"
 
+#include <string.h>
+
 void vmq_nic_guest(const struct dp_port *port, struct vmq_nic_guest *ret)
 {
 	const struct vmq_nic *nic = port->priv;
@@ -23,6 +25,7 @@ void vmq_nic_guest(const struct dp_port *port, struct vmq_nic_guest *ret)
 				      .takes_vf = s->nvsp_version >= NVSP_V4 &&
 						  (s->capabilities & NVSP_CAP_SRIOV) != 0,
 				      .vf_active = s->vf_active};
+	memcpy(ret->mac, s->mac, sizeof(ret->mac));
 }
 
 void vmq_nic_on_data_path(struct dp_port *port, vmq_data_path_fn fn, void *ctx)

@@ -7,11 +7,11 @@
 #include "vswitch/vs.h"
 
 static const struct vs_policy *const policies[VS_N_POLICIES] = {
-	[VS_POLICY_ACL] = &vs_policy_acl,	  [VS_POLICY_GUARD] = &vs_policy_guard,
-	[VS_POLICY_QOS] = &vs_policy_qos,	  [VS_POLICY_MIRROR] = &vs_policy_mirror,
-	[VS_POLICY_FLOWREC] = &vs_policy_flowrec, [VS_POLICY_TEAM] = &vs_policy_team,
-	[VS_POLICY_VMQ] = &vs_policy_vmq,	  [VS_POLICY_SRIOV] = &vs_policy_sriov,
-	[VS_POLICY_PFS] = &vs_policy_pfs,
+	[VS_POLICY_ACL] = &vs_policy_acl,	    [VS_POLICY_GUARD] = &vs_policy_guard,
+	[VS_POLICY_QOS] = &vs_policy_qos,	    [VS_POLICY_MIRROR] = &vs_policy_mirror,
+	[VS_POLICY_FLOWREC] = &vs_policy_flowrec,   [VS_POLICY_TEAM] = &vs_policy_team,
+	[VS_POLICY_VMQ] = &vs_policy_vmq,	    [VS_POLICY_SRIOV] = &vs_policy_sriov,
+	[VS_POLICY_NIC_MACS] = &vs_policy_nic_macs, [VS_POLICY_PFS] = &vs_policy_pfs,
 };
 
 #define EACH(i) for (unsigned i = 0; i < VS_N_POLICIES; i++)

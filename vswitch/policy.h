@@ -33,7 +33,8 @@ enum vs_policy_id {
 	VS_POLICY_TEAM,
 	VS_POLICY_VMQ,
 	VS_POLICY_SRIOV,
-	VS_POLICY_PFS, /* after the NICs that have VFs of them */
+	VS_POLICY_NIC_MACS, /* after the NICs whose addresses VFs have */
+	VS_POLICY_PFS,	    /* after the NICs that have VFs of them */
 	VS_N_POLICIES,
 };
 
@@ -67,7 +68,8 @@ struct vs_policy {
 };
 
 extern const struct vs_policy vs_policy_acl, vs_policy_guard, vs_policy_qos, vs_policy_mirror,
-	vs_policy_flowrec, vs_policy_team, vs_policy_vmq, vs_policy_sriov, vs_policy_pfs;
+	vs_policy_flowrec, vs_policy_team, vs_policy_vmq, vs_policy_sriov, vs_policy_nic_macs,
+	vs_policy_pfs;
 
 /* The same for all of them, in their order. */
 int vs_policies_read(struct vs_model *m, struct err *err);

@@ -22,6 +22,7 @@
 
 #include <jansson.h>
 
+struct dp_fdb_entry;
 struct sriov_pool_ops;
 struct vs;
 struct vs_model;
@@ -48,6 +49,8 @@ bool vs_sriov_carries(const struct vs *vs, const struct vs_model *m, const struc
 /* Of a NIC with sriov on: {"state", "reason", "why", "vf", ..}; NULL: it is off, and no VF is left.
  * New reference. */
 json_t *vs_sriov_row(const struct vs *vs, const char *port);
+/* Is the address of 'entry' at the uplink of that NIC, for its frames go by a VF? */
+bool vs_sriov_has_mac(const struct vs *vs, const char *port, const struct dp_fdb_entry *entry);
 /* A VM's process says what became of a NIC's VF: "gone", and so on. */
 void vs_sriov_told(struct vs *vs, const char *vm, const char *nic, const char *state,
 		   const char *why);

@@ -6,11 +6,14 @@
  */
 #include "vswitch/sriov.h"
 
+#include "dataplane/fdb.h"
+#include "vmq/nic.h"
 #include "vswitch/acl.h"
 #include "vswitch/filters.h"
 #include "vswitch/flowrecs.h"
 #include "vswitch/guards.h"
 #include "vswitch/mirrors.h"
+#include "vswitch/nic_macs.h"
 #include "vswitch/qos.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/vs.h"
@@ -276,19 +279,53 @@ static bool tenant_fits(const struct look *l)
 	       NO(l, "tenant %s has a rate of floods", t->name);
 }
 
-static bool (*const rows[])(const struct look *l) = {
-	is_ours,   find_uplink, is_up,	  find_vlan,   fits_mtu,   no_rules,
-	no_stages, guards_fit,	qos_fits, tenant_fits, no_capture,
-};
+/* Does somebody else send from it?  A guest may choose any address, but none away from its owner.
+ */
+static bool is_anothers(const struct look *l, uint16_t id, const uint8_t *mac)
+{
+	const struct vs_tenant *t = l->p->tenant;
+	struct dp_fdb_entry e = {
+		.vlan = l->want->vlan,
+		.domain = vs_domain_id(l->vs, l->p->sw->name, t != NULL ? t->name : NULL),
+	};
+	uint16_t at;
 
-static void set_mac(const struct look *l)
+	memcpy(e.mac.addr_bytes, mac, sizeof(e.mac.addr_bytes));
+	at = dp_fdb_port_of(dp_fdb(l->vs->dp), &e);
+	return at != DP_NO_PORT && at != id && !vs_sriov_has_mac(l->vs, l->p->name, &e);
+}
+
+/* The address that the guest uses; its own choice where the switch lets that pass, too. */
+static bool set_mac(const struct look *l)
 {
 	uint16_t id = vs_port_id(l->vs, l->p->name);
 	const struct dp_port *port = id != DP_NO_PORT ? l->vs->live[id].port : NULL;
+	const struct vs_guard *g = vs_guard_of(l->m, l->p);
+	struct vmq_nic_guest guest = {0};
+	uint8_t *mac = l->want->conf.mac;
 
-	if (port != NULL)
-		memcpy(l->want->conf.mac, port->mac.addr_bytes, sizeof(l->want->conf.mac));
+	if (port == NULL || strcmp(port->ops->kind, vmq_port_ops.kind) != 0)
+		return true;
+	memcpy(mac, port->mac.addr_bytes, sizeof(l->want->conf.mac));
+	vmq_nic_guest(port, &guest);
+	if (!guest.up || memcmp(guest.mac, mac, sizeof(guest.mac)) == 0)
+		return true;
+	memcpy(mac, guest.mac, sizeof(guest.mac));
+#define USES "the guest uses address %02x:%02x:%02x:%02x:%02x:%02x, "
+#define MAC  mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]
+	if (g != NULL && g->value[VS_GUARD_MAC] != VS_GUARD_OFF &&
+	    !vs_nic_mac_allowed(l->m, l->p, mac))
+		return NO(l, USES "which guard mac does not allow (nic set %s --mac)", MAC,
+			  l->p->name);
+	return !is_anothers(l, id, mac) || NO(l, USES "which another port sends from", MAC);
+#undef USES
+#undef MAC
 }
+
+static bool (*const rows[])(const struct look *l) = {
+	is_ours,   find_uplink, is_up,	  find_vlan,   fits_mtu,   no_rules,
+	no_stages, guards_fit,	qos_fits, tenant_fits, no_capture, set_mac,
+};
 
 bool vs_sriov_carries(const struct vs *vs, const struct vs_model *m, const struct vs_port *p,
 		      struct vs_sriov_want *ret_want, char *why, size_t size)
@@ -301,6 +338,5 @@ bool vs_sriov_carries(const struct vs *vs, const struct vs_model *m, const struc
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (!rows[i](&l))
 			return false;
-	set_mac(&l);
 	return true;
 }

@@ -18,6 +18,7 @@
 #include "sriov/pool.h"
 #include "sriov/vfio.h"
 #include "vmq/nic.h"
+#include "vswitch/nic_macs.h"
 #include "vswitch/vm.h"
 
 #include <errno.h>
@@ -253,6 +254,15 @@ static void steer_back(struct vs_sriov_nic *nic)
 		nic->worst_gap_us = nic->last_gap_us;
 }
 
+bool vs_sriov_has_mac(const struct vs *vs, const char *port, const struct dp_fdb_entry *entry)
+{
+	const struct vs_sriov_nic *nic = vs_sriov_find(vs, port);
+
+	return nic != NULL && nic->f.to_vf && nic->address.vlan == entry->vlan &&
+	       nic->address.domain == entry->domain &&
+	       rte_is_same_ether_addr(&nic->address.mac, &entry->mac);
+}
+
 static int steer(void *ctx, bool to_vf)
 {
 	if (to_vf)
@@ -304,10 +314,9 @@ static void release(void *ctx)
 {
 	struct vs_sriov_nic *nic = ctx;
 
-	if (nic->pinned) {
+	if (nic->pinned && !vs_nic_macs_keep(nic->vs, &nic->address))
 		(void)dp_fdb_remove(dp_fdb(nic->vs->dp), &nic->address);
-		nic->pinned = false;
-	}
+	nic->pinned = false;
 	give_back(nic);
 }
 

@@ -6,6 +6,7 @@
 #include "vswitch/apply_priv.h"
 
 #include "dataplane/fdb.h"
+#include "vswitch/nic_macs.h"
 
 #include <errno.h>
 #include <string.h>
@@ -67,7 +68,9 @@ static void tell_taken(struct vs *vs, const struct dp_fdb_entry *e, uint16_t was
 static int add_one(struct vs *vs, const struct dp_fdb_entry *e, struct err *err)
 {
 	uint16_t was = dp_fdb_port_of(dp_fdb(vs->dp), e);
-	int rc = dp_fdb_add_static(dp_fdb(vs->dp), e, err);
+	/* What is written down counts more than where a NIC is. */
+	int rc = vs_nic_macs_keep(vs, e) ? dp_fdb_move_static(dp_fdb(vs->dp), e, err)
+					 : dp_fdb_add_static(dp_fdb(vs->dp), e, err);
 
 	for (int i = 0; rc == -ENOSPC && i < GROW_TRIES; i++) {
 		dp_tick(vs->dp);

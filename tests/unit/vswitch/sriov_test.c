@@ -39,6 +39,7 @@
 #define NIC "web1/nic0"
 
 static const uint8_t mac[6] = {2, 0, 0, 0, 0, 0x11};
+static const uint8_t second_mac[6] = {2, 0, 0, 0, 0, 0x12}; /* of the VM's other NIC */
 
 static struct dp *dp;
 static struct vs *vs;
@@ -297,7 +298,8 @@ int __wrap_vs_device_open(struct vs *v, const struct vs_port *port, struct vs_li
 	if (dp_port_open(v->dp, &opts, &l->port, err) != 0)
 		return -EIO;
 	if (port->kind == VS_VMBUS)
-		memcpy(l->port->mac.addr_bytes, mac, sizeof(mac));
+		memcpy(l->port->mac.addr_bytes, strcmp(port->name, NIC) == 0 ? mac : second_mac,
+		       sizeof(mac));
 	return 0;
 }
 
@@ -506,6 +508,7 @@ static int setup(void **state)
 	memset(&got, 0, sizeof(got));
 	vm.runs = true;
 	guest.is.up = guest.is.takes_vf = true;
+	memcpy(guest.is.mac, mac, sizeof(mac));
 	vs->vms = (struct vs_vms *)(void *)&vm;
 	vs_sriov_use(vs, &pool_ops, &adapter);
 	return 0;
@@ -689,6 +692,170 @@ static void a_nic_that_is_removed_gives_its_vf_back(void **state)
 	assert_false(adapter.taken);
 }
 
+/* ---- Where its address is ---- */
+
+static uint16_t address_is_at(const uint8_t *addr, uint16_t vlan)
+{
+	struct dp_fdb_entry e = {.vlan = vlan, .domain = vs_domain_id(vs, "s0", NULL)};
+
+	memcpy(e.mac.addr_bytes, addr, sizeof(e.mac.addr_bytes));
+	return dp_fdb_port_of(dp_fdb(dp), &e);
+}
+
+#define AT(port, addr) assert_int_equal(address_is_at(addr, 0), vs_port_id(vs, port))
+
+/* A card hands its PF's own broadcast back; or somebody lies. */
+static void from_the_wire(const uint8_t *src)
+{
+	uint8_t d[64] = {0};
+	struct rte_mbuf *m;
+
+	memset(d, 0xff, 6);
+	memcpy(d + 6, src, 6);
+	memcpy(d + 12, (const uint8_t[]){0x88, 0xb5}, 2);
+	m = mbufs_make(dp_pool(dp, 0, false), d, sizeof(d), NULL, 0);
+	assert_non_null(m);
+	assert_int_equal(dp_port_mem_inject(live("up"), 0, &m, 1), 1);
+	n_injected++;
+	settle();
+}
+
+static void throw_away(const char *port)
+{
+	struct rte_mbuf *pkts[512];
+	uint16_t n = dp_port_mem_collect(live(port), pkts, 512);
+
+	rte_pktmbuf_free_bulk(pkts, n);
+}
+
+static void throw_all_away(void)
+{
+	throw_away("p1");
+	throw_away(NIC);
+}
+
+static void an_address_of_a_nic_is_not_learned_from_the_wire(void **state)
+{
+	static const uint8_t other[6] = {2, 0, 0, 0, 0, 0x77};
+
+	apply(STATE("", OPEN));
+	set_link(true);
+	tick();
+	from_the_wire(mac);
+	from_the_wire(other);
+	throw_all_away();
+	AT(NIC, mac);
+	AT("up", other);
+	send_frames(5);
+	settle();
+	at_nic();
+	assert_int_equal(got.by_nic, 5);
+	/* A guest that is down may have gone to another host. */
+	guest.is.up = false;
+	tick();
+	from_the_wire(mac);
+	throw_all_away();
+	AT("up", mac);
+	/* It comes up again, and broadcasts: what was learned meanwhile is void. */
+	guest.is.up = true;
+	tick();
+	AT(NIC, mac);
+}
+
+static void an_address_follows_its_guest_and_its_vf(void **state)
+{
+	static const uint8_t own[6] = {2, 0, 0, 0, 0, 0x55};
+
+	go();
+	AT("up", mac);
+	tick();
+	AT("up", mac);
+	data_path(false);
+	AT(NIC, mac);
+	apply(STATE("", OPEN));
+	answer_detach();
+	tick();
+	assert_false(adapter.taken);
+	from_the_wire(mac);
+	throw_all_away();
+	AT(NIC, mac);
+	apply(STATE(",'vlan':7", OPEN));
+	assert_int_equal(address_is_at(mac, 0), DP_NO_PORT);
+	assert_int_equal(address_is_at(mac, 7), vs_port_id(vs, NIC));
+	apply(STATE("", OPEN));
+	/* An address of its own choice: nobody has allowed it. */
+	memcpy(guest.is.mac, own, sizeof(own));
+	tick();
+	assert_int_equal(address_is_at(mac, 0), DP_NO_PORT);
+	assert_int_equal(address_is_at(own, 0), DP_NO_PORT);
+	apply(STATE("", ",'guard':{'" NIC "':{'port':'" NIC "','profile':'open','mac':'on',"
+			"'allow_mac':['02:00:00:00:00:55']}}"));
+	AT(NIC, own);
+}
+
+static void what_is_written_down_counts_more_than_where_a_nic_is(void **state)
+{
+	apply(STATE("", OPEN ",'mac':{'s0 - 0 02:00:00:00:00:11':{'switch':'s0','port':'p1','mac':"
+			     "'02:00:00:00:00:11'}}"));
+	AT("p1", mac);
+	tick();
+	AT("p1", mac);
+	apply(STATE("", OPEN));
+	AT(NIC, mac);
+}
+
+#define TWO                                                                                        \
+	"{'switch':{'s0':{'name':'s0','type':'external','loop_guard':false}},"                     \
+	"'vm':{'web1':{'name':'web1','id':1,'kernel':'/x'}},"                                      \
+	"'port':{'up':{'switch':'s0','name':'up','kind':'phys'},"                                  \
+	"'p1':{'switch':'s0','name':'p1','kind':'mem'},"                                           \
+	"'" NIC "':{'switch':'s0','name':'" NIC "','kind':'vmbus'},"                               \
+	"'web1/nic1':{'switch':'s0','name':'web1/nic1','kind':'vmbus'}},'guard':{'web1/nic1':"     \
+	"{'port':'web1/nic1','profile':'open','mac':'off'}}}"
+
+/* Its guest may team them: then the address goes where it was heard last. */
+static void an_address_that_two_nics_of_a_vm_may_have_is_learned(void **state)
+{
+	apply(TWO);
+	assert_int_equal(address_is_at(mac, 0), DP_NO_PORT);
+	from_the_wire(mac);
+	throw_all_away();
+	throw_away("web1/nic1");
+	AT("up", mac);
+}
+
+static void a_vf_has_the_address_that_its_guest_chose(void **state)
+{
+	static const uint8_t own[6] = {2, 0, 0, 0, 0, 0x55};
+
+	go();
+	memcpy(guest.is.mac, own, sizeof(own));
+	tick();
+	assert_int_equal(way()->state, SRIOV_RETURNING);
+	answer_detach();
+	tick();
+	assert_string_equal(text(), "the switch does what a VF cannot: the guest uses address "
+				    "02:00:00:00:00:55, which guard mac does not allow "
+				    "(nic set " NIC " --mac)");
+	from_the_wire(own);
+	throw_all_away();
+	apply(STATE(ON, ",'guard':{'" NIC "':{'port':'" NIC "','profile':'open','mac':'off'}}"));
+	assert_string_equal(text(), "the switch does what a VF cannot: the guest uses address "
+				    "02:00:00:00:00:55, which another port sends from");
+	dp_fdb_flush(dp_fdb(dp), DP_NO_DOMAIN, DP_NO_VLAN, DP_NO_PORT, false);
+	tick();
+	if (way()->state == SRIOV_WAITING)
+		wait_over();
+	assert_true(adapter.taken);
+	assert_memory_equal(adapter.conf.mac, own, 6);
+	answer_attach(NULL);
+	data_path(true);
+	assert_int_equal(way()->state, SRIOV_ACTIVE);
+	AT("up", own);
+	data_path(false);
+	AT(NIC, own);
+}
+
 /* ---- 1 000 flips ---- */
 
 static void back_by(unsigned how)
@@ -820,6 +987,11 @@ int main(void)
 		T(a_vf_of_before_a_restart_is_taken_up),
 		T(a_switch_that_stops_leaves_running_vms_their_vfs),
 		T(a_nic_that_is_removed_gives_its_vf_back),
+		T(an_address_of_a_nic_is_not_learned_from_the_wire),
+		T(an_address_follows_its_guest_and_its_vf),
+		T(what_is_written_down_counts_more_than_where_a_nic_is),
+		T(an_address_that_two_nics_of_a_vm_may_have_is_learned),
+		T(a_vf_has_the_address_that_its_guest_chose),
 		T(a_thousand_flips_lose_nothing_that_is_not_counted),
 	};
 

@@ -290,11 +290,12 @@ static uint16_t leaf_to(const struct vs_qos_tree *t, uint16_t port, uint8_t tc)
 
 static void tenant_has_one_rate_to_its_machines(void **state)
 {
-	struct vs_model *m = must(
-		QOS(OF_T("up", "red", "'to_max':500000000") "," OF("r1", "'to_min':100000000,'to_"
-									 "weight':3") "," OF(
-			"r2", "'to_max':200000000,'priority_dscp':'46',"
-			      "'priority_max':10000000") "," OF("b", "'to_max':1000000")));
+	struct vs_model *m = must(QOS(OF_T("up", "red", "'to_max':500000000") "," OF(
+		"r1",
+		"'to_min':100000000,'to_"
+		"weight':3") "," OF("r2",
+				    "'to_max':200000000,'priority_dscp':'46',"
+				    "'priority_max':10000000") "," OF("b", "'to_max':1000000")));
 	struct vs_qos_tree *t = share_tree_of(m, "r1");
 	const struct vs_port *r1 = vs_model_port(m, "r1"), *r2 = vs_model_port(m, "r2");
 	uint16_t first = (uint16_t)(r1 - m->ports), second = (uint16_t)(r2 - m->ports), leaf;

@@ -56,8 +56,8 @@ static void tell_over(struct vs *vs, const char *port, const struct vs_qos_port 
 
 	port = port_of(vs, live, worst, port);
 	vs_event(vs, "qos-over", port,
-		 "port %s drops frames: class \"%.90s\" gets more than may leave it; its limit is %.1f "
-		 "Mbit/s",
+		 "port %s drops frames: class \"%.90s\" gets more than may leave it; its "
+		 "limit is %.1f Mbit/s",
 		 port, live->tree->nodes[worst].name, (double)bps / 1e6);
 }
 

@@ -71,9 +71,10 @@ needs_test=(
 	cmd:xdp-filter:xdp-tools
 )
 
-# For libFuzzer: the compiler and the run-time library that it does not bring along.
+# For libFuzzer: the compiler, the run-time library that it does not bring along, and a linker that is quick at it.
 needs_fuzz=(
 	cmd:clang:clang
+	cmd:ld.lld:lld
 	file:/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a:libclang-rt-dev
 )
 

@@ -18,10 +18,16 @@ static const struct ctl_arg set_args[] = {
 	 .metavar = "N",
 	 .help = "who gets queues first: its rate times N; 0 for none of its own",
 	 .def = "100"},
+	{.name = "hardware",
+	 .type = CTL_CHOICE,
+	 .choices = "on|off",
+	 .help = "its queues may be the device's own, where that steers by address; off: the "
+		 "switch's",
+	 .def = "on"},
 	{.name = "default",
 	 .type = CTL_LIST,
 	 .metavar = "OPTION",
-	 .choices = "queues|weight",
+	 .choices = "queues|weight|hardware",
 	 .help = "options that go back to their defaults"},
 	{0},
 };
@@ -73,6 +79,7 @@ const struct ctl_spec ctl_spec_vmqs[] = {
 		.examples = (const char *const[]){"vswitchctl vmq set web1/nic0 --queues 2",
 						  "vswitchctl vmq set batch1/nic0 --weight 10",
 						  "vswitchctl vmq set batch2/nic0 --weight 0",
+						  "vswitchctl vmq set batch1/nic0 --hardware off",
 						  "vswitchctl vmq set web1/nic0 --default queues",
 						  NULL},
 		.args = set_args,
@@ -94,7 +101,9 @@ const struct ctl_spec ctl_spec_vmqs[] = {
 		.verb = "show",
 		.summary = "Show which NICs have receive queues, where, and why not better ones",
 		.description =
-			"KIND is software where the switch itself sorts frames to queues, shared "
+			"KIND is rte_flow, rss-context, vmdq or xdp where the uplink's device "
+			"itself brings a NIC's frames by queues of their own, software where the "
+			"switch itself sorts frames to queues, shared "
 			"where a NIC has none of its own. A queue whose worker also receives for "
 			"the uplink needs no ring (DIRECT counts those frames); what finds a ring "
 			"full is dropped (vmq-full).",
@@ -105,13 +114,14 @@ const struct ctl_spec ctl_spec_vmqs[] = {
 		.rows = "nics",
 		.parts = show_parts,
 		.flags = CTL_WATCH | CTL_DEFAULT,
-		.answer =
-			"{\"nics\": [{\"nic\", \"switch\", \"uplink\", \"kind\": shared, "
-			"software or hardware, \"queues\", \"configured\": auto or n, \"weight\", "
-			"\"vlan\": of the tag on the wire, 0 for none, \"rate\": frames a second, "
-			"\"why\"}], \"queues\": [{\"nic\", \"queue\", \"cpu\": of its worker or "
-			"null, \"load\": of a core, \"ring\", \"waits\", \"packets\", \"bytes\", "
-			"\"direct\", \"dropped\", \"moves\"}]}",
+		.answer = "{\"nics\": [{\"nic\", \"switch\", \"uplink\", \"kind\": shared, "
+			  "software, rte_flow, rss-context, vmdq or xdp, \"queues\", "
+			  "\"configured\": auto or n, \"weight\", "
+			  "\"hardware\": false where forbidden, \"vlan\": of the tag on the wire, "
+			  "0 for none, \"rate\": frames a second, "
+			  "\"why\"}], \"queues\": [{\"nic\", \"queue\", \"cpu\": of its worker or "
+			  "null, \"load\": of a core, \"ring\", \"waits\", \"packets\", \"bytes\", "
+			  "\"direct\", \"dropped\", \"moves\"}]}",
 	},
 	{0},
 };

@@ -43,6 +43,7 @@ struct dp_steer_caps {
 	uint16_t first;	     /* the first queue that can be somebody's own */
 	uint16_t n_queues;   /* of them */
 	uint16_t max_rules;  /* at once */
+	uint16_t stride;     /* between the first queues of two rules; 0 is 1 */
 	uint16_t max_spread; /* queues of one rule; 1: no RSS within a rule */
 	bool by_vlan;	     /* false: the tag is not looked at, an address has one rule */
 	bool group_copies;   /* the driver takes away a second copy of each group frame */

@@ -125,6 +125,7 @@ static int vmdq_open(struct dp_port *port, uint16_t n_shared, struct dp_steer_ca
 				       .n_queues = (uint16_t)(port->n_rxq - per_pool),
 				       .max_rules = (uint16_t)RTE_MIN(ep->info.max_mac_addrs - 1u,
 								      (uint32_t)UINT16_MAX),
+				       .stride = per_pool,
 				       .max_spread = 1,
 				       .group_copies = true};
 	snprintf(ret_caps->why, sizeof(ret_caps->why),

@@ -14,7 +14,7 @@ static const char *kind_of(const struct vs_vmq_nic *nic)
 {
 	if (nic->vmq == NULL)
 		return "shared";
-	return dp_vmq_spec(nic->vmq)->is_hw ? "hardware" : "software";
+	return dp_vmq_spec(nic->vmq)->is_hw ? nic->kind : "software";
 }
 
 static json_t *configured(const struct vs_vmq *v)
@@ -42,10 +42,7 @@ static const char *why_of(const struct vs_vmq_nic *nic)
 {
 	if (nic->why[0] != '\0')
 		return nic->why;
-	if (nic->vmq == NULL)
-		return "it was not looked at yet";
-	return dp_vmq_spec(nic->vmq)->is_hw ? ""
-					    : "the switch does not program this device's queues";
+	return nic->vmq == NULL ? "it was not looked at yet" : "";
 }
 
 static json_t *nic_json(const struct vs_daemon *d, const struct vs_port *p, uint16_t id,
@@ -55,11 +52,11 @@ static json_t *nic_json(const struct vs_daemon *d, const struct vs_port *p, uint
 	const struct vs_vmq_nic *nic = vs_vmq_nic(d->vs, id);
 	const struct dp_vmq_spec *spec = nic->vmq != NULL ? dp_vmq_spec(nic->vmq) : NULL;
 	const char *uplink = spec != NULL ? vs_port_name(d->vs, spec->uplink) : NULL;
-	json_t *row =
-		json_pack("{ss ss ss ss si so si sf ss}", "nic", p->name, "switch", p->sw->name,
-			  "uplink", uplink != NULL ? uplink : "", "kind", kind_of(nic), "queues",
-			  spec != NULL ? (int)spec->n_queues : 0, "configured", configured(v),
-			  "weight", (int)v->weight, "rate", nic->rate, "why", why_of(nic));
+	json_t *row = json_pack("{ss ss ss ss si so si sb sf ss}", "nic", p->name, "switch",
+				p->sw->name, "uplink", uplink != NULL ? uplink : "", "kind",
+				kind_of(nic), "queues", spec != NULL ? (int)spec->n_queues : 0,
+				"configured", configured(v), "weight", (int)v->weight, "hardware",
+				!v->no_hw, "rate", nic->rate, "why", why_of(nic));
 
 	if (spec != NULL)
 		json_object_set_new(row, "vlan", json_integer(spec->vid));

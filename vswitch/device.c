@@ -20,6 +20,7 @@
 #include "dataplane/xdp_check.h"
 #include "vswitch/link.h"
 #include "vswitch/port_mac.h"
+#include "vswitch/vmq.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -460,6 +461,7 @@ int vs_device_probe(struct vs *vs, const struct vs_port *p, bool is_open, struct
 
 void vs_device_close(struct vs *vs, struct vs_live *live)
 {
+	vs_vmq_closes(vs, live->port);
 	dp_port_close(live->port);
 	live->port = NULL;
 }

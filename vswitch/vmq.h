@@ -5,6 +5,7 @@
  *
  * 	vmq_model.c  what is configured
  * 	vmq_live.c   the part of policy.h: twice a second, who gets queues
+ * 	vmq_hw.c     whose are the device's
  * 	cmd_vmq.c    commands
  *
  * Control thread.
@@ -17,9 +18,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct dp_port;
 struct dp_vmq;
 struct vs;
 
+#define VS_VMQ_WHY    256
 #define VS_VMQ_WEIGHT 100 /* unless another is given; also the greatest */
 /* NICs that have queues without '--queues N' at the same time; the others share the uplink's. */
 #define VS_VMQ_SHARES 64
@@ -29,6 +32,7 @@ struct vs_vmq {
 	const json_t *body; /* as configured; NULL: nothing was said */
 	uint16_t queues;    /* 0: as load asks */
 	uint16_t weight;    /* 0: none of its own */
+	bool no_hw;	    /* none of the device's */
 };
 
 /* What vs_model.policy[VS_POLICY_VMQ] is. */
@@ -45,12 +49,20 @@ bool vs_vmq_concerns(const struct vs_port *port);
 
 /* A NIC and its queues now. */
 struct vs_vmq_nic {
-	struct dp_vmq *vmq; /* NULL: it shares the uplink's */
-	uint64_t seen;	    /* frames sent to it, at the last look */
-	double rate;	    /* of them a second */
-	unsigned quiet;	    /* looks in a row with next to none */
-	char why[128];	    /* no queue of its own, or no better one */
+	struct dp_vmq *vmq;   /* NULL: it shares the uplink's */
+	uint64_t seen;	      /* frames sent to it, at the last look */
+	double rate;	      /* of them a second */
+	unsigned quiet;	      /* looks in a row with next to none */
+	char why[VS_VMQ_WHY]; /* no queue of its own, or no better one */
+	/* vmq_hw.c's. */
+	char kind[16];	   /* of the device's queues: "rte_flow" "rss-context" "vmdq" "xdp" */
+	unsigned hw_retry; /* looks until the device is tried again; 'hw_why': why not now */
+	unsigned hw_waits; /* looks in a row that the device did not have its rule */
+	char hw_why[VS_VMQ_WHY];
 };
 const struct vs_vmq_nic *vs_vmq_nic(const struct vs *vs, uint16_t port_id);
+
+/* Its device is about to be closed: nobody steers it any more.  'port' may be NULL. */
+void vs_vmq_closes(struct vs *vs, const struct dp_port *port);
 
 #endif

@@ -8,9 +8,10 @@
  * back.  One queue is enough until its worker has nothing else to do; then there are as many as
  * workers, until all of them together are less than one's work.
  *
- * Where queues are, which worker has them, is dataplane/place.c's.
+ * Whether they are the device's or the switch's is vmq_hw.c's; where queues are, which worker has
+ * them, dataplane/place.c's.
  */
-#include "vswitch/vmq.h"
+#include "vswitch/vmq_priv.h"
 
 #include "dataplane/vmq.h"
 #include "vswitch/vs.h"
@@ -31,15 +32,7 @@
 
 struct live {
 	struct vs_vmq_nic nics[DP_MAX_PORTS];
-};
-
-/* A NIC that may have queues. */
-struct candidate {
-	uint16_t id;
-	uint16_t queues;
-	bool asked; /* by '--queues' */
-	double rank;
-	struct dp_vmq_spec spec;
+	struct vs_vmq_devices devices;
 };
 
 static struct live *live_of(const struct vs *vs)
@@ -62,6 +55,7 @@ static void take_back(struct vs *vs, uint16_t id)
 {
 	struct vs_vmq_nic *nic = &live_of(vs)->nics[id];
 
+	vs_vmq_hw_leave(vs, &live_of(vs)->devices, nic);
 	dp_vmq_remove(vs->dp, nic->vmq);
 	nic->vmq = NULL;
 }
@@ -72,7 +66,14 @@ static void destroy(struct vs *vs, void *arg)
 
 	for (unsigned i = 0; i < DP_MAX_PORTS; i++)
 		dp_vmq_remove(vs->dp, live->nics[i].vmq);
+	vs_vmq_hw_fini(&live->devices);
 	free(live);
+}
+
+void vs_vmq_closes(struct vs *vs, const struct dp_port *port)
+{
+	if (live_of(vs) != NULL)
+		vs_vmq_hw_closes(&live_of(vs)->devices, port);
 }
 
 static void port_gone(struct vs *vs, uint16_t id)
@@ -194,14 +195,16 @@ static bool deserves(const struct vs *vs, const struct vs_vmq_nic *nic, const ch
 }
 
 /* False: no queues for it, and nic->why says why. */
-static bool consider(struct vs *vs, const struct vs_vmq *v, uint16_t id, struct candidate *ret)
+static bool consider(struct vs *vs, const struct vs_vmq *v, uint16_t id,
+		     struct vs_vmq_candidate *ret)
 {
 	struct vs_vmq_nic *nic = &live_of(vs)->nics[id];
 	const char *why = "its weight is 0";
 	bool ok;
 
 	measure(nic, dp_view(vs->dp)->vports[id]);
-	*ret = (struct candidate){.id = id, .asked = v->queues != 0};
+	*ret = (struct vs_vmq_candidate){
+		.id = id, .asked = v->queues != 0, .may_hw = !v->no_hw};
 	ok = v->weight != 0 && spec_of(vs, v->port, id, &ret->spec, &why) &&
 	     (ret->asked || deserves(vs, nic, &why));
 	snprintf(nic->why, sizeof(nic->why), "%s", ok ? "" : why);
@@ -212,7 +215,7 @@ static bool consider(struct vs *vs, const struct vs_vmq *v, uint16_t id, struct 
 
 static int by_rank(const void *a, const void *b)
 {
-	const struct candidate *x = a, *y = b;
+	const struct vs_vmq_candidate *x = a, *y = b;
 
 	if (x->asked != y->asked)
 		return x->asked ? -1 : 1;
@@ -229,31 +232,58 @@ static bool same_spec(const struct dp_vmq_spec *a, const struct dp_vmq_spec *b)
 	       a->is_hw == b->is_hw && rte_is_same_ether_addr(&a->mac, &b->mac);
 }
 
-static void give(struct vs *vs, const struct candidate *c)
+static bool same_queues(const struct dp_vmq_spec *a, const struct dp_vmq_spec *b)
 {
-	struct vs_vmq_nic *nic = &live_of(vs)->nics[c->id];
-	struct err err = {0};
-
-	if (nic->vmq == NULL && dp_vmq_add(vs->dp, &c->spec, &nic->vmq, &err) != 0)
-		snprintf(nic->why, sizeof(nic->why), "%.120s", err.what);
+	return same_spec(a, b) && (!a->is_hw || a->hw[0] == b->hw[0]);
 }
 
-/* What it has is of another uplink, address or number. */
-static void take_what_differs(struct vs *vs, const struct candidate *c)
+/* What it has is of another uplink, address or number.  Queues that only change their kind stay
+ * until there are others. */
+static void take_what_differs(struct vs *vs, const struct vs_vmq_candidate *c)
 {
-	const struct dp_vmq *vmq = live_of(vs)->nics[c->id].vmq;
+	struct live *live = live_of(vs);
+	struct vs_vmq_nic *nic = &live->nics[c->id];
+	struct dp_vmq_spec want = c->spec;
 
-	if (vmq != NULL && (dp_vmq_gone(vmq) || !same_spec(dp_vmq_spec(vmq), &c->spec)))
+	if (nic->vmq != NULL && dp_vmq_gone(nic->vmq))
+		take_back(vs, c->id);
+	if (nic->vmq == NULL || same_queues(dp_vmq_spec(nic->vmq), &want))
+		return;
+	vs_vmq_hw_leave(vs, &live->devices, nic);
+	if (nic->vmq == NULL)
+		return;
+	want.is_hw = false;
+	if (c->spec.is_hw)
+		want.n_queues = dp_vmq_spec(nic->vmq)->n_queues;
+	if (!same_spec(dp_vmq_spec(nic->vmq), &want))
 		take_back(vs, c->id);
 }
 
-static void share(struct vs *vs, struct candidate *candidates, unsigned n)
+static void give(struct vs *vs, const struct vs_vmq_candidate *c, unsigned *moves)
+{
+	struct live *live = live_of(vs);
+	struct vs_vmq_nic *nic = &live->nics[c->id];
+	struct dp_vmq_spec soft = c->spec;
+	struct err err = {0};
+
+	if (c->spec.is_hw && vs_vmq_hw_give(vs, nic, c, moves))
+		return;
+	if (!c->spec.is_hw)
+		snprintf(nic->why, sizeof(nic->why), "%s", c->hw_why);
+	soft.is_hw = false;
+	if (nic->vmq == NULL && dp_vmq_add(vs->dp, &soft, &nic->vmq, &err) != 0)
+		snprintf(nic->why, sizeof(nic->why), "%.120s", err.what);
+}
+
+/* The first of them in their order; the others share.  Returns how many. */
+static unsigned choose(struct vs *vs, struct vs_vmq_candidate *candidates, unsigned n)
 {
 	unsigned n_auto = 0, n_given = 0;
 
 	qsort(candidates, n, sizeof(*candidates), by_rank);
 	for (unsigned i = 0; i < n; i++) {
-		struct candidate *c = &candidates[i];
+		struct vs_vmq_candidate *c = &candidates[i];
+		struct vs_vmq_nic *nic = &live_of(vs)->nics[c->id];
 
 		n_auto += !c->asked;
 		if (n_auto <= VS_VMQ_SHARES || c->asked) {
@@ -261,19 +291,28 @@ static void share(struct vs *vs, struct candidate *candidates, unsigned n)
 			continue;
 		}
 		take_back(vs, c->id);
-		snprintf(live_of(vs)->nics[c->id].why, sizeof(live_of(vs)->nics[c->id].why),
-			 "%u busier NICs have queues", VS_VMQ_SHARES);
+		snprintf(nic->why, sizeof(nic->why), "%u busier NICs have queues", VS_VMQ_SHARES);
 	}
-	for (unsigned i = 0; i < n_given; i++)
+	return n_given;
+}
+
+static void share(struct vs *vs, struct vs_vmq_candidate *candidates, unsigned n)
+{
+	struct live *live = live_of(vs);
+	unsigned moves = 0;
+
+	n = choose(vs, candidates, n);
+	vs_vmq_hw_share(vs, &live->devices, live->nics, candidates, n);
+	for (unsigned i = 0; i < n; i++)
 		take_what_differs(vs, &candidates[i]);
-	for (unsigned i = 0; i < n_given; i++)
-		give(vs, &candidates[i]);
+	for (unsigned i = 0; i < n; i++)
+		give(vs, &candidates[i], &moves);
 }
 
 static void look(struct vs *vs)
 {
 	const struct vs_model *m = vs->model;
-	struct candidate *candidates = calloc(m->n_ports + 1, sizeof(*candidates));
+	struct vs_vmq_candidate *candidates = calloc(m->n_ports + 1, sizeof(*candidates));
 	unsigned n = 0;
 
 	for (unsigned i = 0; candidates != NULL && i < m->n_ports; i++) {
@@ -293,6 +332,7 @@ static void look(struct vs *vs)
 
 static void tick(struct vs *vs)
 {
+	vs_vmq_hw_tick(vs, &live_of(vs)->devices);
 	if (vs->ticks % LOOK_TICKS == 0 && vs->port_ids != NULL && vs->model != NULL)
 		look(vs);
 }

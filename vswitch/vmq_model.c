@@ -29,6 +29,7 @@ static int check_kind(const struct vs_port *p, struct err *err)
 static int read_one(struct vs_vmq *v, struct err *err)
 {
 	const char *queues = json_string_value(json_object_get(v->body, "queues"));
+	const char *hardware = json_string_value(json_object_get(v->body, "hardware"));
 	const json_t *weight = json_object_get(v->body, "weight");
 
 	v->weight = VS_VMQ_WEIGHT;
@@ -36,6 +37,7 @@ static int read_one(struct vs_vmq *v, struct err *err)
 		return 0;
 	if (queues != NULL && strcmp(queues, "auto") != 0)
 		v->queues = (uint16_t)strtoul(queues, NULL, 10);
+	v->no_hw = strcmp(hardware != NULL ? hardware : "on", "off") == 0;
 	if (weight != NULL)
 		v->weight = (uint16_t)json_integer_value(weight);
 	return check_kind(v->port, err);

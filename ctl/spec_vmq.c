@@ -20,10 +20,10 @@ static const struct ctl_arg set_args[] = {
 	 .def = "100"},
 	{.name = "hardware",
 	 .type = CTL_CHOICE,
-	 .choices = "on|off",
-	 .help = "its queues may be the device's own, where that steers by address; off: the "
-		 "switch's",
-	 .def = "on"},
+	 .choices = "auto|on|off",
+	 .help = "its queues are the device's own where that steers by address; on: also where "
+		 "the device restarts for it (VMDq); off: the switch's",
+	 .def = "auto"},
 	{.name = "default",
 	 .type = CTL_LIST,
 	 .metavar = "OPTION",
@@ -117,7 +117,7 @@ const struct ctl_spec ctl_spec_vmqs[] = {
 		.answer = "{\"nics\": [{\"nic\", \"switch\", \"uplink\", \"kind\": shared, "
 			  "software, rte_flow, rss-context, vmdq or xdp, \"queues\", "
 			  "\"configured\": auto or n, \"weight\", "
-			  "\"hardware\": false where forbidden, \"vlan\": of the tag on the wire, "
+			  "\"hardware\": auto, on or off, \"vlan\": of the tag on the wire, "
 			  "0 for none, \"rate\": frames a second, "
 			  "\"why\"}], \"queues\": [{\"nic\", \"queue\", \"cpu\": of its worker or "
 			  "null, \"load\": of a core, \"ring\", \"waits\", \"packets\", \"bytes\", "

@@ -52,6 +52,7 @@ struct dp_steer_caps {
 
 struct dp_steer_ops {
 	const char *kind; /* "flow" "vmdq" "xdp" "model" */
+	bool restarts;	  /* 'open' and 'close' restart the device, and its link goes */
 	/* Prepares the device; 'n_shared' queues at least stay everybody's.  It may have to be
 	 * restarted: frames that arrive meanwhile are lost.  0; -EOPNOTSUPP: it cannot, 'err' says
 	 * why; or what the device says.  On failure it is as before. */

@@ -190,6 +190,7 @@ static int vmdq_del(struct dp_port *port, const struct dp_steer_rule *rule, void
 
 const struct dp_steer_ops eth_steer_vmdq = {
 	.kind = "vmdq",
+	.restarts = true,
 	.open = vmdq_open,
 	.close = vmdq_close,
 	.add = vmdq_add,

@@ -123,7 +123,7 @@ static int too_few(const struct dp_port *port, uint16_t n_shared, struct err *er
 	return -ENOSPC;
 }
 
-static int choose(struct vmq_steer *s, uint16_t n_shared, struct err *err)
+static int choose(struct vmq_steer *s, uint16_t n_shared, bool may_restart, struct err *err)
 {
 	const struct dp_steer_ops *const *way =
 		s->port->ops->steer != NULL ? s->port->ops->steer(s->port) : NULL;
@@ -132,7 +132,10 @@ static int choose(struct vmq_steer *s, uint16_t n_shared, struct err *err)
 	for (; way != NULL && *way != NULL; way++) {
 		struct err one = {0};
 
-		if (try_way(s, *way, n_shared, &one) == 0) {
+		if ((*way)->restarts && !may_restart) {
+			err_set(&one, -EPERM, "steer-restart",
+				"it restarts the device: vmq set NIC --hardware on");
+		} else if (try_way(s, *way, n_shared, &one) == 0) {
 			s->ops = *way;
 			snprintf(s->why, sizeof(s->why), "%s", reasons);
 			return 0;
@@ -142,7 +145,8 @@ static int choose(struct vmq_steer *s, uint16_t n_shared, struct err *err)
 	return no_way(s->port, reasons, err);
 }
 
-int vmq_steer_open(struct dp_port *port, uint16_t n_shared, struct vmq_steer **ret, struct err *err)
+int vmq_steer_open(struct dp_port *port, uint16_t n_shared, bool may_restart,
+		   struct vmq_steer **ret, struct err *err)
 {
 	struct vmq_steer *s;
 	size_t used;
@@ -157,7 +161,7 @@ int vmq_steer_open(struct dp_port *port, uint16_t n_shared, struct vmq_steer **r
 	if (s == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "out of memory");
 	s->port = port;
-	rc = choose(s, n_shared, err);
+	rc = choose(s, n_shared, may_restart, err);
 	if (rc != 0) {
 		free(s);
 		return rc;

@@ -34,11 +34,12 @@ enum vmq_steer_state {
 	VMQ_STEER_WAITING, /* the device lost it, or refuses it since: tried again */
 };
 
-/* Prepares the port's device.  At least 'n_shared' queues (0: 1) stay everybody's.  Returns 0;
- * -EOPNOTSUPP: its device cannot, in words for people; -ENOSPC: the port has too few queues.  The
- * port is borrowed until the close. */
-int vmq_steer_open(struct dp_port *port, uint16_t n_shared, struct vmq_steer **ret,
-		   struct err *err);
+/* Prepares the port's device.  At least 'n_shared' queues (0: 1) stay everybody's; without
+ * 'may_restart' ways that restart the device are left out.  Returns 0; -EOPNOTSUPP: its device
+ * cannot, in words for people; -ENOSPC: the port has too few queues.  The port is borrowed until
+ * the close. */
+int vmq_steer_open(struct dp_port *port, uint16_t n_shared, bool may_restart,
+		   struct vmq_steer **ret, struct err *err);
 /* Takes all rules off.  Takes NULL.  Before the port is closed. */
 void vmq_steer_close(struct vmq_steer *s);
 

@@ -52,11 +52,11 @@ static json_t *nic_json(const struct vs_daemon *d, const struct vs_port *p, uint
 	const struct vs_vmq_nic *nic = vs_vmq_nic(d->vs, id);
 	const struct dp_vmq_spec *spec = nic->vmq != NULL ? dp_vmq_spec(nic->vmq) : NULL;
 	const char *uplink = spec != NULL ? vs_port_name(d->vs, spec->uplink) : NULL;
-	json_t *row = json_pack("{ss ss ss ss si so si sb sf ss}", "nic", p->name, "switch",
+	json_t *row = json_pack("{ss ss ss ss si so si ss sf ss}", "nic", p->name, "switch",
 				p->sw->name, "uplink", uplink != NULL ? uplink : "", "kind",
 				kind_of(nic), "queues", spec != NULL ? (int)spec->n_queues : 0,
 				"configured", configured(v), "weight", (int)v->weight, "hardware",
-				!v->no_hw, "rate", nic->rate, "why", why_of(nic));
+				vs_vmq_hw_words[v->hw], "rate", nic->rate, "why", why_of(nic));
 
 	if (spec != NULL)
 		json_object_set_new(row, "vlan", json_integer(spec->vid));

@@ -27,12 +27,20 @@ struct vs;
 /* NICs that have queues without '--queues N' at the same time; the others share the uplink's. */
 #define VS_VMQ_SHARES 64
 
+enum vs_vmq_hw {
+	VS_VMQ_HW_AUTO, /* where that does not restart the device */
+	VS_VMQ_HW_ON,
+	VS_VMQ_HW_OFF,
+};
+#define VS_VMQ_N_HW 3
+extern const char *const vs_vmq_hw_words[VS_VMQ_N_HW];
+
 struct vs_vmq {
 	const struct vs_port *port;
 	const json_t *body; /* as configured; NULL: nothing was said */
 	uint16_t queues;    /* 0: as load asks */
 	uint16_t weight;    /* 0: none of its own */
-	bool no_hw;	    /* none of the device's */
+	enum vs_vmq_hw hw;  /* the device's queues */
 };
 
 /* What vs_model.policy[VS_POLICY_VMQ] is. */

@@ -34,6 +34,7 @@ struct vs_vmq_device {
 	struct dp_port *port;
 	struct vmq_steer *steer; /* NULL: it cannot, see 'why' */
 	unsigned retry;		 /* looks until it is asked again */
+	bool may_restart;	 /* it was asked with that */
 	char why[VS_VMQ_WHY];
 	/* While queues are shared out. */
 	bool asked;
@@ -95,7 +96,8 @@ static void why_not(struct vs_vmq_device *dev, const struct err *err)
 }
 
 /* Asks the device, if it was not asked lately.  NULL without memory. */
-static struct vs_vmq_device *ask(struct vs_vmq_devices *devices, struct dp_port *port)
+static struct vs_vmq_device *ask(struct vs_vmq_devices *devices, struct dp_port *port,
+				 bool may_restart)
 {
 	struct vs_vmq_device *dev = find(devices, port);
 	struct err err = {0};
@@ -107,10 +109,13 @@ static struct vs_vmq_device *ask(struct vs_vmq_devices *devices, struct dp_port 
 		dev->port = port;
 		LIST_INSERT_HEAD(devices, dev, in_list);
 	}
+	if (may_restart && !dev->may_restart)
+		dev->retry = 0;
 	if (dev->steer != NULL || (dev->retry != 0 && --dev->retry != 0))
 		return dev;
 	dev->retry = RETRY_LOOKS;
-	if (vmq_steer_open(port, port->n_rxq / SHARED_PART, &dev->steer, &err) != 0) {
+	dev->may_restart = may_restart;
+	if (vmq_steer_open(port, port->n_rxq / SHARED_PART, may_restart, &dev->steer, &err) != 0) {
 		dev->steer = NULL;
 		why_not(dev, &err);
 	}
@@ -335,6 +340,15 @@ static struct vs_vmq_device *device_of(struct vs *vs, struct vs_vmq_devices *dev
 	return port != NULL ? find(devices, port) : NULL;
 }
 
+static bool may_restart(const struct vs *vs, const struct vs_vmq_candidate *c, unsigned n,
+			const struct dp_port *port)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (c[i].hw == VS_VMQ_HW_ON && port_of(vs, c[i].spec.uplink) == port)
+			return true;
+	return false;
+}
+
 static void begin(struct vs *vs, struct vs_vmq_devices *devices, struct vs_vmq_nic *nics,
 		  struct vs_vmq_candidate *c, unsigned n)
 {
@@ -343,12 +357,12 @@ static void begin(struct vs *vs, struct vs_vmq_devices *devices, struct vs_vmq_n
 	for (unsigned i = 0; i < n; i++) {
 		struct dp_port *port = port_of(vs, c[i].spec.uplink);
 
-		if (!c[i].may_hw || port == NULL)
+		if (c[i].hw == VS_VMQ_HW_OFF || port == NULL)
 			continue;
 		dev = find(devices, port);
 		/* Once a look. */
 		if (dev == NULL || !dev->asked) {
-			dev = ask(devices, port);
+			dev = ask(devices, port, may_restart(vs, c, n, port));
 			if (dev != NULL)
 				dev->asked = true;
 		}
@@ -372,8 +386,8 @@ static uint16_t count(struct vs_vmq_nic *nic, struct vs_vmq_candidate *c,
 	struct vs_vmq_device *dev = c->dev;
 	uint16_t n = c->spec.n_queues;
 
-	if (!c->may_hw)
-		return no(c, "the device's queues are forbidden to it: vmq set --hardware on");
+	if (c->hw == VS_VMQ_HW_OFF)
+		return no(c, "the device's queues are forbidden to it: vmq set --hardware auto");
 	if (dev == NULL || dev->steer == NULL)
 		return no(c, dev != NULL ? dev->why : "out of memory");
 	if (!may(c, all, nic, dev, &n))

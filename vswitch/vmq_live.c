@@ -203,8 +203,7 @@ static bool consider(struct vs *vs, const struct vs_vmq *v, uint16_t id,
 	bool ok;
 
 	measure(nic, dp_view(vs->dp)->vports[id]);
-	*ret = (struct vs_vmq_candidate){
-		.id = id, .asked = v->queues != 0, .may_hw = !v->no_hw};
+	*ret = (struct vs_vmq_candidate){.id = id, .asked = v->queues != 0, .hw = v->hw};
 	ok = v->weight != 0 && spec_of(vs, v->port, id, &ret->spec, &why) &&
 	     (ret->asked || deserves(vs, nic, &why));
 	snprintf(nic->why, sizeof(nic->why), "%s", ok ? "" : why);

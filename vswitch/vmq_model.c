@@ -15,6 +15,9 @@ bool vs_vmq_concerns(const struct vs_port *p)
 	return p->sw->type == VS_EXTERNAL && (p->kind == VS_VMBUS || p->kind == VS_VHOST);
 }
 
+const char *const vs_vmq_hw_words[VS_VMQ_N_HW] = {
+	[VS_VMQ_HW_AUTO] = "auto", [VS_VMQ_HW_ON] = "on", [VS_VMQ_HW_OFF] = "off"};
+
 static int check_kind(const struct vs_port *p, struct err *err)
 {
 	if (p->kind == VS_VMBUS || p->kind == VS_VHOST)
@@ -37,7 +40,9 @@ static int read_one(struct vs_vmq *v, struct err *err)
 		return 0;
 	if (queues != NULL && strcmp(queues, "auto") != 0)
 		v->queues = (uint16_t)strtoul(queues, NULL, 10);
-	v->no_hw = strcmp(hardware != NULL ? hardware : "on", "off") == 0;
+	for (unsigned i = 0; hardware != NULL && i < VS_VMQ_N_HW; i++)
+		if (strcmp(hardware, vs_vmq_hw_words[i]) == 0)
+			v->hw = (enum vs_vmq_hw)i;
 	if (weight != NULL)
 		v->weight = (uint16_t)json_integer_value(weight);
 	return check_kind(v->port, err);

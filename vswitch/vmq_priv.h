@@ -18,8 +18,8 @@ LIST_HEAD(vs_vmq_devices, vs_vmq_device);
 /* A NIC that may have queues. */
 struct vs_vmq_candidate {
 	uint16_t id;
-	bool asked;  /* by '--queues' */
-	bool may_hw; /* not forbidden */
+	bool asked; /* by '--queues' */
+	enum vs_vmq_hw hw;
 	double rank;
 	/* vmq_hw.c's own. */
 	struct vs_vmq_device *dev;

@@ -9,10 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whose port another driver made (steer_model_attach()). */
+static struct steer_model *attached;
+static const struct dp_port *attached_to;
+
+static struct steer_model *model_of(const struct dp_port *port)
+{
+	return port == attached_to ? attached : port->priv;
+}
+
 static int model_open(struct dp_port *port, uint16_t n_shared, struct dp_steer_caps *ret_caps,
 		      struct err *err)
 {
-	struct steer_model *m = port->priv;
+	struct steer_model *m = model_of(port);
 
 	if (m->refuse_open != 0)
 		return err_set(err, m->refuse_open, "model", "the model refuses");
@@ -25,7 +34,7 @@ static int model_open(struct dp_port *port, uint16_t n_shared, struct dp_steer_c
 
 static void model_close(struct dp_port *port)
 {
-	struct steer_model *m = port->priv;
+	struct steer_model *m = model_of(port);
 
 	m->opened = false;
 }
@@ -39,7 +48,7 @@ static bool same(const struct dp_steer_rule *a, const struct dp_steer_rule *b)
 static int model_add(struct dp_port *port, const struct dp_steer_rule *rule, void **ret_handle,
 		     struct err *err)
 {
-	struct steer_model *m = port->priv;
+	struct steer_model *m = model_of(port);
 	unsigned slot = STEER_MODEL_RULES;
 
 	m->n_adds++;
@@ -65,7 +74,7 @@ static int model_add(struct dp_port *port, const struct dp_steer_rule *rule, voi
 static int model_del(struct dp_port *port, const struct dp_steer_rule *rule, void *handle,
 		     bool forgotten)
 {
-	struct steer_model *m = port->priv;
+	struct steer_model *m = model_of(port);
 	size_t slot = (size_t)((struct dp_steer_rule *)handle - m->rules);
 
 	m->n_dels++;
@@ -81,7 +90,7 @@ static int model_del(struct dp_port *port, const struct dp_steer_rule *rule, voi
 
 static int model_count(struct dp_port *port, uint16_t queue, uint64_t *ret_packets)
 {
-	const struct steer_model *m = port->priv;
+	const struct steer_model *m = model_of(port);
 
 	*ret_packets = m->counts[queue];
 	return 0;
@@ -89,7 +98,7 @@ static int model_count(struct dp_port *port, uint16_t queue, uint64_t *ret_packe
 
 static uint32_t model_generation(struct dp_port *port, bool *ret_gone)
 {
-	const struct steer_model *m = port->priv;
+	const struct steer_model *m = model_of(port);
 
 	*ret_gone = m->gone;
 	return m->generation;
@@ -105,11 +114,23 @@ static const struct dp_steer_ops model_steer = {
 	.generation = model_generation,
 };
 
+static const struct dp_steer_ops model_restarts = {
+	.kind = "model",
+	.restarts = true,
+	.open = model_open,
+	.close = model_close,
+	.add = model_add,
+	.del = model_del,
+	.count = model_count,
+	.generation = model_generation,
+};
+
 static const struct dp_steer_ops *const *model_ways(struct dp_port *port)
 {
 	static const struct dp_steer_ops *const ways[] = {&model_steer, NULL};
+	static const struct dp_steer_ops *const restarting[] = {&model_restarts, NULL};
 
-	return ways;
+	return model_of(port)->restarts ? restarting : ways;
 }
 
 static const struct dp_port_ops model_ops = {.kind = "model", .steer = model_ways};
@@ -128,6 +149,15 @@ void steer_model_init(struct steer_model *m, uint16_t n_rxq)
 					 .max_rules = STEER_MODEL_RULES,
 					 .max_spread = 1,
 					 .by_vlan = true};
+}
+
+void steer_model_attach(struct steer_model *m, struct dp_port *port)
+{
+	m->ops = *port->ops;
+	m->ops.steer = model_ways;
+	port->ops = &m->ops;
+	attached = m;
+	attached_to = port;
 }
 
 void steer_model_reset(struct steer_model *m)

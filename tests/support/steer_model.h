@@ -20,16 +20,21 @@ struct steer_model {
 	unsigned n_handles; /* that its user has not given back */
 	uint32_t generation;
 	bool gone, opened;
+	bool restarts;	     /* its 'open' would restart it */
 	int refuse_open;     /* negative errno */
 	unsigned refuse_add; /* this one from now (1: the next) is refused; 0: none */
 	bool refuse_adds;    /* and all after it */
 	bool refuse_del;
 	unsigned n_adds, n_dels;
 	uint64_t counts[DP_MAX_QUEUES];
+	struct dp_port_ops ops; /* of the port that it is attached to */
 };
 
 /* A port of 'n_rxq' queues whose device has what 'caps' will say: set it before the open. */
 void steer_model_init(struct steer_model *model, uint16_t n_rxq);
+/* After that: it is the device of 'port' instead, which goes on as before otherwise.  One at a
+ * time; the model outlives the port. */
+void steer_model_attach(struct steer_model *model, struct dp_port *port);
 /* Reset: the rules are forgotten. */
 void steer_model_reset(struct steer_model *model);
 /* The queue of a frame, as the device would choose it, and counts it there. */

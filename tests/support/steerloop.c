@@ -137,8 +137,8 @@ static int command(char **words, struct err *err)
 	const char *verb = words[0] != NULL ? words[0] : "";
 
 	if (strcmp(verb, "open") == 0 && steer == NULL)
-		return vmq_steer_open(port, words[1] != NULL ? (uint16_t)atoi(words[1]) : 1, &steer,
-				      err);
+		return vmq_steer_open(port, words[1] != NULL ? (uint16_t)atoi(words[1]) : 1, true,
+				      &steer, err);
 	if (strcmp(verb, "close") == 0) {
 		vmq_steer_close(steer);
 		steer = NULL;

@@ -48,7 +48,7 @@ static enum vmq_steer_state state_of(uint8_t last)
 static int setup(void **state)
 {
 	steer_model_init(&model, 8);
-	assert_int_equal(vmq_steer_open(&model.port, 1, &steer, NULL), 0);
+	assert_int_equal(vmq_steer_open(&model.port, 1, true, &steer, NULL), 0);
 	return 0;
 }
 
@@ -225,7 +225,7 @@ static void nonsense_limits_are_not_believed(void **state)
 
 		steer_model_init(&model, 4);
 		model.caps = cases[i].says;
-		assert_int_equal(vmq_steer_open(&model.port, 1, &s, &err), cases[i].rc);
+		assert_int_equal(vmq_steer_open(&model.port, 1, true, &s, &err), cases[i].rc);
 		assert_int_equal(model.opened, cases[i].rc == 0);
 		if (cases[i].rc != 0) {
 			assert_non_null(strstr(err.why, "model: the driver says"));
@@ -248,13 +248,13 @@ static void port_without_steering_says_why(void **state)
 
 	steer_model_init(&model, 4);
 	model.refuse_open = -EIO;
-	assert_int_equal(vmq_steer_open(&model.port, 1, &s, &err), -EOPNOTSUPP);
+	assert_int_equal(vmq_steer_open(&model.port, 1, true, &s, &err), -EOPNOTSUPP);
 	assert_string_equal(err.why, "model: the model refuses");
 	model.refuse_open = 0;
-	assert_int_equal(vmq_steer_open(&model.port, 4, &s, &err), -ENOSPC);
+	assert_int_equal(vmq_steer_open(&model.port, 4, true, &s, &err), -ENOSPC);
 	assert_string_equal(err.fix, "vswitchctl port set uplink0 --queues 5");
 	model.port.ops = &none;
-	assert_int_equal(vmq_steer_open(&model.port, 1, &s, &err), -EOPNOTSUPP);
+	assert_int_equal(vmq_steer_open(&model.port, 1, true, &s, &err), -EOPNOTSUPP);
 	assert_non_null(strstr(err.why, "no such rules"));
 	assert_null(s);
 }
@@ -298,7 +298,7 @@ static void device_blind_for_vlans_has_an_address_once(void **state)
 	assert_int_equal(vmq_steer_apply(steer, rules, 2, &err), 0);
 	vmq_steer_close(steer);
 	model.caps.by_vlan = false;
-	assert_int_equal(vmq_steer_open(&model.port, 1, &s, NULL), 0);
+	assert_int_equal(vmq_steer_open(&model.port, 1, true, &s, NULL), 0);
 	assert_int_equal(vmq_steer_apply(s, rules, 2, &err), -EINVAL);
 	assert_non_null(strstr(err.what, "does not look at VLANs"));
 	steer = s;

@@ -78,26 +78,27 @@ typedef uint32_t (*dp_arm_fn)(struct dp_rxq *q);
 #define DP_TX_USO	(1u << 5) /* RTE_MBUF_F_TX_UDP_SEG */
 #define DP_TX_CHAIN	(1u << 6) /* frames of several segments */
 
-/* A receive queue, as its worker sees it.  Cache line of its own: only its worker writes the
- * counters. */
+/* A receive queue, as its worker sees it: a cache line that is read by everybody, and one that its
+ * worker writes with every burst. */
 struct dp_rxq {
 	dp_rx_fn rx;
 	struct dp_port *port;
 	void *priv; /* the driver's */
 	struct rte_mempool *pool;
-	uint16_t index;	    /* queue number on the port */
-	bool ready;	    /* the worker's: epoll said that 'wake_fd' is readable */
-	_Atomic bool paced; /* its port may have a pace (pace.h): look there */
-	bool held, muted;   /* the worker's: its port is in debt; 'wake_fd' is not in epoll */
-	bool soft;	    /* a ring (vmq.h): who puts frames in wakes its worker */
 	/* Not NULL: the queue is polled while its worker is awake, and 'wake_fd' is for sleep. */
 	dp_arm_fn arm;
-	int wake_fd;	    /* readable when frames wait (level); -1: the queue must be polled */
-	uint32_t malformed; /* not yet in the ledger; dp_rx_malformed() */
-	uint32_t n_full;    /* the worker's: times in a row that it gave a whole burst */
 	struct dp_vmq_queue *_Atomic vmq; /* it is one NIC's (vmq.h); NULL: everybody's */
 	struct dp_worker *_Atomic worker; /* who polls it; NULL: nobody, or nobody yet */
-	/* Written by the owning worker, read by anyone relaxed. */
+	int wake_fd;	    /* readable when frames wait (level); -1: the queue must be polled */
+	uint16_t index;	    /* queue number on the port */
+	_Atomic bool paced; /* its port may have a pace (pace.h): look there */
+	bool soft;	    /* a ring (vmq.h): who puts frames in wakes its worker */
+	/* The worker's. */
+	_Alignas(64) bool ready; /* epoll said that 'wake_fd' is readable */
+	bool held, muted;	 /* its port is in debt; 'wake_fd' is not in epoll */
+	uint32_t malformed;	 /* not yet in the ledger; dp_rx_malformed() */
+	uint32_t n_full;	 /* times in a row that it gave a whole burst */
+	/* Read by anyone relaxed. */
 	_Atomic uint64_t packets, bytes, polls, busy_cycles;
 } __attribute__((aligned(64)));
 

@@ -115,8 +115,12 @@ void dp_vmq_queue_info(const struct dp *dp, const struct dp_vmq *vmq, uint16_t i
 struct dp_vmq_table;
 struct dp_vmq_queue;
 
-/* A burst that came by a queue for everybody.  What is for a NIC with queues goes to them, the rest
- * moves to the front of 'pkts'; returns how many these are. */
+/* Frames that are sorted at once: the more go to a ring together, the less often its cache lines
+ * change hands. */
+#define DP_VMQ_SPREAD (4 * DP_BURST)
+
+/* At most DP_VMQ_SPREAD frames that came by a queue for everybody.  What is for a NIC with queues
+ * goes to them, the rest moves to the front of 'pkts'; returns how many these are. */
 uint16_t dp_vmq_spread(struct dp_worker *w, const struct dp_vmq_table *table,
 		       const struct dp_vport *in, struct rte_mbuf **pkts, uint16_t n);
 

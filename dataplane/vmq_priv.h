@@ -24,13 +24,15 @@ struct dp_vmq_known {
 };
 
 struct dp_vmq_queue {
+	/* Who receives for the uplink reads these for each of its bursts. */
 	struct dp_vmq *vmq;
-	struct rte_ring *ring; /* NULL: a queue of the device */
-	struct dp_rxq *rxq;    /* 'own', or the device's */
-	/* Its worker took frames out of the ring and is not through with them. */
-	_Atomic bool busy;
+	struct rte_ring *ring;	/* NULL: a queue of the device */
+	struct dp_rxq *rxq;	/* 'own', or the device's */
 	_Atomic uint32_t limit; /* frames that may wait */
-	_Atomic uint64_t direct, dropped;
+	/* And writes these. */
+	_Alignas(64) _Atomic uint64_t direct, dropped;
+	/* Its worker took frames out of the ring and is not through with them. */
+	_Alignas(64) _Atomic bool busy;
 	struct dp_rxq own;
 	struct dp_vmq_known known;
 };

@@ -16,14 +16,25 @@
 
 #define AHEAD 4
 
-/* The frames of a burst that are for one queue. */
+/* The frames of a burst that are for one queue: 'pkts' in order, once all are counted. */
 struct group {
 	struct dp_vmq_queue *queue;
 	uint16_t n;
-	struct rte_mbuf *pkts[DP_BURST];
+	struct rte_mbuf **pkts;
 };
 
 /* ---- Behind the ring ---- */
+
+/* Another worker wrote them: what is read of each is fetched for all of them at once. */
+static void bring(struct rte_mbuf **pkts, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		rte_prefetch0(pkts[i]);
+		rte_prefetch0(RTE_PTR_ADD(pkts[i], RTE_CACHE_LINE_SIZE));
+	}
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
+}
 
 uint16_t dp_vmq_rx(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -38,6 +49,7 @@ uint16_t dp_vmq_rx(struct dp_rxq *q, struct rte_mbuf **pkts, uint16_t n)
 	got = rte_ring_sc_dequeue_burst(vq->ring, (void **)pkts, n, NULL);
 	if (got == 0)
 		atomic_store_explicit(&vq->busy, false, memory_order_release);
+	bring(pkts, got);
 	return (uint16_t)got;
 }
 
@@ -155,24 +167,46 @@ static uint16_t room_of(const struct dp_vmq_queue *vq)
 	return (uint16_t)(used < limit ? limit - used : 0);
 }
 
-static void give(struct dp_worker *w, const struct dp_vport *in, struct group *g)
+/* Returns whom to wake, or NULL. */
+static struct dp_worker *give(struct dp_worker *w, const struct dp_vport *in, struct group *g)
 {
 	struct dp_vmq_queue *vq = g->queue;
 	struct dp_worker *owner = atomic_load_explicit(&vq->rxq->worker, memory_order_acquire);
 	uint16_t room, taken;
 
 	if (is_direct(w, vq, owner)) {
-		go_on(w, in, g);
-		return;
+		for (struct group rest = *g; g->n != 0; g->n -= rest.n, g->pkts += rest.n) {
+			rest.pkts = g->pkts;
+			rest.n = RTE_MIN(g->n, (uint16_t)DP_BURST);
+			go_on(w, in, &rest);
+		}
+		return NULL;
 	}
 	room = room_of(vq);
 	taken = (uint16_t)rte_ring_mp_enqueue_burst(vq->ring, (void **)g->pkts,
 						    g->n < room ? g->n : room, NULL);
 	if (unlikely(taken < g->n))
 		refuse(w, in, vq, g->pkts + taken, (uint16_t)(g->n - taken));
-	if (taken == 0 || owner == NULL || owner == w)
-		return;
-	dp_worker_wake(owner);
+	return taken != 0 && owner != w ? owner : NULL;
+}
+
+static void give_all(struct dp_worker *w, const struct dp_vport *in, struct group *groups,
+		     unsigned n)
+{
+	struct dp_worker *wake[DP_VMQ_SPREAD];
+	unsigned n_wake = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct dp_worker *owner = give(w, in, &groups[i]);
+		unsigned k = 0;
+
+		while (k < n_wake && wake[k] != owner)
+			k++;
+		if (owner != NULL && k == n_wake)
+			wake[n_wake++] = owner;
+	}
+	for (unsigned i = 0; i < n_wake; i++)
+		dp_worker_wake(wake[i]);
 }
 
 static struct group *group_of(struct group *groups, unsigned *n_groups, struct dp_vmq_queue *vq)
@@ -191,11 +225,14 @@ static struct group *group_of(struct group *groups, unsigned *n_groups, struct d
 uint16_t dp_vmq_spread(struct dp_worker *w, const struct dp_vmq_table *table,
 		       const struct dp_vport *in, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct group groups[DP_BURST];
+	struct rte_mbuf *sorted[DP_VMQ_SPREAD], *mine[DP_VMQ_SPREAD];
+	struct group groups[DP_VMQ_SPREAD];
+	uint8_t group[DP_VMQ_SPREAD];
+	struct rte_mbuf **next = sorted;
 	struct dp_vmq *vmq = NULL;
 	unsigned n_groups = 0;
 	uint64_t last = 0;
-	uint16_t left = 0;
+	uint16_t left = 0, n_mine = 0;
 
 	for (uint16_t i = 0; i < n && i < AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
@@ -215,9 +252,20 @@ uint16_t dp_vmq_spread(struct dp_worker *w, const struct dp_vmq_table *table,
 			continue;
 		}
 		g = group_of(groups, &n_groups, queue_of(vmq, m));
-		g->pkts[g->n++] = m;
+		g->n++;
+		group[n_mine] = (uint8_t)(g - groups);
+		mine[n_mine++] = m;
 	}
-	for (unsigned i = 0; i < n_groups; i++)
-		give(w, in, &groups[i]);
+	for (unsigned i = 0; i < n_groups; i++) {
+		groups[i].pkts = next;
+		next += groups[i].n;
+		groups[i].n = 0;
+	}
+	for (uint16_t i = 0; i < n_mine; i++) {
+		struct group *g = &groups[group[i]];
+
+		g->pkts[g->n++] = mine[i];
+	}
+	give_all(w, in, groups, n_groups);
 	return left;
 }

@@ -361,17 +361,46 @@ static inline uint16_t take(struct loop *l, struct dp_rxq *q, struct rte_mbuf **
 	return n;
 }
 
+/* What there is to sort for queues of NICs: a queue that gave a whole burst is asked for more. */
+static __attribute__((noinline)) void spread(struct loop *l, struct dp_rxq *q,
+					     const struct dp_vmq_table *table,
+					     const struct dp_vport *in, struct rte_mbuf **first,
+					     uint16_t n)
+{
+	struct rte_mbuf *pkts[DP_VMQ_SPREAD];
+	uint16_t got = n;
+	bool held;
+
+	memcpy(pkts, first, n * sizeof(pkts[0]));
+	/* What members of a team receive comes another way. */
+	while (got == DP_BURST && n + DP_BURST <= DP_VMQ_SPREAD && in->pace == NULL &&
+	       in == l->w->view->vports[q->port->id]) {
+		got = take(l, q, pkts + n, &held);
+		queue_counted(q, pkts + n, got);
+		n += got;
+	}
+	n = dp_vmq_spread(l->w, table, in, pkts, n);
+	for (uint16_t i = 0; i < n; i += got) {
+		got = RTE_MIN((uint16_t)(n - i), (uint16_t)DP_BURST);
+		if (in->pipeline != NULL)
+			dp_flow_burst(l->w, in, pkts + i, got);
+		else
+			dp_l2_burst(l->w, in, pkts + i, got);
+	}
+}
+
 /* A burst of a queue that is everybody's, but for what goes to queues of NICs. */
-static inline void carry(struct dp_worker *w, struct dp_rxq *q, const struct dp_vport *in,
+static inline void carry(struct loop *l, struct dp_rxq *q, const struct dp_vport *in,
 			 struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct dp_vmq_table *table =
 		atomic_load_explicit(&q->port->vmq_table, memory_order_acquire);
+	struct dp_worker *w = l->w;
 
-	if (unlikely(table != NULL))
-		n = dp_vmq_spread(w, table, in, pkts, n);
-	if (n == 0)
+	if (unlikely(table != NULL)) {
+		spread(l, q, table, in, pkts, n);
 		return;
+	}
 	if (in->pipeline != NULL)
 		dp_flow_burst(w, in, pkts, n);
 	else
@@ -403,7 +432,7 @@ static uint16_t poll_queue(struct loop *l, struct dp_rxq *q, bool *ret_held)
 	else if (unlikely(vq != NULL))
 		dp_vmq_burst(w, in, vq, pkts, left);
 	else
-		carry(w, q, in, pkts, left);
+		carry(l, q, in, pkts, left);
 	if (unlikely(q->soft))
 		dp_vmq_done(vq);
 	l->now = rte_rdtsc();

@@ -215,6 +215,14 @@ static void publish(void)
 	must(dp_view_publish(dp, view, &err), &err);
 }
 
+/* Polled: this wire wakes nobody. */
+static void wire_up(struct dp_rxq *q)
+{
+	q->rx = wire_rx;
+	q->arm = NULL;
+	q->wake_fd = -1;
+}
+
 static void ports_open(void)
 {
 	struct err err = {0};
@@ -227,7 +235,7 @@ static void ports_open(void)
 
 		must(dp_port_open(dp, &opts, &port[i], &err), &err);
 		for (uint16_t k = 0; i == 0 && k < port[i]->n_rxq; k++)
-			port[i]->rxq[k].rx = wire_rx;
+			wire_up(&port[i]->rxq[k]);
 		if (i == 0)
 			continue;
 		port[i]->tx = nic_tx;

@@ -141,6 +141,8 @@ static const struct ctl_col show_cols[] = {
 	{"sriov.vf.counters", "VF's adapter counted", CTL_LEFT, CTL_AS_IS, false},
 	{"sriov.to_vf", "times to the VF", CTL_LEFT, CTL_AS_COUNT, false},
 	{"sriov.back", "times back", CTL_LEFT, CTL_AS_COUNT, false},
+	{"sriov.iommu_faults", "VF stopped by the IOMMU", CTL_LEFT, CTL_AS_COUNT, false},
+	{"sriov.iommu_fault", "in the last", CTL_LEFT, CTL_AS_IS, false},
 	{"nic.faults", "faults", CTL_LEFT, CTL_AS_IS, false},
 	{"rx_packets", "from the guest", CTL_LEFT, CTL_AS_COUNT, false},
 	{"rx_bytes", "from the guest, bytes", CTL_LEFT, CTL_AS_BYTES, false},
@@ -238,7 +240,8 @@ const struct ctl_spec ctl_spec_nics[] = {
 			  "offered, standby, active or returning, \"reason\", \"text\", \"vf\": "
 			  "{\"pf\", \"vf\", \"address\", \"policy\", \"counters\"}, \"to_vf\", "
 			  "\"back\", \"taken\", \"refused\", \"last_back_us\", "
-			  "\"worst_back_us\"}, \"configured\": the parameters of port add",
+			  "\"worst_back_us\", \"iommu_faults\", \"iommu_fault\": the last one}, "
+			  "\"configured\": the parameters of port add",
 	},
 	{
 		.noun = "nic",

@@ -3,8 +3,11 @@
  * NICs of VMs whose frames may go by a VF: 'nic set VM/NIC --sriov on'.
  *
  * 	sriov_carry.c  may they: what the switch does for a NIC and a VF cannot; what a VF shall
- * enforce sriov_nic.c    each NIC's way: facts for the state machine (sriov/failover.h), and what
- * it asks for sriov_show.c   what people are shown
+ * 	               enforce
+ * 	sriov_nic.c    each NIC's way: facts for the state machine (sriov/failover.h), and what it
+ * 	               asks for
+ * 	sriov_fault.c  what an IOMMU stopped of their VFs
+ * 	sriov_show.c   what people are shown
  *
  * While frames go by the VF the switch has the NIC's address at the uplink: whoever sends to it
  * sends to the adapter, whose own switch brings it to the VF.  On the way back the address is at

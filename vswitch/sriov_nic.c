@@ -523,8 +523,10 @@ static void settle(struct vs *vs, const struct vs_model *m)
 
 static void tick(struct vs *vs)
 {
-	if (sriov_of(vs) != NULL)
-		look_all(vs, vs->model);
+	if (sriov_of(vs) == NULL)
+		return;
+	look_all(vs, vs->model);
+	vs_sriov_look_at_faults(vs, sriov_of(vs));
 }
 
 static int create(struct vs *vs, void **ret, struct err *err)
@@ -534,6 +536,7 @@ static int create(struct vs *vs, void **ret, struct err *err)
 	if (s == NULL)
 		return err_set(err, -ENOMEM, "no-memory", "no memory for VFs");
 	LIST_INIT(&s->nics);
+	s->log_path = "/dev/kmsg";
 	*ret = s;
 	return 0;
 }
@@ -558,8 +561,11 @@ void vs_sriov_let_go(struct vs *vs)
 
 static void destroy(struct vs *vs, void *live)
 {
-	forget_all(live);
-	free(live);
+	struct vs_sriov *s = live;
+
+	forget_all(s);
+	sriov_fault_close(s->log);
+	free(s);
 }
 
 void vs_sriov_use(struct vs *vs, const struct sriov_pool_ops *pool, void *ctx)

@@ -8,6 +8,7 @@
 #include "ctl/base/log.h"
 #include "dataplane/fdb.h"
 #include "sriov/failover.h"
+#include "sriov/fault.h"
 #include "vswitch/sriov.h"
 #include "vswitch/vs.h"
 
@@ -36,6 +37,10 @@ struct vs_sriov_nic {
 	int address_error;
 	bool pinned;
 	uint64_t last_gap_us, worst_gap_us; /* of the way back, our part of it */
+	/* What the IOMMU stopped of its VF, and the last of that. */
+	uint64_t n_faults;
+	struct sriov_fault fault;
+	struct log_limit fault_lines;
 	struct log_limit lines;
 };
 
@@ -44,8 +49,15 @@ struct vs_sriov {
 	LIST_HEAD(, vs_sriov_nic) nics;
 	const struct sriov_pool_ops *pool; /* NULL: none */
 	void *pool_ctx;
+	/* The kernel's log: read from when the first VF is taken on. */
+	const char *log_path;
+	struct sriov_fault_log *log; /* NULL: not yet, or it cannot be read */
+	bool log_refused;
 };
 
 struct vs_sriov_nic *vs_sriov_find(const struct vs *vs, const char *port);
+
+/* sriov_fault.c: tells of what the IOMMU stopped since the last call. */
+void vs_sriov_look_at_faults(struct vs *vs, struct vs_sriov *s);
 
 #endif

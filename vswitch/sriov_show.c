@@ -63,17 +63,28 @@ static json_t *text_row(const struct vs_sriov_nic *nic)
 			    why);
 }
 
+/* "read of 0x40000000 by 0000:01:10.0" */
+static json_t *fault_row(const struct vs_sriov_nic *nic)
+{
+	if (nic->n_faults == 0)
+		return json_null();
+	return json_sprintf("%s %#llx by %s", nic->fault.write ? "write to" : "read of",
+			    (unsigned long long)nic->fault.addr, nic->fault.device);
+}
+
 json_t *vs_sriov_row(const struct vs *vs, const char *port)
 {
 	const struct vs_sriov_nic *nic = vs_sriov_find(vs, port);
 
 	if (nic == NULL)
 		return NULL;
-	return json_pack("{ss ss so so sI sI sI sI sI sI}", "state", sriov_state_name(nic->f.state),
-			 "reason", sriov_reason_slug(nic->f.reason), "text", text_row(nic), "vf",
-			 vf_row(nic), "to_vf", (json_int_t)nic->f.stats.to_vf, "back",
-			 (json_int_t)nic->f.stats.back, "taken", (json_int_t)nic->f.stats.taken,
-			 "refused", (json_int_t)nic->f.stats.refused, "last_back_us",
+	return json_pack("{ss ss so so sI sI sI sI sI sI sI so}", "state",
+			 sriov_state_name(nic->f.state), "reason", sriov_reason_slug(nic->f.reason),
+			 "text", text_row(nic), "vf", vf_row(nic), "to_vf",
+			 (json_int_t)nic->f.stats.to_vf, "back", (json_int_t)nic->f.stats.back,
+			 "taken", (json_int_t)nic->f.stats.taken, "refused",
+			 (json_int_t)nic->f.stats.refused, "last_back_us",
 			 (json_int_t)nic->last_gap_us, "worst_back_us",
-			 (json_int_t)nic->worst_gap_us);
+			 (json_int_t)nic->worst_gap_us, "iommu_faults", (json_int_t)nic->n_faults,
+			 "iommu_fault", fault_row(nic));
 }

@@ -20,7 +20,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -45,6 +47,7 @@ static struct dp *dp;
 static struct vs *vs;
 static cpu_set_t cpus;
 static uint64_t n_injected;
+static char kmsg[64]; /* the kernel's log */
 
 /* ---- The adapter ---- */
 
@@ -692,6 +695,36 @@ static void a_nic_that_is_removed_gives_its_vf_back(void **state)
 	assert_false(adapter.taken);
 }
 
+static void what_the_iommu_stops_is_the_nics(void **state)
+{
+	static const char ours[] = "3,1,1,-;DMAR: [DMA Write] Request device [03:10.6] fault addr "
+				   "40001000 [fault reason 05] PTE Write access is not set\n";
+	static const char other[] = "3,1,1,-;DMAR: [DMA Write] Request device [03:10.4] fault addr "
+				    "1000 [fault reason 05] PTE Write access is not set\n";
+	json_t *row;
+	int fd;
+
+	go();
+	tick();
+	fd = open(kmsg, O_WRONLY | O_NONBLOCK); /* ENXIO: nobody reads. */
+	assert_true(fd >= 0);
+	row = vs_sriov_row(vs, NIC);
+	assert_int_equal(json_integer_value(json_object_get(row, "iommu_faults")), 0);
+	assert_true(json_is_null(json_object_get(row, "iommu_fault")));
+	json_decref(row);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(dprintf(fd, "%s", i == 1 ? other : ours),
+				 (int)strlen(i == 1 ? other : ours));
+		tick();
+	}
+	row = vs_sriov_row(vs, NIC);
+	assert_int_equal(json_integer_value(json_object_get(row, "iommu_faults")), 2);
+	assert_string_equal(json_string_value(json_object_get(row, "iommu_fault")),
+			    "write to 0x40001000 by 0000:03:10.6");
+	json_decref(row);
+	close(fd);
+}
+
 /* ---- Where its address is ---- */
 
 static uint16_t address_is_at(const uint8_t *addr, uint16_t vlan)
@@ -944,6 +977,16 @@ static void a_thousand_flips_lose_nothing_that_is_not_counted(void **state)
 	assert_true(got.lost <= 500 / 5 * 2 * 8 + 20 * 8);
 }
 
+static void kmsg_make(void)
+{
+	struct vs_sriov *s = vs->policy[VS_POLICY_SRIOV];
+
+	snprintf(kmsg, sizeof(kmsg), "/tmp/sriov_test.%d", (int)getpid());
+	unlink(kmsg);
+	assert_int_equal(mkfifo(kmsg, 0600), 0);
+	s->log_path = kmsg;
+}
+
 static int start(void **state)
 {
 	struct vs_opts opts = {0};
@@ -960,6 +1003,7 @@ static int start(void **state)
 		return -1;
 	}
 	dp_set_max_sleep(dp, 50);
+	kmsg_make();
 	return 0;
 }
 
@@ -968,6 +1012,7 @@ static int finish(void **state)
 	unsigned left_over;
 
 	vs_destroy(vs);
+	unlink(kmsg);
 	left_over = test_dp_in_use(dp);
 	test_dp_destroy(dp);
 	return left_over == 0 ? 0 : -1;
@@ -987,6 +1032,7 @@ int main(void)
 		T(a_vf_of_before_a_restart_is_taken_up),
 		T(a_switch_that_stops_leaves_running_vms_their_vfs),
 		T(a_nic_that_is_removed_gives_its_vf_back),
+		T(what_the_iommu_stops_is_the_nics),
 		T(an_address_of_a_nic_is_not_learned_from_the_wire),
 		T(an_address_follows_its_guest_and_its_vf),
 		T(what_is_written_down_counts_more_than_where_a_nic_is),

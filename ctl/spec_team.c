@@ -117,7 +117,7 @@ const struct ctl_spec ctl_spec_teams[] = {
 			  "LACP's, \"members\": [{\"port\", \"state\", \"link\", \"speed\", "
 			  "\"share\": of the flows, \"rx_packets\", \"tx_packets\", \"rx_bytes\", "
 			  "\"tx_bytes\", \"partner\", \"lacp_rx\", \"lacp_tx\", \"lacp_bad\", "
-			  "\"note\"}]}",
+			  "\"lacp_markers\", \"note\"}]}",
 	},
 	{
 		.noun = "team",

@@ -144,6 +144,7 @@ static json_t *member_row(const struct vs_daemon *d, const struct vs_team *t,
 	put_count(row, "lacp_rx", info.lacp.rx_pdus);
 	put_count(row, "lacp_tx", info.lacp.tx_pdus);
 	put_count(row, "lacp_bad", info.lacp.rx_bad);
+	put_count(row, "lacp_markers", info.lacp.rx_markers);
 	return row;
 }
 

@@ -9,12 +9,13 @@
 
 #include <string.h>
 
-#define FAST_PERIODIC_MS  1000u
-#define SLOW_PERIODIC_MS  30000u
-#define SHORT_TIMEOUT_MS  3000u
-#define LONG_TIMEOUT_MS	  90000u
-#define AGGREGATE_WAIT_MS 2000u
-#define MAX_TX_A_SECOND	  3u
+#define FAST_PERIODIC_MS     1000u
+#define SLOW_PERIODIC_MS     30000u
+#define SHORT_TIMEOUT_MS     3000u
+#define LONG_TIMEOUT_MS	     90000u
+#define AGGREGATE_WAIT_MS    2000u
+#define MAX_MARKERS_A_SECOND 5
+#define MAX_TX_A_SECOND	     3u
 
 /* Links of different speeds have different keys: they are not used together (6.3.5). */
 static uint16_t key_of(uint32_t speed_mbps)
@@ -174,6 +175,19 @@ static void run_periodic(struct lacp_port *p, uint64_t now)
 		return;
 	p->next_periodic = now + every;
 	p->ntt = true;
+}
+
+bool lacp_port_marker(struct lacp_port *p, uint64_t now)
+{
+	p->rx_markers++;
+	if (now - p->marker_window >= FAST_PERIODIC_MS) {
+		p->marker_window = now;
+		p->n_markers = 0;
+	}
+	if (p->n_markers == MAX_MARKERS_A_SECOND)
+		return false;
+	p->n_markers++;
+	return true;
 }
 
 bool lacp_port_tx(struct lacp_port *p, uint64_t now, struct lacp_pdu *ret_pdu)

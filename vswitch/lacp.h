@@ -74,7 +74,9 @@ struct lacp_port {
 	uint64_t next_periodic;	      /* 0: starts now */
 	uint64_t tx_window;	      /* when the second that 'n_tx' counts in began */
 	unsigned n_tx;
-	uint64_t rx_pdus, tx_pdus, rx_bad;
+	uint64_t marker_window; /* the same for markers that were answered */
+	unsigned n_markers;
+	uint64_t rx_pdus, tx_pdus, rx_bad, rx_markers;
 	unsigned n_changes; /* of the partner: how often it was another than before */
 };
 
@@ -83,6 +85,11 @@ void lacp_write(const struct lacp_pdu *pdu, const uint8_t source[6],
 		uint8_t ret_frame[LACP_FRAME_SIZE]);
 /* Reads a slow protocol frame.  0; -EPROTONOSUPPORT: not LACP (a marker); -EBADMSG. */
 int lacp_parse(const void *frame, size_t size, struct lacp_pdu *ret_pdu);
+/* The answer to a marker, by which a partner that moves flows to another link learns that what it
+ * sent before has been received (6.5).  0; -EPROTONOSUPPORT: no marker, or an answer to one;
+ * -EBADMSG. */
+int lacp_marker_answer(const void *frame, size_t size, const uint8_t source[6],
+		       uint8_t ret_frame[LACP_FRAME_SIZE]);
 
 /* 'actor' says system, priorities, port and whether it is active and fast. */
 void lacp_port_init(struct lacp_port *p, const struct lacp_info *actor);
@@ -94,6 +101,9 @@ void lacp_port_rx(struct lacp_port *p, const struct lacp_pdu *pdu, uint64_t now)
 void lacp_port_run(struct lacp_port *p, uint64_t now);
 /* Is one to be sent now?  Then fills it in, and counts it as sent: at most three a second. */
 bool lacp_port_tx(struct lacp_port *p, uint64_t now, struct lacp_pdu *ret_pdu);
+
+/* A marker came.  May it be answered?  Five a second may. */
+bool lacp_port_marker(struct lacp_port *p, uint64_t now);
 
 /* Chooses which members are used together: those of one partner, key and speed that have the most
  * bandwidth; who is chosen stays so until others have more.  NULLs are left out. */

@@ -2,7 +2,7 @@
  *
  * LACP's frames as bytes; see lacp.h.
  *
- * Source: IEEE 802.1AX-2014 6.4.2.
+ * Source: IEEE 802.1AX-2014 6.4.2, 6.5.3.
  */
 #include "vswitch/lacp.h"
 
@@ -12,6 +12,10 @@
 
 #define ETHER_SLOW	0x8809
 #define SUBTYPE_LACP	1
+#define SUBTYPE_MARKER	2
+#define TLV_MARKER	1
+#define TLV_ANSWER	2
+#define MARKER_SIZE	16
 #define TLV_ACTOR	1
 #define TLV_PARTNER	2
 #define TLV_COLLECTOR	3
@@ -43,6 +47,19 @@ struct wire_frame {
 };
 static_assert(sizeof(struct wire_info) == INFO_SIZE, "802.1AX-2014 figure 6-7");
 static_assert(sizeof(struct wire_frame) == LACP_FRAME_SIZE, "802.1AX-2014 figure 6-7");
+
+struct wire_marker {
+	uint8_t dst[6], src[6];
+	struct be16 ether_type;
+	uint8_t subtype, version;
+	uint8_t type, size;
+	uint8_t requester[14]; /* its port, system and number, and padding: they come back as they
+				  are */
+	uint8_t terminator[2 + 90];
+};
+static_assert(sizeof(struct wire_marker) == LACP_FRAME_SIZE, "802.1AX-2014 figure 6-22");
+
+static const uint8_t slow_address[6] = {0x01, 0x80, 0xc2, 0x00, 0x00, 0x02};
 
 static struct be16 put16(uint16_t v)
 {
@@ -88,7 +105,6 @@ void lacp_write(const struct lacp_pdu *pdu, const uint8_t source[6],
 		uint8_t ret_frame[LACP_FRAME_SIZE])
 {
 	struct wire_frame f = {
-		.dst = {0x01, 0x80, 0xc2, 0x00, 0x00, 0x02},
 		.ether_type = put16(ETHER_SLOW),
 		.subtype = SUBTYPE_LACP,
 		.version = 1,
@@ -99,6 +115,7 @@ void lacp_write(const struct lacp_pdu *pdu, const uint8_t source[6],
 		.max_delay = put16(pdu->max_delay),
 	};
 
+	memcpy(f.dst, slow_address, sizeof(f.dst));
 	memcpy(f.src, source, sizeof(f.src));
 	memcpy(ret_frame, &f, sizeof(f));
 }
@@ -124,5 +141,28 @@ int lacp_parse(const void *frame, size_t size, struct lacp_pdu *ret_pdu)
 		.partner = get_info(&f.partner),
 		.max_delay = f.collector_type == TLV_COLLECTOR ? get16(f.max_delay) : 0,
 	};
+	return 0;
+}
+
+int lacp_marker_answer(const void *frame, size_t size, const uint8_t source[6],
+		       uint8_t ret_frame[LACP_FRAME_SIZE])
+{
+	struct wire_marker f;
+
+	if (size < offsetof(struct wire_marker, terminator))
+		return -EBADMSG;
+	memcpy(&f, frame, offsetof(struct wire_marker, terminator));
+	if (get16(f.ether_type) != ETHER_SLOW)
+		return -EBADMSG;
+	if (f.subtype != SUBTYPE_MARKER || f.type == TLV_ANSWER)
+		return -EPROTONOSUPPORT;
+	if (f.version == 0 || f.type != TLV_MARKER || f.size != MARKER_SIZE)
+		return -EBADMSG;
+	memcpy(f.dst, slow_address, sizeof(f.dst));
+	memcpy(f.src, source, sizeof(f.src));
+	f.version = 1;
+	f.type = TLV_ANSWER;
+	memset(f.terminator, 0, sizeof(f.terminator));
+	memcpy(ret_frame, &f, sizeof(f));
 	return 0;
 }

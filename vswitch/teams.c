@@ -148,6 +148,23 @@ static void lacp_begin(struct teams *x, const struct vs_team *t, const struct dp
 	m->passive = t->passive;
 }
 
+/* What is no LACP may be a marker.  Returns as lacp_marker_answer(). */
+static int marker_came(struct teams *x, uint16_t id, const uint8_t *frame, size_t size)
+{
+	struct lacp_port *p = &x->members[id].lacp;
+	const struct dp_port *port = x->vs->live[id].port;
+	uint8_t answer[LACP_FRAME_SIZE];
+	const uint8_t *mac = port != NULL && !rte_is_zero_ether_addr(&port->mac)
+				     ? port->mac.addr_bytes
+				     : p->actor.system;
+	int rc = lacp_marker_answer(frame, size, mac, answer);
+
+	/* The worker has carried what came before, or it would not have come to this frame. */
+	if (rc == 0 && lacp_port_marker(p, now_ms()))
+		(void)dp_team_send(x->vs->dp, id, answer, sizeof(answer));
+	return rc;
+}
+
 static void pdu_came(void *arg, uint16_t member, const uint8_t *frame, size_t size)
 {
 	struct teams *x = arg;
@@ -158,7 +175,7 @@ static void pdu_came(void *arg, uint16_t member, const uint8_t *frame, size_t si
 		return;
 	if (rc == 0)
 		lacp_port_rx(&x->members[member].lacp, &pdu, now_ms());
-	else if (rc == -EBADMSG)
+	else if (marker_came(x, member, frame, size) == -EBADMSG || rc == -EBADMSG)
 		x->members[member].lacp.rx_bad++;
 }
 

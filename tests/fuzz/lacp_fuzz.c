@@ -13,6 +13,7 @@
  */
 #include "vswitch/lacp.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,7 +77,9 @@ static void pass(struct rig *r, unsigned tenths)
 
 static void hear(struct rig *r, unsigned i, const uint8_t *data, size_t size, bool dressed)
 {
+	static const uint8_t mac[6] = {2};
 	uint8_t *exact = malloc(size != 0 ? size : 1);
+	uint8_t answer[LACP_FRAME_SIZE], again[LACP_FRAME_SIZE];
 	struct lacp_pdu pdu;
 
 	memcpy(exact, data, size);
@@ -87,6 +90,10 @@ static void hear(struct rig *r, unsigned i, const uint8_t *data, size_t size, bo
 		exact[36] = 2;
 		exact[37] = 20;
 	}
+	if (lacp_marker_answer(exact, size, mac, answer) == 0 &&
+	    (lacp_marker_answer(answer, sizeof(answer), mac, again) != -EPROTONOSUPPORT ||
+	     lacp_parse(exact, size, &pdu) == 0))
+		abort(); /* Two would answer each other for ever; or it is both. */
 	if (lacp_parse(exact, size, &pdu) == 0)
 		lacp_port_rx(&r->ports[i], &pdu, r->now);
 	free(exact);

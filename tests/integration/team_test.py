@@ -27,7 +27,7 @@ class Partner:
             sock.bind((name, vst.ETH_P_ALL))
             sock.setsockopt(vst.SOL_PACKET, vst.PACKET_IGNORE_OUTGOING, 1)
             self.links[name] = {'sock': sock, 'port': i + 1, 'system': '02:aa:00:00:00:01', 'key': 7, 'state': ALL,
-                                'heard': bytes(18), 'speaks': True, 'echo': False, 'raw': None, 'data': [], 'sent': 0.0}
+                                'heard': bytes(18), 'speaks': True, 'echo': False, 'raw': None, 'data': [], 'markers': [], 'sent': 0.0}
 
     def pdu(self, link):
         system = vst.mac(link['system'])
@@ -40,6 +40,9 @@ class Partner:
         data = link['sock'].recv(2048)
         if data[:6] != vst.mac(SLOW):
             link['data'].append(data)
+            return
+        if data[14] == 2:
+            link['markers'].append(data)
             return
         link['heard'] = data[18:36]     # what it says of itself is what we say of our partner
         if link['echo']:
@@ -209,7 +212,20 @@ def liars(t, sw, p):
             members(sw))
     w1['speaks'], w1['echo'] = True, False
     t.check(p.run(lambda: active(sw) == ['e0', 'e1']), 'and then it is all right again', members(sw))
+    marker(t, sw, p, w1)
     t.check(sw.balanced(), 'the ledger is balanced', sw.ledger())
+
+
+def marker(t, sw, p, link):
+    """As a partner sends that moves flows to another link."""
+    asks = struct.pack('!BBBBH6sI2x', 2, 1, 1, 16, link['port'], vst.mac(link['system']), 0xdeadbeef)
+    link['sock'].send(vst.frame(SLOW, link['system'], asks + bytes(92), ethertype=0x8809))
+    t.check(p.run(lambda: link['markers'], 10), 'a marker is answered')
+    got = link['markers'][0] if link['markers'] else b''
+    t.check(len(got) == 124 and got[14:32] == asks[:2] + b'\x02' + asks[3:], 'with what it said', got.hex())
+    link['sock'].send(got)
+    t.check(not p.run(lambda: len(link['markers']) > 1, 1) and members(sw)['e1']['lacp_markers'] == 1, 'an answer is not',
+            (link['markers'], members(sw)))
 
 
 def restart(t, sw, p):

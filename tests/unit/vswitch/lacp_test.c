@@ -278,6 +278,49 @@ static void frames_are_read_with_every_length(void **state)
 	}
 }
 
+static void a_marker_is_answered(void **state)
+{
+	static const uint8_t marker[] = {0x01, 0x80, 0xc2, 0, 0,    2,	  2,	9,    9, 9, 9,
+					 9,    0x88, 0x09, 2, 1,    1,	  16,	0,    7, 2, 8,
+					 8,    8,    8,	   8, 0xde, 0xad, 0xbe, 0xef, 0, 0};
+	static const uint8_t mac[6] = {2, 1, 1, 1, 1, 1};
+	uint8_t frame[LACP_FRAME_SIZE] = {0}, answer[LACP_FRAME_SIZE], again[LACP_FRAME_SIZE];
+	struct lacp_pdu pdu;
+
+	memcpy(frame, marker, sizeof(marker));
+	assert_int_equal(lacp_parse(frame, sizeof(frame), &pdu), -EPROTONOSUPPORT);
+	for (size_t size = 0; size <= sizeof(frame); size++) {
+		memset(answer, 0xff, sizeof(answer));
+		assert_int_equal(lacp_marker_answer(frame, size, mac, answer),
+				 size < sizeof(marker) ? -EBADMSG : 0);
+	}
+	memcpy(frame + 6, mac, 6);
+	frame[16] = 2;
+	assert_memory_equal(answer, frame, sizeof(frame));
+	/* Or two systems would answer each other for ever. */
+	assert_int_equal(lacp_marker_answer(answer, sizeof(answer), mac, again), -EPROTONOSUPPORT);
+	frame[14] = 1;
+	assert_int_equal(lacp_marker_answer(frame, sizeof(frame), mac, again), -EPROTONOSUPPORT);
+	frame[14] = 2;
+	frame[16] = 1;
+	frame[17] = 15;
+	assert_int_equal(lacp_marker_answer(frame, sizeof(frame), mac, again), -EBADMSG);
+	frame[17] = 16;
+	frame[15] = 0;
+	assert_int_equal(lacp_marker_answer(frame, sizeof(frame), mac, again), -EBADMSG);
+}
+
+static void a_flood_of_markers_is_answered_five_times_a_second(void **state)
+{
+	struct lacp_port p = {0};
+	unsigned n = 0;
+
+	for (uint64_t now = 10000; now < 20000; now++)
+		n += lacp_port_marker(&p, now);
+	assert_int_equal(n, 50);
+	assert_int_equal(p.rx_markers, 10000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +334,8 @@ int main(void)
 		cmocka_unit_test(a_partner_that_is_always_another_never_carries_frames),
 		cmocka_unit_test(a_flood_of_pdus_is_answered_three_times_a_second),
 		cmocka_unit_test(frames_are_read_with_every_length),
+		cmocka_unit_test(a_marker_is_answered),
+		cmocka_unit_test(a_flood_of_markers_is_answered_five_times_a_second),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

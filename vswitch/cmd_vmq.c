@@ -9,14 +9,6 @@
 
 #include <stdio.h>
 
-/* "software", and of what is not, why. */
-static const char *kind_of(const struct vs_vmq_nic *nic)
-{
-	if (nic->vmq == NULL)
-		return "shared";
-	return dp_vmq_spec(nic->vmq)->is_hw ? nic->kind : "software";
-}
-
 static json_t *configured(const struct vs_vmq *v)
 {
 	return v->queues == 0 ? json_string("auto") : json_sprintf("%u", v->queues);
@@ -54,7 +46,7 @@ static json_t *nic_json(const struct vs_daemon *d, const struct vs_port *p, uint
 	const char *uplink = spec != NULL ? vs_port_name(d->vs, spec->uplink) : NULL;
 	json_t *row = json_pack("{ss ss ss ss si so si ss sf ss}", "nic", p->name, "switch",
 				p->sw->name, "uplink", uplink != NULL ? uplink : "", "kind",
-				kind_of(nic), "queues", spec != NULL ? (int)spec->n_queues : 0,
+				vs_vmq_kind(nic), "queues", spec != NULL ? (int)spec->n_queues : 0,
 				"configured", configured(v), "weight", (int)v->weight, "hardware",
 				vs_vmq_hw_words[v->hw], "rate", nic->rate, "why", why_of(nic));
 

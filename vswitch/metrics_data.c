@@ -437,6 +437,7 @@ void vs_metrics_fill(void *ctx, struct vs_metric_sink *sink)
 	workers(d, sink);
 	queues(d, sink);
 	vms(d, sink);
+	vs_metrics_nics(d, sink);
 	filters(d, sink);
 	mirrors(d, sink);
 	vs_flowrec_metrics(d, sink);

@@ -69,6 +69,8 @@ struct vs_vmq_nic {
 	char hw_why[VS_VMQ_WHY];
 };
 const struct vs_vmq_nic *vs_vmq_nic(const struct vs *vs, uint16_t port_id);
+/* "shared", "software", or the device's kind. */
+const char *vs_vmq_kind(const struct vs_vmq_nic *nic);
 
 /* Its device is about to be closed: nobody steers it any more.  'port' may be NULL. */
 void vs_vmq_closes(struct vs *vs, const struct dp_port *port);

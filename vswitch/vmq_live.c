@@ -45,6 +45,13 @@ const struct vs_vmq_nic *vs_vmq_nic(const struct vs *vs, uint16_t port_id)
 	return live_of(vs) != NULL ? &live_of(vs)->nics[port_id] : NULL;
 }
 
+const char *vs_vmq_kind(const struct vs_vmq_nic *nic)
+{
+	if (nic->vmq == NULL)
+		return "shared";
+	return dp_vmq_spec(nic->vmq)->is_hw ? nic->kind : "software";
+}
+
 static int create(struct vs *vs, void **ret, struct err *err)
 {
 	*ret = calloc(1, sizeof(struct live));

@@ -109,7 +109,17 @@ def by_device(t, sw):
     sw.ctl('port add ext2 x0 --kind phys --driver af_xdp --queues 3')
     t.check(has(sw, 'c', 1, kind='xdp', why=''), "with one more it is the device's", row(sw, 'c'))
     carries(t, 'xdp', c, wire)
+    sw.ctl('config set --metrics 127.0.0.1:9466')
+    got = sw.ns.run(['python3', '-c', 'import urllib.request as u; print(u.urlopen("http://127.0.0.1:9466/metrics").read().decode())']).stdout
+    of = [x for x in got.splitlines() if x.startswith('vswitch_nic_rx_queue') and 'port="c"' in x]
+    t.check('vswitch_nic_rx_queues{switch="ext2",port="c",kind="xdp"} 1' in of and
+            any(x.startswith('vswitch_nic_rx_queue_packets_total{') and not x.endswith(' 0') for x in of), 'metrics say it', of)
     t.check(sum(q['packets'] for q in queues(sw, 'c')) > 0, 'by its queue', queues(sw, 'c'))
+    wire.run('ip link set x1 down')
+    t.check(vst.wait_for(lambda: not sw.up('x0'), 10), 'its link goes')
+    wire.run('ip link set x1 up')
+    t.check(vst.wait_for(lambda: sw.up('x0'), 10) and c.ns.reaches('10.0.0.9', 10) and has(sw, 'c', 1, kind='xdp'),
+            'and comes, and the queue is as it was', row(sw, 'c'))
     sw.ctl('vmq set d --queues 1')
     t.check(has(sw, 'd', 1, kind='software') and 'taken' in row(sw, 'd')['why'] and row(sw, 'c')['kind'] == 'xdp',
             "the second has the switch's", row(sw, 'd'))

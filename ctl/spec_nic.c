@@ -15,6 +15,25 @@
 		.complete = "nic", .help = "the NIC's port"                                        \
 	}
 
+#define POLICY_NAMES "acl-ingress|acl-egress|mirror-by"
+/* Of access lists and mirrors, which are not the NIC's: vswitch/changes_nic_words.c. */
+#define POLICY_OPTIONS                                                                             \
+	{.name = "acl-ingress",                                                                    \
+	 .type = CTL_LIST,                                                                         \
+	 .metavar = "ACL[,..]",                                                                    \
+	 .complete = "acl",                                                                        \
+	 .help = "access lists that what the guest sends meets, in this order; its tenant's "      \
+		 "come after them"},                                                               \
+		{.name = "acl-egress",                                                             \
+		 .type = CTL_LIST,                                                                 \
+		 .metavar = "ACL[,..]",                                                            \
+		 .complete = "acl",                                                                \
+		 .help = "those that what is sent to the guest meets"},                            \
+	{                                                                                          \
+		.name = "mirror-by", .type = CTL_LIST, .metavar = "MIRROR[,..]",                   \
+		.complete = "mirror", .help = "mirrors that copy the NIC's frames"                 \
+	}
+
 /* A NIC of a VM; its port's name is its own. */
 static const struct ctl_arg add_args[] = {
 	{.name = "name",
@@ -42,6 +61,7 @@ static const struct ctl_arg add_args[] = {
 	 .def = "on"},
 	CTL_GUARD_OPTIONS("guard-"),
 	CTL_QOS_PORT_OPTIONS("qos-"),
+	POLICY_OPTIONS,
 	{0},
 };
 
@@ -66,11 +86,12 @@ static const struct ctl_arg set_args[] = {
 	CTL_NIC_OPTIONS,
 	CTL_GUARD_OPTIONS("guard-"),
 	CTL_QOS_PORT_OPTIONS("qos-"),
+	POLICY_OPTIONS,
 	{.name = "default",
 	 .type = CTL_LIST,
 	 .metavar = "OPTION",
-	 .choices = "mac|mtu|queues|offloads|link|speed|mac-change|rsc|monitor|"
-		    "sriov|" CTL_GUARD_DEFAULTS("guard-") "|" CTL_QOS_PORT_OPTION_NAMES("qos-"),
+	 .choices = "mac|mtu|queues|offloads|link|speed|mac-change|rsc|monitor|sriov|" POLICY_NAMES
+		    "|" CTL_GUARD_DEFAULTS("guard-") "|" CTL_QOS_PORT_OPTION_NAMES("qos-"),
 	 .help = "options that go back to their defaults"},
 	{0},
 };
@@ -134,6 +155,9 @@ static const struct ctl_col show_cols[] = {
 	{"nic.guest.send_sections", "send sections", CTL_LEFT, CTL_AS_COUNT, false},
 	{"nic.guest.send_section_bytes", "of", CTL_LEFT, CTL_AS_BYTES, false},
 	{"nic.guest.vf_active", "sends by its VF", CTL_LEFT, CTL_AS_IS, false},
+	{"acl_ingress", "access lists, from it", CTL_LEFT, CTL_AS_IS, false},
+	{"acl_egress", "access lists, to it", CTL_LEFT, CTL_AS_IS, false},
+	{"mirrors", "mirrors", CTL_LEFT, CTL_AS_IS, false},
 	{"sriov.state", "VF", CTL_LEFT, CTL_AS_IS, false},
 	{"sriov.text", "VF, why", CTL_LEFT, CTL_AS_IS, false},
 	{"sriov.vf.address", "VF's address", CTL_LEFT, CTL_AS_IS, false},
@@ -236,7 +260,8 @@ const struct ctl_spec ctl_spec_nics[] = {
 			  "\"vf_active\"}, \"counters\", \"faults\": {name: n}}, "
 			  "\"channel_list\": [{\"channel\", \"relid\", \"rx_queue\", "
 			  "\"fault\", \"counters\"}], \"rss\", \"drops_by_reason\": "
-			  "{reason: n}, \"sriov\" (where it is on): {\"state\": held, waiting, "
+			  "{reason: n}, \"acl_ingress\", \"acl_egress\": lists by name, "
+			  "\"mirrors\", \"sriov\" (where it is on): {\"state\": held, waiting, "
 			  "offered, standby, active or returning, \"reason\", \"text\", \"vf\": "
 			  "{\"pf\", \"vf\", \"address\", \"policy\", \"counters\"}, \"to_vf\", "
 			  "\"back\", \"taken\", \"refused\", \"last_back_us\", "
@@ -253,11 +278,15 @@ const struct ctl_spec ctl_spec_nics[] = {
 			"and come back. The others hold when its driver next starts. All of it is "
 			"the port's configuration, so 'port set' takes what 'nic set' takes but "
 			"for --queues and --offloads. Words that begin with 'guard-' are those of "
-			"'guard set', with 'qos-' those of 'qos set'.",
+			"'guard set', with 'qos-' those of 'qos set'. --acl-ingress, --acl-egress "
+			"and --mirror-by say all lists and mirrors of the NIC itself: what they "
+			"do not name it loses.",
 		.examples =
 			(const char *const[]){
 				"vswitchctl nic set vm1 --link down",
 				"vswitchctl nic set vm1 --queues 4 --mtu 9000",
+				"vswitchctl nic set web1/nic0 --acl-ingress base,web --mirror-by "
+				"ids",
 				"vswitchctl nic set vm1 --mac-change off --mac 02:00:00:00:00:01",
 				"vswitchctl nic set web1/nic0 --guard-ip fixed --guard-address "
 				"10.0.0.5",

@@ -96,6 +96,8 @@ static const struct {
 } nic_words[] = {
 	{"guard_", vs_change_guard_set},
 	{"qos_", vs_change_qos_set},
+	{"acl_", vs_change_port_acls},
+	{"mirror_", vs_change_port_mirrors},
 };
 
 #define N_NIC_WORDS (sizeof(nic_words) / sizeof(nic_words[0]))

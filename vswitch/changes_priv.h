@@ -48,6 +48,12 @@ int vs_change_guard_bind(void *ctx, json_t *state, const json_t *params, json_t 
 int vs_change_guard_unbind(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
 			   struct err *err);
 
+/* changes_nic_words.c: "acl-ingress", "acl-egress" and "mirror-by" of those */
+int vs_change_port_acls(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			struct err *err);
+int vs_change_port_mirrors(void *ctx, json_t *state, const json_t *params, json_t **ret_result,
+			   struct err *err);
+
 /* changes.c.  'nic add' and 'nic set' take words of policies with a prefix ("guard-mac"): moves
  * those out of 'params' (a copy), under their own names, and hands them to the policies' changes.
  * 'name' is the NIC's port, which is in 'state'. */

@@ -8,6 +8,8 @@
 #include "ctl/conf.h"
 #include "vmbus/netvsp.h"
 #include "vmbus/nvsp.h"
+#include "vswitch/acl.h"
+#include "vswitch/mirrors.h"
 #include "vswitch/sriov.h"
 #include "vswitch/vm.h"
 
@@ -176,6 +178,34 @@ static json_t *rss_of(const json_t *said)
 			 (int)json_array_size(table));
 }
 
+/* By name, in the order in which packets meet them. */
+static void put_lists(json_t *row, const struct vs_model *m, const struct vs_port *p,
+		      enum dp_filter_side side, const char *key)
+{
+	const struct vs_acl_binding *of[VS_MAX_PORT_ACLS];
+	unsigned n = vs_acls_of(vs_acl_conf(m), p, side, of);
+	json_t *names = json_array();
+
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(names, json_string(of[i]->acl->name));
+	if (n != 0)
+		json_object_set(row, key, names);
+	json_decref(names);
+}
+
+static void put_mirrors(json_t *row, const struct vs_model *m, const struct vs_port *p)
+{
+	const struct vs_mirrors_conf *conf = vs_mirrors_of(m);
+	json_t *names = json_array();
+
+	for (unsigned i = 0; conf != NULL && i < conf->n; i++)
+		if (vs_mirror_covers(m, &conf->v[i], p))
+			json_array_append_new(names, json_string(conf->v[i].name));
+	if (json_array_size(names) != 0)
+		json_object_set(row, "mirrors", names);
+	json_decref(names);
+}
+
 static int nic_show(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
 		    struct err *err)
 {
@@ -203,6 +233,9 @@ static int nic_show(void *ctx, struct ctl_call *call, const json_t *params, json
 	sriov = vs_sriov_row(d->vs, p->name);
 	if (sriov != NULL)
 		json_object_set_new(row, "sriov", sriov);
+	put_lists(row, d->vs->model, p, DP_FILTER_INGRESS, "acl_ingress");
+	put_lists(row, d->vs->model, p, DP_FILTER_EGRESS, "acl_egress");
+	put_mirrors(row, d->vs->model, p);
 	json_object_set_new(row, "configured",
 			    json_deep_copy(conf_object(d->conf, "port", p->name)));
 	json_object_set_new(row, "drops_by_reason",

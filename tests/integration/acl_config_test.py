@@ -51,6 +51,34 @@ def entries(t, sw):
     t.check(len(texts(sw, 'web')) == 2, 'none of that was done')
 
 
+def nic_words(t, sw):
+    """A NIC's lists and mirrors, said of the NIC."""
+    sw.ctl('port add lan vm1 --kind vmbus')
+    sw.ctl('acl add base')
+    sw.ctl('port add lan mon --kind mem')
+    sw.ctl('mirror add ids --port a --to mon')
+    sw.ctl('nic set vm1 --acl-ingress base,web --acl-egress web --mirror-by ids')
+    got = sw.ctl('nic show vm1')
+    t.check((got['acl_ingress'], got['acl_egress'], got['mirrors']) == (['base', 'web'], ['web'], ['ids']),
+            'nic set attaches lists and joins mirrors', got)
+    t.check('acl attach base --port vm1 --direction ingress' in sw.ctl('config show')['text'], 'as acl attach does')
+    sw.ctl('nic set vm1 --acl-ingress web,base')
+    got = sw.ctl('nic show vm1')
+    t.check(got['acl_ingress'] == ['web', 'base'] and got['acl_egress'] == ['web'], 'in another order, and nothing else', got)
+    before = sw.ctl('config show')['text']
+    refused(t, sw, 'nic set vm1 --acl-egress base,wbe', 'not-found', 'a list that is not there', 3, has="did you mean 'web'")
+    refused(t, sw, 'nic set vm1 --acl-egress base,base', 'exists', 'a list twice', 4)
+    refused(t, sw, 'nic set vm1 --mirror-by idz', 'not-found', 'a mirror that is not there', 3, has="did you mean 'ids'")
+    t.check(sw.ctl('config show')['text'] == before, 'changes nothing')
+    sw.ctl('nic set vm1 --default acl-ingress,acl-egress,mirror-by')
+    got = sw.ctl('nic show vm1')
+    t.check('acl_ingress' not in got and 'acl_egress' not in got and 'mirrors' not in got, 'and takes them away again', got)
+    sw.ctl('mirror set ids --port vm1')
+    refused(t, sw, 'nic set vm1 --default mirror-by', 'mirror-empty', 'but not the last port of a mirror', has='mirror remove ids')
+    for words in ('mirror remove ids', 'port remove mon', 'port remove vm1', 'acl remove base'):
+        sw.ctl(words)
+
+
 def places(t, sw):
     refused(t, sw, 'acl attach web --port a', 'usage', 'attach needs a direction')
     refused(t, sw, 'acl attach web --direction egress', 'usage', 'and a place')
@@ -245,6 +273,7 @@ def test(t):
     sw.ctl('port add lan a --kind mem')
     sw.ctl('port add lan b --kind mem')
     entries(t, sw)
+    nic_words(t, sw)
     places(t, sw)
     checks(t, sw)
     files(t, sw)

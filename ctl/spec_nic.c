@@ -22,8 +22,7 @@
 	 .type = CTL_LIST,                                                                         \
 	 .metavar = "ACL[,..]",                                                                    \
 	 .complete = "acl",                                                                        \
-	 .help = "access lists that what the guest sends meets, in this order; its tenant's "      \
-		 "come after them"},                                                               \
+	 .help = "access lists that what the guest sends meets, in this order"},                   \
 		{.name = "acl-egress",                                                             \
 		 .type = CTL_LIST,                                                                 \
 		 .metavar = "ACL[,..]",                                                            \

@@ -3,8 +3,11 @@
  * Configuration as text and as differences: what is printed, loaded, is what it was; what is wrong
  * is named with its place.
  */
+#include "tests/support/sanitized.h"
 #include "tests/unit/ctl/conf_random.h"
 #include "tests/unit/ctl/conf_support.h"
+
+#define N_RANDOM (SANITIZED ? 300 : 1500)
 
 static char *dump(const json_t *json)
 {
@@ -32,7 +35,7 @@ static void random_configuration_comes_back_from_its_text(void **unused)
 	struct random r = {0x7e87};
 	size_t n_objects = 0;
 
-	for (int i = 0; i < 1500; i++) {
+	for (int i = 0; i < N_RANDOM; i++) {
 		json_t *state = random_configuration(&r, 6), *again;
 		char *text = conf_text_format(state), *text_again;
 		const char *kind;
@@ -51,7 +54,7 @@ static void random_configuration_comes_back_from_its_text(void **unused)
 		json_decref(again);
 	}
 	/* The dice did make something. */
-	assert_in_range(n_objects, 10000, 1000000);
+	assert_in_range(n_objects, 7 * N_RANDOM, 1000000);
 }
 
 static void difference_says_the_commands_that_lead_from_one_to_the_other(void **unused)
@@ -59,7 +62,7 @@ static void difference_says_the_commands_that_lead_from_one_to_the_other(void **
 	struct random r = {0xd1ff};
 	size_t n_sets = 0;
 
-	for (int i = 0; i < 1500; i++) {
+	for (int i = 0; i < N_RANDOM; i++) {
 		json_t *before = random_configuration(&r, 4), *after, *changes, *change, *reached;
 		char *text = NULL;
 		size_t size, n;
@@ -90,7 +93,7 @@ static void difference_says_the_commands_that_lead_from_one_to_the_other(void **
 		json_decref(changes);
 		json_decref(reached);
 	}
-	assert_in_range(n_sets, 500, 1000000);
+	assert_in_range(n_sets, N_RANDOM / 3, 1000000);
 }
 
 static void difference_of_equals_is_empty(void **unused)
@@ -240,7 +243,7 @@ static void text_that_was_hit_by_accidents_never_hurts(void **unused)
 {
 	struct random r = {0xacc1};
 
-	for (int i = 0; i < 3000; i++) {
+	for (int i = 0; i < 2 * N_RANDOM; i++) {
 		json_t *state = random_configuration(&r, 3), *again = NULL;
 		char *text = conf_text_format(state);
 		size_t n = strlen(text);

@@ -36,7 +36,7 @@
 #include "vswitch/of/text.h"
 
 #define N_PORTS	  6
-#define N_PACKETS (SANITIZED ? 20000u : 100000u)
+#define N_PACKETS (SANITIZED ? 10000u : 100000u)
 #define N_RULES	  30u
 #define WORLD	  1000u /* packets between changes of ports, VLANs and rules */
 #define BATCH	  50u	/* carried at once where nothing learns */

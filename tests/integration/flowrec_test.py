@@ -490,7 +490,8 @@ for i in range(30000):
     t.check(seen(sw, 'red', 'flows') < 100, 'the flood\'s flows end', sw.ctl('ipfix show red'))
     syns = total(udp.reader.records, {'dport': 80, 'proto': 6}, 'packets')[0]
     missed = sw.ctl('ipfix show red')['missed_packets']
-    t.check(0 <= came - syns - missed <= 3, 'each is in a record or counted as missed', (came, syns, missed))
+    # The machines' own frames (neighbour discovery) find no place either.
+    t.check(abs(came - syns - missed) <= 3, 'each is in a record or counted as missed', (came, syns, missed))
     sink.kill()
 
 

@@ -104,19 +104,8 @@ static uint32_t model_generation(struct dp_port *port, bool *ret_gone)
 	return m->generation;
 }
 
-static const struct dp_steer_ops model_steer = {
+static struct dp_steer_ops model_steer = {
 	.kind = "model",
-	.open = model_open,
-	.close = model_close,
-	.add = model_add,
-	.del = model_del,
-	.count = model_count,
-	.generation = model_generation,
-};
-
-static const struct dp_steer_ops model_restarts = {
-	.kind = "model",
-	.restarts = true,
 	.open = model_open,
 	.close = model_close,
 	.add = model_add,
@@ -128,9 +117,9 @@ static const struct dp_steer_ops model_restarts = {
 static const struct dp_steer_ops *const *model_ways(struct dp_port *port)
 {
 	static const struct dp_steer_ops *const ways[] = {&model_steer, NULL};
-	static const struct dp_steer_ops *const restarting[] = {&model_restarts, NULL};
 
-	return model_of(port)->restarts ? restarting : ways;
+	model_steer.restarts = model_of(port)->restarts;
+	return ways;
 }
 
 static const struct dp_port_ops model_ops = {.kind = "model", .steer = model_ways};

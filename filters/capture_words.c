@@ -67,6 +67,17 @@ static bool is_word_char(char c)
 	       c == ':';
 }
 
+/* How long the word at 'p' is.  To libpcap a backslash begins another, whatever stands before it
+ * ("host\1" is two). */
+static size_t word_size(const char *p)
+{
+	size_t n = 0;
+
+	while (is_word_char(p[n]) && (n == 0 || p[n] != '\\'))
+		n++;
+	return n;
+}
+
 /* "80", "0x88cc", "10.0.0" */
 static bool is_number(const char *w, size_t size)
 {
@@ -170,8 +181,7 @@ int filter_words_find_name(const char *expr, unsigned *ret_size)
 	for (const char *p = expr; *p != '\0'; p += n == 0 ? 1 : n) {
 		int at;
 
-		for (n = 0; is_word_char(p[n]);)
-			n++;
+		n = word_size(p);
 		at = is_address(p, n) ? -1 : find_in_words(p, n, ret_size, &local);
 		if (at >= 0)
 			return (int)(p - expr) + at;
@@ -208,8 +218,7 @@ int filter_words_find_lost_protocol(const char *expr, unsigned *ret_size)
 	for (const char *p = expr; *p != '\0'; p += n == 0 ? 1 : n) {
 		const char *w = p + (*p == '\\');
 
-		for (n = 0; is_word_char(p[n]);)
-			n++;
+		n = word_size(p);
 		if (n == 0 || is_number(p, n) || among(joiners, p, n))
 			continue;
 		if (among(keywords, p, n) || among(local_qualifiers, p, n)) {

@@ -211,7 +211,8 @@ def target_gone(t, sw, a, b):
         sw.ctl('port remove mon')
         code, out, err = sw.tool(['config', 'load', t.file('waiting', sw.tool('config show')[1]), '--check'])
         loads = code == 0
-        waits = vst.wait_for(lambda: (mirror(sw) or {}).get('state') == 'waits', 5)
+        # Once a second it is looked why: until then the reason is the one from before.
+        waits = vst.wait_for(lambda: 'there is no port mon' in ((mirror(sw) or {}).get('note') or ''), 5)
         time.sleep(0.3)
         again = losses(sw)['target']
         mon = sw.tap('lan', 'mon')

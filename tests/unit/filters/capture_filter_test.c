@@ -392,11 +392,14 @@ static void name_of_a_host_is_refused_before_anybody_is_asked(void **state)
 		{"net loopback", 4, 8},
 		{"host 0-2", 5, 3},
 		{"host 1.2.3.4.5", 5, 9},
+		{"tcp port 80 and host\\1-.0.0.1", 20, 9},
+		{"port 80 or net\\lan", 14, 4},
 	};
 	static const char *const fine[] = {
 		"port http or ssh",
 		"udp dst port domain",
 		"ip proto \\tcp",
+		"ip proto\\tcp",
 		"ether proto \\arp",
 		"portrange 1-2000",
 		"host 10.0.0.1",

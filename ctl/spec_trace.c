@@ -55,8 +55,9 @@ const struct ctl_spec ctl_spec_traces[] = {
 				"vswitchctl trace web1 pcap:web1.pcapng#3", NULL},
 		.args = trace_args,
 		.flags = CTL_DEFAULT | CTL_TEXT | CTL_ALONE,
-		.answer = "{\"text\", \"fate\", \"because\", \"edge\": \"admitted\" or a drop's "
-			  "reason, \"vlan\", \"tables\": [{\"table\", \"rule\": if one fits, "
+		.answer = "{\"text\", \"fate\", \"because\", \"note\": if a VF has the frame, "
+			  "\"edge\": \"admitted\" or a drop's reason, \"vlan\", \"tables\": "
+			  "[{\"table\", \"rule\": if one fits, "
 			  "\"cookie\", \"cycles\"}], \"events\": [{\"what\": \"sent\", "
 			  "\"dropped\", \"lost\", \"found\" or \"flooded\", \"port\", \"reason\", "
 			  "\"vlan\", \"size\", \"bytes\": digits}], \"cycles\": {\"edge\", "
@@ -72,7 +73,7 @@ const struct ctl_spec ctl_spec_traces[] = {
 						  "vswitchctl why web1 pcap:web1.pcapng#3", NULL},
 		.args = why_args,
 		.flags = CTL_DEFAULT | CTL_TEXT | CTL_ALONE,
-		.answer = "{\"text\", \"fate\", \"because\"}",
+		.answer = "{\"text\", \"fate\", \"because\", \"note\": if a VF has the frame}",
 	},
 	{0},
 };

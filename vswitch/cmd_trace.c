@@ -7,6 +7,7 @@
 #include "vswitch/flow_key.h"
 #include "vswitch/flow_names.h"
 #include "vswitch/qos_live.h"
+#include "vswitch/sriov.h"
 #include "vswitch/switch_flows.h"
 #include "vswitch/trace.h"
 
@@ -24,6 +25,7 @@
 #define NAMES_SHOWN   8u
 #define DEFAULT_TTL   64u
 #define EVENTS_LISTED 256u
+#define NOTE_SIZE     300u
 
 /* A question, and what it takes to answer it. */
 struct asked {
@@ -365,6 +367,31 @@ static void put_reason(FILE *f, const struct asked *a, const struct vs_trace *t)
 	}
 }
 
+/* What is not the switch's to decide, for a VF has it; empty: nothing. */
+static void note_of(const struct asked *a, char *note, size_t size)
+{
+	note[0] = '\0';
+	if (a->frame.size >= 6)
+		vs_sriov_note(a->d->vs, a->p->name, a->frame.bytes, note, size);
+}
+
+static void put_note(FILE *f, const struct asked *a, const char *label)
+{
+	char note[NOTE_SIZE];
+
+	note_of(a, note, sizeof(note));
+	if (note[0] != '\0')
+		fprintf(f, "%s%s\n", label, note);
+}
+
+static json_t *note_json(const struct asked *a)
+{
+	char note[NOTE_SIZE];
+
+	note_of(a, note, sizeof(note));
+	return note[0] != '\0' ? json_string(note) : json_null();
+}
+
 /* ---- The long form ---- */
 
 static void put_cycles(FILE *f, uint64_t cycles)
@@ -543,6 +570,7 @@ static void put_long(FILE *f, const struct asked *a, const struct vs_trace *t, b
 	fputs("fate      ", f);
 	put_fate(f, a, t);
 	fputc('\n', f);
+	put_note(f, a, "note      ");
 	if (costs)
 		put_costs(f, &t->dp.cost);
 }
@@ -674,6 +702,7 @@ static json_t *answer(const struct asked *a, const struct vs_trace *t, bool cost
 			 (json_int_t)c->cache, "translate", (json_int_t)c->translate, "first",
 			 (json_int_t)c->first, "next", (json_int_t)c->next, "burst",
 			 (json_int_t)c->burst);
+	json_object_set_new(json, "note", note_json(a));
 	json_object_set_new(json, "text", words(costs ? put_long_costs : put_long_free, a, t));
 	return json;
 }
@@ -701,6 +730,7 @@ static void put_short(FILE *f, const struct asked *a, const struct vs_trace *t)
 	fputs("\n  because ", f);
 	put_reason(f, a, t);
 	fputc('\n', f);
+	put_note(f, a, "  note: ");
 }
 
 static int why_run(void *ctx, struct ctl_call *call, const json_t *params, json_t **ret,
@@ -713,8 +743,9 @@ static int why_run(void *ctx, struct ctl_call *call, const json_t *params, json_
 	if (rc == 0)
 		rc = run(&a, false, &t, err);
 	if (rc == 0)
-		*ret = json_pack("{so so so}", "fate", words(put_fate, &a, t), "because",
-				 words(put_reason, &a, t), "text", words(put_short, &a, t));
+		*ret = json_pack("{so so so so}", "fate", words(put_fate, &a, t), "because",
+				 words(put_reason, &a, t), "note", note_json(&a), "text",
+				 words(put_short, &a, t));
 	vs_trace_free(t);
 	wr_fini(&a.frame);
 	return rc;

@@ -52,6 +52,10 @@ bool vs_sriov_carries(const struct vs *vs, const struct vs_model *m, const struc
 /* Of a NIC with sriov on: {"state", "reason", "why", "vf", ..}; NULL: it is off, and no VF is left.
  * New reference. */
 json_t *vs_sriov_row(const struct vs *vs, const char *port);
+/* What the switch does not see of a frame that 'port' sends to 'dst', for it goes by a VF: "frames
+ * of vm1/lan0 go by VF 3 of enp3s0: only its own switch sees them".  Empty: it sees all of it. */
+void vs_sriov_note(const struct vs *vs, const char *port, const uint8_t dst[6], char *note,
+		   size_t size);
 /* Is the address of 'entry' at the uplink of that NIC, for its frames go by a VF? */
 bool vs_sriov_has_mac(const struct vs *vs, const char *port, const struct dp_fdb_entry *entry);
 /* A VM's process says what became of a NIC's VF: "gone", and so on. */

@@ -8,6 +8,7 @@
 #include "sriov/pool.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char *why_of(const struct vs_sriov_nic *nic)
 {
@@ -87,4 +88,37 @@ json_t *vs_sriov_row(const struct vs *vs, const char *port)
 			 (json_int_t)nic->last_gap_us, "worst_back_us",
 			 (json_int_t)nic->worst_gap_us, "iommu_faults", (json_int_t)nic->n_faults,
 			 "iommu_fault", fault_row(nic));
+}
+
+/* The NIC whose VF has that address, while frames go by it. */
+static const struct vs_sriov_nic *active_with(const struct vs_sriov *s, const uint8_t mac[6])
+{
+	const struct vs_sriov_nic *nic;
+
+	LIST_FOREACH(nic, &s->nics, entry)
+		if (nic->f.state == SRIOV_ACTIVE && memcmp(nic->has.mac, mac, 6) == 0)
+			return nic;
+	return NULL;
+}
+
+void vs_sriov_note(const struct vs *vs, const char *port, const uint8_t dst[6], char *note,
+		   size_t size)
+{
+	const struct vs_sriov *s = vs->policy[VS_POLICY_SRIOV];
+	const struct vs_sriov_nic *from, *to;
+
+	note[0] = '\0';
+	if (s == NULL)
+		return;
+	from = vs_sriov_find(vs, port);
+	to = active_with(s, dst);
+	if (from != NULL && from->f.state == SRIOV_ACTIVE)
+		snprintf(note, size,
+			 "frames of %s go by VF %u of %s now: the switch sees none of them",
+			 from->port, s->pool->index(from->claim), s->pool->pf(from->claim));
+	else if (to != NULL)
+		snprintf(note, size,
+			 "%s has that address, and its frames go by VF %u of %s now: behind the "
+			 "uplink the adapter's own switch brings them there",
+			 to->port, s->pool->index(to->claim), s->pool->pf(to->claim));
 }

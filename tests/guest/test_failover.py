@@ -59,6 +59,8 @@ def test(t):
     t.check(vst.wait_for(lambda: way(sw).get('reason') == 'policy', 10), 'guards that a VF cannot carry hold it back', way(sw))
     sw.ctl(f'guard set {NIC} --profile open --mac on')
     by_vf(t, sw, g, 'first')
+    said = sw.tool(f'why {NIC} arp')[1]
+    t.check(f'frames of {NIC} go by VF 0 of {card} now' in said, 'why: it says that the switch sees none of them', said)
     pings = g.send('ping -q -i 0.1 -c 300 -W 5 10.7.0.1')
     sw.ctl(f'nic set {NIC} --sriov off')
     vst.wait_for(lambda: way(sw)['state'] == 'off', WAIT, 0.5)

@@ -408,6 +408,15 @@ static void set_link(bool up)
 	dp_link_look(dp, vs_port_id(vs, "up"));
 }
 
+/* What a trace says of a frame from 'port' to 'dst'. */
+static const char *note(const char *port, const uint8_t dst[6])
+{
+	static char buf[400];
+
+	vs_sriov_note(vs, port, dst, buf, sizeof(buf));
+	return buf;
+}
+
 /* From nothing to frames by the VF. */
 static void go(void)
 {
@@ -548,7 +557,15 @@ static void frames_go_where_the_guest_sends(void **state)
 	assert_int_equal(got.by_vf, 20);
 	assert_int_equal(got.by_nic, 0);
 	assert_string_equal(text(), "frames go by VF 3 of up");
+	assert_string_equal(note(NIC, second_mac), "frames of " NIC " go by VF 3 of up now: the "
+						   "switch sees none of them");
+	assert_string_equal(note("up", mac), NIC " has that address, and its frames go by VF 3 of "
+						 "up now: behind the uplink the adapter's own "
+						 "switch brings them there");
+	assert_string_equal(note("up", second_mac), "");
 	data_path(false);
+	assert_string_equal(note(NIC, second_mac), "");
+	assert_string_equal(note("up", mac), "");
 	assert_false(guest.by_vf);
 	send_frames(20);
 	settle();

@@ -242,25 +242,33 @@ static bool is_allowed(const struct ctl_spec *spec, const struct ctl_arg *arg, c
 	return value == NULL || ctl_choice_has(arg->only + n + 1, value);
 }
 
-static int check_only(const struct ctl_spec *spec, const json_t *params, struct err *err)
+/* Does the argument fit what else is said? */
+static int check_fits(const struct ctl_spec *spec, const struct ctl_arg *arg, const json_t *params,
+		      struct err *err)
 {
 	const struct ctl_arg *other = NULL;
 	char key[CTL_KEY_SIZE], label[CTL_LABEL_SIZE];
 	const char *value;
 
-	for (const struct ctl_arg *arg = spec->args; arg->name != NULL; arg++) {
-		if (arg->only == NULL || json_object_get(params, ctl_arg_key(arg, key)) == NULL ||
-		    is_allowed(spec, arg, params, &other))
-			continue;
-		value = json_string_value(json_object_get(params, ctl_arg_key(other, key)));
-		err_set(err, -EINVAL, "usage", "%s: not with --%s %s", ctl_arg_label(arg, label),
-			other->name, value != NULL ? value : other->def);
-		err_why(err, "it belongs to --%s %s", other->name,
-			arg->only + strlen(other->name) + 1);
-		err_fix(err, "vswitchctl %s %s --help", spec->noun, spec->verb);
-		return -EINVAL;
-	}
-	return 0;
+	if (arg->only == NULL || is_allowed(spec, arg, params, &other))
+		return 0;
+	value = json_string_value(json_object_get(params, ctl_arg_key(other, key)));
+	err_set(err, -EINVAL, "usage", "%s: not with --%s %s", ctl_arg_label(arg, label),
+		other->name, value != NULL ? value : other->def);
+	err_why(err, "it belongs to --%s %s", other->name, arg->only + strlen(other->name) + 1);
+	err_fix(err, "vswitchctl %s %s --help", spec->noun, spec->verb);
+	return -EINVAL;
+}
+
+static int check_only(const struct ctl_spec *spec, const json_t *params, struct err *err)
+{
+	char key[CTL_KEY_SIZE];
+	int rc = 0;
+
+	for (const struct ctl_arg *arg = spec->args; rc == 0 && arg->name != NULL; arg++)
+		if (json_object_get(params, ctl_arg_key(arg, key)) != NULL)
+			rc = check_fits(spec, arg, params, err);
+	return rc;
 }
 
 static int check_keys(const struct ctl_spec *spec, const json_t *params, struct err *err)
@@ -300,8 +308,11 @@ static int check_values(const struct ctl_spec *spec, const json_t *params, json_
 		if (value == NULL)
 			continue;
 		rc = ctl_value_check(arg, value, &normal, err);
-		if (rc != 0)
+		/* Which values it takes is of no use where it has no place at all. */
+		if (rc != 0 && check_fits(spec, arg, params, err) == 0)
 			return explain(spec, arg, rc, err);
+		if (rc != 0)
+			return rc;
 		if (json_object_set_new(checked, key, normal) != 0)
 			return err_set(err, -ENOMEM, "no-memory", "out of memory");
 	}

@@ -106,6 +106,11 @@ static void an_argument_of_another_kind_is_refused(void **state)
 {
 	assert_refused("port add lan0 p1 --kind host --netns blue", "--netns: not with --kind host",
 		       "it belongs to --kind tap");
+	/* Also where its value is wrong besides. */
+	assert_refused("port add lan0 p1 --mode lacp --kind team", "--mode: not with --kind team",
+		       "it belongs to --kind vhost|memif");
+	assert_refused("port add lan0 p1 --mode lacp --kind vhost",
+		       "--mode: 'lacp' is not one of client|server", NULL);
 	/* Whoever adds a port knows that it is an access port when nothing is said. */
 	assert_refused("port add lan0 p1 --kind host --allowed 1-5",
 		       "--allowed: not with --vlan-mode access", NULL);

@@ -195,4 +195,5 @@ def seen_of(loop, sock):
     return seen(loop)
 
 
-vst.main(test)
+if __name__ == '__main__':
+    vst.main(test)

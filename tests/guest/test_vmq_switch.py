@@ -71,7 +71,7 @@ def test(t):
     out = socket_on(wire())
     sw = guest.daemon(t, ns=guest.Here(t))
     sw.ctl('switch add ext --type external')
-    sw.ctl(f'port add ext up --kind phys --device {device}')
+    sw.ctl(f'port add ext up --kind phys --device {device} --queues 8')
     nics = {n: Nic(t, sw, n) for n in 'abc'}
     t.check(vst.wait_for(lambda: sw.up('up'), WAIT), 'the device has a link')
     t.check(vst.wait_for(lambda: (send(out, 'a'), nics['a'].numbers(0.5))[1], WAIT), 'a frame comes through')
